@@ -1,0 +1,32 @@
+"""Axis orders and the types that carry them.
+
+Arrays are (Z, Y, X); with channels (C, Z, Y, X); batched (B, C, Z, Y, X); affinities are (K, Z, Y, X), one channel an
+offset. Lengths along axes, voxel sizes and offsets are always given z first. Nothing else is used between a reader and
+a writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+AXES = ("z", "y", "x")
+
+Array: TypeAlias = npt.NDArray[Any]
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+LabelArray: TypeAlias = npt.NDArray[np.integer[Any]]
+
+Shape3: TypeAlias = tuple[int, int, int]
+"""Voxels along (z, y, x)."""
+
+VoxelSize: TypeAlias = tuple[float, float, float]
+"""Edge lengths of a voxel in nm along (z, y, x)."""
+
+Offset: TypeAlias = tuple[int, int, int]
+"""A step in voxels along (z, y, x); see `sectome.neighbourhoods`."""
+
+Offsets: TypeAlias = Sequence[Sequence[int]]
+"""Several offsets: tuples in code, lists when they come from a config."""
