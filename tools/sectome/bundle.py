@@ -1,0 +1,125 @@
+"""What MONAI's bundle runner lacks: it ignores misspelt keys, and buries a user's mistake under a traceback.
+
+Each config of ours calls `prepare` first in its `initialize` list.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import pydoc
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
+
+from sectome.checks import InputError
+
+COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
+"""Keys that MONAI itself reads in a component."""
+
+RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_"}
+"""Top-level keys that MONAI's runner reads."""
+
+EXIT_CODE = 2
+
+
+def prepare() -> None:
+    """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
+
+    Raises:
+        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one.
+    """
+    sys.excepthook = _say_input_errors
+    parser = _running_parser()
+    if parser is not None:
+        check_keys(parser)
+
+
+def check_keys(parser: ConfigParser) -> None:
+    """Raise an `InputError` for the first config key that has no effect, top-level or of a component."""
+    config: Mapping[str, Any] = parser.get()
+    properties = {**TrainProperties, **InferProperties, **MetaProperties}
+    known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()} | set(_references(config))
+    for key in config:
+        if key not in known:
+            raise InputError(f"unknown config key {key!r}{_nearest(key, sorted({*known, *config} - {key}))}")
+    for place, component in _components(config, ""):
+        _check_component(parser, place, component)
+
+
+def _check_component(parser: ConfigParser, place: str, component: Mapping[str, Any]) -> None:
+    name = component["_target_"]
+    if not isinstance(name, str) or name.startswith(("$", "@")):
+        return
+    path = parser.locator.get_component_module_name(name)
+    target = pydoc.locate(f"{path}.{name}" if isinstance(path, str) else name)
+    if target is None:
+        return
+    try:
+        parameters = inspect.signature(target).parameters  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for key in component:
+        if key not in parameters and key not in COMPONENT_KEYS:
+            raise InputError(
+                f"unknown config key '{place}#{key}': {name} does not take it{_nearest(key, [*parameters])}"
+            )
+
+
+def _components(config: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            yield place, config
+        for key, value in config.items():
+            if key != "_meta_":
+                yield from _components(value, f"{place}#{key}" if place else str(key))
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from _components(value, f"{place}#{index}")
+
+
+def _references(config: Any) -> Iterator[str]:
+    """Yield the top-level keys that some value refers to."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if key != "_meta_":
+                yield from _references(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _references(value)
+    elif isinstance(config, str):
+        yield from re.findall(r"[@%](\w+)", config)
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    match = difflib.get_close_matches(key, known, n=1)
+    return f", did you mean {match[0]!r}?" if match else ""
+
+
+def _running_parser() -> ConfigParser | None:
+    """Return the parser of the workflow that is being initialised: a config's expressions cannot name it."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if isinstance(workflow := frame.f_locals.get("self"), ConfigWorkflow):
+            return workflow.parser
+        frame = frame.f_back
+    return None
+
+
+def _say_input_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(f"error: {cause}", file=sys.stderr, flush=True)
+    # The interpreter ends with this code when its hook raises it.
+    raise SystemExit(EXIT_CODE)

@@ -1,0 +1,274 @@
+"""Training and validation crops, read lazily from opened volumes.
+
+A sample has a number, and the crop, its place and its augmentation follow from the seed and that number alone: the same
+whatever the number of workers, and after a resume.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from sectome.checks import InputError, check_crop_fits, check_same_shape
+from sectome.transforms.standardise_intensity import intensity_statistics, standardise_intensity
+from sectome.types import Shape3, VoxelSize
+from sectome.volumes import Volume, open_volume, require_voxel_size
+
+UNLABELLED = -1
+"""Value of voxels in a label crop that the volume's mask excludes."""
+
+Data = Sequence[Mapping[str, Any]]
+"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along z)
+and "weight" (how often random crops come from here, against the others; 1 by default)."""
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """A volume with what is known of it: where crops may lie, and how its grey values are distributed."""
+
+    image: Volume
+    label: Volume | None
+    mask: Volume | None
+    sections: tuple[int, int]
+    weight: float
+    voxel_size_nm: VoxelSize
+    mean: float
+    deviation: float
+
+    @property
+    def shape(self) -> Shape3:
+        """Voxels along (z, y, x) that crops may cover."""
+        return self.sections[1] - self.sections[0], self.image.shape[1], self.image.shape[2]
+
+    def read(self, start: Sequence[int], size: Sequence[int]) -> dict[str, np.ndarray]:
+        """Read the crop at `start` (z, y, x), counted from the first section allowed.
+
+        Returns:
+            "image" (1, Z, Y, X) float32, standardised by the volume's own mean and deviation, and, where the tissue has
+            labels, "label" (1, Z, Y, X) int64 with `UNLABELLED` where the mask is 0.
+        """
+        first = (start[0] + self.sections[0], start[1], start[2])
+        z, y, x = (slice(begin, begin + length) for begin, length in zip(first, size, strict=True))
+        crop = {"image": standardise_intensity(self.image[z, y, x], self.mean, self.deviation)[None]}
+        if self.label is not None:
+            crop["label"] = self.label[z, y, x].astype(np.int64)[None]
+            if self.mask is not None:
+                crop["label"][0][self.mask[z, y, x] == 0] = UNLABELLED
+        return crop
+
+
+def find_volumes(folder: str | Path) -> list[dict[str, str]]:
+    """List the volumes of a folder: `images/*`, with `labels/*` and `masks/*` of the same name where they exist.
+
+    Raises:
+        InputError: if there is no image, or a label or mask belongs to none.
+    """
+
+    def by_stem(kind: str) -> dict[str, str]:
+        return {path.name.split(".")[0]: str(path) for path in sorted((Path(folder) / kind).glob("[!.]*"))}
+
+    images = by_stem("images")
+    if not images:
+        raise InputError(f"volumes were expected in {Path(folder) / 'images'}, got none")
+    entries = {stem: {"image": path} for stem, path in images.items()}
+    for kind in ("label", "mask"):
+        for stem, path in by_stem(f"{kind}s").items():
+            if stem not in entries:
+                raise InputError(f"{path} must have an image of the same name in {Path(folder) / 'images'}, got none")
+            entries[stem][kind] = path
+    return list(entries.values())
+
+
+def open_tissue(data: Data, voxel_size_nm: Sequence[float] | None = None, *, labelled: bool = False) -> list[Tissue]:
+    """Open the entries of `data` and check that image, label and mask belong together.
+
+    Args:
+        data: see `Data`.
+        voxel_size_nm: of volumes whose files do not say it.
+        labelled: whether every entry must have labels.
+
+    Raises:
+        InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
+            labels are missing or no integers, or the sections lie outside.
+    """
+    if not data:
+        raise InputError("data must list at least one volume, got none")
+    return [_open_entry(entry, voxel_size_nm, labelled) for entry in data]
+
+
+def _open_entry(entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool) -> Tissue:
+    known = {"image", "label", "mask", "sections", "weight"}
+    if "image" not in entry or not known.issuperset(entry):
+        raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
+    image = _open(entry["image"], voxel_size_nm)
+    companions: dict[str, Volume | None] = {}
+    for kind in ("label", "mask"):
+        companions[kind] = _open(entry[kind], voxel_size_nm) if entry.get(kind) else None
+        if (companion := companions[kind]) is not None:
+            check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
+    label = companions["label"]
+    if labelled and label is None:
+        raise InputError(f"{entry['image']} must have labels here, got none")
+    if label is not None and not np.issubdtype(label.dtype, np.integer):
+        raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
+    first, last = entry.get("sections") or (0, image.shape[0])
+    if not 0 <= first < last <= image.shape[0]:
+        raise InputError(f"sections must lie within 0 and {image.shape[0]}, got {[first, last]} for {entry['image']}")
+    mean, deviation = intensity_statistics(image)
+    weight = float(entry.get("weight", 1.0))
+    if not weight > 0:
+        raise InputError(f"a volume's weight must be positive, got {weight} for {entry['image']}")
+    return Tissue(image, label, companions["mask"], (first, last), weight, require_voxel_size(image), mean, deviation)
+
+
+def _open(source: Any, voxel_size_nm: Sequence[float] | None) -> Volume:
+    if isinstance(source, Volume):
+        return source
+    volume = open_volume(source)
+    return open_volume(source, voxel_size_nm=voxel_size_nm) if volume.voxel_size_nm is None else volume
+
+
+class _Crops(Dataset):
+    def __init__(
+        self,
+        data: Data,
+        crop_size: Sequence[int],
+        voxel_size_nm: Sequence[float] | None,
+        labelled: bool,
+        transform: Callable[[dict[str, Any]], dict[str, Any]] | None,
+    ) -> None:
+        # MONAI's tools look for the entries under this name.
+        self.data = data
+        self.crop_size = tuple(int(length) for length in crop_size)
+        self.transform = transform
+        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled)
+        for tissue in self.tissue:
+            check_crop_fits(self.crop_size, tissue.shape, str(tissue.image.path))
+
+    def _finish(self, crop: dict[str, np.ndarray]) -> dict[str, Any]:
+        sample: dict[str, Any] = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in crop.items()}
+        return self.transform(sample) if self.transform else sample
+
+
+class RandomCrops(_Crops):
+    """Crops at random places of one or several volumes.
+
+    Args:
+        data: the volumes; see `Data`.
+        crop_size: voxels of a crop (z, y, x).
+        length: crops of an epoch.
+        transform: applied to each crop, a dictionary of tensors (1, Z, Y, X); a MONAI `Compose` is seeded anew for
+            each sample.
+        voxel_size_nm: of volumes whose files do not say it.
+        labelled: whether every volume must have labels.
+        seed: of the places and the augmentation.
+
+    Raises:
+        InputError: if a volume cannot be used (see `open_tissue`) or is smaller than the crop.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        crop_size: Sequence[int],
+        length: int,
+        transform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        voxel_size_nm: Sequence[float] | None = None,
+        labelled: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, crop_size, voxel_size_nm, labelled, transform)
+        self.length = length
+        self.seed = seed
+        weights = np.array([tissue.weight for tissue in self.tissue])
+        self.probabilities = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Return sample `number`, any whole number from 0: beyond the length the next epochs go on."""
+        random = np.random.default_rng((self.seed, number))
+        tissue = self.tissue[random.choice(len(self.tissue), p=self.probabilities)]
+        start = [
+            int(random.integers(extent - size + 1)) for extent, size in zip(tissue.shape, self.crop_size, strict=True)
+        ]
+        if hasattr(self.transform, "set_random_state"):
+            self.transform.set_random_state(seed=int(random.integers(2**31)))
+        return self._finish(tissue.read(start, self.crop_size))
+
+
+class GridCrops(_Crops):
+    """Crops on a fixed grid that covers the volumes; the last crop along an axis ends at the border.
+
+    Args:
+        data: the volumes; see `Data`.
+        crop_size: voxels of a crop (z, y, x).
+        transform: applied to each crop; should not be random.
+        voxel_size_nm: of volumes whose files do not say it.
+        labelled: whether every volume must have labels.
+        limit: take at most so many crops, spread evenly over the grid; 0 takes all.
+
+    Raises:
+        InputError: if a volume cannot be used (see `open_tissue`) or is smaller than the crop.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        crop_size: Sequence[int],
+        transform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        voxel_size_nm: Sequence[float] | None = None,
+        labelled: bool = False,
+        limit: int = 0,
+    ) -> None:
+        super().__init__(data, crop_size, voxel_size_nm, labelled, transform)
+        places = [(tissue, start) for tissue in self.tissue for start in grid_starts(tissue.shape, self.crop_size)]
+        if 0 < limit < len(places):
+            chosen = np.linspace(0, len(places) - 1, limit).round().astype(int)
+            places = [places[index] for index in chosen]
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return the crop at a place of the grid."""
+        tissue, start = self.places[index]
+        return self._finish(tissue.read(start, self.crop_size))
+
+
+def grid_starts(shape: Sequence[int], crop_size: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield the starts (z, y, x) of crops that cover a volume, side by side but for the last along each axis."""
+    return itertools.product(
+        *(
+            sorted({*range(0, extent - size + 1, size), extent - size})
+            for extent, size in zip(shape, crop_size, strict=True)
+        )
+    )
+
+
+class SampleNumbers(Sampler[int]):
+    """Numbers of samples without end, from `start` on; a resumed run sets `start` to the samples already seen.
+
+    Args:
+        epoch_length: samples of an epoch, the sampler's length.
+        start: the first number.
+    """
+
+    def __init__(self, epoch_length: int, start: int = 0) -> None:
+        self.epoch_length = epoch_length
+        self.start = start
+
+    def __len__(self) -> int:
+        return self.epoch_length
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.start)

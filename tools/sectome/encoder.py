@@ -1,0 +1,219 @@
+"""The 3D vision transformer that both bundles share: pre-trained in one, fine-tuned in the other.
+
+Blocks are MONAI's `TransformerBlock` with scaled-dot-product attention. The patch embedding is a linear map of a
+patch's voxels, so that it runs on the tokens at hand only; positions are 3D sine-cosine codes of the grid at hand, so
+that any crop which the patch divides can be encoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.blocks.transformerblock import TransformerBlock
+from torch import Tensor, nn
+
+from sectome.checks import InputError, check_patch_divides
+from sectome.types import Shape3
+
+PREFIX = "encoder."
+"""Keys of the encoder in a masked autoencoder's and in a UNETR's state."""
+
+
+def patchify(image: Tensor, patch_size: Sequence[int]) -> Tensor:
+    """Cut (B, C, Z, Y, X) into tokens (B, N, C * pz * py * px), N over the grid with z slowest and x fastest."""
+    pz, py, px = patch_size
+    gz, gy, gx = check_patch_divides(patch_size, image.shape[2:])
+    batch, channels = image.shape[:2]
+    grid_and_patch = image.reshape(batch, channels, gz, pz, gy, py, gx, px)
+    # (B, C, gz, pz, gy, py, gx, px) -> (B, gz, gy, gx, C, pz, py, px)
+    return grid_and_patch.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(batch, gz * gy * gx, channels * pz * py * px)
+
+
+def unpatchify(tokens: Tensor, patch_size: Sequence[int], grid: Sequence[int]) -> Tensor:
+    """Put tokens (B, N, C * pz * py * px) back together as (B, C, Z, Y, X): the inverse of `patchify`."""
+    pz, py, px = patch_size
+    gz, gy, gx = grid
+    batch = tokens.shape[0]
+    # (B, gz, gy, gx, C, pz, py, px) -> (B, C, gz, pz, gy, py, gx, px)
+    split = tokens.reshape(batch, gz, gy, gx, -1, pz, py, px).permute(0, 4, 1, 5, 2, 6, 3, 7)
+    return split.reshape(batch, -1, gz * pz, gy * py, gx * px)
+
+
+def position_codes(grid: Sequence[int], hidden_size: int, device: torch.device | None = None) -> Tensor:
+    """Return fixed 3D sine-cosine codes (1, N, hidden_size) for a grid of (gz, gy, gx) tokens.
+
+    A third of the channels (rounded to whole sine-cosine pairs, the rest for x) codes each axis with the frequencies of
+    Vaswani et al. 2017; a token's code depends on its own coordinates only, not on the size of the grid.
+    """
+    pairs = hidden_size // 2
+    share = pairs // 3
+    codes = []
+    for axis, axis_pairs in enumerate((share, share, pairs - 2 * share)):
+        exponents = torch.arange(axis_pairs, dtype=torch.float32, device=device) / axis_pairs
+        angles = torch.arange(grid[axis], dtype=torch.float32, device=device)[:, None] * torch.exp(
+            -math.log(10000.0) * exponents
+        )
+        code = torch.cat([angles.sin(), angles.cos()], dim=1)
+        view = [1, 1, 1, 2 * axis_pairs]
+        view[axis] = grid[axis]
+        codes.append(code.view(view).expand(*grid, -1))
+    return torch.cat(codes, dim=-1).reshape(1, -1, 2 * pairs)
+
+
+def vit_blocks(hidden_size: int, depth: int, num_heads: int, mlp_ratio: float = 4.0) -> nn.ModuleList:
+    """Return MONAI's transformer blocks with SDPA, without the cross-attention norm that they never use.
+
+    A parameter that gets no gradient makes distributed training fail or forces it to search for such parameters.
+    """
+    blocks = [
+        TransformerBlock(hidden_size, int(hidden_size * mlp_ratio), num_heads, qkv_bias=True, use_flash_attention=True)
+        for _ in range(depth)
+    ]
+    for block in blocks:
+        block.norm_cross_attn = nn.Identity()
+    return nn.ModuleList(blocks)
+
+
+def initialise_transformer(module: nn.Module) -> None:
+    """Initialise linear layers as the masked autoencoder of He et al. 2022 does: Xavier-uniform, zero bias."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+class Encoder(nn.Module):
+    """A vision transformer over 3D patches.
+
+    Args:
+        patch_size: voxels of a patch (z, y, x).
+        in_channels: channels of the image.
+        hidden_size: width of a token; a multiple of `num_heads` and even.
+        depth: number of transformer blocks.
+        num_heads: attention heads.
+        mlp_ratio: hidden width of a block's MLP over `hidden_size`.
+
+    Raises:
+        InputError: if the width does not suit heads and position codes.
+    """
+
+    patch_size_voxels: Tensor
+
+    def __init__(
+        self,
+        patch_size: Sequence[int] = (4, 16, 16),
+        in_channels: int = 1,
+        hidden_size: int = 192,
+        depth: int = 6,
+        num_heads: int = 3,
+        mlp_ratio: float = 4.0,
+    ) -> None:
+        super().__init__()
+        if hidden_size % num_heads or hidden_size % 2 or hidden_size < 6:
+            raise InputError(
+                f"hidden_size must be an even multiple of num_heads from 6 on, got {hidden_size} with {num_heads} heads"
+            )
+        pz, py, px = (int(size) for size in patch_size)
+        self.patch_size: Shape3 = (pz, py, px)
+        self.in_channels = in_channels
+        self.hidden_size = hidden_size
+        # In the state, because (4, 16, 16) and (16, 8, 8) give weights of one shape and another meaning.
+        self.register_buffer("patch_size_voxels", torch.tensor(self.patch_size))
+        self.patch_embedding = nn.Linear(in_channels * pz * py * px, hidden_size)
+        self.blocks = vit_blocks(hidden_size, depth, num_heads, mlp_ratio)
+        self.norm = nn.LayerNorm(hidden_size)
+        initialise_transformer(self)
+
+    @property
+    def depth(self) -> int:
+        """Number of transformer blocks."""
+        return len(self.blocks)
+
+    def embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Embed voxels (B, n, C * pz * py * px) at position codes (B or 1, n, hidden_size)."""
+        return self.patch_embedding(tokens) + positions
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the hidden states after each block, (B, N, hidden_size) each; the last one is normalised.
+
+        Args:
+            image: (B, C, Z, Y, X), each length a multiple of the patch.
+        """
+        grid = check_patch_divides(self.patch_size, image.shape[2:])
+        positions = position_codes(grid, self.hidden_size, image.device)
+        return self.encode(self.embed(patchify(image, self.patch_size), positions))
+
+    def encode(self, tokens: Tensor) -> list[Tensor]:
+        """Run the blocks on embedded tokens (B, n, hidden_size), all of them or the visible ones."""
+        states = []
+        for block in self.blocks:
+            tokens = block(tokens)
+            states.append(tokens)
+        states[-1] = self.norm(states[-1])
+        return states
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """Return the model's state in a checkpoint: the file's "model" entry, or the whole file.
+
+    Raises:
+        InputError: if the file is missing or is no checkpoint of plain tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"a checkpoint was expected at {path}, got no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(
+            f"{path} must be a checkpoint that torch can load as plain tensors, got: {reason[0]}"
+        ) from None
+    state = content.get("model", content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} must hold a model's state (names to tensors), got {type(state).__name__}")
+    return state
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state into a module; every key and every shape must agree.
+
+    Raises:
+        InputError: naming the first missing, unexpected or reshaped key, and how many more there are.
+    """
+    own = module.state_dict()
+    faults = [f"{key} is missing" for key in own if key not in state]
+    faults += [f"{key} is not expected" for key in state if key not in own]
+    faults += [
+        f"{key} must have shape {tuple(own[key].shape)}, got {tuple(state[key].shape)}"
+        for key in own
+        if key in state and own[key].shape != state[key].shape
+    ]
+    if faults:
+        more = f" ({len(faults) - 1} more keys differ)" if len(faults) > 1 else ""
+        raise InputError(f"{source} does not fit the network: {faults[0]}{more}; compare depth, width and patch size")
+    module.load_state_dict(state, strict=True)
+
+
+def load_encoder(encoder: Encoder, path: str | Path) -> None:
+    """Load the `encoder.*` keys of a checkpoint strictly.
+
+    Raises:
+        InputError: if the checkpoint has no encoder, another depth, width or patch size.
+    """
+    state = read_checkpoint(path)
+    part = {key[len(PREFIX) :]: value for key, value in state.items() if key.startswith(PREFIX)}
+    if not part:
+        raise InputError(f"{path} must hold an encoder (keys {PREFIX}*), got {len(state)} keys without one")
+    depth = 1 + max((int(key.split(".")[1]) for key in part if key.startswith("blocks.")), default=-1)
+    if depth != encoder.depth:
+        raise InputError(f"{path} must hold an encoder of depth {encoder.depth}, got depth {depth}")
+    patch_size = tuple(part.get("patch_size_voxels", torch.zeros(3)).tolist())
+    if patch_size != encoder.patch_size:
+        raise InputError(f"{path} must hold an encoder of patch size {encoder.patch_size}, got {patch_size}")
+    load_strictly(encoder, part, str(path))

@@ -1,0 +1,21 @@
+"""Ignite handlers and settings that both bundles train with."""
+
+from sectome.training.autocast import AutocastInferer
+from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
+from sectome.training.fixed_seed import FixedSeed
+from sectome.training.gradient_clipping import GradientClipping
+from sectome.training.history import History, read_history
+from sectome.training.parameter_groups import parameter_groups
+from sectome.training.progress import Progress
+
+__all__ = [
+    "AutocastInferer",
+    "FixedSeed",
+    "GradientClipping",
+    "History",
+    "Progress",
+    "TrainingCheckpoint",
+    "parameter_groups",
+    "read_history",
+    "save_atomically",
+]

@@ -1,0 +1,123 @@
+"""A training run's last state on disk: written whole or not at all, and resumed exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from sectome.checks import InputError
+from sectome.crops import SampleNumbers
+
+
+def save_atomically(content: Any, path: str | Path) -> None:
+    """Save plain tensors and numbers so that `path` holds either the old file or the whole new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class TrainingCheckpoint:
+    """Save a run after each epoch, and take it up again where it ended.
+
+    `checkpoint.pt` in the output folder holds all that a resume needs; `model.pt` beside the other weights holds the
+    network alone, under "model", as MONAI's tools load it.
+
+    Args:
+        output_dir: folder of the run.
+        ckpt_dir: folder of `model.pt`.
+        states: what has a `state_dict`: "model", "optimizer", "schedule".
+        sampler: numbers the samples; set to go on with the first unseen one.
+        batch_size: samples an iteration.
+        settings: plain values that must not change between a run and its resume.
+        resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
+
+    Raises:
+        InputError: when a resume finds other settings, or a file that is no checkpoint.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        ckpt_dir: str,
+        states: Mapping[str, Any],
+        sampler: SampleNumbers,
+        batch_size: int,
+        settings: Mapping[str, Any],
+        resume: bool = True,
+    ) -> None:
+        self.path = Path(output_dir) / "checkpoint.pt"
+        self.model_path = Path(ckpt_dir) / "model.pt"
+        self.states = dict(states)
+        self.sampler = sampler
+        self.batch_size = batch_size
+        # Through JSON, so that a tuple that became a list on the way is no difference.
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.resume = resume
+
+    def attach(self, engine: Engine) -> None:
+        """Resume before the first epoch, save after each."""
+        if self.resume and self.path.is_file():
+            self.load(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+
+    def save(self, engine: Engine) -> None:
+        """Write both files."""
+        content: dict[str, Any] = {name: part.state_dict() for name, part in self.states.items()}
+        content["trainer"] = {
+            "epoch": engine.state.epoch,
+            "iteration": engine.state.iteration,
+            "epoch_length": engine.state.epoch_length,
+            "max_epochs": engine.state.max_epochs,
+        }
+        content["settings"] = json.dumps(self.settings)
+        content["random"] = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            content["random"]["cuda"] = torch.cuda.get_rng_state_all()
+        save_atomically(content, self.path)
+        save_atomically({"model": content["model"]}, self.model_path)
+
+    def load(self, engine: Engine) -> None:
+        """Restore everything and tell the trainer and the sampler how far the run had come."""
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            settings = json.loads(content["settings"])
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
+            ) from None
+        for name in sorted({*settings, *self.settings}):
+            if settings.get(name) != self.settings.get(name):
+                raise InputError(
+                    f"{self.path} was made with {name} {settings.get(name)!r}, got {self.settings.get(name)!r}; resume "
+                    "with the same settings, name another --output_dir, or start anew with --resume false"
+                )
+        for name, part in self.states.items():
+            part.load_state_dict(content[name])
+        trainer = content["trainer"]
+        if engine.state.max_epochs is not None and trainer["epoch"] >= engine.state.max_epochs:
+            raise InputError(
+                f"{self.path} has already trained {trainer['epoch']} epochs, got --epochs {engine.state.max_epochs}; "
+                "give more epochs, another --output_dir, or start anew with --resume false"
+            )
+        engine.state.epoch = trainer["epoch"]
+        engine.state.iteration = trainer["iteration"]
+        self.sampler.start = trainer["iteration"] * self.batch_size
+        torch.set_rng_state(content["random"]["cpu"])
+        if "cuda" in content["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(content["random"]["cuda"])
+        print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)

@@ -1,0 +1,96 @@
+"""A run's numbers, as a table that any tool reads and as TensorBoard events."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch.optim import Optimizer
+from torch.utils.tensorboard import SummaryWriter
+
+COLUMNS = ("iteration", "seconds", "name", "value")
+
+
+class History:
+    """Write `history.csv` in a run's folder: one row a number, columns `COLUMNS`; the same to `tensorboard/` there.
+
+    Rows are "loss" (mean over an epoch), "learning_rate" (with the group's name where the optimizer has several), and
+    each metric of the validation. Seconds are of training only, summed over resumes.
+
+    Args:
+        output_dir: folder of the run.
+        optimizer: whose learning rates are logged.
+        evaluator: whose metrics are logged after it has run.
+    """
+
+    def __init__(self, output_dir: str, optimizer: Optimizer, evaluator: Engine | None = None) -> None:
+        self.path = Path(output_dir) / "history.csv"
+        self.optimizer = optimizer
+        self.evaluator = evaluator
+        self.events: SummaryWriter | None = None
+        self.losses: list[Any] = []
+        self.seconds = 0.0
+        self.since = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Log after each epoch; must stand before the validation in the list of handlers."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+        engine.add_event_handler(Events.COMPLETED, self.close)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self.log_metrics, engine)
+
+    def start(self, engine: Engine) -> None:
+        """Keep the rows up to the iteration that the run goes on from."""
+        rows = [row for row in read_history(self.path) if row[0] <= engine.state.iteration]
+        self.seconds = max((row[1] for row in rows), default=0.0)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
+        self.events = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=engine.state.iteration)
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Start the clock."""
+        self.losses, self.since = [], time.perf_counter()
+
+    def collect(self, engine: Engine) -> None:
+        """Keep the loss where it is: reading it would make a GPU wait."""
+        self.losses.append(engine.state.output["loss"].detach())
+
+    def finish_epoch(self, engine: Engine) -> None:
+        """Write loss and learning rates."""
+        self.seconds += time.perf_counter() - self.since
+        rows = [("loss", sum(float(loss) for loss in self.losses) / len(self.losses))]
+        # Groups that differ in their weight decay only have one name and one rate.
+        rates = {f"learning_rate {group.get('name', '')}".strip(): group["lr"] for group in self.optimizer.param_groups}
+        self.append(engine, [*rows, *rates.items()])
+
+    def log_metrics(self, evaluator: Engine, engine: Engine) -> None:
+        """Write the validation's metrics."""
+        self.append(engine, [(name, float(value)) for name, value in evaluator.state.metrics.items()])
+
+    def append(self, engine: Engine, rows: list[tuple[str, float]]) -> None:
+        """Add rows (name, value) at the engine's iteration."""
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerows((engine.state.iteration, round(self.seconds, 3), *row) for row in rows)
+        if self.events is not None:
+            for name, value in rows:
+                self.events.add_scalar(name, value, engine.state.iteration)
+
+    def close(self, engine: Engine) -> None:
+        """Flush the events."""
+        if self.events is not None:
+            self.events.close()
+
+
+def read_history(path: str | Path) -> list[tuple[int, float, str, float]]:
+    """Return the rows (iteration, seconds, name, value) of a history, none if there is no file."""
+    if not Path(path).is_file():
+        return []
+    with Path(path).open(newline="") as file:
+        return [(int(row[0]), float(row[1]), row[2], float(row[3])) for row in list(csv.reader(file))[1:]]

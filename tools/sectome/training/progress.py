@@ -1,0 +1,63 @@
+"""A line every few seconds that says how far a run is, how fast, and when it will end."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from ignite.engine import Engine, Events
+
+
+def readable_seconds(seconds: float) -> str:
+    """Return a duration as "2 h 05 min", "3 min 20 s" or "12 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class Progress:
+    """Print iteration, loss, rate and the time that is left; lines, so that logs stay readable.
+
+    Args:
+        name: what is running.
+        interval_seconds: time between lines.
+    """
+
+    def __init__(self, name: str, interval_seconds: float = 10.0) -> None:
+        self.name = name
+        self.interval_seconds = interval_seconds
+        self.started = self.printed = 0.0
+        self.first = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Print while the engine runs."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
+
+    def start(self, engine: Engine) -> None:
+        """Say on what the run starts."""
+        device = torch.device(engine.state.device)
+        where = (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+        )
+        print(f"{self.name}: {self.total(engine)} iterations on {where}", flush=True)
+        self.started = self.printed = time.perf_counter()
+        self.first = engine.state.iteration
+
+    def total(self, engine: Engine) -> int:
+        """Return the iterations of the whole run."""
+        return int(engine.state.max_epochs or 1) * int(engine.state.epoch_length or 1)
+
+    def step(self, engine: Engine) -> None:
+        """Print if it is time, and at the end."""
+        now, total = time.perf_counter(), self.total(engine)
+        done = engine.state.iteration
+        if now - self.printed < self.interval_seconds and done < total:
+            return
+        self.printed = now
+        rate = (done - self.first) / max(now - self.started, 1e-9)
+        output = engine.state.output
+        loss = f"  loss {float(output['loss'].detach()):.4f}" if isinstance(output, dict) and "loss" in output else ""
+        left = readable_seconds((total - done) / rate)
+        print(f"{self.name}: {done}/{total}{loss}  {rate:.2f} iterations/s  {left} left", flush=True)

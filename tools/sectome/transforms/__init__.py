@@ -1,0 +1,23 @@
+"""Transforms for electron microscopy: an array function, a MONAI transform and its dictionary twin, one a file."""
+
+from sectome.transforms.erode_borders import ErodeBorders, ErodeBordersd, erode_borders
+from sectome.transforms.random_orientation import RandomOrientation, RandomOrientationd, orient
+from sectome.transforms.standardise_intensity import (
+    StandardiseIntensity,
+    StandardiseIntensityd,
+    intensity_statistics,
+    standardise_intensity,
+)
+
+__all__ = [
+    "ErodeBorders",
+    "ErodeBordersd",
+    "RandomOrientation",
+    "RandomOrientationd",
+    "StandardiseIntensity",
+    "StandardiseIntensityd",
+    "erode_borders",
+    "intensity_statistics",
+    "orient",
+    "standardise_intensity",
+]
