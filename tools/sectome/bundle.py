@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import pydoc
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -35,16 +37,24 @@ def prepare() -> None:
         InputError: if a key is used by nothing, or a component does not take it; names the nearest known one.
     """
     sys.excepthook = _say_input_errors
-    parser = _running_parser()
-    if parser is not None:
-        check_keys(parser)
+    workflow = _running_workflow()
+    if workflow is not None:
+        check_keys(workflow.parser, workflow.config_root_path)
 
 
-def check_keys(parser: ConfigParser) -> None:
-    """Raise an `InputError` for the first config key that has no effect, top-level or of a component."""
+def check_keys(parser: ConfigParser, config_root: Path) -> None:
+    """Raise an `InputError` for the first config key that has no effect, top-level or of a component.
+
+    Args:
+        parser: holds the merged config.
+        config_root: folder of the bundle's own configs. What one of them declares is known to all, so that a data set's
+            overlay can serve training, evaluation and inference.
+    """
     config: Mapping[str, Any] = parser.get()
     properties = {**TrainProperties, **InferProperties, **MetaProperties}
     known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()} | set(_references(config))
+    for path in sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"}):
+        known |= {re.split("#|::", key)[0] for key in json.loads(path.read_text(encoding="utf-8"))}
     for key in config:
         if key not in known:
             raise InputError(f"unknown config key {key!r}{_nearest(key, sorted({*known, *config} - {key}))}")
@@ -103,12 +113,12 @@ def _nearest(key: str, known: list[str]) -> str:
     return f", did you mean {match[0]!r}?" if match else ""
 
 
-def _running_parser() -> ConfigParser | None:
-    """Return the parser of the workflow that is being initialised: a config's expressions cannot name it."""
+def _running_workflow() -> ConfigWorkflow | None:
+    """Return the workflow that is being initialised: a config's expressions cannot name it."""
     frame = inspect.currentframe()
     while frame is not None:
         if isinstance(workflow := frame.f_locals.get("self"), ConfigWorkflow):
-            return workflow.parser
+            return workflow
         frame = frame.f_back
     return None
 

@@ -154,7 +154,8 @@ class _Crops(Dataset):
 
     def _finish(self, crop: dict[str, np.ndarray]) -> dict[str, Any]:
         sample: dict[str, Any] = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in crop.items()}
-        return self.transform(sample) if self.transform else sample
+        # Not `if self.transform`: MONAI's `Compose` seeds its transforms anew when it is asked for its length.
+        return sample if self.transform is None else self.transform(sample)
 
 
 class RandomCrops(_Crops):
@@ -243,6 +244,28 @@ class GridCrops(_Crops):
         """Return the crop at a place of the grid."""
         tissue, start = self.places[index]
         return self._finish(tissue.read(start, self.crop_size))
+
+
+class WholeVolumes(Dataset):
+    """Whole volumes, one a sample, for evaluation.
+
+    Args:
+        data: the volumes; see `Data`.
+        voxel_size_nm: of volumes whose files do not say it.
+        labelled: whether every volume must have labels.
+    """
+
+    def __init__(self, data: Data, voxel_size_nm: Sequence[float] | None = None, labelled: bool = False) -> None:
+        self.data = data
+        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled)
+
+    def __len__(self) -> int:
+        return len(self.tissue)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return tensors (1, Z, Y, X) of one volume."""
+        tissue = self.tissue[index]
+        return {key: torch.from_numpy(value) for key, value in tissue.read((0, 0, 0), tissue.shape).items()}
 
 
 def grid_starts(shape: Sequence[int], crop_size: Sequence[int]) -> Iterator[tuple[int, ...]]:

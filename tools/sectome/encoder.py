@@ -200,6 +200,28 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -
     module.load_state_dict(state, strict=True)
 
 
+def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "") -> nn.Module:
+    """Load a whole checkpoint strictly and return the network.
+
+    Args:
+        network: is changed in place.
+        path: a file that `train.json` wrote.
+        prefix: of the network's own keys that the checkpoint lacks, where the trained network is a part of it.
+
+    Raises:
+        InputError: if the file is no checkpoint, or differs in a key or a shape.
+    """
+    state = {prefix + key: value for key, value in read_checkpoint(path).items()}
+    saved, own = (
+        tuple(tensors[name].tolist()) if (name := f"{prefix}{PREFIX}patch_size_voxels") in tensors else None
+        for tensors in (state, network.state_dict())
+    )
+    if saved is not None and saved != own:
+        raise InputError(f"{path} was trained with patch size {saved}, got {own}")
+    load_strictly(network, state, str(path))
+    return network
+
+
 def load_encoder(encoder: Encoder, path: str | Path) -> None:
     """Load the `encoder.*` keys of a checkpoint strictly.
 

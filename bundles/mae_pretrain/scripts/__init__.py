@@ -2,5 +2,15 @@
 
 from scripts.loss import ReconstructionLoss, image_twice
 from scripts.masked_autoencoder import MaskedAutoencoder
+from scripts.reconstruction import ReconstructionScores
+from scripts.save_features import SaveFeaturesd
+from scripts.volume_network import VolumeNetwork
 
-__all__ = ["MaskedAutoencoder", "ReconstructionLoss", "image_twice"]
+__all__ = [
+    "MaskedAutoencoder",
+    "ReconstructionLoss",
+    "ReconstructionScores",
+    "SaveFeaturesd",
+    "VolumeNetwork",
+    "image_twice",
+]

@@ -7,6 +7,7 @@ from sectome.training.gradient_clipping import GradientClipping
 from sectome.training.history import History, read_history
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.progress import Progress
+from sectome.training.run_record import RunRecord, write_json
 
 __all__ = [
     "AutocastInferer",
@@ -14,8 +15,10 @@ __all__ = [
     "GradientClipping",
     "History",
     "Progress",
+    "RunRecord",
     "TrainingCheckpoint",
     "parameter_groups",
     "read_history",
     "save_atomically",
+    "write_json",
 ]

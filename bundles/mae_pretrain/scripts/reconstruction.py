@@ -1,0 +1,87 @@
+"""What a masked autoencoder has learnt: its masked loss beside a naive one, and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens, scatter_tokens
+from sectome.checks import check_patch_divides
+from sectome.encoder import patchify, unpatchify
+from sectome.report import reconstruction_figure
+from sectome.training.run_record import write_json
+from sectome.volumes.replace import replacing
+
+
+class ReconstructionScores:
+    """Collect the masked loss of an evaluation beside a naive baseline, and pictures of the first crops.
+
+    Writes `evaluation.json`, `reconstructions.npz` and `reconstructions.png` into the run's folder. The baseline
+    fills each hidden voxel with the mean of the crop's visible ones.
+
+    Args:
+        output_dir: folder of the run.
+        network: the masked autoencoder.
+        voxel_size_nm: (z, y, x), for the pictures.
+        pictures: how many crops to draw.
+    """
+
+    def __init__(
+        self, output_dir: str, network: MaskedAutoencoder, voxel_size_nm: tuple[float, float, float], pictures: int = 4
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.network = network
+        self.voxel_size_nm = voxel_size_nm
+        self.pictures = pictures
+        self.losses: list[float] = []
+        self.baselines: list[float] = []
+        self.drawn: dict[str, list[np.ndarray]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Collect after each batch, write at the end."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def collect(self, engine: Engine) -> None:
+        """Take the numbers of a batch, and its pictures while some are wanted."""
+        image, output = engine.state.output["image"], engine.state.output["pred"]
+        patch_size = self.network.encoder.patch_size
+        patches = patchify(image, patch_size)
+        hidden, visible = gather_tokens(patches, output["ids_masked"]), gather_tokens(patches, output["ids_keep"])
+        # Compared as raw voxels whatever the target, so that runs with other targets stand beside each other.
+        pictures = self.network.pictures(image, output)
+        filled = gather_tokens(patchify(pictures["reconstructed"], patch_size), output["ids_masked"])
+        self.losses += (filled - hidden).square().mean(dim=(1, 2)).tolist()
+        self.baselines += (visible.mean(dim=(1, 2), keepdim=True) - hidden).square().mean(dim=(1, 2)).tolist()
+
+        grid = check_patch_divides(patch_size, image.shape[2:])
+        ones = scatter_tokens(torch.zeros_like(patches), output["ids_masked"], torch.ones_like(hidden))
+        shown: dict[str, Any] = {"image": image, **pictures, "hidden": unpatchify(ones, patch_size, grid) > 0}
+        for name, batch in shown.items():
+            missing = self.pictures - len(self.drawn.setdefault(name, []))
+            self.drawn[name] += [sample[0].cpu().numpy() for sample in batch[: max(missing, 0)]]
+
+    def write(self, engine: Engine) -> None:
+        """Write the files and print the numbers."""
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        scores = {
+            "masked_loss": float(np.mean(self.losses)),
+            "masked_loss_of_mean": float(np.mean(self.baselines)),
+            "mask_ratio": self.network.mask_ratio,
+            "crops": len(self.losses),
+        }
+        arrays = {name: np.stack(samples) for name, samples in self.drawn.items()}
+        arrays["voxel_size_nm"] = np.asarray(self.voxel_size_nm, dtype=float)
+        with replacing(self.output_dir / "reconstructions.npz") as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        with replacing(self.output_dir / "reconstructions.png") as partial:
+            reconstruction_figure(arrays).savefig(partial, format="png", dpi=110)
+        write_json(scores, self.output_dir / "evaluation.json")
+        print(
+            f"masked loss {scores['masked_loss']:.4f} over {scores['crops']} crops "
+            f"(filling in the visible mean: {scores['masked_loss_of_mean']:.4f})"
+        )

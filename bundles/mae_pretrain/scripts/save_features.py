@@ -1,0 +1,56 @@
+"""Features of an encoder on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from sectome.volumes.replace import replacing
+
+
+class SaveFeaturesd(MapTransform):
+    """Write a map of tokens (hidden_size, gz, gy, gx) as float16 to the dataset "features" of an HDF5 file.
+
+    The attribute "voxel_size_nm" is the size of a token: the image's voxel times the patch.
+
+    Args:
+        keys: what to write.
+        output_dir: folder of the output.
+        patch_size: voxels of a patch (z, y, x).
+        enabled: whether to write at all.
+        image_key: where name and voxel size come from.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str,
+        patch_size: Sequence[int],
+        enabled: bool = True,
+        image_key: str = "image",
+    ) -> None:
+        super().__init__(keys)
+        self.output_dir = Path(output_dir)
+        self.patch_size = patch_size
+        self.enabled = enabled
+        self.image_key = image_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write each key, and hand the data on as they are."""
+        if self.enabled:
+            for key in self.key_iterator(data):
+                meta = data[self.image_key].meta
+                path = self.output_dir / f"{Path(str(meta['filename'])).name.split('.')[0]}_features.h5"
+                voxel_size_nm = np.asarray(meta["voxel_size_nm"], dtype=float).ravel()
+                with replacing(path) as partial, h5py.File(partial, "w") as file:
+                    features = np.asarray(data[key], dtype=np.float16)
+                    dataset = file.create_dataset("features", data=features, compression="gzip")
+                    dataset.attrs["voxel_size_nm"] = voxel_size_nm * np.asarray(self.patch_size)
+                print(f"wrote {path}", flush=True)
+        return dict(data)

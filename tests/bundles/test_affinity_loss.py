@@ -1,0 +1,64 @@
+"""The loss: perfect is cheap, unknown pairs cost nothing, rare borders weigh as much as interiors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sectome.neighbourhoods import NEAREST
+
+
+@pytest.fixture
+def loss(segmentation_scripts):
+    return segmentation_scripts.AffinityLoss(NEAREST)
+
+
+@pytest.fixture
+def labels():
+    """Two objects side by side along x, (1, 1, 3, 4, 6)."""
+    volume = torch.ones(1, 1, 3, 4, 6, dtype=torch.int64)
+    volume[..., 3:] = 2
+    return volume
+
+
+def perfect(labels, offsets=NEAREST):
+    from sectome.affinities import labels_to_affinities
+
+    return (labels_to_affinities(labels[:, 0], offsets)[0].float() * 2 - 1) * 20
+
+
+def test_a_perfect_prediction_costs_almost_nothing_and_a_wrong_one_much(loss, labels):
+    assert loss(perfect(labels), labels) < 0.01
+    assert loss(-perfect(labels), labels) > 5
+
+
+def test_unlabelled_voxels_and_pairs_across_the_border_cost_nothing(loss, labels):
+    unlabelled = labels.clone()
+    unlabelled[..., 4:] = -1
+    logits = perfect(labels)
+    spoilt = logits.clone()
+    spoilt[..., 4:] = -spoilt[..., 4:]
+    spoilt[:, 0, 0] = 50.0 - 100 * torch.rand(4, 6)  # no voxel before the first section
+    assert loss(spoilt, unlabelled) == pytest.approx(float(loss(logits, unlabelled)), abs=1e-6)
+
+
+def test_an_all_unlabelled_crop_gives_a_finite_loss_and_gradient(loss, labels):
+    logits = torch.zeros(1, 3, 3, 4, 6, requires_grad=True)
+    value = loss(logits, torch.full_like(labels, -1))
+    value.backward()
+    assert value.isfinite()
+    assert not logits.grad.any()
+
+
+def test_the_sign_of_an_offset_matters(segmentation_scripts, labels):
+    backward = segmentation_scripts.AffinityLoss([(0, 0, -1)])
+    logits = perfect(labels, [(0, 0, -1)])
+    assert backward(logits, labels) < 0.01
+    assert segmentation_scripts.AffinityLoss([(0, 0, 1)])(logits, labels) > 0.5
+
+
+def test_a_missed_border_costs_as_much_as_a_missed_interior(segmentation_scripts, labels):
+    loss = segmentation_scripts.AffinityLoss([(0, 0, -1)], dice_weight=0.0, balance_limits=(0.0, 100.0))
+    good = perfect(labels, [(0, 0, -1)])
+    missed_border, missed_interior = good.abs(), -good.abs()
+    assert float(loss(missed_border, labels)) == pytest.approx(float(loss(missed_interior, labels)), rel=1e-3)

@@ -1,0 +1,98 @@
+"""Shared fixtures: the bundles' scripts, a small folder of synthetic tissue, and bundle runs in processes of their own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUNDLES = ROOT / "bundles"
+
+# Two processes of two threads each on two cores is slower than one after the other.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+def _import_scripts(bundle: str) -> Iterator[ModuleType]:
+    """Import a bundle's `scripts`; both bundles have a package of that name, so it is taken out again."""
+
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+            del sys.modules[name]
+
+    forget()
+    sys.path.insert(0, str(BUNDLES / bundle))
+    try:
+        yield importlib.import_module("scripts")
+    finally:
+        sys.path.remove(str(BUNDLES / bundle))
+        forget()
+
+
+@pytest.fixture
+def mae_scripts() -> Iterator[ModuleType]:
+    yield from _import_scripts("mae_pretrain")
+
+
+@pytest.fixture
+def segmentation_scripts() -> Iterator[ModuleType]:
+    yield from _import_scripts("em_segmentation")
+
+
+@pytest.fixture(scope="session")
+def tissue_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic tissue in the layout that the configs expect, small enough to train on in seconds."""
+    from sectome.phantom import make_phantom
+    from sectome.volumes import write_volume
+
+    folder = tmp_path_factory.mktemp("tissue")
+    for seed, name in enumerate(("unlabelled", "train", "validation", "test")):
+        phantom = make_phantom((16, 96, 96), (30, 6, 6), seed)
+        write_volume(folder / name / "images/cube.tif", phantom.raw, voxel_size_nm=(30, 6, 6))
+        write_volume(folder / name / "labels/cube.tif", phantom.neurons, voxel_size_nm=(30, 6, 6))
+    return folder
+
+
+TINY = {
+    "mae_pretrain": {"depth": 2, "hidden_size": 48, "decoder_hidden_size": 24, "decoder_depth": 1},
+    "em_segmentation": {"depth": 2, "hidden_size": 48, "feature_size": 4},
+}
+"""Settings of networks that train in seconds."""
+
+RunBundle = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def run_bundle() -> RunBundle:
+    """Run `python -m monai.bundle run` from a bundle's root, as a MONAI user does."""
+
+    def run(bundle: str, configs: str | list[str], **overrides: object) -> subprocess.CompletedProcess[str]:
+        names = [configs] if isinstance(configs, str) else configs
+        files = str([f"configs/{name}.json" for name in names])
+        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files]
+        for key, value in overrides.items():
+            command += [f"--{key.replace('__', '#')}", str(value)]
+        return subprocess.run(
+            command,
+            cwd=BUNDLES / bundle,
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def asymmetric_labels() -> np.ndarray:
+    """A (5, 7, 9) label volume without any symmetry: each voxel has an id of its own."""
+    return np.arange(1, 5 * 7 * 9 + 1, dtype=np.int64).reshape(5, 7, 9)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from sectome.checks import InputError
+from sectome.volumes import open_volume, write_volume
+
+from .conftest import VOXEL_SIZE
+
+
+def _save(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name.replace("__", "/")] = array
+
+
+def test_the_only_volume_needs_no_name(tmp_path, make_array):
+    _save(tmp_path / "a.h5", volumes__raw=make_array(), volumes__ids=np.arange(3))
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5")[...], make_array())
+    np.testing.assert_array_equal(open_volume(f"{tmp_path}/a.h5:/volumes/raw/")[2, 1:], make_array()[2, 1:])
+
+
+def test_several_volumes_are_listed(tmp_path, make_array):
+    _save(tmp_path / "a.h5", raw=make_array(), labels=make_array(np.uint32))
+    with pytest.raises(InputError, match=r"got 2; name one .* a\.h5:labels \(there is labels \(5, 7, 11\), raw \(5"):
+        open_volume(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("dataset", ["row", "volumes"])
+def test_an_absent_dataset_lists_those_there_are(tmp_path, make_array, dataset):
+    _save(tmp_path / "a.h5", volumes__raw=make_array())
+    with pytest.raises(
+        InputError, match=rf"expected a dataset of .*, got '{dataset}' \(there is volumes/raw \(5, 7, 11"
+    ):
+        open_volume(f"{tmp_path}/a.h5:{dataset}")
+
+
+def test_a_file_without_volumes_is_refused(tmp_path):
+    _save(tmp_path / "a.h5", image=np.zeros((7, 11)))
+    with pytest.raises(InputError, match=r"expected one 3D dataset in .*, got none \(there is image \(7, 11\)\)"):
+        open_volume(tmp_path / "a.h5")
+    with pytest.raises(InputError, match=r"three axes \(z, y, x\), got 2 in shape \(7, 11\) in .*a\.h5:image"):
+        open_volume(f"{tmp_path}/a.h5:image")
+    _save(tmp_path / "b.h5")
+    with pytest.raises(InputError, match=r"got none \(there is no dataset\)"):
+        open_volume(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"resolution": np.array(VOXEL_SIZE)}, VOXEL_SIZE),
+        ({"voxel_size_nm": VOXEL_SIZE, "resolution": (1, 1, 1)}, VOXEL_SIZE),
+        ({"element_size_um": [0.03, 0.006, 0.008]}, VOXEL_SIZE),
+        ({"resolution": (30, 6)}, None),
+        ({"resolution": "high"}, None),
+        ({}, None),
+    ],
+)
+def test_the_voxel_size_comes_from_the_datasets_attributes(tmp_path, make_array, attributes, expected):
+    _save(tmp_path / "a.hdf", raw=make_array(">i4"))
+    with h5py.File(tmp_path / "a.hdf", "a") as file:
+        file["raw"].attrs.update(attributes)
+    volume = open_volume(tmp_path / "a.hdf")
+    assert volume.voxel_size_nm == expected
+    assert volume.dtype == np.dtype("=i4")
+    np.testing.assert_array_equal(volume[::2], make_array(np.int32)[::2])
+
+
+def test_cremi_tools_find_the_resolution_of_what_is_written(tmp_path, make_array):
+    write_volume(f"{tmp_path}/a.hdf:volumes/labels/neuron_ids", make_array(np.uint64), voxel_size_nm=VOXEL_SIZE)
+    with h5py.File(tmp_path / "a.hdf") as file:
+        stored = file["volumes/labels/neuron_ids"]
+        assert tuple(stored.attrs["resolution"]) == VOXEL_SIZE
+        assert stored.compression == "gzip"
+        np.testing.assert_array_equal(stored[...], make_array(np.uint64))
+
+
+def test_a_dataset_in_the_way_is_refused(tmp_path, make_array):
+    _save(tmp_path / "a.h5", volumes__raw=make_array())
+    with pytest.raises(InputError, match=r"expected a group at 'volumes/raw' in .*, got a dataset"):
+        write_volume(f"{tmp_path}/a.h5:volumes/raw/labels", make_array())
+    with pytest.raises(InputError, match="got the group 'volumes'"):
+        write_volume(f"{tmp_path}/a.h5:volumes", make_array())
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.3, 0.9])
+def test_a_truncated_file_is_refused(tmp_path, make_array, truncate, kept):
+    write_volume(tmp_path / "a.h5", make_array(np.uint16, (20, 30, 40)))
+    truncate(tmp_path / "a.h5", kept)
+    with pytest.raises(InputError, match=r"expected a readable HDF5, got .*a\.h5"):
+        open_volume(tmp_path / "a.h5")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from sectome.checks import InputError
+from sectome.volumes import open_volume, write_volume
+
+
+def _save(folder, array, name="im{}.png", first=0):
+    folder.mkdir(exist_ok=True)
+    for number, section in enumerate(array, first):
+        imageio.imwrite(folder / name.format(number), section)
+
+
+@pytest.mark.parametrize("name", ["im{}.png", "{}.PNG", "s1_z{:04}_aligned.png", "seg{:03}.tif", "{}.tiff"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_sections_are_sorted_as_numbers(tmp_path, make_array, name, dtype):
+    array = make_array(dtype, (12, 7, 11))
+    _save(tmp_path / "a", array, name, first=95)
+    (tmp_path / "a" / "Thumbs.db").write_bytes(b"")
+    (tmp_path / "a" / "._im0.png").write_bytes(b"")
+    volume = open_volume(tmp_path / "a")
+    assert (volume.shape, volume.dtype) == (array.shape, array.dtype)
+    np.testing.assert_array_equal(volume[2:9:3, 1:4, ::-1], array[2:9:3, 1:4, ::-1])
+
+
+def test_a_crop_decodes_only_its_sections(tmp_path, make_array, monkeypatch):
+    _save(tmp_path / "a", make_array())
+    volume = open_volume(tmp_path / "a")
+    for number in (0, 1, 4):
+        content = (tmp_path / "a" / f"im{number}.png").read_bytes()
+        (tmp_path / "a" / f"im{number}.png").write_bytes(content[:40])
+    np.testing.assert_array_equal(volume[2:4], make_array()[2:4])
+    with pytest.raises(InputError, match=r"expected a readable image, got .*im4\.png"):
+        volume[4]
+
+
+@pytest.mark.parametrize(("suffix", "channels"), [("png", 2), ("png", 3), ("png", 4), ("tif", 3), ("tif", 4)])
+def test_colours_that_are_all_grey_are_one_channel(tmp_path, make_array, suffix, channels):
+    array = make_array()
+    (tmp_path / "a").mkdir()
+    for number, section in enumerate(array):
+        colours = np.repeat(section[..., None], channels, axis=-1)
+        if channels in (2, 4):
+            colours[..., -1] = 255
+        if suffix == "png":
+            imageio.imwrite(tmp_path / "a" / f"{number}.png", colours)
+        else:
+            tifffile.imwrite(tmp_path / "a" / f"{number}.tif", colours, photometric="rgb")
+    volume = open_volume(tmp_path / "a")
+    assert volume.shape == array.shape
+    np.testing.assert_array_equal(volume[...], array)
+
+
+def test_colour_is_refused(tmp_path, make_array):
+    (tmp_path / "a").mkdir()
+    imageio.imwrite(tmp_path / "a" / "0.png", np.moveaxis(make_array(np.uint8, (3, 7, 11)), 0, -1))
+    with pytest.raises(InputError, match=r"expected grey sections, got colour in .*0\.png"):
+        open_volume(tmp_path / "a")[...]
+
+
+def test_black_and_white_masks_are_read(tmp_path):
+    mask = np.eye(9, dtype=bool)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(mask).save(tmp_path / "a" / "0.png")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a")[0] > 0, mask)
+
+
+def test_a_missing_number_is_named(tmp_path, make_array):
+    _save(tmp_path / "a", make_array())
+    (tmp_path / "a" / "im3.png").unlink()
+    with pytest.raises(InputError, match="expected sections without gaps, got none numbered 3 in"):
+        open_volume(tmp_path / "a")
+
+
+def test_sections_of_two_shapes_or_types_are_refused(tmp_path, make_array):
+    _save(tmp_path / "a", make_array())
+    imageio.imwrite(tmp_path / "a" / "im5.png", np.zeros((7, 12), np.uint8))
+    with pytest.raises(
+        InputError, match=r"sections of one shape, \(7, 11\) uint8 .*, got \(7, 12\) uint8 in .*im5\.png"
+    ):
+        open_volume(tmp_path / "a")
+    imageio.imwrite(tmp_path / "a" / "im5.png", np.zeros((7, 11), np.uint16))
+    with pytest.raises(InputError, match=r"got \(7, 11\) uint16 in .*im5\.png"):
+        open_volume(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("im1.png", "im01.png"), "expected each section once, got im01.png and im1.png"),
+        (("raw0.png", "mask1.png"), "differ in a number only, got mask1.png and raw0.png"),
+        (("first.png", "second.png"), "differ in a number only"),
+        (("a0_b0.png", "a1_b1.png"), "differ in one number, got 2 that change"),
+    ],
+)
+def test_names_that_do_not_count_sections_are_refused(tmp_path, names, message):
+    (tmp_path / "a").mkdir()
+    for name in names:
+        imageio.imwrite(tmp_path / "a" / name, np.zeros((7, 11), np.uint8))
+    with pytest.raises(InputError, match=message):
+        open_volume(tmp_path / "a")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"expected numbered sections \(\.png, \.tif, \.tiff\) in the folder .*, got none"
+    ):
+        open_volume(tmp_path)
+
+
+def test_a_folder_of_stacks_is_refused(tmp_path, make_array):
+    tifffile.imwrite(tmp_path / "0.tif", make_array())
+    with pytest.raises(InputError, match=r"expected one section in .*0\.tif, got shape \(5, 7, 11\)"):
+        open_volume(tmp_path)
+
+
+def test_an_image_of_another_kind_is_unreadable(tmp_path):
+    (tmp_path / "0.png").write_bytes(b"GIF89a")
+    with pytest.raises(InputError, match=r"expected a readable image, got .*0\.png: it does not start as a PNG does"):
+        open_volume(tmp_path)
+
+
+def test_written_sections_are_read_by_other_tools(tmp_path, make_array):
+    write_volume(tmp_path / "a", make_array(np.uint16))
+    assert [file.name for file in sorted((tmp_path / "a").iterdir())][::4] == ["section0000.png", "section0004.png"]
+    np.testing.assert_array_equal(imageio.imread(tmp_path / "a" / "section0003.png"), make_array(np.uint16)[3])
+    write_volume(tmp_path / "b", make_array(np.uint32))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b" / "section0003.tif"), make_array(np.uint32)[3])
+
+
+def test_a_damaged_sidecar_is_refused(tmp_path, make_array):
+    _save(tmp_path, make_array())
+    (tmp_path / "volume.json").write_text("{")
+    with pytest.raises(InputError, match="expected a readable folder of sections"):
+        open_volume(tmp_path)

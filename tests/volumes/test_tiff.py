@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import tifffile
+
+from sectome.checks import InputError
+from sectome.volumes import open_volume, write_volume
+from sectome.volumes.tiff import TiffReader
+
+from .conftest import VOXEL_SIZE
+
+
+def test_a_crop_of_a_large_stack_reads_only_the_crop(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.memmap(path, shape=(64, 1024, 1024), dtype=np.uint8, photometric="minisblack").flush()
+    tracemalloc.start()
+    crop = open_volume(path)[20:30, 100:200, 300:400]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert crop.shape == (10, 100, 100)
+    assert peak < 3 * 2**20
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd", "packbits"])
+def test_a_compressed_stack_decodes_only_the_sections_of_the_crop(tmp_path, make_array, monkeypatch, compression):
+    array = make_array(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", array, compression=compression, photometric="minisblack")
+    volume = open_volume(tmp_path / "a.tif")
+    decoded = []
+    asarray = tifffile.TiffPage.asarray
+    monkeypatch.setattr(
+        tifffile.TiffPage, "asarray", lambda page, *args, **kw: (decoded.append(page.index), asarray(page))[1]
+    )
+    np.testing.assert_array_equal(volume[1:4:2, 2:5, ::-2], array[1:4:2, 2:5, ::-2])
+    assert decoded == [1, 3]
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_byte_orders_and_tiles_are_read(tmp_path, make_array, byteorder, tile):
+    tifffile.imwrite(tmp_path / "a.tif", make_array(np.uint16), byteorder=byteorder, tile=tile)
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume.dtype.isnative
+    np.testing.assert_array_equal(volume[...], make_array(np.uint16))
+
+
+def test_sections_that_were_appended_one_by_one_are_one_stack(tmp_path, make_array):
+    for section in make_array():
+        tifffile.imwrite(tmp_path / "a.tif", section, append=True)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif")[1:4], make_array()[1:4])
+
+
+@pytest.mark.parametrize(("unit", "nm"), [("nm", 1), ("um", 1e3), ("\\u00B5m", 1e3), ("micron", 1e3)])
+def test_imagejs_voxel_size_is_read_in_its_unit(tmp_path, make_array, unit, nm):
+    metadata = {"axes": "ZYX", "spacing": 30 / nm, "unit": unit}
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(nm / 8, nm / 6), metadata=metadata)
+    assert open_volume(tmp_path / "a.tif").voxel_size_nm == VOXEL_SIZE
+
+
+@pytest.mark.parametrize("metadata", [{"spacing": 30.0, "unit": "pixel"}, {"unit": "nm"}, {"spacing": 30.0}])
+def test_imagejs_voxel_size_counts_only_with_unit_and_spacing(tmp_path, make_array, metadata):
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(1 / 8, 1 / 6), metadata=metadata)
+    assert open_volume(tmp_path / "a.tif").voxel_size_nm is None
+
+
+def test_omes_voxel_size_is_read_in_each_axis_unit(tmp_path, make_array):
+    metadata = {
+        "axes": "ZYX",
+        "PhysicalSizeZ": 30,
+        "PhysicalSizeZUnit": "nm",
+        "PhysicalSizeY": 0.006,
+        "PhysicalSizeX": 0.008,
+        "PhysicalSizeXUnit": "µm",
+    }
+    tifffile.imwrite(tmp_path / "a.ome.tif", make_array(), metadata=metadata)
+    volume = open_volume(tmp_path / "a.ome.tif")
+    assert volume.voxel_size_nm == VOXEL_SIZE
+    np.testing.assert_array_equal(volume[...], make_array())
+
+
+def test_a_voxel_size_in_a_json_description_is_read(tmp_path, make_array):
+    description = json.dumps({"voxel_size_nm_zyx": VOXEL_SIZE, "source": "a peer"})
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), description=description, metadata=None, compression="zlib")
+    assert open_volume(tmp_path / "a.tif").voxel_size_nm == VOXEL_SIZE
+
+
+def test_imagej_reads_what_is_written_where_it_knows_the_type(tmp_path, make_array):
+    for dtype, is_imagej in (("uint8", True), ("uint16", True), ("float32", True), ("uint32", False), ("int16", False)):
+        write_volume(tmp_path / f"{dtype}.tif", make_array(dtype), voxel_size_nm=VOXEL_SIZE)
+        with tifffile.TiffFile(tmp_path / f"{dtype}.tif") as file:
+            assert file.is_imagej == is_imagej
+            assert file.series[0].axes == "ZYX"
+        assert TiffReader(tmp_path / f"{dtype}.tif")._mapped is not None
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("dtype", ["uint16", "uint32"])
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.6, 0.9, 0.97])
+def test_a_truncated_stack_is_refused(tmp_path, make_array, truncate, dtype, kept, compression):
+    array = make_array(dtype, (5, 40, 50))
+    tifffile.imwrite(tmp_path / "a.tif", array, imagej=dtype == "uint16" and not compression, compression=compression)
+    truncate(tmp_path / "a.tif", kept)
+    with pytest.raises(InputError, match=r"expected a (complete|readable) TIFF.* .*a\.tif"):
+        np.asarray(open_volume(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "photometric", "message"),
+    [
+        ((7, 11), "minisblack", r"three axes \(z, y, x\), got 2 in shape \(7, 11\)"),
+        ((2, 5, 7, 11), "minisblack", r"three axes \(z, y, x\), got 4 in shape \(2, 5, 7, 11\)"),
+        ((5, 7, 11, 3), "rgb", "expected grey values, got colour"),
+        ((7, 11, 3), "rgb", "expected grey values, got colour"),
+    ],
+)
+def test_images_that_are_no_grey_stack_are_refused(tmp_path, shape, photometric, message):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric)
+    with pytest.raises(InputError, match=message):
+        open_volume(tmp_path / "a.tif")
+
+
+def test_several_stacks_in_one_file_are_refused(tmp_path, make_array):
+    tifffile.imwrite(tmp_path / "a.tif", make_array())
+    tifffile.imwrite(tmp_path / "a.tif", make_array(np.uint8, (6, 4, 5)), append=True)
+    with pytest.raises(InputError, match=r"expected one stack in .*, got 2 images of 2 shapes"):
+        open_volume(tmp_path / "a.tif")

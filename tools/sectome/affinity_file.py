@@ -1,0 +1,85 @@
+"""Affinities on disk: a zarr array (K, Z, Y, X) that knows its offsets and its voxel size."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError, check_triple
+from sectome.neighbourhoods import check_offsets
+from sectome.types import FloatArray, Offset, Offsets, VoxelSize
+from sectome.volumes.replace import replacing
+from sectome.volumes.tensorstore_process import open_store
+
+CHUNK = (1, 32, 128, 128)
+
+
+@dataclass(frozen=True)
+class AffinityFile:
+    """Affinities read from disk: uint8 (K, Z, Y, X), 255 is 1."""
+
+    affinities: np.ndarray
+    offsets: tuple[Offset, ...]
+    voxel_size_nm: VoxelSize
+
+
+def write_affinities(
+    path: str | Path, affinities: FloatArray, offsets: Offsets, voxel_size_nm: tuple[float, ...]
+) -> None:
+    """Write affinities in 0 to 1, (K, Z, Y, X), as uint8; the folder appears when it is complete.
+
+    Raises:
+        InputError: if the name does not end in .zarr, or there is not one channel an offset.
+    """
+    path = Path(path)
+    steps = check_offsets(offsets)
+    if path.suffix != ".zarr":
+        raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
+    if affinities.ndim != 4 or affinities.shape[0] != len(steps):
+        raise InputError(
+            f"affinities must be (K, Z, Y, X) with {len(steps)} channels, one an offset, got {affinities.shape}"
+        )
+    if path.exists() and not (path / "zarr.json").is_file():
+        raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
+    metadata: dict[str, Any] = {
+        "shape": affinities.shape,
+        "data_type": "uint8",
+        "dimension_names": ["offset", "z", "y", "x"],
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": [min(pair) for pair in zip(CHUNK, affinities.shape, strict=True)]},
+        },
+        "codecs": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 3}}],
+        "attributes": {"offsets": steps, "voxel_size_nm": check_triple(voxel_size_nm, "voxel_size_nm")},
+    }
+    with replacing(path) as partial:
+        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{partial}/"}, "metadata": metadata}
+        store = open_store(spec, create=True, write=True)
+        for channel, values in enumerate(affinities):
+            store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
+
+
+def read_affinities(path: str | Path) -> AffinityFile:
+    """Read what `write_affinities` wrote.
+
+    Raises:
+        InputError: if there is no such folder, or its attributes do not say the offsets.
+    """
+    path = Path(path)
+    try:
+        metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        attributes = metadata["attributes"]
+        offsets = check_offsets(attributes["offsets"])
+        voxel_size_nm = check_triple(attributes["voxel_size_nm"], "voxel_size_nm")
+    except FileNotFoundError:
+        raise InputError(f"a zarr folder of affinities was expected at {path}, got none") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} must hold affinities with offsets and voxel_size_nm, got: {error}") from None
+    store = open_store({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}, open=True)
+    if len(store.shape) != 4 or store.shape[0] != len(offsets):
+        raise InputError(f"{path} must have {len(offsets)} channels, one an offset, got shape {tuple(store.shape)}")
+    return AffinityFile(np.asarray(store.read().result()), offsets, voxel_size_nm)

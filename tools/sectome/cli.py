@@ -1,0 +1,189 @@
+"""The `sectome` command. Each public function here is a sub-command; fire makes its options from the signature."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fire
+import numpy as np
+
+from sectome.checks import InputError, check_triple
+
+EXIT_CODE = 2
+
+
+def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
+    """Print what a volume is: shape, type, voxel size, extent, grey values or number of objects.
+
+    Args:
+        volume: a path; name a dataset inside a container after a colon, as in vol.h5:volumes/raw.
+        voxel_size_nm: z,y,x in nm, for a file that does not say it.
+    """
+    from sectome.volumes import describe_volume, open_volume
+
+    print(json.dumps(describe_volume(open_volume(str(volume), voxel_size_nm=voxel_size_nm)), indent=2, default=_plain))
+
+
+def convert(source: str, output: str, voxel_size_nm: Sequence[float] | None = None) -> None:
+    """Copy a volume into another format, in slabs: .tif .h5 .zarr .nii.gz .npy .npz, or a folder of sections.
+
+    Args:
+        source: the volume to read.
+        output: the volume to write; its suffix names the format.
+        voxel_size_nm: z,y,x in nm, for a source that does not say it.
+    """
+    from sectome.volumes import open_volume, write_volume
+
+    write_volume(str(output), open_volume(str(source), voxel_size_nm=voxel_size_nm))
+    print(f"wrote {output}")
+
+
+def phantom(
+    output: str,
+    shape: Sequence[int] = (64, 256, 256),
+    voxel_size_nm: Sequence[float] = (30, 6, 6),
+    seed: int = 0,
+    suffix: str = ".tif",
+) -> None:
+    """Make synthetic neural tissue with truth: OUTPUT/images, OUTPUT/labels and OUTPUT/mitochondria.
+
+    Args:
+        output: folder to write into.
+        shape: voxels z,y,x.
+        voxel_size_nm: z,y,x in nm.
+        seed: the same seed makes the same tissue.
+        suffix: format of the volumes.
+    """
+    from sectome.phantom import make_phantom
+    from sectome.volumes import write_volume
+
+    size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
+    z, y, x = (int(length) for length in check_triple(shape, "shape"))
+    tissue = make_phantom((z, y, x), size_nm, seed)
+    volumes = {"images": tissue.raw, "labels": tissue.neurons, "mitochondria": tissue.mitochondria}
+    for kind, volume in volumes.items():
+        path = Path(output) / kind / f"phantom_{seed}{suffix}"
+        write_volume(str(path), volume, voxel_size_nm=size_nm)
+        print(f"wrote {path}")
+
+
+def segment(
+    affinities: str,
+    output: str,
+    threshold: float = 0.5,
+    fragments: str = "distance",
+    per_section: bool = False,
+    min_size_voxels: int = 0,
+) -> None:
+    """Turn affinities into objects: fragments, region graph, mean-affinity agglomeration.
+
+    Args:
+        affinities: a .zarr folder that inference wrote with --save_affinities true.
+        output: the label volume to write.
+        threshold: merge while the mean affinity of two fragments is at least this; higher splits more.
+        fragments: "distance" (seeds in the middle of objects) or "watershed" (every basin of the affinities).
+        per_section: grow fragments in each section by itself, for thick sections.
+        min_size_voxels: smaller objects become background.
+    """
+    from sectome.affinity_file import read_affinities
+    from sectome.postprocess import affinities_to_labels
+    from sectome.volumes import write_volume
+
+    source = read_affinities(affinities)
+    labels = affinities_to_labels(
+        source.affinities,
+        source.offsets,
+        threshold=threshold,
+        fragments=fragments,
+        per_section=per_section,
+        min_size_voxels=min_size_voxels,
+        voxel_size_nm=source.voxel_size_nm,
+    )
+    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm)
+    print(f"wrote {output}: {int(labels.max())} objects")
+
+
+def evaluate(truth: str, segmentation: str) -> None:
+    """Print scores of a segmentation as JSON; voxels that are 0 in the truth are ignored.
+
+    Args:
+        truth: label volume made by people.
+        segmentation: label volume to score.
+    """
+    from sectome.checks import check_same_shape
+    from sectome.metrics import adapted_rand_error, average_precision, variation_of_information
+    from sectome.volumes import open_volume
+
+    first, second = open_volume(str(truth)), open_volume(str(segmentation))
+    check_same_shape(first.shape, second.shape, "segmentation")
+    a, b = np.asarray(first), np.asarray(second)
+    split, merge = variation_of_information(a, b)
+    scores = {
+        "adapted_rand_error": adapted_rand_error(a, b),
+        "voi_split": split,
+        "voi_merge": merge,
+        "voi": split + merge,
+        "average_precision_50": average_precision(a, b, 0.5),
+        "average_precision_75": average_precision(a, b, 0.75),
+        "objects_in_truth": len(np.unique(a[a > 0])),
+        "objects_in_segmentation": len(np.unique(b[b > 0])),
+    }
+    print(json.dumps(scores, indent=2, default=_plain))
+
+
+def report(*runs: str, out: str = "report.html") -> None:
+    """Write one self-contained HTML page about run folders: curves, pictures, overlays, scores.
+
+    Args:
+        runs: output folders of training and evaluation runs of both bundles.
+        out: the page to write.
+    """
+    from sectome.report import write_report
+
+    if not runs:
+        raise InputError("the report needs at least one run folder, got none")
+    print(f"wrote {write_report([str(run) for run in runs], out)}")
+
+
+def demo(output: str = "demo", bundles: str = "bundles") -> None:
+    """Pre-train, fine-tune, segment, score and report on synthetic tissue, in minutes on a laptop.
+
+    Args:
+        output: folder for data, runs and report.
+        bundles: folder that holds the two bundles.
+    """
+    from sectome.demo import run_demo
+
+    run_demo(Path(output), Path(bundles))
+
+
+COMMANDS = {
+    "info": info,
+    "convert": convert,
+    "phantom": phantom,
+    "segment": segment,
+    "evaluate": evaluate,
+    "report": report,
+    "demo": demo,
+}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else list(value)
+
+
+def main() -> None:
+    """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
+    try:
+        fire.Fire(COMMANDS, name="sectome")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_CODE) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The whole road on synthetic tissue: what `make demo` runs, with the commands that a user would type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from sectome.checks import InputError
+from sectome.phantom import make_phantom
+from sectome.report import write_report
+from sectome.training.progress import readable_seconds
+from sectome.types import Shape3
+from sectome.volumes import write_volume
+
+VOXEL_SIZE_NM = (30.0, 6.0, 6.0)
+
+TISSUE: dict[str, tuple[Shape3, int]] = {
+    "unlabelled": ((64, 256, 256), 1),
+    "train": ((32, 256, 256), 2),
+    "validation": ((24, 192, 192), 3),
+    "test": ((24, 192, 192), 4),
+}
+"""Folder of each volume, its shape and its seed; train, validation and test are different tissue."""
+
+PRETRAINING = ("--epochs", "6", "--epoch_length", "100", "--val_interval", "2", "--val_crops", "16")
+FINE_TUNING = ("--epochs", "5", "--epoch_length", "100", "--val_interval", "1", "--val_crops", "4")
+
+
+def run_demo(output: Path, bundles: Path) -> None:
+    """Make tissue, run both bundles on it, and write `report.html`.
+
+    Args:
+        output: folder for data, runs and report.
+        bundles: folder that holds `mae_pretrain` and `em_segmentation`.
+
+    Raises:
+        InputError: if the bundles are not there, or one of their commands fails.
+    """
+    output, bundles = output.resolve(), bundles.resolve()
+    pretrain, segmentation = bundles / "mae_pretrain", bundles / "em_segmentation"
+    if not (pretrain.is_dir() and segmentation.is_dir()):
+        raise InputError(f"the bundles mae_pretrain and em_segmentation were expected in {bundles}, got none")
+    started = time.monotonic()
+    data = output / "data"
+    runs = {name: output / "runs" / name for name in ("mae", "pretrained", "scratch")}
+
+    _say(started, "make synthetic tissue")
+    _make_tissue(data)
+
+    _say(started, "pre-train the encoder on unlabelled tissue")
+    _bundle(pretrain, "train", data, runs["mae"], *PRETRAINING)
+    _bundle(pretrain, "evaluate", data, runs["mae"], "--val_crops", "16")
+
+    encoder = str(runs["mae"] / "model.pt")
+    for name, options in {"pretrained": ("--pretrained", encoder), "scratch": ("--encoder_lr_factor", "1.0")}.items():
+        _say(started, f"fine-tune: {name}")
+        _bundle(segmentation, "train", data, runs[name], *FINE_TUNING, *options)
+        _bundle(segmentation, "evaluate", data, runs[name])
+
+    _say(started, "segment the test volume as a user would: volume in, neurons out")
+    threshold = json.loads((runs["pretrained"] / "scores.json").read_text(encoding="utf-8"))["threshold"]
+    options = ("--image", str(data / "test/images/phantom.tif"), "--threshold", str(threshold))
+    _bundle(segmentation, "inference", data, runs["pretrained"], *options)
+
+    report = write_report([runs["mae"], runs["pretrained"], runs["scratch"]], output / "report.html")
+    _say(started, f"done: open {report}")
+
+
+def _make_tissue(data: Path) -> None:
+    jobs = {folder: job for folder, job in TISSUE.items() if not (data / folder / "labels/phantom.tif").is_file()}
+    # Threads of a parent that already used numba or torch do not survive a fork.
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 4), mp_context=get_context("spawn")) as pool:
+        futures = {folder: pool.submit(_write_phantom, data / folder, *job) for folder, job in jobs.items()}
+        for folder, future in futures.items():
+            future.result()
+            print(f"made {data / folder}: {TISSUE[folder][0]} voxels of {VOXEL_SIZE_NM} nm", flush=True)
+
+
+def _write_phantom(folder: Path, shape: Shape3, seed: int) -> None:
+    tissue = make_phantom(shape, VOXEL_SIZE_NM, seed)
+    write_volume(folder / "images/phantom.tif", tissue.raw, voxel_size_nm=VOXEL_SIZE_NM)
+    write_volume(folder / "labels/phantom.tif", tissue.neurons, voxel_size_nm=VOXEL_SIZE_NM)
+
+
+def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> None:
+    """Run a bundle's config from its root, and print the command."""
+    configs = [f"configs/{name}.json" for name in (["train", "evaluate"] if config == "evaluate" else [config])]
+    configs.append("configs/datasets/phantom.json")
+    files = str(configs).replace(" ", "")
+    folders = ["--dataset_dir", str(data), "--output_dir", str(run)]
+    folders += ["--checkpoint", str(run / "model.pt")] if config == "inference" else ["--ckpt_dir", str(run)]
+    command = ["-m", "monai.bundle", "run", "--config_file", files, *folders, *options]
+    print(f"\n$ cd {root}\n$ python {shlex.join(command)}", flush=True)
+    # What MONAI says of its own configs is not what a user of the demo needs to read.
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    if subprocess.run([sys.executable, *command], cwd=root, env=quiet, check=False).returncode:
+        raise InputError(f"the command above was expected to succeed, it failed; its output is above ({run})")
+
+
+def _say(started: float, message: str) -> None:
+    print(f"\n== {readable_seconds(time.monotonic() - started)}: {message}", flush=True)

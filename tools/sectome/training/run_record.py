@@ -1,0 +1,48 @@
+"""What a run was: its settings, the network's size and the versions, for the report and for bug reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from sectome.volumes.replace import replacing
+
+
+def write_json(content: Any, path: str | Path) -> None:
+    """Write indented JSON that appears under its name when it is complete."""
+    with replacing(Path(path)) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+class RunRecord:
+    """Write `run.json` into a run's folder when the run starts.
+
+    Args:
+        output_dir: folder of the run.
+        bundle: name of the bundle.
+        settings: plain values of the config.
+        network: whose parameters are counted.
+    """
+
+    def __init__(self, output_dir: str, bundle: str, settings: Mapping[str, Any], network: torch.nn.Module) -> None:
+        self.path = Path(output_dir) / "run.json"
+        self.content = {
+            "bundle": bundle,
+            "settings": dict(settings),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "versions": {name: version(name) for name in ("sectome", "monai", "torch", "numpy")},
+        }
+
+    def attach(self, engine: Engine) -> None:
+        """Write once."""
+        engine.add_event_handler(Events.STARTED, self.write)
+
+    def write(self, engine: Engine) -> None:
+        """Write the file."""
+        write_json(self.content, self.path)

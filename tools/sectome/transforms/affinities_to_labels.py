@@ -1,0 +1,50 @@
+"""Predicted affinities to objects, inside a MONAI pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+
+from sectome.neighbourhoods import check_offsets
+from sectome.postprocess import affinities_to_labels
+from sectome.types import Offsets
+
+
+class AffinitiesToLabels(Transform):
+    """Turn affinities (K, Z, Y, X) in 0 to 1 into objects (1, Z, Y, X); see `affinities_to_labels`.
+
+    Args:
+        offsets: (z, y, x) steps, one a channel.
+        options: keyword arguments of `affinities_to_labels`.
+    """
+
+    def __init__(self, offsets: Offsets, **options: Any) -> None:
+        self.offsets = check_offsets(offsets)
+        self.options = options
+
+    def __call__(self, affinities: torch.Tensor) -> MetaTensor:
+        """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
+        labels = affinities_to_labels(np.asarray(affinities, dtype=np.float32), self.offsets, **self.options)
+        meta = affinities.meta if isinstance(affinities, MetaTensor) else None
+        return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
+
+
+class AffinitiesToLabelsd(MapTransform):
+    """Dictionary version of `AffinitiesToLabels`."""
+
+    def __init__(self, keys: KeysCollection, offsets: Offsets, allow_missing_keys: bool = False, **options: Any) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = AffinitiesToLabels(offsets, **options)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Apply to each key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self.transform(result[key])
+        return result

@@ -1,0 +1,62 @@
+"""Whole volumes into a MONAI pipeline, with their voxel size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+
+from sectome.volumes import open_volume, require_voxel_size
+
+
+class LoadVolume(Transform):
+    """Read a whole volume of any format as (1, Z, Y, X).
+
+    Args:
+        voxel_size_nm: (z, y, x), for files that do not say it.
+
+    Raises:
+        InputError: when called on a path that holds no volume, or one without a voxel size.
+    """
+
+    def __init__(self, voxel_size_nm: Sequence[float] | None = None) -> None:
+        self.voxel_size_nm = voxel_size_nm
+
+    def __call__(self, path: str | Path) -> MetaTensor:
+        """Return the voxels with "filename" and "voxel_size_nm" in the metadata."""
+        volume = open_volume(path)
+        if volume.voxel_size_nm is None:
+            volume = open_volume(path, voxel_size_nm=self.voxel_size_nm)
+        voxel_size_nm = require_voxel_size(volume)
+        array = np.asarray(volume)
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+            # torch computes with few unsigned types.
+            array = array.astype(np.int64)
+        meta = {"filename": str(path), "voxel_size_nm": torch.tensor(voxel_size_nm, dtype=torch.float64)}
+        return MetaTensor(torch.from_numpy(np.ascontiguousarray(array))[None], meta=meta)
+
+
+class LoadVolumed(MapTransform):
+    """Dictionary version of `LoadVolume`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        voxel_size_nm: Sequence[float] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = LoadVolume(voxel_size_nm)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Read each key's path."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self.transform(result[key])
+        return result

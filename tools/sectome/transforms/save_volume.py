@@ -1,0 +1,69 @@
+"""Volumes and affinities out of a MONAI pipeline, with the voxel size of the image that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from sectome.affinity_file import write_affinities
+from sectome.types import Offsets
+from sectome.volumes import write_volume
+
+
+class SaveVolumed(MapTransform):
+    """Write volumes (1, Z, Y, X) with the name and the voxel size of the image that they were made from.
+
+    Args:
+        keys: what to write.
+        output_dir: folder of the output.
+        name: goes between the image's name and the suffix, as in `cube_labels.tif`.
+        suffix: format of the output.
+        offsets: write affinities (K, Z, Y, X) with these offsets to `.zarr` instead of a volume.
+        enabled: whether to write at all.
+        image_key: where name and voxel size come from.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str,
+        name: str,
+        suffix: str = ".tif",
+        offsets: Offsets | None = None,
+        enabled: bool = True,
+        image_key: str = "image",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.output_dir = Path(output_dir)
+        self.name = name
+        self.suffix = suffix
+        self.offsets = offsets
+        self.enabled = enabled
+        self.image_key = image_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write each key, and hand the data on as they are."""
+        if self.enabled:
+            for key in self.key_iterator(data):
+                self.write(data[key], data[self.image_key].meta)
+        return dict(data)
+
+    def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
+        """Write one volume and say where."""
+        container, _, dataset = str(meta["filename"]).rstrip("/").partition(":")
+        stem = "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
+        voxel_size_nm = tuple(np.asarray(meta["voxel_size_nm"], dtype=float).ravel())
+        values = np.asarray(array)
+        path = self.output_dir / f"{stem}_{self.name}{'.zarr' if self.offsets is not None else self.suffix}"
+        if self.offsets is not None:
+            write_affinities(path, values, self.offsets, voxel_size_nm)
+        else:
+            write_volume(path, values[0], voxel_size_nm=voxel_size_nm)
+        print(f"wrote {path}", flush=True)

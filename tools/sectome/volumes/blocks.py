@@ -1,0 +1,64 @@
+"""Walking over a volume in pieces that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Protocol
+
+import numpy as np
+
+from sectome.types import Array, Shape3
+from sectome.volumes.indexing import Box
+
+CHUNK: Shape3 = (32, 64, 64)
+"""Voxels along (z, y, x) of a stored chunk: small enough for crops, large enough for a file of its own."""
+
+_SECTIONS_AT_ONCE = 64
+_BYTES_AT_ONCE = 128 * 2**20
+
+
+class Source(Protocol):
+    """What can be written: an array (Z, Y, X) or a lazily read volume."""
+
+    @property
+    def shape(self) -> Any: ...  # noqa: D102
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
+    def __getitem__(self, key: Any) -> Any: ...
+
+
+def iterate_blocks(shape: Shape3, itemsize: int, chunk: Shape3) -> Iterator[Box]:
+    """Yield boxes that cover the volume once, each made of whole chunks and of about 128 MiB at most.
+
+    A box spans many sections where it can, because a source in chunks decodes a chunk anew for every box that
+    touches it.
+
+    Args:
+        shape: Voxels along (z, y, x).
+        itemsize: Bytes of a voxel.
+        chunk: Voxels along (z, y, x) that are stored together; one that spans an axis keeps it whole.
+    """
+    chunk_z, chunk_y, chunk_x = (min(part, extent) for part, extent in zip(chunk, shape, strict=True))
+    size_z, size_y, size_x = min(shape[0], max(_SECTIONS_AT_ONCE // chunk_z, 1) * chunk_z), shape[1], shape[2]
+
+    def fitting(length: int, part: int, others: int) -> int:
+        affordable = _BYTES_AT_ONCE // (others * itemsize)
+        return length if affordable >= length else max(affordable // part, 1) * part
+
+    size_z = fitting(size_z, chunk_z, size_y * size_x)
+    size_y = fitting(size_y, chunk_y, size_z * size_x)
+    size_x = fitting(size_x, chunk_x, size_z * size_y)
+    starts = (range(0, extent, size) for extent, size in zip(shape, (size_z, size_y, size_x), strict=True))
+    for z, y, x in product(*starts):
+        yield (
+            slice(z, min(z + size_z, shape[0])),
+            slice(y, min(y + size_y, shape[1])),
+            slice(x, min(x + size_x, shape[2])),
+        )
+
+
+def iterate_sections(source: Source) -> Iterator[Array]:
+    """Yield the sections (Y, X) in order, reading several at once."""
+    for box in iterate_blocks(source.shape, source.dtype.itemsize, (1, *source.shape[1:])):
+        yield from np.ascontiguousarray(source[box])

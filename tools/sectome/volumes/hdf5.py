@@ -1,0 +1,117 @@
+"""HDF5 files, one dataset of them a volume."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.types import Array, VoxelSize
+from sectome.volumes.attributes import attributes_of, voxel_size_from_attributes
+from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.reader import (
+    absent_dataset,
+    check_number_type,
+    check_three_axes,
+    choose_dataset,
+    list_datasets,
+)
+from sectome.volumes.replace import replacing
+
+_DEFAULT_DATASET = "volume"
+
+
+class Hdf5Reader:
+    """A dataset (Z, Y, X) of an HDF5 file; without a name the only 3D one."""
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        self._path = path
+        self._file: h5py.File | None = None
+        with h5py.File(path, "r") as file:
+            self._dataset = dataset if dataset is not None else choose_dataset(_datasets(file), path)
+            stored = file.get(self._dataset)
+            if not isinstance(stored, h5py.Dataset):
+                raise absent_dataset(self._dataset, _datasets(file), path)
+            where = f"{path}:{self._dataset}"
+            self.shape = check_three_axes(stored.shape or (), where)
+            self.dtype = check_number_type(stored.dtype, where)
+            self.voxel_size_nm = voxel_size_from_attributes(stored.attrs)
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X)."""
+        if self._file is None:
+            self._file = h5py.File(self._path, "r")
+        voxels: Array = self._file[self._dataset][z, y, x]
+        return voxels
+
+
+def write_hdf5(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write a chunked dataset; a named one goes into an existing file beside what that holds.
+
+    Integers of two bytes and more, which are labels for the most part, are compressed by gzip, which every HDF5
+    library reads.
+    """
+    keep = dataset is not None and path.exists()
+    if not keep:
+        _refuse_to_lose(path)
+    shape = tuple(source.shape)
+    is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
+    with replacing(path) as partial:
+        if keep:
+            shutil.copyfile(path, partial)
+        with h5py.File(partial, "a") as file:
+            name = dataset or _DEFAULT_DATASET
+            _make_room(file, name, path)
+            stored = file.create_dataset(
+                name,
+                shape=shape,
+                dtype=source.dtype,
+                chunks=tuple(min(part, extent) for part, extent in zip(CHUNK, shape, strict=True)),
+                shuffle=is_labels,
+                compression="gzip" if is_labels else None,
+                compression_opts=1 if is_labels else None,
+            )
+            stored.attrs.update(attributes_of(voxel_size_nm))
+            for box in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
+                stored[box] = np.asarray(source[box])
+
+
+def _refuse_to_lose(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        with h5py.File(path, "r") as file:
+            datasets = _datasets(file)
+    except OSError:
+        return
+    if len(datasets) > 1:
+        raise InputError(
+            f"expected the name of a dataset, as in {path.name}:{_DEFAULT_DATASET}, because {path} exists and would "
+            f"lose its other datasets, got none (there is {list_datasets(datasets)})"
+        )
+
+
+def _make_room(file: h5py.File, name: str, path: Path) -> None:
+    parts = name.split("/")
+    for depth in range(1, len(parts)):
+        if isinstance(file.get("/".join(parts[:depth])), h5py.Dataset):
+            raise InputError(f"expected a group at {'/'.join(parts[:depth])!r} in {path}, got a dataset")
+    if isinstance(file.get(name), h5py.Group):
+        raise InputError(f"expected the name of a dataset in {path}, got the group {name!r}")
+    if name in file:
+        del file[name]
+
+
+def _datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = tuple(item.shape or ())
+
+    file.visititems(collect)
+    return found

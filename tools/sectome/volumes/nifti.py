@@ -1,0 +1,88 @@
+"""NIfTI, whose (X, Y, Z) exists here and nowhere else."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.types import Array, VoxelSize
+from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.replace import replacing
+from sectome.volumes.units import as_voxel_size, unit_in_nm
+
+_NM_IN_MM = 1e6
+_NO_EXTENSIONS = bytes(4)
+
+
+class NiftiReader:
+    """A NIfTI volume in its stored order, transposed to (Z, Y, X); of the affine only the zooms count.
+
+    A `.nii` is read by box. A `.nii.gz` is one stream without entry points and is held in memory after the first
+    read.
+    """
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        image: Any = nibabel.load(path)
+        header = image.header
+        stored = tuple(int(extent) for extent in image.shape)
+        # A time axis of one is how many tools write a plain volume.
+        self._trailing = len(stored) - 3 if len(stored) > 3 and set(stored[3:]) == {1} else 0
+        self.shape = check_three_axes(stored[: len(stored) - self._trailing][::-1], str(path))
+        # nibabel resets the slope in the header that it gives, and keeps the file's with the voxels.
+        is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
+        self.dtype = np.dtype(np.float32) if is_scaled else check_number_type(header.get_data_dtype(), str(path))
+        unit = header.get_xyzt_units()[0]
+        self.voxel_size_nm = as_voxel_size([float(zoom) for zoom in header.get_zooms()[:3]][::-1], unit_in_nm(unit))
+        self._voxels = image.dataobj
+        self._is_compressed = path.name.lower().endswith(".gz")
+        self._loaded: Array | None = None
+        if not self._is_compressed:
+            end = int(self._voxels.offset) + int(np.prod(stored)) * header.get_data_dtype().itemsize
+            if end > (size := path.stat().st_size):
+                raise InputError(f"expected a complete NIfTI of {end} bytes, got {size} in {path}")
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X)."""
+        last = (0,) * self._trailing
+        if not self._is_compressed:
+            return self._typed(self._voxels[(x, y, z, *last)])
+        if self._loaded is None:
+            self._loaded = self._typed(self._voxels[(slice(None),) * 3 + last])
+            self._loaded.flags.writeable = False
+        return self._loaded[z, y, x]
+
+    def _typed(self, stored: Array) -> Array:
+        return np.asarray(stored).T.astype(self.dtype, copy=False)
+
+
+def write_nifti(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write NIfTI-1, section by section: its x runs fastest, as it does in (Z, Y, X).
+
+    Raises:
+        InputError: If NIfTI cannot hold the type or an axis is longer than 32767.
+    """
+    z, y, x = source.shape
+    header = nibabel.Nifti1Header()
+    try:
+        header.set_data_dtype(source.dtype)
+        header.set_data_shape((x, y, z))
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise InputError(f"expected a volume that NIfTI can hold, got {source.dtype} {(z, y, x)}: {error}") from error
+    header["vox_offset"] = len(header.binaryblock) + len(_NO_EXTENSIONS)
+    if voxel_size_nm is not None:
+        zooms = [length / _NM_IN_MM for length in reversed(voxel_size_nm)]
+        header.set_zooms(zooms)
+        header.set_xyzt_units("mm")
+        header.set_sform(np.diag([*zooms, 1.0]), code="scanner")
+    with replacing(path) as partial:
+        compressed = path.name.lower().endswith(".gz")
+        with gzip.open(partial, "wb", compresslevel=1) if compressed else open(partial, "wb") as file:
+            file.write(header.binaryblock + _NO_EXTENSIONS)
+            for section in iterate_sections(source):
+                file.write(section.tobytes())

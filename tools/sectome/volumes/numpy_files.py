@@ -1,0 +1,124 @@
+"""numpy's own files: `.npy` mapped into memory, `.npz` with its arrays by name."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.types import Array, VoxelSize
+from sectome.volumes.attributes import voxel_size_from_attributes
+from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.reader import absent_dataset, check_number_type, check_three_axes, choose_dataset, list_datasets
+from sectome.volumes.replace import replacing
+
+_DEFAULT_ARRAY = "volume"
+_SIZE_ARRAYS = ("voxel_size_nm_zyx", "voxel_size_nm")
+
+
+class NpyReader:
+    """A `.npy` array, mapped into memory; the format has no place for a voxel size."""
+
+    voxel_size_nm: VoxelSize | None = None
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        self._mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.shape = check_three_axes(self._mapped.shape, str(path))
+        self.dtype = check_number_type(self._mapped.dtype, str(path))
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X)."""
+        voxels: Array = self._mapped[z, y, x]
+        return voxels
+
+
+class NpzReader:
+    """An array of an `.npz`; without a name the only 3D one. It is held in memory after the first read."""
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        self._path = path
+        headers = _headers(path)
+        shapes = {name: shape for name, (shape, _) in headers.items()}
+        self._name = dataset if dataset is not None else choose_dataset(shapes, path)
+        if self._name not in headers:
+            raise absent_dataset(self._name, shapes, path)
+        shape, dtype = headers[self._name]
+        self.shape = check_three_axes(shape, f"{path}:{self._name}")
+        self.dtype = check_number_type(dtype, f"{path}:{self._name}")
+        with np.load(path, allow_pickle=False) as arrays:
+            self.voxel_size_nm = voxel_size_from_attributes(
+                {name: arrays[name] for name in _SIZE_ARRAYS if name in headers}
+            )
+        self._loaded: Array | None = None
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X)."""
+        if self._loaded is None:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                self._loaded = arrays[self._name]
+            self._loaded.flags.writeable = False
+        return self._loaded[z, y, x]
+
+
+def write_npy(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write a `.npy` section by section, with a warning that the voxel size is lost."""
+    if voxel_size_nm is not None:
+        warnings.warn(f"{path.name} cannot hold the voxel size {voxel_size_nm} nm", UserWarning, stacklevel=3)
+    description = np.lib.format.dtype_to_descr(source.dtype)
+    header = {"descr": description, "fortran_order": False, "shape": tuple(source.shape)}
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for section in iterate_sections(source):
+            file.write(section.tobytes())
+
+
+def write_npz(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write a compressed `.npz`, which takes the whole volume into memory; a named array joins those of the file.
+
+    The voxel size is the array `voxel_size_nm_zyx`, one for the whole file.
+    """
+    kept: dict[str, Any] = {}
+    if path.exists():
+        kept = _arrays_to_keep(path, dataset)
+    if voxel_size_nm is not None:
+        kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
+        kept[_SIZE_ARRAYS[0]] = np.asarray(voxel_size_nm, dtype=np.float64)
+    kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **kept)
+
+
+def _arrays_to_keep(path: Path, dataset: str | None) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            others = {name: arrays[name] for name in arrays.files if name != dataset}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
+    volumes = {name: array.shape for name, array in others.items() if name not in _SIZE_ARRAYS}
+    if dataset is not None:
+        return others
+    if len(volumes) > 1:
+        raise InputError(
+            f"expected the name of an array, as in {path.name}:{_DEFAULT_ARRAY}, because {path} exists and would lose "
+            f"its other arrays, got none (there is {list_datasets(volumes)})"
+        )
+    return {}
+
+
+def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of each array without reading it."""
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.namelist():
+            if not entry.endswith(".npy"):
+                continue
+            with archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+            found[entry.removesuffix(".npy")] = (tuple(shape), dtype)
+    return found

@@ -1,0 +1,86 @@
+"""What a format gives to a volume, and how the errors of its library become one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.types import Array, Shape3, VoxelSize
+
+
+class Reader(Protocol):
+    """One stored volume whose header was read and whose voxels were not.
+
+    Attributes:
+        shape: Voxels along (z, y, x).
+        dtype: Type of the voxels, in native byte order.
+        voxel_size_nm: What the file says, None if it says nothing that has a unit.
+    """
+
+    shape: Shape3
+    dtype: np.dtype[Any]
+    voxel_size_nm: VoxelSize | None
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
+
+
+@contextmanager
+def readable(path: Path, format_name: str) -> Iterator[None]:
+    """Turn whatever a library raises about a file into an `InputError` that names the file."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file ends in exceptions of zlib, zipfile, struct and each library's own
+        raise InputError(f"expected a readable {format_name}, got {path}: {_first_line(error)}") from error
+
+
+def check_three_axes(shape: tuple[int, ...], where: str) -> Shape3:
+    """Return the shape as (Z, Y, X), or raise an `InputError` if it has not three axes or holds no voxel."""
+    if len(shape) != 3:
+        raise InputError(f"expected a volume of three axes (z, y, x), got {len(shape)} in shape {shape} in {where}")
+    if 0 in shape:
+        raise InputError(f"expected a volume that holds voxels, got shape {shape} in {where}")
+    z, y, x = (int(extent) for extent in shape)
+    return z, y, x
+
+
+def check_number_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
+    """Return the type in native byte order, or raise an `InputError` unless it is boolean, integer or floating."""
+    if dtype.kind not in "biuf":
+        raise InputError(f"expected voxels that are booleans, integers or floats, got {dtype} in {where}")
+    return dtype.newbyteorder("=")
+
+
+def choose_dataset(datasets: dict[str, tuple[int, ...]], path: Path) -> str:
+    """Return the name of the only 3D dataset of a container, or raise an `InputError` that lists what there is.
+
+    Args:
+        datasets: Shape by name, of every dataset in the container.
+        path: The container, for the message.
+    """
+    names = [name for name, shape in datasets.items() if len(shape) == 3]
+    if len(names) == 1:
+        return names[0]
+    found = "none" if not names else f"{len(names)}; name one after a colon, as in {path.name}:{names[0]}"
+    raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {list_datasets(datasets)})")
+
+
+def list_datasets(datasets: dict[str, tuple[int, ...]]) -> str:
+    """Return the datasets with their shapes, as a message lists them."""
+    return ", ".join(f"{name} {shape}" for name, shape in datasets.items()) or "no dataset"
+
+
+def absent_dataset(dataset: str, datasets: dict[str, tuple[int, ...]], path: Path) -> InputError:
+    """Return the error for a dataset that the container has not."""
+    return InputError(f"expected a dataset of {path}, got {dataset!r} (there is {list_datasets(datasets)})")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,40 @@
+"""Writing beside the output and renaming, so that nothing half-written carries its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; what was written there takes the name when the block ends well.
+
+    A file or folder that has the name until then is replaced. If the block raises, the output is as it was before.
+    """
+    path = Path(os.path.realpath(path))  # a link keeps pointing to the output
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
+    _remove(partial)
+    try:
+        yield partial
+        if path.is_dir():  # a folder cannot be renamed over one that has content
+            os.rename(path, replaced)
+        os.replace(partial, path)
+    except BaseException:
+        _remove(partial)
+        if replaced.exists() and not path.exists():
+            os.rename(replaced, path)
+        raise
+    _remove(replaced)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

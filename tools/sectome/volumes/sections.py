@@ -1,0 +1,145 @@
+"""Folders of numbered sections, one PNG or TIFF image each."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from sectome.checks import InputError
+from sectome.types import Array, VoxelSize
+from sectome.volumes.attributes import voxel_size_from_attributes
+from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.png_header import read_png_header
+from sectome.volumes.reader import check_number_type, check_three_axes, readable
+from sectome.volumes.replace import replacing
+
+_SUFFIXES = (".png", ".tif", ".tiff")
+_SIDECAR = "volume.json"
+_WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
+_COLOUR_CHANNELS = (3, 4)
+
+
+class SectionsReader:
+    """A folder of images of one shape and type, in the order of the one number that changes in their names.
+
+    The voxel size is that of `volume.json` in the folder, which `write_sections` writes.
+    """
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        self._files = _sorted_sections(path)
+        shape, self.dtype = _header(self._files[0])
+        self.shape = check_three_axes((len(self._files), *shape), str(path))
+        for file in self._files[1:]:
+            if (found := _header(file)) != (shape, self.dtype):
+                raise InputError(
+                    f"expected sections of one shape, {shape} {self.dtype} as in {self._files[0].name}, got "
+                    f"{found[0]} {found[1]} in {file}"
+                )
+        self.voxel_size_nm = None
+        if (path / _SIDECAR).is_file():
+            self.voxel_size_nm = voxel_size_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X), decoding the sections that it touches."""
+        return np.stack([_read_section(file, self.shape[1:])[y, x] for file in self._files[z]])
+
+
+def write_sections(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types.
+
+    Raises:
+        InputError: If the folder holds anything but sections that were written so, which replacing it would lose.
+    """
+    if path.is_dir():
+        # A folder of somebody's images looks much the same, so only what this function names is replaced.
+        foreign = [item.name for item in path.iterdir() if not _WRITTEN.fullmatch(item.name) or item.is_dir()]
+        if foreign:
+            raise InputError(f"expected a new folder or one that sectome wrote, got {path}, which holds {foreign[0]}")
+    is_png = source.dtype.name in ("uint8", "uint16")
+    digits = max(4, len(str(source.shape[0] - 1)))
+    with replacing(path) as partial:
+        partial.mkdir()
+        for number, section in enumerate(iterate_sections(source)):
+            file = partial / f"section{number:0{digits}d}{'.png' if is_png else '.tif'}"
+            if is_png:
+                file.write_bytes(imagecodecs.png_encode(section, level=1))
+            else:
+                tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
+        if voxel_size_nm is not None:
+            (partial / _SIDECAR).write_text(json.dumps({"voxel_size_nm": voxel_size_nm}), encoding="utf-8")
+
+
+def _sorted_sections(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")]
+    if not files:
+        raise InputError(f"expected numbered sections ({', '.join(_SUFFIXES)}) in the folder {folder}, got none")
+    by_number: dict[int, Path] = {}
+    for file, number in _numbered(sorted(files), folder):
+        if number in by_number:
+            raise InputError(f"expected each section once, got {by_number[number].name} and {file.name} in {folder}")
+        by_number[number] = file
+    numbers = sorted(by_number)
+    for number, following in pairwise(numbers):
+        if following != number + 1:
+            raise InputError(f"expected sections without gaps, got none numbered {number + 1} in {folder}")
+    return [by_number[number] for number in numbers]
+
+
+def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
+    """Return each file with the number in its name that tells it from the others, the last one for a single file."""
+    parts = [re.split(r"(\d+)", file.name) for file in files]
+    for file, split in zip(files, parts, strict=True):
+        if split[::2] != parts[0][::2] or len(split) == 1:
+            raise InputError(
+                f"expected sections that differ in a number only, got {files[0].name} and {file.name} in {folder}"
+            )
+    columns = [[int(split[i]) for split in parts] for i in range(1, len(parts[0]), 2)]
+    varying = [column for column in columns if len(set(column)) > 1] or columns[-1:]
+    if len(varying) > 1:
+        raise InputError(
+            f"expected sections that differ in one number, got {len(varying)} that change from {files[0].name} to "
+            f"{files[-1].name} in {folder}"
+        )
+    return list(zip(files, varying[0], strict=True))
+
+
+def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
+    with readable(file, "image"):
+        if file.suffix.lower() == ".png":
+            return read_png_header(file)
+        with tifffile.TiffFile(file) as tiff:
+            image = tiff.series[0]
+            shape = image.shape[:-1] if _is_colour(image.shape) else image.shape
+            if len(shape) != 2 or len(tiff.series) > 1:
+                raise InputError(f"expected one section in {file}, got shape {image.shape}")
+            return (shape[0], shape[1]), check_number_type(image.dtype, str(file))
+
+
+def _read_section(file: Path, shape: tuple[int, int]) -> Array:
+    with readable(file, "image"):
+        is_png = file.suffix.lower() == ".png"
+        section: Array = imagecodecs.png_decode(file.read_bytes()) if is_png else tifffile.imread(file)
+    if section.ndim == 3:
+        section = _single_channel(section, file)
+    if section.shape != shape:
+        raise InputError(f"expected a section of shape {shape}, got {section.shape} in {file}")
+    return section
+
+
+def _single_channel(section: Array, file: Path) -> Array:
+    """Return one channel of an image (Y, X, C) whose colours are all grey; the alpha channel is not a colour."""
+    colours = section[..., : 3 if section.shape[-1] in _COLOUR_CHANNELS else 1]
+    if not (colours == colours[..., :1]).all():
+        raise InputError(f"expected grey sections, got colour in {file}")
+    return colours[..., 0]
+
+
+def _is_colour(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[-1] in _COLOUR_CHANNELS

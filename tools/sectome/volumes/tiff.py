@@ -1,0 +1,154 @@
+"""TIFF stacks, one page a section."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from sectome.checks import InputError
+from sectome.types import Array, VoxelSize
+from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.replace import replacing
+from sectome.volumes.tiff_metadata import tiff_voxel_size
+
+_IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+_CLASSIC_TIFF_BYTES = 4 * 2**30 - 2**25
+
+
+class TiffReader:
+    """A TIFF stack: mapped into memory where its voxels lie in one piece, else decoded section by section."""
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        with _complaints_are_errors(path), tifffile.TiffFile(path) as file:
+            self._file = file
+            shape, dtype, self._pages, offset = _find_stack(file, path)
+            self.shape = check_three_axes(shape, str(path))
+            self.dtype = check_number_type(dtype, str(path))
+            self.voxel_size_nm = tiff_voxel_size(file)
+            self._check_complete(offset)
+            self._mapped: np.memmap[Any, Any] | None = None
+            if offset is not None:
+                stored = dtype.newbyteorder(file.byteorder)
+                self._mapped = np.memmap(path, dtype=stored, mode="r", offset=offset, shape=self.shape)
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X); a compressed stack decodes only the sections that the box touches."""
+        if self._mapped is not None:
+            return self._mapped[z, y, x]
+        sections = range(z.start, z.stop, z.step)
+        voxels = np.empty(
+            (len(sections), len(range(y.start, y.stop, y.step)), len(range(x.start, x.stop, x.step))), self.dtype
+        )
+        # The handle is closed between reads, so that none is left open or shared; threads take turns with it.
+        with self._lock, _complaints_are_errors(self._path):
+            self._file.filehandle.open()
+            try:
+                for i, section in enumerate(sections):
+                    voxels[i] = self._pages[section].asarray().reshape(self.shape[1:])[y, x]
+            finally:
+                self._file.filehandle.close()
+        return voxels
+
+    def _check_complete(self, offset: int | None) -> None:
+        if offset is not None:
+            end = offset + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        else:
+            last = self._pages[-1]
+            end = max(start + count for start, count in zip(last.dataoffsets, last.databytecounts, strict=True))
+        if end > (size := self._path.stat().st_size):
+            raise InputError(f"expected a complete TIFF of {end} bytes or more, got {size} in {self._path}")
+
+
+def write_tiff(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+    """Write an uncompressed stack that can be mapped into memory.
+
+    ImageJ's metadata is used where ImageJ knows the type (uint8, uint16, float32), the file is below 4 GiB and no
+    axis is one voxel long, which ImageJ would drop; else a JSON description that holds `voxel_size_nm`.
+    """
+    nbytes = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
+    is_big = nbytes > _CLASSIC_TIFF_BYTES
+    for_imagej = source.dtype.name in _IMAGEJ_TYPES and not is_big and min(source.shape) > 1
+    metadata: dict[str, Any] = {"axes": "ZYX"}
+    resolution = None
+    if voxel_size_nm is not None and for_imagej:
+        metadata |= {"spacing": voxel_size_nm[0], "unit": "nm"}
+        resolution = tuple(_pixels_per_nm(length) for length in (voxel_size_nm[2], voxel_size_nm[1]))
+    elif voxel_size_nm is not None:
+        metadata |= {"voxel_size_nm": list(voxel_size_nm)}
+    with replacing(path) as partial:
+        tifffile.imwrite(
+            partial,
+            iterate_sections(source),
+            shape=tuple(source.shape),
+            dtype=source.dtype,
+            photometric="minisblack",
+            imagej=for_imagej,
+            bigtiff=is_big,
+            resolution=resolution,
+            metadata=metadata,
+        )
+
+
+def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], list[Any], int | None]:
+    """Return the stack's shape, type, pages, and where its voxels start if they lie in one piece."""
+    series = file.series
+    shapes = {(s.shape, s.dtype) for s in series}
+    if len(series) > 1 and len(shapes) == 1 and len(series[0].shape) == 2:
+        # Sections that were appended one by one are one series each.
+        return (len(series), *series[0].shape), series[0].dtype, [s.pages[0] for s in series], None
+    if len(series) != 1:
+        raise InputError(f"expected one stack in {path}, got {len(series)} images of {len(shapes)} shapes")
+    stack = series[0]
+    if "S" in stack.axes:
+        raise InputError(f"expected grey values, got colour in shape {stack.shape} in {path}")
+    check_three_axes(stack.shape, str(path))
+    if stack.dataoffset is not None and file.pages.first.is_memmappable:
+        return stack.shape, stack.dtype, [], int(stack.dataoffset)
+    pages = list(stack.pages)
+    if len(pages) != stack.shape[0] or any(page is None for page in pages):
+        raise InputError(f"expected one page for each of {stack.shape[0]} sections, got {len(pages)} pages in {path}")
+    return stack.shape, stack.dtype, pages, None
+
+
+class _Complaints(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _complaints_are_errors(path: Path) -> Iterator[None]:
+    """Raise an `InputError` for what tifffile only logs: a chain of pages that breaks off gives a shorter stack."""
+    handler = _Complaints(level=logging.ERROR)
+    logger = tifffile.logger()
+    logger.addHandler(handler)
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:  # the complaint says more than what follows from it
+        error = caught
+    finally:
+        logger.removeHandler(handler)
+    if handler.messages:
+        raise InputError(f"expected a complete TIFF, got {path}: {handler.messages[0]}") from error
+    if error is not None:
+        raise error
+
+
+def _pixels_per_nm(length_nm: float) -> tuple[int, int]:
+    fraction = Fraction(length_nm).limit_denominator(10**6)
+    return fraction.denominator, fraction.numerator

@@ -1,0 +1,138 @@
+"""A volume on disk that is read by crop."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError, check_triple
+from sectome.types import Array, Shape3, VoxelSize
+from sectome.volumes.formats import Location, locate_existing
+from sectome.volumes.indexing import split_index
+from sectome.volumes.reader import Reader, readable
+
+
+class Volume:
+    """Voxels (Z, Y, X) in a file; slicing reads what it needs and returns a new numpy array.
+
+    `volume[z, y, x]` takes integers and slices as numpy does, `np.asarray(volume)` reads everything. A volume can be
+    pickled and used after a fork: each process opens the file for itself when it first reads. Only zarr has a limit,
+    see `sectome.volumes.tensorstore_process`.
+
+    Attributes:
+        name: What the user called it, dataset included.
+        path: The file or folder.
+        dataset: The dataset inside of a container, as the user named it, or None.
+        shape: Voxels along (z, y, x).
+        dtype: Type of the voxels, in native byte order.
+        voxel_size_nm: Edge lengths along (z, y, x) in nm, None if neither the file nor the user gave them.
+    """
+
+    ndim = 3
+
+    def __init__(self, name: str, location: Location, voxel_size_nm: VoxelSize | None = None) -> None:
+        self.name = name
+        self._location = location
+        reader = self._open()
+        self.shape: Shape3 = reader.shape
+        self.dtype: np.dtype[Any] = reader.dtype
+        self.voxel_size_nm = voxel_size_nm or reader.voxel_size_nm
+        self.stored_voxel_size_nm = reader.voxel_size_nm
+
+    @property
+    def path(self) -> Path:
+        """The file or folder, absolute."""
+        return self._location.path
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset inside of a container, as the user named it."""
+        return self._location.dataset
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        z, y, x = self.shape
+        return z * y * x
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole volume in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Volume({self.name!r}, shape={self.shape}, dtype={self.dtype}, voxel_size_nm={self.voxel_size_nm})"
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the voxels of the crop, a new array that the caller may change.
+
+        Raises:
+            IndexError: If the key is not made of integers and slices, or an integer is outside of the volume.
+            InputError: If the file turns out to be damaged.
+        """
+        box, after = split_index(key, self.shape)
+        if any(part.start == part.stop for part in box):
+            extents = [len(range(part.start, part.stop, part.step)) for part in box]
+            return np.empty(extents, dtype=self.dtype)[after]
+        with readable(self.path, self._location.format.name):
+            voxels = self._open().read(*box)
+        array = np.require(np.asarray(voxels)[after], dtype=self.dtype, requirements=["C", "W"])
+        return array if array.ndim else array[()]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("expected leave to copy, got copy=False: a volume's voxels are on disk")
+        voxels: Array = self[...]
+        return voxels if dtype is None else voxels.astype(dtype, copy=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_reader", "_process")}
+
+    def _open(self) -> Reader:
+        """Return this process's reader: handles must not be shared with the process that this one was forked from."""
+        if self.__dict__.get("_process") != os.getpid():
+            # HDF5 shares one file between handles of a process, so the inherited one must go before a new one opens.
+            self._reader: Reader | None = None
+            with readable(self.path, self._location.format.name):
+                self._reader = self._location.format.open(self.path, self._location.dataset)
+            self._process = os.getpid()
+        assert self._reader is not None
+        return self._reader
+
+
+def open_volume(path: str | os.PathLike[str], *, voxel_size_nm: Sequence[float] | None = None) -> Volume:
+    """Open a volume without reading its voxels.
+
+    Args:
+        path: A file whose suffix names the format, a folder of numbered sections, or a container with a dataset after
+            a colon (`vol.h5:volumes/raw`). A container that holds one 3D dataset needs no name.
+        voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm. They are needed where the file says none, and
+            win with a `UserWarning` where the file says otherwise.
+
+    Raises:
+        InputError: If there is no such volume, it is damaged or has not three axes, or the voxel size is not three
+            positive numbers.
+    """
+    given = None if voxel_size_nm is None else check_triple(voxel_size_nm, "voxel_size_nm")
+    volume = Volume(os.fspath(path), locate_existing(path), given)
+    stored = volume.stored_voxel_size_nm
+    if given is not None and stored is not None and not np.allclose(given, stored, rtol=1e-3, atol=0):
+        warnings.warn(
+            f"using the given voxel size {given} nm; {volume.name} says {stored} nm", UserWarning, stacklevel=2
+        )
+    return volume
+
+
+def require_voxel_size(volume: Volume) -> VoxelSize:
+    """Return the volume's voxel size in nm along (z, y, x), or raise an `InputError` if it has none."""
+    if volume.voxel_size_nm is None:
+        raise InputError(f"no voxel size in {volume.name}: give --voxel_size_nm z,y,x in nm")
+    return volume.voxel_size_nm
