@@ -1,4 +1,4 @@
-"""Shared fixtures: the bundles' scripts, a small folder of synthetic tissue, and bundle runs in processes of their own."""
+"""Shared fixtures: the bundles' scripts, a folder of synthetic tissue, and bundle runs in their own processes."""
 
 from __future__ import annotations
 

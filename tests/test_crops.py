@@ -107,7 +107,9 @@ def test_a_crop_reads_only_its_own_voxels(cube, monkeypatch):
     crops = RandomCrops([{"image": volume}], (2, 4, 4), 1)
     sizes = []
     read = type(volume).__getitem__
-    monkeypatch.setattr(type(volume), "__getitem__", lambda self, at: sizes.append(read(self, at).size) or read(self, at))
+    monkeypatch.setattr(
+        type(volume), "__getitem__", lambda self, at: sizes.append(read(self, at).size) or read(self, at)
+    )
     crops[0]
     assert sizes == [2 * 4 * 4]
 
@@ -138,7 +140,7 @@ def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):
     refused("may have .* got", lable="x")
     with pytest.raises(InputError, match="voxel"):
         RandomCrops([{"image": str(tmp_path / "no_size.npy")}], (2, 4, 4), 1)
-    with pytest.raises(InputError, match="got 9 voxels along y in .*cube.tif, which has 8"):
+    with pytest.raises(InputError, match=r"got 9 voxels along y in .*cube\.tif, which has 8"):
         RandomCrops([cube], (2, 9, 4), 1)
     with pytest.raises(InputError, match="at least one volume, got none"):
         RandomCrops([], (2, 4, 4), 1)

@@ -102,7 +102,10 @@ def test_a_fitting_encoder_is_loaded_whole(tmp_path):
     [
         ({"depth": 2}, "depth 2, got depth 3"),
         ({"patch_size": (2, 2, 2)}, r"patch size \(2, 2, 2\), got \(1, 2, 4\)"),
-        ({"hidden_size": 12}, r"patch_embedding.weight must have shape \(12, 8\), got \(24, 8\) \(\d+ more keys differ\)"),
+        (
+            {"hidden_size": 12},
+            r"patch_embedding.weight must have shape \(12, 8\), got \(24, 8\) \(\d+ more keys differ\)",
+        ),
     ],
 )
 def test_an_encoder_that_does_not_fit_is_refused(tmp_path, options, message):

@@ -53,7 +53,7 @@ def test_the_loss_counts_hidden_patches_only_and_follows_their_voxels(network):
     keep, masked = ids[:, :2], ids[:, 2:]
     output = network(image, keep, masked)
     target = patchify(image, (2, 3, 5))[:, 2:]
-    assert output["loss"] == pytest.approx(float((output["prediction"] - target).square().mean()), rel=1e-5)
+    assert output["loss"].item() == pytest.approx((output["prediction"] - target).square().mean().item(), rel=1e-5)
     changed = image.clone()
     changed[:, :, 2:, 3:, 5:] += 1  # the last patch: hidden, so that the prediction cannot know it
     again = network(changed, keep, masked)

@@ -12,7 +12,7 @@ from sectome.types import Offsets
 
 
 class AffinityLoss(nn.Module):
-    """Binary cross-entropy, balanced between joined and separated pairs for each offset, plus Dice of the separated ones.
+    """Binary cross-entropy, balanced between joined and separated pairs for each offset, plus Dice of the separated.
 
     Targets are made from the labels on their device. Separated pairs (borders) are the rare class that decides whether
     objects stay apart, so that Dice is taken of them.

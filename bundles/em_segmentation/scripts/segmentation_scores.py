@@ -1,4 +1,4 @@
-"""Scores of predicted affinities as objects: the threshold from validation tissue, the scores from test tissue."""
+"""Scores of predicted affinities as objects: the thresholds from validation tissue, the scores from test tissue."""
 
 from __future__ import annotations
 
@@ -14,31 +14,41 @@ from ignite.engine import Engine, Events
 from sectome.affinities import labels_to_affinities
 from sectome.crops import Tissue
 from sectome.metrics import (
+    ScoreRow,
     adapted_rand_error,
     boundary_average_precision,
     scores_by_threshold,
     variation_of_information,
 )
 from sectome.neighbourhoods import check_offsets
-from sectome.postprocess import MergeHistory, agglomerate_mean, connected_components, make_fragments, region_graph
+from sectome.postprocess import affinities_to_history, connected_components
 from sectome.report import overlay_figure
-from sectome.training.run_record import write_json
+from sectome.training import write_json
 from sectome.transforms import erode_borders
 from sectome.types import FloatArray, LabelArray, Offsets
 from sectome.volumes.replace import replacing
 
 THRESHOLDS = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
+BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Predicted:
-    """A volume with its truth, the prediction, and the prediction's fragments and merges."""
+    """A volume, its truth (Z, Y, X) with 0 to ignore, and its affinities (K, Z, Y, X)."""
 
+    tissue: Tissue
     truth: LabelArray
     affinities: FloatArray
-    fragments: LabelArray
-    history: MergeHistory
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Thresholds that did best on validation tissue, with the sweep that shows it."""
+
+    boundary_threshold: float
+    threshold: float
+    sweep: list[ScoreRow]
 
 
 def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
@@ -48,18 +58,13 @@ def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
         "are": adapted_rand_error(truth, segmentation),
         "voi_split": split,
         "voi_merge": merge,
-        "segments": int(len(np.unique(segmentation[segmentation > 0]))),
+        "segments": len(np.unique(segmentation[segmentation > 0])),
     }
 
 
 def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each number over volumes."""
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-def best(rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-    """Return the row with the smallest variation of information."""
-    return min(rows, key=lambda row: row["voi_split"] + row["voi_merge"])
 
 
 class SegmentationScores:
@@ -102,120 +107,125 @@ class SegmentationScores:
         self.predicted: list[Predicted] = []
 
     def attach(self, engine: Engine) -> None:
-        """Segment after each volume, score at the end."""
+        """Collect after each volume, segment and score at the end."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def collect(self, engine: Engine) -> None:
-        """Make fragments and merges of one volume."""
+        """Keep the affinities and the truth of one volume."""
         output = engine.state.output
-        affinities = output["pred"][0].float().sigmoid().cpu().numpy()
+        tissue = self.tissue[len(self.predicted)]
         # Unlabelled voxels are negative; the metrics ignore 0.
         truth = np.maximum(output["label"][0, 0].cpu().numpy(), 0)
-        self.predicted.append(self.segment(affinities, truth, self.tissue[len(self.predicted)]))
-
-    def segment(self, affinities: FloatArray, truth: LabelArray, tissue: Tissue) -> Predicted:
-        """Return fragments and the merge history of affinities (K, Z, Y, X)."""
-        fragments = make_fragments(
-            affinities,
-            self.offsets,
-            fragments=self.fragments,
-            voxel_size_nm=tissue.voxel_size_nm,
-            per_section=self.per_section,
-        )
-        history = agglomerate_mean(region_graph(affinities, self.offsets, fragments))
-        return Predicted(truth, affinities, fragments, history)
+        self.predicted.append(Predicted(tissue, truth, output["pred"][0].float().sigmoid().cpu().numpy()))
+        print(f"predicted {tissue.image.path}", flush=True)
 
     def write(self, engine: Engine) -> None:
         """Choose, score, write, and print the table."""
         validation, test = self.predicted[: self.validation], self.predicted[-self.test :]
-        sweep = self.sweep(validation)
-        threshold = best(sweep)["threshold"]
-        component_threshold = best(
-            [
-                {"threshold": value, **mean_row([score(one.truth, self.components(one, value)) for one in validation])}
-                for value in COMPONENT_THRESHOLDS
-            ]
-        )["threshold"]
+        choice = self.choose(validation)
+        components = self.choose_components(validation)
 
-        segmentations = [one.history.labels_at(threshold, one.fragments) for one in test]
+        segmentations = [self.segment(one, choice) for one in test]
         scores = {
-            "mean agglomeration": mean_row([score(one.truth, labels) for one, labels in zip(test, segmentations)]),
-            "connected components": mean_row(
-                [score(one.truth, self.components(one, component_threshold)) for one in test]
+            "mean agglomeration": mean_row(
+                [score(*pair) for pair in zip(self.truths(test), segmentations, strict=True)]
             ),
-            "one segment": mean_row([score(one.truth, np.ones_like(one.truth)) for one in test]),
-            "true affinities": mean_row([self.score_truth(one, tissue) for one, tissue in self.test_pairs(test)]),
+            "connected components": mean_row([score(one.truth, self.components(one, components)) for one in test]),
+            "one segment": mean_row([score(truth, np.ones_like(truth)) for truth in self.truths(test)]),
+            "true affinities": mean_row([self.score_truth(one) for one in test]),
         }
-        names = [str(tissue.image.path) for tissue in self.tissue]
+        names = [Path(str(tissue.image.path)).name for tissue in self.tissue]
         result = {
-            "threshold": threshold,
-            "component_threshold": component_threshold,
-            "validation": [Path(name).name for name in names[: self.validation]],
-            "test": [Path(name).name for name in names[-self.test :]],
-            "sweep": sweep,
+            "threshold": choice.threshold,
+            "boundary_threshold": choice.boundary_threshold,
+            "component_threshold": components,
+            "validation": names[: self.validation],
+            "test": names[-self.test :],
+            "sweep": [row._asdict() for row in choice.sweep],
             "scores": scores,
             "boundary_average_precision": self.boundary_precision(test),
         }
         write_json(result, self.output_dir / "scores.json")
-        self.draw(test[0], segmentations[0], self.tissue[-self.test])
-        print(f"scores at threshold {threshold} (chosen on validation tissue), written to {self.output_dir}")
-        print(f"{'':24}{'ARE':>8}{'VOI split':>11}{'VOI merge':>11}{'VOI':>8}{'segments':>10}")
-        for name, row in scores.items():
-            voi = row["voi_split"] + row["voi_merge"]
-            print(
-                f"{name:24}{row['are']:8.4f}{row['voi_split']:11.3f}{row['voi_merge']:11.3f}{voi:8.3f}"
-                f"{row['segments']:10.0f}"
-            )
+        self.draw(test[0], segmentations[0])
+        self.print_table(choice, scores)
 
-    def test_pairs(self, test: Sequence[Predicted]) -> list[tuple[Predicted, Tissue]]:
-        """Return the test volumes with their tissue."""
-        return list(zip(test, self.tissue[-self.test :], strict=True))
+    def truths(self, volumes: Sequence[Predicted]) -> list[LabelArray]:
+        """Return the truth of each volume."""
+        return [one.truth for one in volumes]
 
-    def sweep(self, volumes: Sequence[Predicted]) -> list[dict[str, float]]:
-        """Return mean scores at each of `THRESHOLDS`."""
-        tables = [scores_by_threshold(one.truth, one.fragments, one.history, THRESHOLDS) for one in volumes]
-        return [mean_row(rows) for rows in zip(*tables, strict=True)]
+    def choose(self, volumes: Sequence[Predicted]) -> Choice:
+        """Return the thresholds with the smallest variation of information, mean over volumes."""
+        choices = []
+        # Watershed fragments follow the affinities themselves and know no boundary threshold.
+        for boundary_threshold in BOUNDARY_THRESHOLDS if self.fragments == "distance" else BOUNDARY_THRESHOLDS[:1]:
+            tables = []
+            for one in volumes:
+                fragments, history = self.history(one, boundary_threshold)
+                tables.append(scores_by_threshold(one.truth, fragments, history, THRESHOLDS))
+            sweep = [ScoreRow(*np.mean(rows, axis=0).tolist()) for rows in zip(*tables, strict=True)]
+            choices.append(Choice(boundary_threshold, min(sweep, key=lambda row: row.voi).threshold, sweep))
+        return min(choices, key=lambda choice: min(row.voi for row in choice.sweep))
+
+    def choose_components(self, volumes: Sequence[Predicted]) -> float:
+        """Return the best threshold of the connected components."""
+
+        def voi(threshold: float) -> float:
+            rows = [score(one.truth, self.components(one, threshold)) for one in volumes]
+            return float(np.mean([row["voi_split"] + row["voi_merge"] for row in rows]))
+
+        return min(COMPONENT_THRESHOLDS, key=voi)
+
+    def history(self, one: Predicted, boundary_threshold: float) -> tuple[LabelArray, Any]:
+        """Return fragments and merge history of a volume's affinities."""
+        return affinities_to_history(
+            one.affinities,
+            self.offsets,
+            fragments=self.fragments,
+            voxel_size_nm=one.tissue.voxel_size_nm,
+            boundary_threshold=boundary_threshold,
+            per_section=self.per_section,
+        )
+
+    def segment(self, one: Predicted, choice: Choice) -> LabelArray:
+        """Return a volume's segments at the chosen thresholds."""
+        fragments, history = self.history(one, choice.boundary_threshold)
+        return history.labels_at(choice.threshold, fragments)
 
     def components(self, one: Predicted, threshold: float) -> LabelArray:
         """Return connected components of a prediction."""
         return connected_components(one.affinities, self.offsets, threshold=threshold)
 
-    def targets(self, truth: LabelArray) -> tuple[Any, Any]:
-        """Return true affinities, made as for training, and where they are known."""
+    def true_affinities(self, truth: LabelArray) -> tuple[Any, Any]:
+        """Return the affinities of the truth, made as for training, and where they are known."""
         eroded = erode_borders(torch.from_numpy(truth), self.erode_steps).numpy()
         return labels_to_affinities(eroded, self.offsets, mask=truth > 0)
 
-    def score_truth(self, one: Predicted, tissue: Tissue) -> dict[str, float]:
-        """Score the true affinities through the same pipeline, at their own best threshold."""
-        affinities = labels_to_affinities(
-            erode_borders(torch.from_numpy(one.truth), self.erode_steps).numpy(), self.offsets
-        )[0]
-        perfect = self.segment(affinities.astype(np.float32), one.truth, tissue)
-        threshold = best(scores_by_threshold(one.truth, perfect.fragments, perfect.history, THRESHOLDS))["threshold"]
-        return score(one.truth, perfect.history.labels_at(threshold, perfect.fragments))
+    def score_truth(self, one: Predicted) -> dict[str, float]:
+        """Score the true affinities through the same pipeline, at their own best thresholds."""
+        affinities = self.true_affinities(one.truth)[0].astype(np.float32)
+        perfect = Predicted(one.tissue, one.truth, affinities)
+        return score(one.truth, self.segment(perfect, self.choose([perfect])))
 
     def boundary_precision(self, test: Sequence[Predicted]) -> dict[str, float]:
         """Return the voxel-wise average precision of borders for each offset, mean over volumes."""
         totals: dict[str, list[float]] = {str(offset): [] for offset in self.offsets}
         for one in test:
-            truth, valid = self.targets(one.truth)
-            for channel, offset in enumerate(self.offsets):
-                totals[str(offset)].append(
-                    boundary_average_precision(truth[channel], one.affinities[channel], valid[channel])
-                )
+            truth, valid = self.true_affinities(one.truth)
+            for channel, values in enumerate(totals.values()):
+                values.append(boundary_average_precision(truth[channel], one.affinities[channel], valid[channel]))
         return {offset: float(np.mean(values)) for offset, values in totals.items()}
 
-    def draw(self, one: Predicted, labels: LabelArray, tissue: Tissue) -> None:
+    def draw(self, one: Predicted, labels: LabelArray) -> None:
         """Write the middle planes of a test volume, as arrays and as a picture."""
-        raw = tissue.image[tissue.sections[0] : tissue.sections[1], :, :]
+        first, last = one.tissue.sections
         volumes = {
-            "raw": raw,
+            "raw": one.tissue.image[first:last],
             "affinity": one.affinities[:3].mean(axis=0),
             "segmentation": labels,
             "truth": one.truth,
         }
-        planes: dict[str, Any] = {"voxel_size_nm": np.asarray(tissue.voxel_size_nm, dtype=float)}
+        planes: dict[str, Any] = {"voxel_size_nm": np.asarray(one.tissue.voxel_size_nm, dtype=float)}
         for name, volume in volumes.items():
             planes[f"{name}_xy"] = volume[volume.shape[0] // 2]
             planes[f"{name}_xz"] = volume[:, volume.shape[1] // 2]
@@ -223,3 +233,17 @@ class SegmentationScores:
             np.savez_compressed(file, **planes)
         with replacing(self.output_dir / "overlay.png") as partial:
             overlay_figure(planes).savefig(partial, format="png", dpi=110)
+
+    def print_table(self, choice: Choice, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Print the scores."""
+        print(
+            f"scores at threshold {choice.threshold}, boundary threshold {choice.boundary_threshold} "
+            f"(chosen on validation tissue), written to {self.output_dir}"
+        )
+        print(f"{'':24}{'ARE':>8}{'VOI split':>11}{'VOI merge':>11}{'VOI':>8}{'segments':>10}")
+        for name, row in scores.items():
+            voi = row["voi_split"] + row["voi_merge"]
+            print(
+                f"{name:24}{row['are']:8.4f}{row['voi_split']:11.3f}{row['voi_merge']:11.3f}{voi:8.3f}"
+                f"{row['segments']:10.0f}"
+            )

@@ -13,7 +13,7 @@ from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens, scatter
 from sectome.checks import check_patch_divides
 from sectome.encoder import patchify, unpatchify
 from sectome.report import reconstruction_figure
-from sectome.training.run_record import write_json
+from sectome.training import write_json
 from sectome.volumes.replace import replacing
 
 

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
 from sectome.neighbourhoods import check_offsets
-from sectome.postprocess import affinities_to_labels
+from sectome.postprocess.affinities_to_labels import affinities_to_labels
 from sectome.types import Offsets
 
 
@@ -21,7 +21,7 @@ class AffinitiesToLabels(Transform):
 
     Args:
         offsets: (z, y, x) steps, one a channel.
-        options: keyword arguments of `affinities_to_labels`.
+        options: keyword arguments of `affinities_to_labels`, but for the voxel size, which comes with the affinities.
     """
 
     def __init__(self, offsets: Offsets, **options: Any) -> None:
@@ -30,15 +30,19 @@ class AffinitiesToLabels(Transform):
 
     def __call__(self, affinities: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
-        labels = affinities_to_labels(np.asarray(affinities, dtype=np.float32), self.offsets, **self.options)
-        meta = affinities.meta if isinstance(affinities, MetaTensor) else None
+        meta = affinities.meta if isinstance(affinities, MetaTensor) else {}
+        size = np.asarray(meta.get("voxel_size_nm", (1.0, 1.0, 1.0)), dtype=float).ravel()
+        values = np.asarray(affinities, dtype=np.float32)
+        labels = affinities_to_labels(values, self.offsets, voxel_size_nm=tuple(size.tolist()), **self.options)
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
 class AffinitiesToLabelsd(MapTransform):
     """Dictionary version of `AffinitiesToLabels`."""
 
-    def __init__(self, keys: KeysCollection, offsets: Offsets, allow_missing_keys: bool = False, **options: Any) -> None:
+    def __init__(
+        self, keys: KeysCollection, offsets: Offsets, allow_missing_keys: bool = False, **options: Any
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.transform = AffinitiesToLabels(offsets, **options)
 

@@ -1,0 +1,142 @@
+"""The affinity watershed against a few lines of Python, and drawn by hand."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sectome.affinities import labels_to_affinities
+from sectome.checks import InputError
+from sectome.metrics import adapted_rand_error
+from sectome.neighbourhoods import LONG_RANGE, NEAREST
+from sectome.postprocess import fragments_watershed
+
+ORDER = [(0, -1), (1, -1), (2, -1), (0, 1), (1, 1), (2, 1)]
+
+
+def reference_watershed(affinities, low, high):
+    """Each voxel's steepest edge and every strong edge, as a graph; then a flood from each voxel in turn."""
+    shape = affinities.shape[1:]
+    links = {p: set() for p in itertools.product(*map(range, shape))}
+
+    def edge(p, axis, sign):
+        q = tuple(a + sign * (axis == d) for d, a in enumerate(p))
+        return q, (affinities[(axis, *max(p, q))] if q in links else -1)
+
+    for p in links:
+        steepest = max((edge(p, axis, sign) for axis, sign in ORDER), key=lambda found: found[1])
+        strong = [found for found in (edge(p, axis, sign) for axis, sign in ORDER) if found[1] >= high]
+        for q, affinity in [steepest, *strong]:
+            if affinity > low or (q in links and affinity >= high):
+                links[p].add(q)
+                links[q].add(p)
+    labels, count = np.zeros(shape, np.uint32), 0
+    for p, neighbours in links.items():
+        if neighbours and labels[p] == 0:
+            count += 1
+            stack = [p]
+            while stack:
+                q = stack.pop()
+                if labels[q] == 0:
+                    labels[q] = count
+                    stack.extend(links[q])
+    return labels
+
+
+def test_a_valley_parts_two_basins():
+    affinities = np.zeros((3, 1, 1, 7), np.float32)
+    affinities[2, 0, 0] = [0, 0.5, 0.9, 0.2, 0.3, 0.8, 0.6]
+    assert fragments_watershed(affinities, NEAREST).tolist() == [[[1, 1, 1, 2, 2, 2, 2]]]
+
+
+def test_an_edge_at_the_high_threshold_joins_across_a_valley():
+    affinities = np.zeros((3, 1, 1, 5), np.float32)
+    affinities[2, 0, 0] = [0, 0.9, 0.7, 0.8, 0.1]
+    assert fragments_watershed(affinities, NEAREST).tolist() == [[[1, 1, 2, 2, 2]]]
+    assert fragments_watershed(affinities, NEAREST, high=0.7).tolist() == [[[1, 1, 1, 1, 1]]]
+
+
+def test_a_voxel_without_an_edge_above_the_low_threshold_is_background():
+    affinities = np.zeros((3, 1, 1, 5), np.float32)
+    affinities[2, 0, 0] = [0, 0.9, 0.2, 0.1, 0.1]
+    assert fragments_watershed(affinities, NEAREST, low=0.2).tolist() == [[[1, 1, 0, 0, 0]]]
+
+
+def test_an_affinity_joins_its_voxel_with_the_one_before():
+    for axis in range(3):
+        affinities = np.zeros((3, 2, 2, 2), np.float32)
+        affinities[axis, 1, 1, 1] = 1
+        before = [1, 1, 1]
+        before[axis] = 0
+        expected = np.zeros((2, 2, 2))
+        expected[1, 1, 1] = expected[tuple(before)] = 1
+        np.testing.assert_array_equal(fragments_watershed(affinities, NEAREST), expected)
+
+
+def test_affinities_that_leave_the_volume_are_not_read(random_affinities):
+    affinities = random_affinities(0)
+    expected = fragments_watershed(affinities, NEAREST)
+    affinities[0, 0], affinities[1, :, 0], affinities[2, :, :, 0] = 1, 1, 1
+    np.testing.assert_array_equal(fragments_watershed(affinities, NEAREST), expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10**6), levels=st.sampled_from([None, 4]), low=st.sampled_from([0.0, 0.25]))
+def test_the_watershed_agrees_with_the_reference(random_affinities, seed, levels, low):
+    affinities = random_affinities(seed, levels=levels)
+    before = affinities.copy()
+    got = fragments_watershed(affinities, NEAREST, low=low, high=0.95)
+    np.testing.assert_array_equal(got, reference_watershed(affinities, low, 0.95))
+    np.testing.assert_array_equal(affinities, before)
+    assert got.dtype == np.uint32
+
+
+def test_bytes_and_floats_give_the_same_fragments(random_affinities):
+    bytes_ = (random_affinities(1) * 255).astype(np.uint8)
+    floats = (bytes_ / 255).astype(np.float32)
+    for high in (0.9, 0.9999):
+        np.testing.assert_array_equal(
+            fragments_watershed(bytes_, NEAREST, high=high), fragments_watershed(floats, NEAREST, high=high)
+        )
+
+
+def test_the_nearest_channels_are_found_among_others(random_affinities):
+    affinities = random_affinities(2, channels=5)
+    offsets = [(0, 0, -3), NEAREST[2], NEAREST[0], (0, -3, 0), NEAREST[1]]
+    np.testing.assert_array_equal(
+        fragments_watershed(affinities, offsets), fragments_watershed(affinities[[2, 4, 1]], NEAREST)
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.float16])
+def test_true_affinities_give_the_true_bodies(cells, dtype):
+    affinities = labels_to_affinities(cells, NEAREST)[0]
+    affinities = affinities * np.uint8(255) if dtype == np.uint8 else affinities.astype(dtype)
+    fragments = fragments_watershed(affinities, NEAREST)
+    assert adapted_rand_error(cells, fragments) < 1e-3
+    np.testing.assert_array_equal(fragments == 0, cells == 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"affinities": np.zeros((2, 4, 5), np.float32)}, r"axes \(K, Z, Y, X\), got shape \(2, 4, 5\)"),
+        ({"affinities": np.zeros((12, 2, 2, 2), np.float32)}, "must have 3 channels, one an offset, got 12"),
+        ({"affinities": np.zeros((3, 0, 2, 2), np.float32)}, "at least one voxel"),
+        ({"affinities": np.zeros((3, 2, 2, 2), np.int64)}, "floats in 0..1 or uint8 in 0..255, got int64"),
+        ({"affinities": np.full((3, 2, 2, 2), -3.0)}, r"probabilities, not logits\), got values in -3..-3"),
+        ({"affinities": np.full((3, 2, 2, 2), np.nan)}, "got values in nan"),
+        ({"offsets": [(0, 0, -1), (0, -1, 0), (0, -3, 0)]}, r"nearest neighbour \(-1, 0, 0\)"),
+        ({"offsets": LONG_RANGE}, "must have 12 channels, one an offset, got 3"),
+        ({"low": 1.5}, "low must lie in 0..1, got 1.5"),
+        ({"low": 0.5, "high": 0.4}, "got low 0.5 and high 0.4"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    arguments = {"affinities": np.zeros((3, 2, 2, 2), np.float32), "offsets": NEAREST, **change}
+    with pytest.raises(InputError, match=message):
+        fragments_watershed(**arguments)

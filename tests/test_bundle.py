@@ -1,0 +1,71 @@
+"""Config keys that do nothing are refused with the nearest name; a user's mistake is one sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+
+import pytest
+from monai.bundle import ConfigParser
+
+from sectome.bundle import check_keys
+from sectome.checks import InputError
+
+CONFIG = {
+    "epochs": 3,
+    "rate": "$@epochs * 2",
+    "loss": {"_target_": "torch.nn.HuberLoss", "delta": "@rate"},
+    "train": {"trainer": "@loss"},
+    "run": ["$print(@loss)"],
+}
+
+
+def checked(tmp_path, **overrides):
+    (tmp_path / "train.json").write_text(json.dumps(CONFIG))
+    parser = ConfigParser()
+    parser.read_config(copy.deepcopy(CONFIG))
+    parser.update(overrides)
+    check_keys(parser, tmp_path)
+
+
+def test_known_keys_pass_and_may_be_overridden(tmp_path):
+    checked(tmp_path)
+    checked(tmp_path, epochs=4, **{"loss#delta": 1.0, "loss#reduction": "sum"})
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("epoch", "unknown config key 'epoch', did you mean 'epochs'"),
+        ("xyzzy", "unknown config key 'xyzzy'$"),
+        ("loss#detla", "unknown config key 'loss#detla': torch.nn.HuberLoss does not take it, did you mean 'delta'"),
+    ],
+)
+def test_unknown_keys_are_refused(tmp_path, key, message):
+    with pytest.raises(InputError, match=message):
+        checked(tmp_path, **{key: 1})
+
+
+def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
+    (tmp_path / "evaluate.json").write_text(json.dumps({"test_data": []}))
+    (tmp_path / "metadata.json").write_text(json.dumps({"authors": "us"}))
+    checked(tmp_path, test_data=[1])
+    with pytest.raises(InputError, match="'authors'"):
+        checked(tmp_path, authors="me")
+
+
+def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
+    code = (
+        "from sectome import bundle; from sectome.checks import InputError; bundle.prepare()\n"
+        "try: raise InputError('a was expected, got b')\n"
+        "except InputError as e: raise RuntimeError('deep inside of MONAI') from e"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: a was expected, got b"
+    code = "from sectome import bundle; bundle.prepare(); 1 / 0"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

@@ -1,0 +1,92 @@
+"""Checkpoints: a resumed run equals an uninterrupted one, other settings are refused, files are whole or absent."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ignite.engine import Engine
+from torch.utils.data import DataLoader, Dataset
+
+from sectome.checks import InputError
+from sectome.crops import SampleNumbers
+from sectome.encoder import read_checkpoint
+from sectome.training import TrainingCheckpoint, save_atomically
+
+
+class Noise(Dataset):
+    """Sample n is noise of seed n, as crops are."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        return torch.randn(3, generator=torch.Generator().manual_seed(number))
+
+
+def train(folder, epochs, *, resume=True, settings=None):
+    """Train a layer with dropout (so that torch's random state matters) and momentum; return its weights."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Dropout(0.5))
+    optimizer = torch.optim.AdamW(network.parameters(), 0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    sampler = SampleNumbers(8)
+
+    def step(engine, batch):
+        loss = (network(batch) - batch.flip(1)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+    engine = Engine(step)
+    engine.state.max_epochs, engine.state.epoch_length = epochs, 4
+    states = {"model": network, "optimizer": optimizer, "schedule": schedule}
+    TrainingCheckpoint(folder, folder, states, sampler, 2, settings or {"lr": 0.1}, resume).attach(engine)
+    engine.run(DataLoader(Noise(), 2, sampler=sampler))
+    return network.state_dict()
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
+    whole = train(tmp_path / "whole", 5)
+    for stop in (1, 3, 4):
+        folder = tmp_path / f"stopped_{stop}"
+        stopped = train(folder, stop)
+        resumed = train(folder, 5)
+        assert not torch.equal(stopped["0.weight"], whole["0.weight"])
+        assert torch.equal(resumed["0.weight"], whole["0.weight"])
+
+
+def test_the_model_file_holds_plain_tensors_under_model(tmp_path):
+    weights = train(tmp_path, 1)
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert list(content) == ["model"]
+    assert torch.equal(read_checkpoint(tmp_path / "model.pt")["0.weight"], weights["0.weight"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "model.pt"]
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    train(tmp_path, 1)
+    with pytest.raises(InputError, match=r"made with lr 0\.1, got 0\.2; resume with the same settings"):
+        train(tmp_path, 2, settings={"lr": 0.2})
+    train(tmp_path, 2, settings={"lr": 0.2}, resume=False)
+
+
+def test_a_finished_run_is_not_silently_run_again(tmp_path):
+    train(tmp_path, 2)
+    with pytest.raises(InputError, match="has already trained 2 epochs, got --epochs 2; give more epochs"):
+        train(tmp_path, 2)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(InputError, match="must be a run's checkpoint"):
+        train(tmp_path, 1)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.pt"
+    save_atomically({"a": torch.zeros(1)}, path)
+    with pytest.raises(AttributeError, match="pickle"):
+        save_atomically({"a": lambda: None}, path)
+    assert torch.equal(torch.load(path, weights_only=True)["a"], torch.zeros(1))
+    assert list(tmp_path.iterdir()) == [path]

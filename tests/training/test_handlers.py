@@ -1,0 +1,100 @@
+"""Handlers: history, progress, clipping, seeds, precision, parameter groups."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from monai.inferers import SimpleInferer
+
+from sectome.checks import InputError
+from sectome.training import AutocastInferer, FixedSeed, History, Progress, parameter_groups, read_history
+from sectome.training.progress import readable_seconds
+
+
+def engine_with_loss() -> Engine:
+    engine = Engine(lambda engine, batch: {"loss": torch.tensor(float(batch))})
+    engine.state.device = "cpu"
+    return engine
+
+
+def optimizer() -> torch.optim.Optimizer:
+    network = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "up": torch.nn.Linear(2, 2)})
+    return torch.optim.SGD(parameter_groups(network, 0.1, 0.01, 0.3))
+
+
+def test_the_history_holds_losses_rates_and_metrics(tmp_path):
+    engine, evaluator = engine_with_loss(), Engine(lambda engine, batch: None)
+    History(str(tmp_path), optimizer(), evaluator).attach(engine)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
+    evaluator.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.state.metrics.update(val_loss=7.0))
+    engine.run([1, 2, 6], max_epochs=2)
+    rows = [(row[0], row[2], row[3]) for row in read_history(tmp_path / "history.csv")]
+    expected = [("loss", 3.0), ("learning_rate encoder", pytest.approx(0.03)), ("learning_rate rest", 0.1)]
+    assert rows == [(i, *row) for i in (3, 6) for row in [*expected, ("val_loss", 7.0)]]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_resumed_history_drops_what_came_after_the_checkpoint(tmp_path):
+    for first in (0, 3):
+        engine = engine_with_loss()
+        History(str(tmp_path), optimizer()).attach(engine)
+        engine.add_event_handler(
+            Events.STARTED, lambda engine=engine, first=first: setattr(engine.state, "iteration", first)
+        )
+        engine.run([1, 2, 6], max_epochs=2)
+    losses = [row[0] for row in read_history(tmp_path / "history.csv") if row[2] == "loss"]
+    assert losses == sorted(set(losses))
+
+
+def test_progress_says_how_far_how_fast_and_how_long(capsys):
+    engine = engine_with_loss()
+    Progress("train", interval_seconds=0).attach(engine)
+    engine.run([1, 2], max_epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert "train: 4 iterations on" in lines[0]
+    assert "train: 4/4  loss 2.0000" in lines[-1]
+    assert "iterations/s  0 s left" in lines[-1]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+def test_durations_read_well(seconds, text):
+    assert readable_seconds(seconds) == text
+
+
+def test_a_validation_takes_no_random_numbers_from_the_training():
+    drawn = []
+    evaluator = Engine(lambda engine, batch: drawn.append(float(torch.rand(1))))
+    FixedSeed(3).attach(evaluator)
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    first = torch.rand(1)
+    evaluator.run([0, 0])
+    evaluator.run([0, 0])
+    assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
+    assert drawn[:2] == drawn[2:]
+
+
+def test_autocast_computes_in_bf16_and_returns_fp32():
+    seen = []
+    network = torch.nn.Linear(4, 4)
+    network.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    output = AutocastInferer(SimpleInferer(), "bf16")(torch.ones(1, 4), network)
+    assert (seen, output.dtype) == ([torch.bfloat16], torch.float32)
+    AutocastInferer(SimpleInferer(), "fp32")(torch.ones(1, 4), network)
+    assert seen[1] is torch.float32
+    with pytest.raises(InputError, match=r"one of \['bf16', 'fp32'\], got 'fp8'"):
+        AutocastInferer(SimpleInferer(), "fp8")
+
+
+def test_groups_hold_each_parameter_once_with_its_rate_and_decay():
+    network = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "up": torch.nn.Linear(2, 2)})
+    groups = parameter_groups(network, 1.0, 0.05, 0.25)
+    found = {(g["name"], g["lr"], g["weight_decay"]): sum(p.numel() for p in g["params"]) for g in groups}
+    assert found == {
+        ("encoder", 0.25, 0.05): 4,
+        ("encoder", 0.25, 0.0): 2,
+        ("rest", 1.0, 0.05): 4,
+        ("rest", 1.0, 0.0): 2,
+    }

@@ -1,0 +1,67 @@
+"""Scores of every threshold of one agglomeration, from one contingency table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sectome.checks import InputError
+from sectome.metrics.adapted_rand_error import adapted_rand_error_of
+from sectome.metrics.contingency import contingency_table
+from sectome.metrics.variation_of_information import variation_of_information_of
+from sectome.postprocess.merge_history import MergeHistory
+
+
+class ScoreRow(NamedTuple):
+    """The scores of one threshold; see `adapted_rand_error` and `variation_of_information`."""
+
+    threshold: float
+    are: float
+    voi_split: float
+    voi_merge: float
+
+    @property
+    def voi(self) -> float:
+        """Split and merge together, in bits: what a threshold is best chosen by."""
+        return self.voi_split + self.voi_merge
+
+
+def scores_by_threshold(
+    truth: Any,
+    fragments: Any,
+    history: MergeHistory,
+    thresholds: Iterable[float],
+    ignore_label: int | None = 0,
+) -> list[ScoreRow]:
+    """Return the scores of the segmentation at each threshold, in the order given.
+
+    The volumes are read once; a threshold costs as much as the table of fragments. Equal to scoring
+    ``history.labels_at(threshold, fragments)``.
+
+    Args:
+        truth: (Z, Y, X) integers.
+        fragments: (Z, Y, X) integers that were agglomerated.
+        history: their merges.
+        thresholds: at least one.
+        ignore_label: the label of the truth to leave out, or `None`.
+
+    Raises:
+        InputError: if an array does not fit the others, no threshold is given, or one lies below the history's end.
+    """
+    values = [float(threshold) for threshold in thresholds]
+    if not values:
+        raise InputError("thresholds must name at least one number, got none")
+    table = contingency_table(truth, fragments, ignore_label)
+    largest = int(table.segments.max())
+    if largest > history.max_fragment:
+        raise InputError(f"fragment ids must not exceed {history.max_fragment}, the history's last, got {largest}")
+    rows = []
+    for threshold in values:
+        _, segments = np.unique(history.lookup_at(threshold)[table.segments], return_inverse=True)
+        join = sparse.csr_array((np.ones(len(segments)), (np.arange(len(segments)), segments)))
+        counts = table.counts @ join
+        rows.append(ScoreRow(threshold, adapted_rand_error_of(counts), *variation_of_information_of(counts)))
+    return rows

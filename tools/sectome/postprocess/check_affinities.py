@@ -1,0 +1,90 @@
+"""What every stage of post-processing asks of its affinities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.neighbourhoods import NEAREST, check_offsets
+from sectome.types import Array, LabelArray, Offset, Offsets
+
+# Blended windows add up to 1 only up to rounding.
+_ROUNDING = 1e-4
+
+
+def check_affinities(affinities: Any, offsets: Offsets) -> tuple[Array, tuple[Offset, ...]]:
+    """Return affinities as C-contiguous float32 or uint8, and the offsets as tuples.
+
+    Args:
+        affinities: (K, Z, Y, X), floats in 0..1 or uint8 in 0..255, where 255 stands for 1.
+        offsets: K steps (z, y, x) in voxels, one a channel.
+
+    Raises:
+        InputError: if the array has not four axes or not one channel an offset, is empty, is of another type, or holds
+            values outside 0..1, as logits and NaN do.
+    """
+    steps = check_offsets(offsets)
+    array = np.asarray(affinities)
+    if array.ndim != 4:
+        raise InputError(f"affinities must have axes (K, Z, Y, X), got shape {array.shape}")
+    if array.shape[0] != len(steps):
+        raise InputError(
+            f"affinities must have {len(steps)} channels, one an offset, got {array.shape[0]} in shape {array.shape}"
+        )
+    if array.size == 0:
+        raise InputError(f"affinities must hold at least one voxel, got shape {array.shape}")
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array), steps
+    if array.dtype.kind != "f":
+        raise InputError(f"affinities must be floats in 0..1 or uint8 in 0..255, got {array.dtype}")
+    low, high = float(array.min()), float(array.max())
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+        raise InputError(f"affinities must lie in 0..1 (probabilities, not logits), got values in {low:g}..{high:g}")
+    return np.ascontiguousarray(array, dtype=np.float32), steps
+
+
+def nearest_channels(offsets: tuple[Offset, ...]) -> tuple[int, int, int]:
+    """Return the channels of `NEAREST` among the offsets, or raise an `InputError` that names the missing one."""
+    for step in NEAREST:
+        if step not in offsets:
+            raise InputError(f"offsets must hold the nearest neighbour {step}, got {list(offsets)}")
+    z, y, x = (offsets.index(step) for step in NEAREST)
+    return z, y, x
+
+
+def nearest_affinities(affinities: Any, offsets: Offsets) -> Array:
+    """Return the (3, Z, Y, X) affinities of `NEAREST`, checked; a view when they come first."""
+    array, steps = check_affinities(affinities, offsets)
+    channels = nearest_channels(steps)
+    return array[:3] if channels == (0, 1, 2) else np.ascontiguousarray(array[list(channels)])
+
+
+def affinity_unit(affinities: Array) -> float:
+    """Return the stored value that stands for an affinity of 1."""
+    return 255.0 if affinities.dtype == np.uint8 else 1.0
+
+
+def check_probability(value: float, name: str) -> float:
+    """Return a number in 0..1, or raise an `InputError` that calls it `name`."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} must lie in 0..1, got {value}")
+    return float(value)
+
+
+def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> LabelArray:
+    """Return fragments as a C-contiguous (Z, Y, X) array of integers.
+
+    Raises:
+        InputError: if they are not integers with three axes, lie not over the given shape, or hold an id that is
+            negative or beyond 31 bits (edges are stored as two ids in 64 bits).
+    """
+    array = np.ascontiguousarray(fragments)
+    if array.dtype.kind not in "iu" or array.ndim != 3:
+        raise InputError(f"fragments must be integers with axes (Z, Y, X), got {array.dtype} of shape {array.shape}")
+    if shape is not None and array.shape != shape:
+        raise InputError(f"fragments must have the affinities' shape {shape}, got {array.shape}")
+    if array.size and not (int(array.min()) >= 0 and int(array.max()) < 2**31):
+        raise InputError(f"fragment ids must lie in 0..{2**31 - 1}, got {int(array.min())}..{int(array.max())}")
+    return array

@@ -1,0 +1,64 @@
+"""Label volumes as they are written: ids 1..N in the smallest type, small segments gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from sectome.checks import InputError
+from sectome.types import LabelArray
+
+
+@njit(cache=True, nogil=True)
+def _count_voxels(labels: Any, counts: Any) -> None:
+    """Add the voxels of every id to `counts`."""
+    for label in labels.flat:
+        counts[label] += 1
+
+
+def count_voxels(labels: LabelArray) -> npt.NDArray[np.int64]:
+    """Return the (largest id + 1,) numbers of voxels of labels from 0."""
+    counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    _count_voxels(labels, counts)
+    return counts
+
+
+def compact_lookup(counts: npt.NDArray[np.int64], min_size_voxels: int = 0) -> LabelArray:
+    """Return the new id of every old one: 1..N for those with enough voxels, in their order, and 0 for the others.
+
+    Raises:
+        InputError: if the size is negative.
+    """
+    if min_size_voxels < 0:
+        raise InputError(f"min_size_voxels must not be negative, got {min_size_voxels}")
+    kept = counts >= max(1, min_size_voxels)
+    kept[0] = False
+    total = int(kept.sum())
+    lookup = np.zeros(counts.size, np.min_scalar_type(total))
+    lookup[kept] = np.arange(1, total + 1)
+    return lookup
+
+
+def compact_labels(labels: Any, *, min_size_voxels: int = 0) -> LabelArray:
+    """Return labels with the ids 1..N, in the order of the ids that came, and background 0.
+
+    Args:
+        labels: (Z, Y, X) integers from 0; memory grows with the largest id.
+        min_size_voxels: segments with fewer voxels become 0. They are not merged into a neighbour: that would decide
+            by size what the affinities did not.
+
+    Returns:
+        (Z, Y, X) in the smallest unsigned type that holds N.
+
+    Raises:
+        InputError: if the labels are not integers from 0, or the size is negative.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"labels must be integers from 0, got {labels.dtype}")
+    if int(labels.min(initial=0)) < 0:
+        raise InputError(f"labels must be integers from 0, got {int(labels.min())}")
+    return compact_lookup(count_voxels(labels), min_size_voxels)[labels]

@@ -1,0 +1,41 @@
+"""The naive decoder that the others must beat: connected components of strong affinities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sectome.postprocess.check_affinities import affinity_unit, check_probability, nearest_affinities
+from sectome.postprocess.compact_labels import compact_labels
+from sectome.postprocess.union_find import join_strong_edges, new_sets, sets_to_labels
+from sectome.types import LabelArray, Offsets
+
+
+def connected_components(
+    affinities: Any, offsets: Offsets, *, threshold: float = 0.5, min_size_voxels: int = 0
+) -> LabelArray:
+    """Return the connected components of the nearest affinities at or above a threshold.
+
+    One wrong edge merges two objects (single linkage): a baseline, and exact on true affinities.
+
+    Args:
+        affinities: (K, Z, Y, X) floats in 0..1 or uint8.
+        offsets: K steps that hold `NEAREST`; the others are not used.
+        threshold: in 0..1; edges at or above it join. At 0 that is every edge.
+        min_size_voxels: smaller components become background.
+
+    Returns:
+        (Z, Y, X) components 1..N in the order of their first voxels, smallest unsigned type; 0 where no edge of a voxel
+        reaches the threshold.
+
+    Raises:
+        InputError: if the affinities do not fit the offsets, or the threshold is outside 0..1.
+    """
+    check_probability(threshold, "threshold")
+    nearest = nearest_affinities(affinities, offsets)
+    shape = nearest.shape[1:]
+    voxels = int(np.prod(shape))
+    parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
+    join_strong_edges(nearest, threshold * affinity_unit(nearest), parent, joined)
+    return compact_labels(sets_to_labels(parent, joined, shape), min_size_voxels=min_size_voxels)

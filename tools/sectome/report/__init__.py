@@ -1,0 +1,8 @@
+"""What people look at: one page with the pictures and numbers of runs, and the figures it is made of."""
+
+from sectome.report.label_colours import blend_labels, label_colours
+from sectome.report.overlay_figure import overlay_figure
+from sectome.report.page import write_report
+from sectome.report.reconstruction_figure import reconstruction_figure
+
+__all__ = ["blend_labels", "label_colours", "overlay_figure", "reconstruction_figure", "write_report"]

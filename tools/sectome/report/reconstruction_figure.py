@@ -1,0 +1,74 @@
+"""What the masked autoencoder was shown and what it made of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sectome.checks import InputError, check_same_shape, check_triple
+from sectome.report.figure_style import DOTS_PER_INCH
+from sectome.report.image_grid import image_grid
+from sectome.report.scale_bar import draw_scale_bar
+from sectome.types import Array, FloatArray
+
+HIDDEN_TONE = (0.40, 0.53, 0.68)
+"""Colour of hidden patches: no grey of an image, and flat."""
+
+PANEL_WIDTH = 1.55
+"""Inches."""
+
+
+def reconstruction_figure(
+    image: Array, masked: Array, reconstructed: Array, hidden: Array, voxel_size_nm: Array, *, crops: int = 3
+) -> Figure:
+    """Return a figure: a row a crop; image, masked and reconstructed in xy, then in xz, through the crop's middle.
+
+    Args:
+        image: (N, Z, Y, X) crops, float.
+        masked: the same with hidden voxels at 0.
+        reconstructed: the same as the network made it.
+        hidden: (N, Z, Y, X) bool, which voxels the network did not see.
+        voxel_size_nm: (z, y, x).
+        crops: rows at most.
+
+    Raises:
+        InputError: if the arrays do not fit each other.
+    """
+    if image.ndim != 4 or not len(image):
+        raise InputError(f"image must be one or more crops (N, Z, Y, X), got shape {image.shape}")
+    for name, array in {"masked": masked, "reconstructed": reconstructed, "hidden": hidden}.items():
+        check_same_shape(image.shape, array.shape, name)
+    z_nm, y_nm, x_nm = check_triple(tuple(voxel_size_nm), "voxel_size_nm")
+    _, depth, height, width = image.shape
+    count = min(crops, len(image))
+    x_extent, extents = width * x_nm, (height * y_nm, depth * z_nm)
+    titles = [f"{name}, {plane}" for plane in ("xy", "xz") for name in ("image", "masked", "reconstructed")]
+    figure, panels = image_grid(
+        [PANEL_WIDTH] * 6,
+        [PANEL_WIDTH * max(extents) / x_extent] * count,
+        titles,
+        [f"crop {number}" for number in range(1, count + 1)],
+        wide_gap=3,
+    )
+    planes = ((slice(None), depth // 2), (slice(None), slice(None), height // 2))
+    for crop, row in enumerate(panels):
+        low, high = np.percentile(image[crop], (0.5, 99.5))
+        for plane, extent, cells in zip(planes, extents, (row[:3], row[3:]), strict=True):
+            cut = (crop, *plane[1:])
+            seen = _tinted((masked[cut] - low) / max(high - low, 1e-6), hidden[cut].astype(bool))
+            for axes, picture in zip(cells, (image[cut], seen, reconstructed[cut]), strict=True):
+                # Smoothing would fade the borders of hidden patches into what was seen; only a crop with more voxels
+                # than the panel has dots needs it.
+                smoothing = "nearest" if width <= PANEL_WIDTH * DOTS_PER_INCH else "antialiased"
+                axes.imshow(
+                    picture, cmap="gray", vmin=low, vmax=high, extent=(0, x_extent, extent, 0), interpolation=smoothing
+                )
+            if crop == 0:
+                draw_scale_bar(cells[0], x_extent, extent)
+    return figure
+
+
+def _tinted(grey: FloatArray, hidden: Array) -> FloatArray:
+    picture = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=-1)
+    picture[hidden] = HIDDEN_TONE
+    return picture

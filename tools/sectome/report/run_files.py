@@ -1,0 +1,63 @@
+"""Reading what a run has left in its folder: what is absent is none, what is broken is an error."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.types import Array
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file, None if there is no file.
+
+    Raises:
+        InputError: if the file holds something else.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} must be JSON, got: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:
+    """Return the number under `key` of the object that was read from `path`.
+
+    Raises:
+        InputError: if it is not there or not a number.
+    """
+    value = content.get(key) if isinstance(content, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"{path} must give a number as {key!r}, got {value!r}")
+    return float(value)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array] | None:
+    """Return the named arrays of an .npz file, None if there is no file.
+
+    Raises:
+        InputError: if the file is no .npz or lacks one of the arrays; names it.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            missing = [name for name in names if name not in content.files]
+            if missing:
+                raise InputError(f"{path} must hold the array {missing[0]!r}, got {sorted(content.files)}")
+            return {name: content[name] for name in names}
+    except InputError:
+        raise
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} must be an .npz file of plain arrays, got: {error or type(error).__name__}") from None

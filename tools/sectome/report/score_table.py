@@ -1,0 +1,110 @@
+"""Tables of scores: every arm and method with its controls, and pre-trained against from scratch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from sectome.report.comparison import Comparison, mean
+from sectome.report.markup import MINUS, NONE, Cell, Row, number_cell, table
+from sectome.report.runs import Run
+from sectome.report.scores import CONTROLS, MEASURES, Score
+
+
+def score_table(arms: Sequence[Run]) -> str:
+    """Return the table of all scores: predictions first, the best of each measure bold, then the controls."""
+    predictions = [
+        (run, method, score) for run in arms if run.scores for method, score in run.scores.predictions.items()
+    ]
+    # Compared as shown: what reads the same is equally good.
+    best = {measure: _lowest(getattr(score, measure) for _, _, score in predictions) for measure in MEASURES}
+    rows = []
+    for run, method, score in predictions:
+        numbers = [
+            number_cell(
+                value := getattr(score, measure), best=len(predictions) > 1 and round(value, 3) == best[measure]
+            )
+            for measure in MEASURES
+        ]
+        rows.append(Row([Cell(run.name), Cell(run.start), Cell(method), *numbers, number_cell(score.segments, 0)]))
+    rows += _controls(arms)
+    header = [Cell("arm"), Cell("start"), Cell("method")]
+    header += [Cell(name, number=True) for name in (*MEASURES.values(), "segments")]
+    return table(
+        header,
+        rows,
+        "Test volumes. ARE is the adapted Rand error (0 to 1), VOI the variation of information in bits; lower is "
+        "better for both. VOI split counts objects cut apart, VOI merge objects run together. Bold: best of the "
+        "predictions. In grey, controls: what simply joining affinities above the threshold gives, no segmentation at "
+        "all, and what the same steps make of the true affinities.",
+    )
+
+
+def _lowest(values: Iterable[float]) -> float | None:
+    return min((round(value, 3) for value in values if not math.isnan(value)), default=None)
+
+
+def _controls(arms: Sequence[Run]) -> Iterator[Row]:
+    """Yield the controls; one that is the same for all arms, which the truth alone decides, stands once."""
+    for method in CONTROLS:
+        scores: dict[Score, list[str]] = {}
+        for run in arms:
+            if run.scores and method in run.scores.methods:
+                scores.setdefault(run.scores.methods[method], []).append(run.name)
+        for score, names in scores.items():
+            numbers = [number_cell(getattr(score, measure)) for measure in MEASURES]
+            for name in ["all arms"] if len(scores) == 1 and len(names) > 1 else names:
+                cells = [Cell(name), Cell("control"), Cell(method), *numbers, number_cell(score.segments, 0)]
+                yield Row(cells, kind="control")
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Return the table of differences, pre-trained minus from scratch."""
+    rows = []
+    for measure, name in MEASURES.items():
+        groups = [comparison.values(runs, measure) for runs in (comparison.pretrained, comparison.scratch)]
+        difference = comparison.difference(measure)
+        relative = 100 * difference / mean(groups[1]) if mean(groups[1]) else None
+        percent = number_cell(relative, 1, sign=True)
+        cells = [_values(values) for values in groups]
+        shown = Cell(f"{percent.text} %" if relative is not None else NONE, number=True)
+        rows.append(
+            Row([Cell(name), *cells, number_cell(difference, sign=True), shown, Cell(comparison.verdict(measure))])
+        )
+    header = [Cell(f"{comparison.method}")]
+    header += [Cell(text, number=True) for text in ("pre-trained", "from scratch", "difference", "relative")]
+    pretrained, scratch = (", ".join(run.name for run in runs) for runs in (comparison.pretrained, comparison.scratch))
+    return table(
+        [*header, Cell("pre-trained is")],
+        rows,
+        f"Pre-trained ({pretrained}) minus from scratch ({scratch}); below zero, pre-trained is better. "
+        f"{comparison.caveat()}",
+    )
+
+
+def precision_table(arms: Sequence[Run]) -> str:
+    """Return the table of the boundaries' average precision, one column an arm; nothing if no arm has any."""
+    columns = {run.name: run.scores.boundary_average_precision for run in arms if run.scores}
+    offsets = list(dict.fromkeys(offset for values in columns.values() for offset in values))
+    if not offsets:
+        return ""
+    rows = []
+    for offset in offsets:
+        shown = [round(values[offset], 3) if offset in values else None for values in columns.values()]
+        best = max((value for value in shown if value is not None), default=None)
+        numbers = [number_cell(value, best=len(shown) > 1 and value == best) for value in shown]
+        rows.append(Row([Cell(offset.replace("-", MINUS)), *numbers]))
+    return table(
+        [Cell("offset (z, y, x), voxels"), *(Cell(name, number=True) for name in columns)],
+        rows,
+        "Average precision of boundaries, an offset a row: how well the affinity tells, voxel by voxel, where two "
+        "objects part, whatever the threshold. 1 is perfect; higher is better.",
+    )
+
+
+def _values(values: Sequence[float]) -> Cell:
+    """Return a mean, with the range where there are several runs."""
+    cell = number_cell(mean(values))
+    if len(values) == 1:
+        return cell
+    return Cell(f"{cell.text} ({min(values):.3f}{NONE}{max(values):.3f})", number=True)

@@ -1,0 +1,60 @@
+"""The result in a sentence or two, made from the numbers and going no further than they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sectome.report.comparison import Comparison, compare, mean
+from sectome.report.runs import PRETRAIN, SEGMENT, Run
+
+
+def summarise(runs: Sequence[Run]) -> list[str]:
+    """Return the paragraphs that stand first on the page."""
+    arms = [run for run in runs if run.bundle == SEGMENT]
+    comparisons = compare(arms)
+    lines = [comparison_sentence(comparison) for comparison in comparisons]
+    if not comparisons:
+        lines += [sentence for run in arms if (sentence := score_sentence(run))]
+    lines += [sentence for run in runs if (sentence := masked_loss_sentence(run))]
+    waiting = [run.name for run in runs if (run.masked_loss if run.bundle == PRETRAIN else run.scores) is None]
+    if waiting:
+        lines.append(f"Not evaluated yet: {', '.join(waiting)}.")
+    return lines
+
+
+def comparison_sentence(comparison: Comparison) -> str:
+    """Return pre-trained against from scratch in VOI sum, with its caveat."""
+    pretrained, scratch = (
+        mean(comparison.values(group, "voi_sum")) for group in (comparison.pretrained, comparison.scratch)
+    )
+    tested = comparison.pretrained[0].scores
+    where = f"On {', '.join(tested.test)}: pre" if tested and tested.test else "Pre"
+    return (
+        f"{where}-trained, the VOI sum is {pretrained:.3f} bits; from scratch, {scratch:.3f} "
+        f"({comparison.method}, lower is better): {comparison.verdict('voi_sum')} with pre-training. "
+        f"{comparison.caveat()}"
+    )
+
+
+def score_sentence(run: Run) -> str:
+    """Return the scores of one arm, nothing if it has none."""
+    if run.scores is None or not run.scores.predictions:
+        return ""
+    method, score = next(iter(run.scores.predictions.items()))
+    return (
+        f"{run.name} ({run.start}) has a VOI sum of {score.voi_sum:.3f} bits and an adapted Rand error of "
+        f"{score.are:.3f} with {method} (lower is better), in one run."
+    )
+
+
+def masked_loss_sentence(run: Run) -> str:
+    """Return the masked autoencoder's loss beside that of the mean, nothing if it was not evaluated."""
+    loss = run.masked_loss
+    if loss is None:
+        return ""
+    text = f"On hidden patches {run.name} has a loss of {loss.masked_loss:.3f}"
+    mean_loss = loss.masked_loss_of_mean
+    if not loss.masked_loss < mean_loss:
+        return f"{text}, no better than predicting each crop's visible mean ({mean_loss:.3f})."
+    share = 1 - loss.masked_loss / mean_loss
+    return f"{text}, {share:.0%} below that of predicting each crop's visible mean ({mean_loss:.3f})."
