@@ -64,6 +64,7 @@ def test_a_voxel_without_an_edge_above_the_low_threshold_is_background():
     affinities = np.zeros((3, 1, 1, 5), np.float32)
     affinities[2, 0, 0] = [0, 0.9, 0.2, 0.1, 0.1]
     assert fragments_watershed(affinities, NEAREST, low=0.2).tolist() == [[[1, 1, 0, 0, 0]]]
+    assert fragments_watershed(affinities, NEAREST, low=0.15).tolist() == [[[1, 1, 1, 0, 0]]]
 
 
 def test_an_affinity_joins_its_voxel_with_the_one_before():

@@ -35,11 +35,16 @@ COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 @dataclass(frozen=True)
 class Predicted:
-    """A volume, its truth (Z, Y, X) with 0 to ignore, and its affinities (K, Z, Y, X)."""
+    """A volume, its labels (Z, Y, X) with 0 for background and negative for unknown, and affinities (K, Z, Y, X)."""
 
     tissue: Tissue
-    truth: LabelArray
+    labels: LabelArray
     affinities: FloatArray
+
+    @property
+    def truth(self) -> LabelArray:
+        """The labels as the metrics take them: they ignore 0."""
+        return np.maximum(self.labels, 0)
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,8 @@ class SegmentationScores:
         """Keep the affinities and the truth of one volume."""
         output = engine.state.output
         tissue = self.tissue[len(self.predicted)]
-        # Unlabelled voxels are negative; the metrics ignore 0.
-        truth = np.maximum(output["label"][0, 0].cpu().numpy(), 0)
-        self.predicted.append(Predicted(tissue, truth, output["pred"][0].float().sigmoid().cpu().numpy()))
+        labels = output["label"][0, 0].cpu().numpy()
+        self.predicted.append(Predicted(tissue, labels, output["pred"][0].float().sigmoid().cpu().numpy()))
         print(f"predicted {tissue.image.path}", flush=True)
 
     def write(self, engine: Engine) -> None:
@@ -196,25 +200,26 @@ class SegmentationScores:
         """Return connected components of a prediction."""
         return connected_components(one.affinities, self.offsets, threshold=threshold)
 
-    def true_affinities(self, truth: LabelArray) -> tuple[Any, Any]:
-        """Return the affinities of the truth, made as for training, and where they are known."""
-        eroded = erode_borders(torch.from_numpy(truth), self.erode_steps).numpy()
-        return labels_to_affinities(eroded, self.offsets, mask=truth > 0)
+    def true_affinities(self, labels: LabelArray) -> tuple[Any, Any]:
+        """Return the affinities of the labels, made as for training, and where they are known."""
+        eroded = erode_borders(torch.from_numpy(labels), self.erode_steps).numpy()
+        return labels_to_affinities(np.maximum(eroded, 0), self.offsets, mask=labels >= 0)
 
     def score_truth(self, one: Predicted) -> dict[str, float]:
         """Score the true affinities through the same pipeline, at their own best thresholds."""
-        affinities = self.true_affinities(one.truth)[0].astype(np.float32)
-        perfect = Predicted(one.tissue, one.truth, affinities)
+        affinities = self.true_affinities(one.labels)[0].astype(np.float32)
+        perfect = Predicted(one.tissue, one.labels, affinities)
         return score(one.truth, self.segment(perfect, self.choose([perfect])))
 
     def boundary_precision(self, test: Sequence[Predicted]) -> dict[str, float]:
-        """Return the voxel-wise average precision of borders for each offset, mean over volumes."""
+        """Return the voxel-wise average precision of borders for each offset that meets one, mean over volumes."""
         totals: dict[str, list[float]] = {str(offset): [] for offset in self.offsets}
         for one in test:
-            truth, valid = self.true_affinities(one.truth)
+            truth, valid = self.true_affinities(one.labels)
             for channel, values in enumerate(totals.values()):
-                values.append(boundary_average_precision(truth[channel], one.affinities[channel], valid[channel]))
-        return {offset: float(np.mean(values)) for offset, values in totals.items()}
+                if len(np.unique(truth[channel][valid[channel] > 0])) == 2:
+                    values.append(boundary_average_precision(truth[channel], one.affinities[channel], valid[channel]))
+        return {offset: float(np.mean(values)) for offset, values in totals.items() if values}
 
     def draw(self, one: Predicted, labels: LabelArray) -> None:
         """Write the middle planes of a test volume, as arrays and as a picture."""

@@ -79,7 +79,7 @@ class ReconstructionScores:
         with replacing(self.output_dir / "reconstructions.npz") as partial, partial.open("wb") as file:
             np.savez_compressed(file, **arrays)
         with replacing(self.output_dir / "reconstructions.png") as partial:
-            reconstruction_figure(arrays).savefig(partial, format="png", dpi=110)
+            reconstruction_figure(**arrays).savefig(partial, format="png", dpi=110)
         write_json(scores, self.output_dir / "evaluation.json")
         print(
             f"masked loss {scores['masked_loss']:.4f} over {scores['crops']} crops "

@@ -66,6 +66,11 @@ def affinity_unit(affinities: Array) -> float:
     return 255.0 if affinities.dtype == np.uint8 else 1.0
 
 
+def stored_threshold(threshold: float, affinities: Array) -> float:
+    """Return a threshold in the stored values' unit and precision, so that an equal affinity compares as equal."""
+    return float(np.float32(threshold * affinity_unit(affinities)))
+
+
 def check_probability(value: float, name: str) -> float:
     """Return a number in 0..1, or raise an `InputError` that calls it `name`."""
     if not 0 <= value <= 1:
@@ -74,17 +79,17 @@ def check_probability(value: float, name: str) -> float:
 
 
 def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> LabelArray:
-    """Return fragments as a C-contiguous (Z, Y, X) array of integers.
+    """Return fragments as a C-contiguous (Z, Y, X) uint32 array: one type, so that one compiled version serves all.
 
     Raises:
         InputError: if they are not integers with three axes, lie not over the given shape, or hold an id that is
             negative or beyond 31 bits (edges are stored as two ids in 64 bits).
     """
-    array = np.ascontiguousarray(fragments)
+    array = np.asarray(fragments)
     if array.dtype.kind not in "iu" or array.ndim != 3:
         raise InputError(f"fragments must be integers with axes (Z, Y, X), got {array.dtype} of shape {array.shape}")
     if shape is not None and array.shape != shape:
         raise InputError(f"fragments must have the affinities' shape {shape}, got {array.shape}")
     if array.size and not (int(array.min()) >= 0 and int(array.max()) < 2**31):
         raise InputError(f"fragment ids must lie in 0..{2**31 - 1}, got {int(array.min())}..{int(array.max())}")
-    return array
+    return np.ascontiguousarray(array, dtype=np.uint32)

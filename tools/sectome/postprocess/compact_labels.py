@@ -15,12 +15,13 @@ from sectome.types import LabelArray
 @njit(cache=True, nogil=True)
 def _count_voxels(labels: Any, counts: Any) -> None:
     """Add the voxels of every id to `counts`."""
-    for label in labels.flat:
+    for label in labels.ravel():
         counts[label] += 1
 
 
 def count_voxels(labels: LabelArray) -> npt.NDArray[np.int64]:
-    """Return the (largest id + 1,) numbers of voxels of labels from 0."""
+    """Return the (largest id + 1,) numbers of voxels of labels from 0 to below 2**32."""
+    labels = np.ascontiguousarray(labels, dtype=np.uint32)
     counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     _count_voxels(labels, counts)
     return counts
@@ -54,11 +55,11 @@ def compact_labels(labels: Any, *, min_size_voxels: int = 0) -> LabelArray:
         (Z, Y, X) in the smallest unsigned type that holds N.
 
     Raises:
-        InputError: if the labels are not integers from 0, or the size is negative.
+        InputError: if the labels are not integers in 0..2**32 - 1, or the size is negative.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise InputError(f"labels must be integers from 0, got {labels.dtype}")
-    if int(labels.min(initial=0)) < 0:
-        raise InputError(f"labels must be integers from 0, got {int(labels.min())}")
+    if int(labels.min(initial=0)) < 0 or int(labels.max(initial=0)) >= 2**32:
+        raise InputError(f"labels must lie in 0..{2**32 - 1}, got {int(labels.min())}..{int(labels.max())}")
     return compact_lookup(count_voxels(labels), min_size_voxels)[labels]

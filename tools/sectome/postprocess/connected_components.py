@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.postprocess.check_affinities import affinity_unit, check_probability, nearest_affinities
+from sectome.postprocess.check_affinities import check_probability, nearest_affinities, stored_threshold
 from sectome.postprocess.compact_labels import compact_labels
 from sectome.postprocess.union_find import join_strong_edges, new_sets, sets_to_labels
 from sectome.types import LabelArray, Offsets
@@ -37,5 +37,5 @@ def connected_components(
     shape = nearest.shape[1:]
     voxels = int(np.prod(shape))
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
-    join_strong_edges(nearest, threshold * affinity_unit(nearest), parent, joined)
+    join_strong_edges(nearest, stored_threshold(threshold, nearest), parent, joined)
     return compact_labels(sets_to_labels(parent, joined, shape), min_size_voxels=min_size_voxels)

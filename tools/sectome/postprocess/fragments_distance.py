@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 
 from sectome.checks import InputError, check_triple
-from sectome.postprocess.check_affinities import affinity_unit, check_probability, nearest_affinities
+from sectome.postprocess.check_affinities import check_probability, nearest_affinities, stored_threshold
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
 from sectome.postprocess.seeded_watershed import seeded_watershed
 from sectome.types import Array, LabelArray, Offsets, VoxelSize
@@ -85,7 +85,6 @@ def fragments_distance(
     nearest = nearest_affinities(affinities, offsets)
     if foreground is not None:
         nearest = without_background(nearest, foreground)
-    unit = affinity_unit(nearest)
 
     means = mean_affinity(nearest, per_section=per_section)
     inside = means >= boundary_threshold
@@ -102,4 +101,4 @@ def fragments_distance(
     # Every inside voxel lies higher than every boundary voxel; these go by mean affinity, which is less noisy than one
     # edge.
     heights = np.where(inside, 1 + distance / max(float(distance.max()), 1e-6), means)
-    return seeded_watershed(nearest, heights, seeds, low=low * unit, per_section=per_section)
+    return seeded_watershed(nearest, heights, seeds, low=stored_threshold(low, nearest), per_section=per_section)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from sectome.checks import InputError
-from sectome.postprocess.check_affinities import affinity_unit, check_probability, nearest_affinities
+from sectome.postprocess.check_affinities import check_probability, nearest_affinities, stored_threshold
 from sectome.postprocess.union_find import join_strong_edges, new_sets, sets_to_labels, union
 from sectome.types import LabelArray, Offsets
 
@@ -69,10 +69,9 @@ def fragments_watershed(affinities: Any, offsets: Offsets, *, low: float = 1e-4,
     if check_probability(high, "high") < low:
         raise InputError(f"high must not lie below low, got low {low} and high {high}")
     nearest = nearest_affinities(affinities, offsets)
-    unit = affinity_unit(nearest)
     shape = nearest.shape[1:]
     voxels = int(np.prod(shape))
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
-    _join_steepest_edges(nearest, low * unit, parent, joined)
-    join_strong_edges(nearest, high * unit, parent, joined)
+    _join_steepest_edges(nearest, stored_threshold(low, nearest), parent, joined)
+    join_strong_edges(nearest, stored_threshold(high, nearest), parent, joined)
     return sets_to_labels(parent, joined, shape)
