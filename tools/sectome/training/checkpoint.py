@@ -117,7 +117,13 @@ class TrainingCheckpoint:
         engine.state.epoch = trainer["epoch"]
         engine.state.iteration = trainer["iteration"]
         self.sampler.start = trainer["iteration"] * self.batch_size
-        torch.set_rng_state(content["random"]["cpu"])
-        if "cuda" in content["random"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(content["random"]["cuda"])
+        # A data loader draws from torch's generator when it starts, which the uninterrupted run did long before.
+        first = Events.ITERATION_STARTED(once=trainer["iteration"] + 1)
+        engine.add_event_handler(first, _set_random_state, content["random"])
         print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
+
+
+def _set_random_state(states: Mapping[str, Any]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

@@ -1,0 +1,229 @@
+"""Both bundles as a MONAI user runs them: train, resume, evaluate, infer, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import BUNDLES, TINY
+from sectome.affinity_file import read_affinities
+from sectome.neighbourhoods import NEAREST
+from sectome.training import read_history
+from sectome.volumes import open_volume, write_volume
+
+SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
+EVALUATE = ["train", "evaluate", "datasets/phantom"]
+
+
+@pytest.fixture(scope="module")
+def pretrained(run_bundle, tissue_folder, tmp_path_factory):
+    run = tmp_path_factory.mktemp("mae")
+    done = run_bundle(
+        "mae_pretrain",
+        "train",
+        dataset_dir=tissue_folder,
+        output_dir=run,
+        ckpt_dir=run,
+        **SHORT,
+        **TINY["mae_pretrain"],
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return run
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(run_bundle, tissue_folder, pretrained, tmp_path_factory):
+    run = tmp_path_factory.mktemp("segmentation")
+    options = {**SHORT, **TINY["em_segmentation"], "pretrained": pretrained / "model.pt"}
+    done = run_bundle("em_segmentation", "train", dataset_dir=tissue_folder, output_dir=run, ckpt_dir=run, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return run
+
+
+@pytest.mark.slow
+def test_pretraining_writes_a_whole_run_folder(pretrained):
+    assert {path.name for path in pretrained.iterdir()} == {
+        "checkpoint.pt",
+        "history.csv",
+        "model.pt",
+        "run.json",
+        "tensorboard",
+    }
+    names = {row[2] for row in read_history(pretrained / "history.csv")}
+    assert names == {"loss", "val_loss", "learning_rate encoder", "learning_rate rest"}
+    record = json.loads((pretrained / "run.json").read_text())
+    assert record["bundle"] == "mae_pretrain"
+    assert record["settings"]["hidden_size"] == 48
+
+
+@pytest.mark.slow
+def test_a_resumed_pretraining_equals_an_uninterrupted_one(run_bundle, tissue_folder, pretrained, tmp_path):
+    options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
+    # The schedule is that of two epochs in both parts, as when a run of two epochs is killed after the first.
+    stopped = run_bundle("mae_pretrain", "train", ckpt_dir=tmp_path, **{**options, "epochs": 1, "schedule__t_total": 6})
+    assert stopped.returncode == 0, stopped.stderr[-3000:]
+    resumed = run_bundle("mae_pretrain", "train", ckpt_dir=tmp_path, **options)
+    assert "resume from epoch 1" in resumed.stdout
+    whole = torch.load(pretrained / "model.pt", weights_only=True)["model"]
+    parts = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    for key, value in whole.items():
+        assert torch.equal(value, parts[key]), key
+    losses = [
+        [row[3] for row in read_history(run / "history.csv") if row[2] in ("loss", "val_loss")]
+        for run in (pretrained, tmp_path)
+    ]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.slow
+def test_evaluation_of_pretraining_writes_numbers_and_pictures(run_bundle, tissue_folder, pretrained, tmp_path):
+    options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
+    done = run_bundle("mae_pretrain", EVALUATE, ckpt_dir=pretrained, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    scores = json.loads((tmp_path / "evaluation.json").read_text())
+    assert scores["masked_loss"] > 0
+    assert scores["crops"] == 2
+    assert (tmp_path / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
+    pictures = np.load(tmp_path / "reconstructions.npz")
+    hidden = pictures["hidden"]
+    assert hidden.mean() == pytest.approx(0.75)
+    assert np.array_equal(pictures["image"][~hidden], pictures["reconstructed"][~hidden])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["reconstruct", "encode"])
+def test_inference_of_pretraining(run_bundle, tissue_folder, pretrained, tmp_path, mode):
+    options = {**TINY["mae_pretrain"], "crop_size": [8, 32, 32], "mode": mode, "output_dir": tmp_path}
+    image = tissue_folder / "test/images/cube.tif"
+    done = run_bundle("mae_pretrain", "inference", image=image, checkpoint=pretrained / "model.pt", **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    if mode == "reconstruct":
+        result = open_volume(tmp_path / "cube_reconstruction.tif")
+        assert (result.shape, result.voxel_size_nm) == ((16, 96, 96), (30, 6, 6))
+    else:
+        import h5py
+
+        with h5py.File(tmp_path / "cube_features.h5") as file:
+            assert file["features"].shape == (48, 4, 6, 6)
+            assert file["features"].attrs["voxel_size_nm"].tolist() == [120, 96, 96]
+
+
+@pytest.mark.slow
+def test_evaluation_of_segmentation_scores_with_controls(run_bundle, tissue_folder, fine_tuned, tmp_path):
+    options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
+    done = run_bundle("em_segmentation", EVALUATE, ckpt_dir=fine_tuned, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads((tmp_path / "scores.json").read_text())
+    assert set(result["scores"]) == {"mean agglomeration", "connected components", "one segment", "true affinities"}
+    assert result["scores"]["true affinities"]["are"] < 0.01
+    assert result["scores"]["one segment"]["voi_split"] == 0
+    assert (tmp_path / "overlay.png").is_file()
+    assert (result["validation"], result["test"]) == (["cube.tif"], ["cube.tif"])
+
+
+@pytest.mark.slow
+def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle, tissue_folder, fine_tuned, tmp_path):
+    # Another format, in a folder of its own, and longer than the window along one axis only.
+    raw = np.asarray(open_volume(tissue_folder / "test/images/cube.tif"))[:10, :50]
+    write_volume(tmp_path / "cube.h5:raw", raw, voxel_size_nm=(30, 6, 6))
+    options = {**TINY["em_segmentation"], "crop_size": [8, 32, 32], "threshold": 0.4, "save_affinities": True}
+    done = run_bundle(
+        "em_segmentation",
+        "inference",
+        image=tmp_path / "cube.h5:raw",
+        checkpoint=fine_tuned / "model.pt",
+        output_dir=tmp_path / "out",
+        **options,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    labels = open_volume(tmp_path / "out/cube_raw_labels.tif")
+    assert (labels.shape, labels.voxel_size_nm) == (raw.shape, (30, 6, 6))
+    assert np.issubdtype(labels.dtype, np.integer)
+    affinities = read_affinities(tmp_path / "out/cube_raw_affinities.zarr")
+    assert affinities.affinities.shape == (12, *raw.shape)
+    assert affinities.offsets[:3] == NEAREST
+
+
+def bad_inputs(folder):
+    """Name, overrides of train.json, and what the sentence must say."""
+    good = np.asarray(open_volume(folder / "train/images/cube.tif"))
+    truncated = folder / "truncated.tif"
+    truncated.write_bytes((folder / "train/images/cube.tif").read_bytes()[:5000])
+    write_volume(folder / "flat.npz:a", good, voxel_size_nm=(30, 6, 6))
+    np.save(folder / "flat.npy", good[0])
+    np.save(folder / "sizeless.npy", good)
+    write_volume(folder / "short.tif", good[:9].astype(np.uint8), voxel_size_nm=(30, 6, 6))
+
+    def data(image, label="train/labels/cube.tif"):
+        return [{"image": str(folder / image), "label": str(folder / label)}]
+
+    return {
+        "missing file": ({"train_data": data("none.tif")}, "none.tif"),
+        "truncated file": ({"train_data": data("truncated.tif")}, "truncated.tif"),
+        "2D image": ({"train_data": data("flat.npy")}, "flat.npy"),
+        "no voxel size": ({"train_data": data("sizeless.npy")}, "voxel_size_nm"),
+        "other shape": ({"train_data": data("train/images/cube.tif", "short.tif")}, "must have the image's shape"),
+        "crop too large": ({"crop_size": [32, 32, 32]}, "got 32 voxels along z"),
+        "patch does not divide": ({"crop_size": [8, 32, 40]}, "got 40 voxels and a patch of 16 along x"),
+        "unknown key": ({"epohcs": 3}, "unknown config key 'epohcs', did you mean 'epochs'"),
+        "unknown nested key": ({"train__trainer__max_epoch": 3}, "did you mean 'max_epochs'"),
+        "missing checkpoint": ({"pretrained": "none.pt"}, "none.pt"),
+        "no data": ({"dataset_dir": "nowhere"}, "volumes were expected in"),
+    }
+
+
+BAD = [
+    "missing file",
+    "truncated file",
+    "2D image",
+    "no voxel size",
+    "other shape",
+    "crop too large",
+    "patch does not divide",
+    "unknown key",
+    "unknown nested key",
+    "missing checkpoint",
+    "no data",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_sentence_and_leaves_nothing(run_bundle, tissue_folder, tmp_path, name):
+    overrides, sentence = bad_inputs(tissue_folder)[name]
+    options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, **overrides}
+    output = tmp_path / "run"
+    done = run_bundle("em_segmentation", "train", output_dir=output, ckpt_dir=output, **options)
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last
+    assert not output.exists()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_depth_is_refused(run_bundle, tissue_folder, pretrained, tmp_path):
+    options = {**SHORT, **TINY["em_segmentation"], "depth": 3, "pretrained": pretrained / "model.pt"}
+    done = run_bundle(
+        "em_segmentation", "train", dataset_dir=tissue_folder, output_dir=tmp_path / "run", ckpt_dir=tmp_path, **options
+    )
+    assert done.returncode == 2
+    assert "must hold an encoder of depth 3, got depth 2" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["demo", "small", "base"])
+def test_both_bundles_have_one_encoder_a_size(name):
+    sizes = [json.loads((BUNDLES / bundle / f"configs/sizes/{name}.json").read_text()) for bundle in TINY]
+    for key in ("hidden_size", "depth", "num_heads"):
+        assert sizes[0][key] == sizes[1][key]
+
+
+def test_both_bundles_share_the_settings_of_a_data_set():
+    for path in (BUNDLES / "mae_pretrain/configs/datasets").glob("*.json"):
+        one, other = (json.loads((BUNDLES / bundle / "configs/datasets" / path.name).read_text()) for bundle in TINY)
+        for key in ("crop_size", "patch_size", "voxel_size_nm", "isotropic"):
+            assert one[key] == other[key], (path.name, key)

@@ -1,0 +1,115 @@
+"""The command line: what each command prints and writes, and one sentence for a mistake."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from sectome.affinities import labels_to_affinities
+from sectome.affinity_file import write_affinities
+from sectome.cli import COMMANDS, main
+from sectome.neighbourhoods import NEAREST
+from sectome.volumes import open_volume, write_volume
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command; return exit code, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sectome", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def labels():
+    volume = np.ones((6, 12, 14), np.uint16)
+    volume[:, :, 7:] = 2
+    volume[:, 8:] = 3
+    return volume
+
+
+def test_info_prints_json(run, labels, tmp_path):
+    write_volume(tmp_path / "a.tif", labels, voxel_size_nm=(30, 6, 6))
+    code, out, _ = run("info", tmp_path / "a.tif")
+    described = json.loads(out)
+    assert code == 0
+    assert described["shape"] == [6, 12, 14]
+    assert described["voxel_size_nm"] == [30, 6, 6]
+
+
+def test_convert_keeps_voxels_and_takes_a_voxel_size(run, labels, tmp_path):
+    np.save(tmp_path / "a.npy", labels)
+    code, out, _ = run("convert", tmp_path / "a.npy", tmp_path / "b.zarr", "--voxel_size_nm", "40,4,4")
+    assert code == 0
+    assert "wrote" in out
+    copy = open_volume(tmp_path / "b.zarr")
+    assert np.array_equal(copy, labels)
+    assert copy.voxel_size_nm == (40, 4, 4)
+
+
+def test_phantom_writes_raw_and_truth(run, tmp_path):
+    code, _, _ = run("phantom", tmp_path, "--shape", "8,32,32", "--seed", 3)
+    assert code == 0
+    for kind in ("images", "labels", "mitochondria"):
+        assert open_volume(tmp_path / kind / "phantom_3.tif").shape == (8, 32, 32)
+
+
+def test_segment_and_evaluate_true_affinities(run, labels, tmp_path):
+    affinities, _ = labels_to_affinities(labels, NEAREST)
+    write_affinities(tmp_path / "a.zarr", affinities.astype(np.float32), NEAREST, (30, 6, 6))
+    write_volume(tmp_path / "truth.tif", labels, voxel_size_nm=(30, 6, 6))
+    code, out, _ = run("segment", tmp_path / "a.zarr", tmp_path / "labels.h5")
+    assert code == 0
+    assert "3 objects" in out
+    code, out, _ = run("evaluate", tmp_path / "truth.tif", tmp_path / "labels.h5")
+    scores = json.loads(out)
+    assert scores["adapted_rand_error"] == pytest.approx(0, abs=1e-9)
+    assert scores["average_precision_75"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["info", "none.tif"], "none.tif"),
+        (["convert", "none.tif", "b.zarr"], "none.tif"),
+        (["phantom", "out", "--shape", "8,0,32"], "shape must be three positive numbers"),
+        (["segment", "none.zarr", "b.tif"], "a zarr folder of affinities was expected at none.zarr"),
+        (["report"], "at least one run folder, got none"),
+        (["demo", "out", "--bundles", "nowhere"], "bundles mae_pretrain and em_segmentation were expected"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(run, monkeypatch, tmp_path, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert sentence in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_segmentations_of_another_shape_are_refused(run, labels, tmp_path):
+    write_volume(tmp_path / "a.tif", labels, voxel_size_nm=(30, 6, 6))
+    write_volume(tmp_path / "b.tif", labels[:5], voxel_size_nm=(30, 6, 6))
+    code, _, err = run("evaluate", tmp_path / "a.tif", tmp_path / "b.tif")
+    assert code == 2
+    assert "(6, 12, 14), got (5, 12, 14)" in err
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_each_command_explains_itself(run, command):
+    code, out, err = run(command, "--help")
+    assert code == 0
+    assert COMMANDS[command].__doc__.split(".")[0][:40] in (out + err)
