@@ -13,8 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-BUNDLES = ROOT / "bundles"
+from tiny_networks import BUNDLES
 
 # Two processes of two threads each on two cores is slower than one after the other.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -59,12 +58,6 @@ def tissue_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_volume(folder / name / "labels/cube.tif", phantom.neurons, voxel_size_nm=(30, 6, 6))
     return folder
 
-
-TINY = {
-    "mae_pretrain": {"depth": 2, "hidden_size": 48, "decoder_hidden_size": 24, "decoder_depth": 1},
-    "em_segmentation": {"depth": 2, "hidden_size": 48, "feature_size": 4},
-}
-"""Settings of networks that train in seconds."""
 
 RunBundle = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import BUNDLES, TINY
 from sectome.affinity_file import read_affinities
 from sectome.neighbourhoods import NEAREST
 from sectome.training import read_history
 from sectome.volumes import open_volume, write_volume
+from tiny_networks import BUNDLES, TINY
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
 EVALUATE = ["train", "evaluate", "datasets/phantom"]

@@ -201,7 +201,7 @@ class RandomCrops(_Crops):
         start = [
             int(random.integers(extent - size + 1)) for extent, size in zip(tissue.shape, self.crop_size, strict=True)
         ]
-        if hasattr(self.transform, "set_random_state"):
+        if self.transform is not None and hasattr(self.transform, "set_random_state"):
             self.transform.set_random_state(seed=int(random.integers(2**31)))
         return self._finish(tissue.read(start, self.crop_size))
 

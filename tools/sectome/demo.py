@@ -59,14 +59,16 @@ def run_demo(output: Path, bundles: Path) -> None:
     _bundle(pretrain, "evaluate", data, runs["mae"], "--val_crops", "16")
 
     encoder = str(runs["mae"] / "model.pt")
-    for name, options in {"pretrained": ("--pretrained", encoder), "scratch": ("--encoder_lr_factor", "1.0")}.items():
+    for name, start in {"pretrained": ("--pretrained", encoder), "scratch": ("--encoder_lr_factor", "1.0")}.items():
         _say(started, f"fine-tune: {name}")
-        _bundle(segmentation, "train", data, runs[name], *FINE_TUNING, *options)
+        _bundle(segmentation, "train", data, runs[name], *FINE_TUNING, *start)
         _bundle(segmentation, "evaluate", data, runs[name])
 
     _say(started, "segment the test volume as a user would: volume in, neurons out")
-    threshold = json.loads((runs["pretrained"] / "scores.json").read_text(encoding="utf-8"))["threshold"]
-    options = ("--image", str(data / "test/images/phantom.tif"), "--threshold", str(threshold))
+    chosen = json.loads((runs["pretrained"] / "scores.json").read_text(encoding="utf-8"))
+    options = ["--image", str(data / "test/images/phantom.tif")]
+    for name in ("threshold", "boundary_threshold"):
+        options += [f"--{name}", str(chosen[name])]
     _bundle(segmentation, "inference", data, runs["pretrained"], *options)
 
     report = write_report([runs["mae"], runs["pretrained"], runs["scratch"]], output / "report.html")

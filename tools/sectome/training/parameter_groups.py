@@ -24,7 +24,7 @@ def parameter_groups(
             continue
         encoder = name.startswith("encoder.")
         decays = parameter.ndim > 1 and not name.endswith("mask_token")
-        settings = {
+        settings: dict[str, Any] = {
             "name": "encoder" if encoder else "rest",
             "lr": lr * (encoder_lr_factor if encoder else 1.0),
             "weight_decay": weight_decay if decays else 0.0,
