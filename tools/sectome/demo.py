@@ -29,8 +29,8 @@ TISSUE: dict[str, tuple[Shape3, int]] = {
 }
 """Folder of each volume, its shape and its seed; train, validation and test are different tissue."""
 
-PRETRAINING = ("--epochs", "6", "--epoch_length", "100", "--val_interval", "2", "--val_crops", "16")
-FINE_TUNING = ("--epochs", "5", "--epoch_length", "100", "--val_interval", "1", "--val_crops", "4")
+PRETRAINING = ("--epochs", "4", "--epoch_length", "100", "--val_interval", "2", "--val_crops", "16")
+FINE_TUNING = ("--epochs", "4", "--epoch_length", "100", "--val_interval", "1", "--val_crops", "8")
 
 
 def run_demo(output: Path, bundles: Path) -> None:
