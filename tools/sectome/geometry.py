@@ -1,4 +1,4 @@
-"""Conversions between voxels and nm, and between voxels and patches."""
+"""Units of length by the names that files use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,32 @@ from collections.abc import Sequence
 
 from sectome.types import VoxelSize
 
+_NM_BY_NAMES = {
+    ("å", "angstrom", "angstroms", "ångström"): 0.1,
+    ("nm", "nanometer", "nanometers", "nanometre", "nanometres"): 1.0,
+    # The micro sign, the Greek letter, and ImageJ's way of writing it in ASCII are three spellings of one unit.
+    ("um", "µm", "μm", "\\u00b5m", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"): 1e3,
+    ("mm", "millimeter", "millimeters", "millimetre"): 1e6,
+    ("cm", "centimeter", "centimeters", "centimetre"): 1e7,
+    ("m", "meter", "meters", "metre"): 1e9,
+}
+_NM = {name: nm for names, nm in _NM_BY_NAMES.items() for name in names}
 
-def nm_to_voxels(length_nm: float, voxel_size_nm: VoxelSize) -> tuple[float, float, float]:
-    """Return a length as voxels along (z, y, x)."""
-    z, y, x = voxel_size_nm
-    return length_nm / z, length_nm / y, length_nm / x
+
+def unit_in_nm(unit: str | None) -> float | None:
+    """Return how many nm a unit of length has, None if it is no known unit of length."""
+    return _NM.get(unit.strip().lower()) if unit else None
 
 
-def anisotropy(voxel_size_nm: Sequence[float]) -> float:
-    """Return how many times a voxel is longer along z than along the shorter of y and x."""
-    return float(voxel_size_nm[0]) / float(min(voxel_size_nm[1:]))
+def as_voxel_size(values: Sequence[float | None], nm: float | None = 1.0) -> VoxelSize | None:
+    """Return lengths as a voxel size in nm, None if they are not three positive numbers or the unit is unknown.
+
+    Args:
+        values: Lengths along (z, y, x), as a file gives them.
+        nm: How many nm the unit of `values` has, None if unknown.
+    """
+    if nm is None or len(values) != 3 or not all(value is not None and 0 < value < float("inf") for value in values):
+        return None
+    # Headers hold float32 and rationals: six digits keep 4.6 nm from becoming 4.599999.
+    z, y, x = (float(f"{float(value or 0) * nm:.6g}") for value in values)
+    return z, y, x

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sectome.geometry import as_voxel_size, unit_in_nm
 from sectome.types import VoxelSize
-from sectome.volumes.units import as_voxel_size, unit_in_nm
 
 _NM_BY_ATTRIBUTE = {
     "voxel_size_nm": 1.0,

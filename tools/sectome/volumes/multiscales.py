@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sectome.checks import InputError
+from sectome.geometry import as_voxel_size, unit_in_nm
 from sectome.types import AXES, VoxelSize
-from sectome.volumes.units import as_voxel_size, unit_in_nm
 
 
 def full_resolution(attributes: Mapping[str, Any]) -> str | None:

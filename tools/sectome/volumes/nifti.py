@@ -10,11 +10,11 @@ import nibabel
 import numpy as np
 
 from sectome.checks import InputError
+from sectome.geometry import as_voxel_size, unit_in_nm
 from sectome.types import Array, VoxelSize
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.replace import replacing
-from sectome.volumes.units import as_voxel_size, unit_in_nm
 
 _NM_IN_MM = 1e6
 _NO_EXTENSIONS = bytes(4)

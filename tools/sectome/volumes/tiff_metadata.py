@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from sectome.geometry import as_voxel_size, unit_in_nm
 from sectome.types import VoxelSize
 from sectome.volumes.attributes import voxel_size_from_attributes
-from sectome.volumes.units import as_voxel_size, unit_in_nm
 
 
 def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sectome.volumes.units import as_voxel_size, unit_in_nm
+from sectome.geometry import as_voxel_size, unit_in_nm
 
 
 @pytest.mark.parametrize(
