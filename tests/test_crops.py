@@ -11,7 +11,8 @@ import torch
 from monai.transforms import Compose, RandGaussianNoised
 
 from sectome.checks import InputError
-from sectome.crops import UNLABELLED, GridCrops, RandomCrops, SampleNumbers, WholeVolumes, find_volumes, grid_starts
+from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
+from sectome.tissue import UNLABELLED, find_volumes
 from sectome.transforms import RandomOrientationd
 from sectome.volumes import open_volume, write_volume
 

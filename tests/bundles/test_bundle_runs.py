@@ -15,7 +15,7 @@ from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES, TINY
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
-EVALUATE = ["train", "evaluate", "datasets/phantom"]
+EVALUATE = ["train", "evaluate"]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import torch
 from ignite.engine import Engine, Events
 
 from sectome.affinities import labels_to_affinities
-from sectome.crops import Tissue
 from sectome.metrics import (
     ScoreRow,
     adapted_rand_error,
@@ -23,6 +22,7 @@ from sectome.metrics import (
 from sectome.neighbourhoods import check_offsets
 from sectome.postprocess import affinities_to_history, connected_components
 from sectome.report import overlay_figure
+from sectome.tissue import Tissue
 from sectome.training import write_json
 from sectome.transforms import erode_borders
 from sectome.types import FloatArray, LabelArray, Offsets
