@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_networks import TINY
 
 from sectome.affinities import labels_to_affinities
 from sectome.metrics import adapted_rand_error, scores_by_threshold, variation_of_information
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import affinities_to_history, affinities_to_labels
 from sectome.volumes import open_volume
+from tiny_networks import TINY
 
 DATA = Path(os.environ.get("SECTOME_DATA", ""))
 
