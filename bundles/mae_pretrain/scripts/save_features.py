@@ -11,6 +11,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from sectome.transforms import output_stem
 from sectome.volumes.replace import replacing
 
 
@@ -46,7 +47,7 @@ class SaveFeaturesd(MapTransform):
         if self.enabled:
             for key in self.key_iterator(data):
                 meta = data[self.image_key].meta
-                path = self.output_dir / f"{Path(str(meta['filename'])).name.split('.')[0]}_features.h5"
+                path = self.output_dir / f"{output_stem(meta)}_features.h5"
                 voxel_size_nm = np.asarray(meta["voxel_size_nm"], dtype=float).ravel()
                 with replacing(path) as partial, h5py.File(partial, "w") as file:
                     features = np.asarray(data[key], dtype=np.float16)

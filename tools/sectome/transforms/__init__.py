@@ -3,7 +3,7 @@
 from sectome.transforms.erode_borders import ErodeBorders, ErodeBordersd, erode_borders
 from sectome.transforms.load_volume import LoadVolume, LoadVolumed
 from sectome.transforms.random_orientation import RandomOrientation, RandomOrientationd, orient
-from sectome.transforms.save_volume import SaveVolumed
+from sectome.transforms.save_volume import SaveVolumed, output_stem
 from sectome.transforms.standardise_intensity import (
     StandardiseIntensity,
     StandardiseIntensityd,
@@ -24,5 +24,6 @@ __all__ = [
     "erode_borders",
     "intensity_statistics",
     "orient",
+    "output_stem",
     "standardise_intensity",
 ]

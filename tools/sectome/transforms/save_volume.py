@@ -16,6 +16,12 @@ from sectome.types import Offsets
 from sectome.volumes import write_volume
 
 
+def output_stem(meta: Mapping[str, Any]) -> str:
+    """Return how outputs of an image are named: `cube.h5:volumes/raw` gives "cube_volumes_raw"."""
+    container, _, dataset = str(meta["filename"]).rstrip("/").partition(":")
+    return "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
+
+
 class SaveVolumed(MapTransform):
     """Write volumes (1, Z, Y, X) with the name and the voxel size of the image that they were made from.
 
@@ -57,11 +63,11 @@ class SaveVolumed(MapTransform):
 
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
         """Write one volume and say where."""
-        container, _, dataset = str(meta["filename"]).rstrip("/").partition(":")
-        stem = "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
         voxel_size_nm = tuple(np.asarray(meta["voxel_size_nm"], dtype=float).ravel())
         values = np.asarray(array)
-        path = self.output_dir / f"{stem}_{self.name}{'.zarr' if self.offsets is not None else self.suffix}"
+        path = (
+            self.output_dir / f"{output_stem(meta)}_{self.name}{'.zarr' if self.offsets is not None else self.suffix}"
+        )
         if self.offsets is not None:
             write_affinities(path, values, self.offsets, voxel_size_nm)
         else:
