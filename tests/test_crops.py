@@ -123,6 +123,11 @@ def test_a_data_set_travels_to_a_worker(cube):
 
 def test_volumes_are_found_with_their_labels(cube, tmp_path):
     assert find_volumes(tmp_path) == [cube]
+    (tmp_path / "images/cube.v2.tif").touch()
+    with pytest.raises(
+        InputError, match=r"differ in their names up to the first dot, got .*cube\.tif and .*cube\.v2\.tif"
+    ):
+        find_volumes(tmp_path)
 
 
 def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):

@@ -61,11 +61,19 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     """List the volumes of a folder: `images/*`, with `labels/*` and `masks/*` of the same name where they exist.
 
     Raises:
-        InputError: if there is no image, or a label or mask belongs to none.
+        InputError: if there is no image, a label or mask belongs to none, or two have one name up to the first dot.
     """
 
     def by_stem(kind: str) -> dict[str, str]:
-        return {path.name.split(".")[0]: str(path) for path in sorted((Path(folder) / kind).glob("[!.]*"))}
+        found: dict[str, str] = {}
+        for path in sorted((Path(folder) / kind).glob("[!.]*")):
+            stem = path.name.split(".")[0]
+            if stem in found:
+                raise InputError(
+                    f"volumes must differ in their names up to the first dot, got {found[stem]} and {path}"
+                )
+            found[stem] = str(path)
+        return found
 
     images = by_stem("images")
     if not images:

@@ -85,7 +85,7 @@ class SegmentationScores:
         validation: how many of them, from the first on, choose the thresholds.
         test: how many of them, up to the last, are scored; both may name the same volume.
         offsets: (z, y, x) steps, one a channel.
-        erode_steps: how the training's targets were made; the true affinities are made the same way.
+        erode_steps: how the training's targets were made; borders are scored against such targets.
         fragments: "distance" or "watershed".
         per_section: whether fragments are grown in each section by itself.
     """
@@ -200,14 +200,17 @@ class SegmentationScores:
         """Return connected components of a prediction."""
         return connected_components(one.affinities, self.offsets, threshold=threshold)
 
-    def true_affinities(self, labels: LabelArray) -> tuple[Any, Any]:
-        """Return the affinities of the labels, made as for training, and where they are known."""
+    def targets(self, labels: LabelArray) -> tuple[Any, Any]:
+        """Return affinities of the labels, made as for training, and where they are known."""
         eroded = erode_borders(torch.from_numpy(labels), self.erode_steps).numpy()
         return labels_to_affinities(np.maximum(eroded, 0), self.offsets, mask=labels >= 0)
 
     def score_truth(self, one: Predicted) -> dict[str, float]:
-        """Score the true affinities through the same pipeline, at their own best thresholds."""
-        affinities = self.true_affinities(one.labels)[0].astype(np.float32)
+        """Score the true affinities through the same pipeline, at their own best thresholds.
+
+        Borders are not eroded here: what erosion takes from an object, affinities of exactly 0 would not give back.
+        """
+        affinities = labels_to_affinities(one.truth, self.offsets)[0].astype(np.float32)
         perfect = Predicted(one.tissue, one.labels, affinities)
         return score(one.truth, self.segment(perfect, self.choose([perfect])))
 
@@ -215,7 +218,7 @@ class SegmentationScores:
         """Return the voxel-wise average precision of borders for each offset that meets one, mean over volumes."""
         totals: dict[str, list[float]] = {str(offset): [] for offset in self.offsets}
         for one in test:
-            truth, valid = self.true_affinities(one.labels)
+            truth, valid = self.targets(one.labels)
             for channel, values in enumerate(totals.values()):
                 if len(np.unique(truth[channel][valid[channel] > 0])) == 2:
                     values.append(boundary_average_precision(truth[channel], one.affinities[channel], valid[channel]))
