@@ -29,7 +29,7 @@ from sectome.types import FloatArray, LabelArray, Offsets
 from sectome.volumes.replace import replacing
 
 THRESHOLDS = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
-BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
