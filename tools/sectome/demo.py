@@ -99,7 +99,9 @@ def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> No
     folders = ["--dataset_dir", str(data), "--output_dir", str(run)]
     folders += ["--checkpoint", str(run / "model.pt")] if config == "inference" else ["--ckpt_dir", str(run)]
     command = ["-m", "monai.bundle", "run", "--config_file", files, *folders, *options]
-    print(f"\n$ cd {root}\n$ python {shlex.join(command)}", flush=True)
+    # Lists of configs hold single quotes: double ones around them read as MONAI's own documentation writes them.
+    shown = " ".join(f'"{part}"' if "'" in part else shlex.quote(part) for part in command)
+    print(f"\n$ cd {root}\n$ python {shown}", flush=True)
     # What MONAI says of its own configs is not what a user of the demo needs to read.
     quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
     if subprocess.run([sys.executable, *command], cwd=root, env=quiet, check=False).returncode:

@@ -1,0 +1,55 @@
+"""Affinities on disk: values, offsets and voxel size survive; what does not fit is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sectome.affinity_file import read_affinities, write_affinities
+from sectome.checks import InputError
+from sectome.neighbourhoods import LONG_RANGE, NEAREST
+
+VALUES = np.random.default_rng(0).random((3, 5, 7, 11), dtype=np.float32)
+
+
+def test_affinities_survive_to_a_255th(tmp_path):
+    write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
+    back = read_affinities(tmp_path / "a.zarr")
+    assert back.affinities.dtype == np.uint8
+    assert np.abs(back.affinities / 255 - VALUES).max() <= 0.5 / 255 + 1e-6
+    assert (back.offsets, back.voxel_size_nm) == (NEAREST, (30, 6, 8))
+
+
+def test_another_tool_reads_the_same(tmp_path):
+    zarr = pytest.importorskip("zarr", reason="the zarr package is a development dependency on Python 3.11 and newer")
+    write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
+    array = zarr.open(tmp_path / "a.zarr", mode="r")
+    assert np.array_equal(array[:], read_affinities(tmp_path / "a.zarr").affinities)
+    assert array.attrs["offsets"] == [list(offset) for offset in NEAREST]
+
+
+def test_an_old_result_is_replaced_and_other_folders_are_not(tmp_path):
+    write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
+    write_affinities(tmp_path / "a.zarr", VALUES[:, :2], NEAREST, (30, 6, 8))
+    assert read_affinities(tmp_path / "a.zarr").affinities.shape == (3, 2, 7, 11)
+    (tmp_path / "other.zarr").mkdir()
+    with pytest.raises(InputError, match="a zarr folder or nothing was expected"):
+        write_affinities(tmp_path / "other.zarr", VALUES, NEAREST, (30, 6, 8))
+
+
+@pytest.mark.parametrize(
+    ("name", "offsets", "message"),
+    [("a.tif", NEAREST, "ends in .zarr, got"), ("a.zarr", LONG_RANGE, r"12 channels, one an offset, got \(3, 5")],
+)
+def test_what_does_not_fit_is_refused(tmp_path, name, offsets, message):
+    with pytest.raises(InputError, match=message):
+        write_affinities(tmp_path / name, VALUES, offsets, (30, 6, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_affinities_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"was expected at .*, got none"):
+        read_affinities(tmp_path / "none.zarr")
+    (tmp_path / "zarr.json").write_text("{}")
+    with pytest.raises(InputError, match="must hold affinities with offsets"):
+        read_affinities(tmp_path)
