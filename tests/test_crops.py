@@ -75,6 +75,7 @@ def test_every_place_is_reached(cube):
 
 def test_sections_bound_the_crops(cube):
     crops = RandomCrops([{**cube, "sections": [2, 4]}], (2, 4, 4), 1, labelled=True)
+    assert crops.tissue[0].name.endswith("images/cube.tif, sections 2 to 3")
     sections = {int(label) // 80 for number in range(30) for label in crops[number]["label"].flatten()}
     assert sections == {2, 3}
 

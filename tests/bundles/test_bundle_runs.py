@@ -121,7 +121,7 @@ def test_evaluation_of_segmentation_scores_with_controls(run_bundle, tissue_fold
     assert result["scores"]["true affinities"]["are"] < 0.01
     assert result["scores"]["one segment"]["voi_split"] == 0
     assert (tmp_path / "overlay.png").is_file()
-    assert (result["validation"], result["test"]) == (["cube.tif"], ["cube.tif"])
+    assert (result["validation"], result["test"]) == (["validation/images/cube.tif"], ["test/images/cube.tif"])
 
 
 @pytest.mark.slow

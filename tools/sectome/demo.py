@@ -29,7 +29,9 @@ TISSUE: dict[str, tuple[Shape3, int]] = {
 }
 """Folder of each volume, its shape and its seed; train, validation and test are different tissue."""
 
-PRETRAINING = ("--epochs", "4", "--epoch_length", "100", "--val_interval", "2", "--val_crops", "16")
+# Small batches, because leaving the plateau of the first steps takes steps rather than samples.
+PRETRAINING = ("--epochs", "9", "--epoch_length", "100", "--val_interval", "3", "--val_crops", "16")
+PRETRAINING += ("--batch_size", "8", "--warmup_steps", "50")
 FINE_TUNING = ("--epochs", "4", "--epoch_length", "100", "--val_interval", "1", "--val_crops", "8")
 
 

@@ -36,6 +36,13 @@ class Tissue:
     deviation: float
 
     @property
+    def name(self) -> str:
+        """What tells this tissue from other: the end of its path, and its sections if not all are taken."""
+        first, last = self.sections
+        part = "" if last - first == self.image.shape[0] else f", sections {first} to {last - 1}"
+        return "/".join(Path(self.image.path).parts[-3:]) + part
+
+    @property
     def shape(self) -> Shape3:
         """Voxels along (z, y, x) that crops may cover."""
         return self.sections[1] - self.sections[0], self.image.shape[1], self.image.shape[2]

@@ -122,7 +122,7 @@ class SegmentationScores:
         tissue = self.tissue[len(self.predicted)]
         labels = output["label"][0, 0].cpu().numpy()
         self.predicted.append(Predicted(tissue, labels, output["pred"][0].float().sigmoid().cpu().numpy()))
-        print(f"predicted {tissue.image.path}", flush=True)
+        print(f"predicted {tissue.name}", flush=True)
 
     def write(self, engine: Engine) -> None:
         """Choose, score, write, and print the table."""
@@ -139,7 +139,7 @@ class SegmentationScores:
             "one segment": mean_row([score(truth, np.ones_like(truth)) for truth in self.truths(test)]),
             "true affinities": mean_row([self.score_truth(one) for one in test]),
         }
-        names = [Path(str(tissue.image.path)).name for tissue in self.tissue]
+        names = [tissue.name for tissue in self.tissue]
         result = {
             "threshold": choice.threshold,
             "boundary_threshold": choice.boundary_threshold,
