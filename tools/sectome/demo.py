@@ -30,9 +30,10 @@ TISSUE: dict[str, tuple[Shape3, int]] = {
 """Folder of each volume, its shape and its seed; train, validation and test are different tissue."""
 
 # Small batches, because leaving the plateau of the first steps takes steps rather than samples.
-PRETRAINING = ("--epochs", "9", "--epoch_length", "100", "--val_interval", "3", "--val_crops", "16")
-PRETRAINING += ("--batch_size", "8", "--warmup_steps", "50")
-FINE_TUNING = ("--epochs", "4", "--epoch_length", "100", "--val_interval", "1", "--val_crops", "8")
+PRETRAINING = shlex.split(
+    "--epochs 9 --epoch_length 100 --val_interval 3 --val_crops 16 --batch_size 8 --warmup_steps 50"
+)
+FINE_TUNING = shlex.split("--epochs 4 --epoch_length 100 --val_interval 1 --val_crops 8")
 
 
 def run_demo(output: Path, bundles: Path) -> None:
