@@ -65,6 +65,12 @@ def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.strip() == "error: a was expected, got b"
+    code = (
+        "from sectome import bundle; bundle.prepare()\n"
+        "raise RuntimeError('Caught in DataLoader worker\\nsectome.checks.InputError: a was expected, got c\\nmore')"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (2, "error: a was expected, got c")
     code = "from sectome import bundle; bundle.prepare(); 1 / 0"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -54,7 +54,11 @@ def test_a_sample_depends_on_seed_and_number_alone(cube):
 def test_workers_make_the_same_samples_as_the_main_process(cube):
     def first(workers):
         crops = RandomCrops([cube], (2, 4, 4), 4, RandomOrientationd("image"))
-        loader = torch.utils.data.DataLoader(crops, 2, sampler=SampleNumbers(4), num_workers=workers)
+        # As the bundles' configs start them: zarr cannot be read after a fork.
+        context = "forkserver" if workers else None
+        loader = torch.utils.data.DataLoader(
+            crops, 2, sampler=SampleNumbers(4), num_workers=workers, multiprocessing_context=context
+        )
         return [batch["image"] for batch in itertools.islice(loader, 5)]
 
     assert all(torch.equal(a, b) for a, b in zip(first(0), first(2), strict=True))

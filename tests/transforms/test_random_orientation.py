@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 
@@ -54,6 +56,13 @@ def test_the_same_seed_gives_the_same_output(cube):
     first, second = (RandomOrientationd("image", True).set_random_state(seed=5) for _ in range(2))
     for _ in range(10):
         assert torch.equal(first({"image": cube})["image"], second({"image": cube})["image"])
+
+
+def test_a_copy_in_another_process_does_the_same(cube):
+    transform = RandomOrientation().set_random_state(seed=5)
+    copy = pickle.loads(pickle.dumps(transform))
+    flat = torch.cat([cube, cube], dim=1)  # sections are square, the crop is no cube
+    assert all(torch.equal(transform(flat), copy(flat)) for _ in range(10))
 
 
 def test_axes_of_other_lengths_are_refused():

@@ -127,9 +127,11 @@ def _say_input_errors(kind: type[BaseException], error: BaseException, trace: Tr
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__ or cause.__context__
-    if cause is None:
+    # A data loader's worker hands on the text of its errors, not the errors.
+    sentence = re.search(rf"^{InputError.__module__}\.{InputError.__name__}: (.+)$", str(error), re.MULTILINE)
+    if cause is None and sentence is None:
         sys.__excepthook__(kind, error, trace)
         return
-    print(f"error: {cause}", file=sys.stderr, flush=True)
+    print(f"error: {cause or sentence[1]}", file=sys.stderr, flush=True)  # type: ignore[index]
     # The interpreter ends with this code when its hook raises it.
     raise SystemExit(EXIT_CODE)

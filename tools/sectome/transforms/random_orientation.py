@@ -34,7 +34,7 @@ class RandomOrientation(RandomizableTransform):
 
     def __init__(self, isotropic: bool = False, prob: float = 1.0) -> None:
         RandomizableTransform.__init__(self, prob)
-        self.orders = ISOTROPIC_ORDERS if isotropic else ANISOTROPIC_ORDERS
+        self.isotropic = isotropic
         self.flips: list[bool] = [False] * 3
         self.order: tuple[int, ...] = (0, 1, 2)
 
@@ -42,7 +42,8 @@ class RandomOrientation(RandomizableTransform):
         """Draw the flips and the order of axes."""
         super().randomize(None)
         self.flips = [bool(self.R.randint(2)) for _ in range(3)]
-        self.order = self.orders[self.R.randint(len(self.orders))]
+        orders = ISOTROPIC_ORDERS if self.isotropic else ANISOTROPIC_ORDERS
+        self.order = orders[self.R.randint(len(orders))]
 
     def __call__(self, image: torch.Tensor, randomize: bool = True) -> torch.Tensor:
         """Return (C, Z, Y, X) in the drawn orientation."""
@@ -51,10 +52,10 @@ class RandomOrientation(RandomizableTransform):
         if not self._do_transform:
             return image
         lengths = image.shape[1:]
-        if len(set(lengths[1:] if self.orders is ANISOTROPIC_ORDERS else lengths)) > 1:
+        if len(set(lengths if self.isotropic else lengths[1:])) > 1:
             raise InputError(
                 f"axes that are exchanged must have one length, got crops of {tuple(lengths)} with "
-                f"isotropic={self.orders is ISOTROPIC_ORDERS}"
+                f"isotropic={self.isotropic}"
             )
         return orient(image, self.flips, self.order)
 
