@@ -19,15 +19,13 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
-from sectome.checks import InputError
+from sectome.checks import EXIT_CODE, InputError
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
 
 RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_"}
 """Top-level keys that MONAI's runner reads."""
-
-EXIT_CODE = 2
 
 
 def prepare() -> None:

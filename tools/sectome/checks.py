@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 from sectome.types import AXES, Shape3
 
+EXIT_CODE = 2
+"""What a program that a user's mistake ended returns."""
+
 
 class InputError(ValueError):
     """Something that the user gave cannot be used; the message is the sentence to show."""

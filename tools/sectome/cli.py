@@ -11,9 +11,7 @@ from typing import Any
 import fire
 import numpy as np
 
-from sectome.checks import InputError, check_triple
-
-EXIT_CODE = 2
+from sectome.checks import EXIT_CODE, InputError, check_triple
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:

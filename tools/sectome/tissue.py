@@ -12,7 +12,7 @@ import numpy as np
 from sectome.checks import InputError, check_same_shape
 from sectome.transforms.standardise_intensity import intensity_statistics, standardise_intensity
 from sectome.types import Shape3, VoxelSize
-from sectome.volumes import Volume, open_volume, require_voxel_size
+from sectome.volumes import Volume, open_with_default_size, require_voxel_size
 
 UNLABELLED = -1
 """Value of voxels in a label crop that the volume's mask excludes."""
@@ -137,7 +137,4 @@ def _open_entry(entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None,
 
 
 def _open(source: Any, voxel_size_nm: Sequence[float] | None) -> Volume:
-    if isinstance(source, Volume):
-        return source
-    volume = open_volume(source)
-    return open_volume(source, voxel_size_nm=voxel_size_nm) if volume.voxel_size_nm is None else volume
+    return source if isinstance(source, Volume) else open_with_default_size(source, voxel_size_nm)

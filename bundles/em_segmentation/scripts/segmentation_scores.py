@@ -23,7 +23,7 @@ from sectome.neighbourhoods import check_offsets
 from sectome.postprocess import affinities_to_history, connected_components
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
-from sectome.training import write_json
+from sectome.training import write_arrays, write_json
 from sectome.transforms import erode_borders
 from sectome.types import FloatArray, LabelArray, Offsets
 from sectome.volumes.replace import replacing
@@ -237,8 +237,7 @@ class SegmentationScores:
         for name, volume in volumes.items():
             planes[f"{name}_xy"] = volume[volume.shape[0] // 2]
             planes[f"{name}_xz"] = volume[:, volume.shape[1] // 2]
-        with replacing(self.output_dir / "overlays.npz") as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **planes)
+        write_arrays(planes, self.output_dir / "overlays.npz")
         with replacing(self.output_dir / "overlay.png") as partial:
             overlay_figure(planes).savefig(partial, format="png", dpi=110)
 

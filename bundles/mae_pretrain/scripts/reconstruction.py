@@ -13,7 +13,7 @@ from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens, scatter
 from sectome.checks import check_patch_divides
 from sectome.encoder import patchify, unpatchify
 from sectome.report import reconstruction_figure
-from sectome.training import write_json
+from sectome.training import write_arrays, write_json
 from sectome.volumes.replace import replacing
 
 
@@ -76,8 +76,7 @@ class ReconstructionScores:
         }
         arrays = {name: np.stack(samples) for name, samples in self.drawn.items()}
         arrays["voxel_size_nm"] = np.asarray(self.voxel_size_nm, dtype=float)
-        with replacing(self.output_dir / "reconstructions.npz") as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        write_arrays(arrays, self.output_dir / "reconstructions.npz")
         with replacing(self.output_dir / "reconstructions.png") as partial:
             reconstruction_figure(**arrays).savefig(partial, format="png", dpi=110)
         write_json(scores, self.output_dir / "evaluation.json")

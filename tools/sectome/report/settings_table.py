@@ -9,6 +9,7 @@ from typing import Any
 from sectome.report.comparison import differing_settings
 from sectome.report.markup import NONE, Cell, Row, number_cell, table
 from sectome.report.runs import SEGMENT, Run
+from sectome.training.progress import readable_seconds
 
 
 def runs_table(runs: Sequence[Run]) -> str:
@@ -23,7 +24,7 @@ def runs_table(runs: Sequence[Run]) -> str:
             Cell(run.start if run.bundle == SEGMENT else NONE),
             number_cell(run.parameters, 0),
             number_cell(run.iterations if run.history else None, 0),
-            Cell(format_duration(run.seconds) if run.history else NONE, number=True),
+            Cell(readable_seconds(run.seconds) if run.history else NONE, number=True),
             number_cell(last, 4),
             number_cell(best, 4),
         ]
@@ -48,15 +49,6 @@ def settings_table(runs: Sequence[Run]) -> str:
             rows.append(Row([Cell(prefix + name), *cells], kind="differs" if name in differing else ""))
     caption = "Shaded: not the same in all runs." if len(runs) > 1 else ""
     return table([Cell("setting"), *(Cell(run.name) for run in runs)], rows, caption)
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _plain(value: Any) -> str:

@@ -7,7 +7,7 @@ from sectome.training.gradient_clipping import GradientClipping
 from sectome.training.history import History, read_history
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.progress import Progress
-from sectome.training.run_record import RunRecord, write_json
+from sectome.training.run_record import RunRecord, write_arrays, write_json
 
 __all__ = [
     "AutocastInferer",
@@ -20,5 +20,6 @@ __all__ = [
     "parameter_groups",
     "read_history",
     "save_atomically",
+    "write_arrays",
     "write_json",
 ]

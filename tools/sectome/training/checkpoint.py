@@ -13,21 +13,15 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
+from sectome.volumes.replace import replacing
 
 
 def save_atomically(content: Any, path: str | Path) -> None:
     """Save plain tensors and numbers so that `path` holds either the old file or the whole new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(Path(path)) as partial, partial.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class TrainingCheckpoint:

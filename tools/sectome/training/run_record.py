@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
@@ -18,6 +19,12 @@ def write_json(content: Any, path: str | Path) -> None:
     """Write indented JSON that appears under its name when it is complete."""
     with replacing(Path(path)) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_arrays(arrays: Mapping[str, Any], path: str | Path) -> None:
+    """Write a compressed npz file that appears under its name when it is complete."""
+    with replacing(Path(path)) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 class RunRecord:

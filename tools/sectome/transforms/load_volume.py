@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from sectome.volumes import open_volume, require_voxel_size
+from sectome.volumes import open_with_default_size, require_voxel_size
 
 
 class LoadVolume(Transform):
@@ -30,9 +30,7 @@ class LoadVolume(Transform):
 
     def __call__(self, path: str | Path) -> MetaTensor:
         """Return the voxels with "filename" and "voxel_size_nm" in the metadata."""
-        volume = open_volume(path)
-        if volume.voxel_size_nm is None:
-            volume = open_volume(path, voxel_size_nm=self.voxel_size_nm)
+        volume = open_with_default_size(path, self.voxel_size_nm)
         voxel_size_nm = require_voxel_size(volume)
         array = np.asarray(volume)
         if array.dtype.kind == "u" and array.dtype.itemsize > 1:

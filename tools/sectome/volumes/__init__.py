@@ -1,7 +1,7 @@
 """Volumes on disk, (Z, Y, X) with voxel sizes in nm: opened lazily, read by crop, written in slabs."""
 
 from sectome.volumes.describe import describe_volume
-from sectome.volumes.volume import Volume, open_volume, require_voxel_size
+from sectome.volumes.volume import Volume, open_volume, open_with_default_size, require_voxel_size
 from sectome.volumes.write import write_volume
 
-__all__ = ["Volume", "describe_volume", "open_volume", "require_voxel_size", "write_volume"]
+__all__ = ["Volume", "describe_volume", "open_volume", "open_with_default_size", "require_voxel_size", "write_volume"]

@@ -131,6 +131,17 @@ def open_volume(path: str | os.PathLike[str], *, voxel_size_nm: Sequence[float] 
     return volume
 
 
+def open_with_default_size(path: str | os.PathLike[str], default_size_nm: Sequence[float] | None = None) -> Volume:
+    """Open a volume that takes a voxel size only where its file says none: one setting for many files.
+
+    Args:
+        path: as `open_volume`.
+        default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without.
+    """
+    volume = open_volume(path)
+    return open_volume(path, voxel_size_nm=default_size_nm) if volume.voxel_size_nm is None else volume
+
+
 def require_voxel_size(volume: Volume) -> VoxelSize:
     """Return the volume's voxel size in nm along (z, y, x), or raise an `InputError` if it has none."""
     if volume.voxel_size_nm is None:
