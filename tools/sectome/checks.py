@@ -6,9 +6,13 @@ sentence without a traceback and end with exit code 2.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import TypeVar
 
 from sectome.types import AXES, Shape3
+
+Choice = TypeVar("Choice")
 
 EXIT_CODE = 2
 """What a program that a user's mistake ended returns."""
@@ -27,6 +31,40 @@ def check_triple(values: Sequence[float], name: str) -> tuple[float, float, floa
     if len(triple) != 3 or not all(0 < value < float("inf") for value in triple):
         raise InputError(f"{name} must be three positive numbers, z first, got {list(values)}")
     return triple
+
+
+def check_at_least(value: float, least: float, name: str) -> float:
+    """Return a number that is not below `least`, or raise an `InputError` that calls it `name`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+        raise InputError(f"{name} must be a number of at least {least}, got {value!r}")
+    return value
+
+
+def check_range(values: Sequence[float], least: float, greatest: float, name: str) -> tuple[float, float]:
+    """Return a range (low, high) within [least, greatest], or raise an `InputError` that calls it `name`."""
+    try:
+        low, high = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be two numbers (low, high), got {values!r}") from None
+    if not least <= low <= high <= greatest:
+        raise InputError(f"{name} must be a range (low, high) within {least} and {greatest}, got {(low, high)}")
+    return low, high
+
+
+def check_choice(value: Choice, known: Sequence[Choice], name: str) -> Choice:
+    """Return one of the known values, or raise an `InputError` that calls it `name` and lists them."""
+    if value not in known:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+    return value
+
+
+def check_probability(prob: float, name: str) -> float:
+    """Return a chance between 0 and 1, or raise an `InputError`; warn if `name` can then do nothing."""
+    if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 <= prob <= 1:
+        raise InputError(f"prob of {name} must lie between 0 and 1, got {prob!r}")
+    if prob == 0:
+        warnings.warn(f"{name} can change nothing with prob 0", UserWarning, stacklevel=3)
+    return float(prob)
 
 
 def check_crop_fits(crop_size: Sequence[int], shape: Sequence[int], name: str) -> None:

@@ -1,0 +1,204 @@
+"""The rules that each random transform keeps. They are found in the package: a new one cannot escape."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import pkgutil
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose, Randomizable
+
+import sectome.transforms
+from sectome.checks import InputError
+from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, SectionDefect
+
+MODULES = [
+    importlib.import_module(f"sectome.transforms.{found.name}")
+    for found in pkgutil.iter_modules(sectome.transforms.__path__)
+]
+CLASSES = {
+    thing
+    for module in MODULES
+    for thing in vars(module).values()
+    if inspect.isclass(thing) and thing.__module__ == module.__name__
+}
+BASES = {Augmentation, Augmentationd, SectionDefect}
+RANDOM = sorted((one for one in CLASSES - BASES if issubclass(one, Randomizable)), key=lambda one: one.__name__)
+ARRAY = [one for one in RANDOM if issubclass(one, Augmentation)]
+DICTIONARY = [one for one in RANDOM if issubclass(one, Augmentationd)]
+
+SHAPE = (1, 6, 24, 24)
+
+
+@pytest.fixture
+def crop():
+    """Noise with some structure in it, and labels in blocks."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(1, 9, (3, 6, 6)).repeat(2, 0).repeat(4, 1).repeat(4, 2)
+    image = coarse / 4 - 1 + rng.normal(0, 0.3, SHAPE[1:])
+    return {"image": torch.from_numpy(image.astype(np.float32))[None], "label": torch.from_numpy(coarse)[None]}
+
+
+def keys_of(kind):
+    """Return the keys that a transform may change: labels only where it moves them."""
+    return ["image"] if kind(keys="image").transform.grey_only else ["image", "label"]
+
+
+def always(kind, keys=None):
+    return kind(keys=keys or keys_of(kind), prob=1.0)
+
+
+def equal(first, second):
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_every_random_transform_keeps_these_rules():
+    assert len(ARRAY) + len(DICTIONARY) == len(RANDOM)
+    assert {f"{one.__name__}d" for one in ARRAY} == {one.__name__ for one in DICTIONARY}
+    assert {one.__name__ for one in RANDOM} <= set(sectome.transforms.__all__)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_the_twins_take_the_same_options(kind):
+    array = next(one for one in ARRAY if f"{one.__name__}d" == kind.__name__)
+    options = dict(inspect.signature(array).parameters)
+    twin = dict(inspect.signature(kind).parameters)
+    assert [*twin] == ["keys", *options, "allow_missing_keys"]
+    assert {name: twin[name].default for name in options} == {name: one.default for name, one in options.items()}
+    assert isinstance(kind(keys="image").transform, array)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_probability_0_is_the_identity_and_said(kind, crop):
+    with pytest.warns(UserWarning, match=r"can change nothing with prob 0"):
+        transform = kind(keys=keys_of(kind), prob=0.0)
+    for _ in range(5):
+        assert equal(transform(crop), crop)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_probability_1_changes_something(kind, crop):
+    transform = always(kind).set_random_state(seed=0)
+    assert any(not torch.equal(transform(crop)["image"], crop["image"]) for _ in range(5))
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_the_same_seed_gives_the_same_output_and_another_another(kind, crop):
+    first, second = (always(kind).set_random_state(seed=5) for _ in range(2))
+    other = always(kind).set_random_state(seed=6)
+    one = [first(crop) for _ in range(6)]
+    assert all(equal(a, second(crop)) for a in one)
+    assert any(not equal(a, other(crop)) for a in one)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_nothing_global_is_drawn_from_or_seeded(kind, crop):
+    transform = always(kind).set_random_state(seed=5)
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    transform(crop)
+    after = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    assert torch.equal(after[0], torch.rand(3))
+    assert np.array_equal(after[1], np.random.rand(3))  # noqa: NPY002
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_keys_agree(kind, crop):
+    transform = always(kind, ["image", "other"]).set_random_state(seed=3)
+    for _ in range(6):
+        result = transform({"image": crop["image"], "other": crop["image"].clone()})
+        assert torch.equal(result["image"], result["other"])
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_the_input_and_other_keys_stay_as_they_are(kind, crop):
+    before = {key: value.clone() for key, value in crop.items()}
+    note = object()
+    for _ in range(4):
+        result = always(kind)({**crop, "note": note})
+        for key in keys_of(kind):
+            result[key].zero_()
+        assert equal(crop, before)
+        assert result["note"] is note
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_shape_type_and_finite_values_are_kept(kind, crop):
+    transform = always(kind).set_random_state(seed=2)
+    for _ in range(10):
+        result = transform(crop)
+        for key, value in crop.items():
+            assert (result[key].shape, result[key].dtype) == (value.shape, value.dtype)
+        assert result["image"].isfinite().all()
+        assert set(result["label"].unique().tolist()) <= set(crop["label"].unique().tolist())
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_labels_are_moved_or_refused_and_never_turned_into_others(kind, crop):
+    transform = always(kind, ["image", "label"])
+    if transform.transform.grey_only:
+        with pytest.raises(InputError, match=r"changes grey values and expected floats, got torch\.int64"):
+            transform(crop)
+    else:
+        transform(crop)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_a_batch_changes_as_its_crops_do(kind, crop):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        augmentation = Compose([kind(keys=keys_of(kind), prob=0.7)])
+    crops, seeds = [], [11, 12, 13, 14]
+    for number, seed in enumerate(seeds):
+        augmentation.set_random_state(seed=seed)
+        crops.append(augmentation({"image": crop["image"] + number, "label": crop["label"]}))
+    batch = {
+        "image": torch.stack([crop["image"] + number for number in range(4)]),
+        "label": crop["label"].expand(4, -1, -1, -1, -1).clone(),
+    }
+    result = BatchAugmentation(augmentation)(batch, seeds)
+    for key in crop:
+        for number, one in enumerate(crops):
+            torch.testing.assert_close(result[key][number], one[key], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_odd_and_thin_crops_and_several_channels_are_fine(kind):
+    for shape in ((2, 1, 8, 8), (1, 2, 5, 5), (3, 7, 16, 16)):
+        image = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        if "isotropic" not in inspect.signature(kind).parameters or shape[2] == shape[3]:
+            for seed in range(3):
+                result = always(kind, "image").set_random_state(seed=seed)({"image": image})["image"]
+                assert result.shape == shape
+                assert result.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_it_is_pickled_for_a_worker_before_and_after_a_draw(kind, crop):
+    transform = always(kind).set_random_state(seed=1)
+    copy = pickle.loads(pickle.dumps(transform))
+    assert equal(transform(crop), copy(crop))
+    copy = pickle.loads(pickle.dumps(transform))
+    assert equal(transform(crop), copy(crop))
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+@pytest.mark.parametrize("prob", [-0.1, 1.5, "often", True])
+def test_a_chance_that_is_none_is_refused(kind, prob):
+    with pytest.raises(InputError, match=r"prob of \w+ must lie between 0 and 1, got"):
+        kind(keys="image", prob=prob)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_missing_keys_are_refused_or_allowed(kind, crop):
+    with pytest.raises(KeyError):
+        always(kind, ["image", "absent"])(crop)
+    transform = kind(keys="absent", prob=1.0, allow_missing_keys=True)
+    assert equal(transform(crop), crop)

@@ -1,0 +1,110 @@
+"""What all random transforms share: parameters are drawn for a crop, then applied to it or to a batch of crops."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, RandomizableTransform
+from torch import Tensor
+
+from sectome.checks import InputError, check_probability
+from sectome.types import Shape3
+
+Parameters = dict[str, Any]
+"""What was drawn for one crop: numpy arrays and numbers by name, of the same shapes for each crop of a size."""
+
+
+class Augmentation(RandomizableTransform):
+    """A random change of crops (C, Z, Y, X).
+
+    A subclass says in `draw` what is random about a crop, and in `apply` how that changes a batch. One crop is a batch
+    of one, so that a crop changes in the same way in a worker and, with the parameters of its own, in a batch on a GPU.
+
+    Args:
+        prob: chance that anything is done.
+
+    Raises:
+        InputError: if the chance does not lie between 0 and 1.
+    """
+
+    grey_only: ClassVar[bool] = False
+    """Whether this changes grey values in place, which would turn labels into others."""
+
+    def __init__(self, prob: float) -> None:
+        RandomizableTransform.__init__(self, check_probability(prob, type(self).__name__))
+        self.parameters: Parameters | None = None
+
+    @abstractmethod
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw from `self.R` what is done to a crop with voxels (Z, Y, X)."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the changed batch, a new tensor.
+
+        Args:
+            images: (B, C, Z, Y, X) on any device.
+            parameters: what was drawn for each of the B crops, stacked, on the CPU.
+        """
+
+    def randomize(self, shape: Sequence[int]) -> None:
+        """Draw whether anything is done to a crop of this shape (..., Z, Y, X), and what."""
+        super().randomize(None)
+        z, y, x = (int(length) for length in shape[-3:])
+        self.parameters = self.draw((z, y, x)) if self._do_transform else None
+
+    def __call__(self, image: Any, randomize: bool = True) -> Tensor:
+        """Return (C, Z, Y, X), changed by new parameters or by those of the last draw."""
+        image = torch.as_tensor(image)
+        if randomize:
+            self.randomize(image.shape)
+        if self.parameters is None:
+            return image
+        return self.apply_each(image[None], [self.parameters])[0]
+
+    def apply_each(self, images: Tensor, drawn: Sequence[Parameters]) -> Tensor:
+        """Return the batch (B, C, Z, Y, X), each crop changed by its own parameters.
+
+        Raises:
+            InputError: if grey values would be changed in a tensor of integers.
+        """
+        if self.grey_only and not images.is_floating_point():
+            raise InputError(
+                f"{type(self).__name__} changes grey values and expected floats, got {images.dtype}; are these labels?"
+            )
+        stacked = {name: np.stack([np.asarray(one[name]) for one in drawn]) for name in drawn[0]}
+        return self.apply(images, {name: _as_tensor(values) for name, values in stacked.items()})
+
+
+class Augmentationd(RandomizableTransform, MapTransform):
+    """Dictionary version of an augmentation: one draw for all keys, so that image and labels stay registered."""
+
+    def __init__(self, keys: KeysCollection, transform: Augmentation, allow_missing_keys: bool = False) -> None:
+        MapTransform.__init__(self, keys, allow_missing_keys)
+        RandomizableTransform.__init__(self, 1.0)
+        self.transform = transform
+
+    def set_random_state(self, seed: int | None = None, state: Any = None) -> Augmentationd:
+        """Seed the array transform, which draws."""
+        self.transform.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Apply the same draw to each key."""
+        result = dict(data)
+        present = list(self.key_iterator(result))
+        if present:
+            self.transform.randomize(result[present[0]].shape)
+        for key in present:
+            result[key] = self.transform(result[key], randomize=False)
+        return result
+
+
+def _as_tensor(values: np.ndarray) -> Tensor:
+    tensor = torch.from_numpy(values)
+    return tensor.float() if tensor.is_floating_point() else tensor

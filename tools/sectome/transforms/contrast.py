@@ -1,0 +1,70 @@
+"""Contrast and brightness of a whole crop; `section_contrast` is about single sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.types import Shape3
+
+
+def change_contrast(images: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+    """Return ``images * gain + offset``.
+
+    Args:
+        images: (B, C, Z, Y, X) floats, standardised: gain leaves the mean grey where it is.
+        gain: (B,) factors.
+        offset: (B,) in deviations of the image.
+    """
+    gain, offset = (one.to(images)[:, None, None, None, None] for one in (gain, offset))
+    return images * gain + offset
+
+
+class Contrast(Augmentation):
+    """Change gain and offset of a crop.
+
+    Args:
+        gain: range of the factor.
+        offset: range of what is added, in deviations of the image.
+        prob: chance that anything is done.
+
+    Raises:
+        InputError: if a range is none, a gain is not positive, or nothing can change.
+    """
+
+    grey_only = True
+
+    def __init__(
+        self, gain: tuple[float, float] = (0.8, 1.2), offset: tuple[float, float] = (-0.2, 0.2), prob: float = 0.5
+    ) -> None:
+        super().__init__(prob)
+        self.gain = check_range(gain, 0.01, 100.0, "gain")
+        self.offset = check_range(offset, -10.0, 10.0, "offset")
+        if self.gain == (1, 1) and self.offset == (0, 0):
+            raise InputError("gain or offset must allow for a change, got (1, 1) and (0, 0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw gain and offset."""
+        return {"gain": self.R.uniform(*self.gain), "offset": self.R.uniform(*self.offset)}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the changed batch; see `change_contrast`."""
+        return change_contrast(images, parameters["gain"], parameters["offset"])
+
+
+class Contrastd(Augmentationd):
+    """Dictionary version of `Contrast`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        gain: tuple[float, float] = (0.8, 1.2),
+        offset: tuple[float, float] = (-0.2, 0.2),
+        prob: float = 0.5,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, Contrast(gain, offset, prob), allow_missing_keys)

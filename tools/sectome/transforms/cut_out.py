@@ -1,0 +1,84 @@
+"""Cuboids of a crop that the network does not see, so that it learns to use what lies around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import check_at_least, check_triple
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.types import Shape3
+
+
+def cut_out(images: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
+    """Set cuboids to 0, the mean grey of a standardised image.
+
+    Args:
+        images: (B, C, Z, Y, X) floats.
+        starts: (B, n, 3) integers, first voxels (z, y, x) of n cuboids.
+        stops: (B, n, 3) integers, the voxels after the last.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    inside = []
+    for axis, length in enumerate(images.shape[2:]):
+        at = torch.arange(length, device=images.device)
+        first, after = (ends[:, :, axis, None].to(images.device) for ends in (starts, stops))
+        inside.append((at >= first) & (at < after))
+    z, y, x = inside
+    plane = y[:, :, None, :, None] & x[:, :, None, None, :]
+    hidden = (z[:, :, :, None, None] & plane).any(dim=1)
+    return images.masked_fill(hidden[:, None], 0)
+
+
+class CutOut(Augmentation):
+    """Hide 1 to `max_count` cuboids of a crop (DeVries and Taylor 2017, arXiv:1708.04552).
+
+    Args:
+        max_count: the most cuboids.
+        max_size_voxels: the greatest edges of a cuboid (z, y, x); the least are a quarter of them.
+        prob: chance that any is hidden.
+
+    Raises:
+        InputError: if an argument is not positive.
+    """
+
+    grey_only = True
+
+    def __init__(self, max_count: int = 3, max_size_voxels: Sequence[float] = (6, 32, 32), prob: float = 0.2) -> None:
+        super().__init__(prob)
+        self.max_count = int(check_at_least(max_count, 1, "max_count"))
+        self.max_size_voxels = check_triple(max_size_voxels, "max_size_voxels")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw how many cuboids there are, their sizes and their places."""
+        count = 1 + self.R.randint(self.max_count)
+        greatest = np.maximum(np.minimum(self.max_size_voxels, shape), 1)
+        sizes = np.maximum(self.R.uniform(greatest / 4, greatest, (self.max_count, 3)).round().astype(np.int64), 1)
+        starts = (self.R.rand(self.max_count, 3) * (np.array(shape) - sizes + 1)).astype(np.int64)
+        # Cuboids beyond the count are empty, so that every crop has as many.
+        sizes[count:] = 0
+        return {"starts": starts, "stops": starts + sizes}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the batch with holes; see `cut_out`."""
+        return cut_out(images, parameters["starts"], parameters["stops"])
+
+
+class CutOutd(Augmentationd):
+    """Dictionary version of `CutOut`; labels stay."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        max_count: int = 3,
+        max_size_voxels: Sequence[float] = (6, 32, 32),
+        prob: float = 0.2,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, CutOut(max_count, max_size_voxels, prob), allow_missing_keys)

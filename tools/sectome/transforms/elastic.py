@@ -1,0 +1,74 @@
+"""Smooth bends of the tissue within its sections, the same in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from monai.config import KeysCollection
+from torch import Tensor
+from torch.nn import functional as F
+
+from sectome.checks import check_at_least
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.in_plane import pixel_grid, sample_in_plane
+from sectome.types import Shape3
+
+
+def bend_in_plane(images: Tensor, displacements: Tensor) -> Tensor:
+    """Move voxels sideways by displacements that are given on a coarse grid and interpolated by cubics.
+
+    Args:
+        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane` for how each is looked up.
+        displacements: (B, 2, rows, columns) voxels along (y, x); the grid's corners are the section's.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    y, x = pixel_grid(images)
+    coarse = displacements.to(images.device)
+    fine = F.interpolate(coarse, size=images.shape[-2:], mode="bicubic", align_corners=True)
+    return sample_in_plane(images, y + fine[:, 0], x + fine[:, 1])
+
+
+class Elastic(Augmentation):
+    """Bend a crop within its sections. Sections keep their order, so voxels may be as anisotropic as they are.
+
+    Args:
+        sigma_voxels: deviation of the displacements along y and along x at the grid's nodes.
+        spacing_voxels: distance between the nodes of the grid; bends are smooth below it.
+        prob: chance that anything is done.
+
+    Raises:
+        InputError: if the displacement is not positive, or so great against the spacing that tissue would fold over.
+    """
+
+    def __init__(self, sigma_voxels: float = 3.0, spacing_voxels: float = 40.0, prob: float = 0.3) -> None:
+        super().__init__(prob)
+        self.sigma_voxels = check_at_least(sigma_voxels, 0.01, "sigma_voxels")
+        self.spacing_voxels = check_at_least(spacing_voxels, 4 * self.sigma_voxels, "spacing_voxels (4 sigma_voxels)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the displacements of the nodes."""
+        nodes = [int(np.ceil((length - 1) / self.spacing_voxels)) + 1 for length in shape[1:]]
+        # Cut at two deviations: neighbours that part by more than the spacing would turn tissue inside out.
+        drawn = np.clip(self.R.standard_normal((2, *nodes)), -2, 2)
+        return {"displacements": self.sigma_voxels * drawn}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the batch, bent; see `bend_in_plane`."""
+        return bend_in_plane(images, parameters["displacements"])
+
+
+class Elasticd(Augmentationd):
+    """Dictionary version of `Elastic`: labels bend with the image."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        sigma_voxels: float = 3.0,
+        spacing_voxels: float = 40.0,
+        prob: float = 0.3,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, Elastic(sigma_voxels, spacing_voxels, prob), allow_missing_keys)

@@ -1,0 +1,70 @@
+"""Grey values bent by a power law, as another detector or another stain would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.types import Shape3
+
+
+def bend_grey_values(images: Tensor, exponents: Tensor) -> Tensor:
+    """Raise grey values to a power, between the darkest and the brightest of each crop, which stay.
+
+    Args:
+        images: (B, C, Z, Y, X) floats.
+        exponents: (B,); above 1 darkens the middle greys.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    darkest = images.amin(dim=(1, 2, 3, 4), keepdim=True)
+    extent = (images.amax(dim=(1, 2, 3, 4), keepdim=True) - darkest).clamp(min=1e-6)
+    exponents = exponents.to(images)[:, None, None, None, None]
+    return ((images - darkest) / extent).pow(exponents) * extent + darkest
+
+
+class Gamma(Augmentation):
+    """Bend the grey values of a crop by a power law.
+
+    Args:
+        exponents: range of the exponent, as likely above 1 as below on a range like (0.7, 1.4).
+        prob: chance that anything is done.
+
+    Raises:
+        InputError: if the exponents are no range within 0.1 and 10, or can only be 1.
+    """
+
+    grey_only = True
+
+    def __init__(self, exponents: tuple[float, float] = (0.7, 1.4), prob: float = 0.3) -> None:
+        super().__init__(prob)
+        self.exponents = check_range(exponents, 0.1, 10.0, "exponents")
+        if self.exponents == (1.0, 1.0):
+            raise InputError("exponents must allow for a change, got (1.0, 1.0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the exponent."""
+        return {"exponents": np.exp(self.R.uniform(*np.log(self.exponents)))}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the changed batch; see `bend_grey_values`."""
+        return bend_grey_values(images, parameters["exponents"])
+
+
+class Gammad(Augmentationd):
+    """Dictionary version of `Gamma`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        exponents: tuple[float, float] = (0.7, 1.4),
+        prob: float = 0.3,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, Gamma(exponents, prob), allow_missing_keys)

@@ -1,0 +1,68 @@
+"""Noise of the same strength everywhere, as amplifiers add it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.normal_noise import draw_seed, normal_noise
+from sectome.types import Shape3
+
+
+def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
+    """Add normal noise.
+
+    Args:
+        images: (B, C, Z, Y, X) floats.
+        deviation: (B,), in deviations of the image when that is standardised.
+        seeds: (B,) integers, see `normal_noise`.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    return normal_noise(images, seeds).mul_(deviation.to(images)[:, None, None, None, None]).add_(images)
+
+
+class GaussianNoise(Augmentation):
+    """Add normal noise to a crop.
+
+    Args:
+        deviation: range of the noise's deviation, in deviations of the image.
+        prob: chance that any is added.
+
+    Raises:
+        InputError: if the deviations are no range within 0 and 10, or can only be 0.
+    """
+
+    grey_only = True
+
+    def __init__(self, deviation: tuple[float, float] = (0.0, 0.2), prob: float = 0.3) -> None:
+        super().__init__(prob)
+        self.deviation = check_range(deviation, 0.0, 10.0, "deviation")
+        if self.deviation[1] == 0:
+            raise InputError("deviation must allow for noise, got (0.0, 0.0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the deviation and a seed."""
+        return {"deviation": self.R.uniform(*self.deviation), "seeds": draw_seed(self.R)}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the noisy batch; see `add_gaussian_noise`."""
+        return add_gaussian_noise(images, parameters["deviation"], parameters["seeds"])
+
+
+class GaussianNoised(Augmentationd):
+    """Dictionary version of `GaussianNoise`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        deviation: tuple[float, float] = (0.0, 0.2),
+        prob: float = 0.3,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, GaussianNoise(deviation, prob), allow_missing_keys)

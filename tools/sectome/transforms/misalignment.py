@@ -1,0 +1,89 @@
+"""Sections that slipped sideways: one of them, or one and all that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import check_at_least, check_choice
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.in_plane import mirror, pixel_grid
+from sectome.types import Shape3
+
+Mode = Literal["slip", "shift", "either"]
+MODES: tuple[Mode, ...] = ("slip", "shift", "either")
+
+
+def shift_sections(images: Tensor, shifts: Tensor) -> Tensor:
+    """Move the content of each section by whole voxels; what comes in from beyond a border is the mirror image.
+
+    Args:
+        images: (B, C, Z, Y, X) floats or integers.
+        shifts: (B, Z, 2) integers, how far along (y, x).
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    batch, _, depth, height, width = images.shape
+    shifts = shifts.to(images.device)
+    y, x = pixel_grid(images)
+    y = mirror(y[:, None] - shifts[..., 0, None, None], height).long()
+    x = mirror(x[:, None] - shifts[..., 1, None, None], width).long()
+    crop = torch.arange(batch, device=images.device)[:, None, None, None]
+    section = torch.arange(depth, device=images.device)[None, :, None, None]
+    moved: Tensor = images.transpose(0, 1)[:, crop, section, y, x].transpose(0, 1).contiguous()
+    return moved
+
+
+class Misalignment(Augmentation):
+    """Let one section slip, or shift a section and all that follow (Lee et al. 2017, arXiv:1706.00120).
+
+    With the image alone as key, the labels stay and the network learns to see through the slip. With the labels as a
+    second key they move with the image, and the targets follow what is seen.
+
+    Args:
+        max_shift_voxels: the greatest shift along y and along x.
+        mode: "slip" (one section), "shift" (one and all that follow), or "either".
+        prob: chance that anything moves.
+
+    Raises:
+        InputError: if an argument is none of these.
+    """
+
+    def __init__(self, max_shift_voxels: int = 8, mode: Mode = "either", prob: float = 0.2) -> None:
+        super().__init__(prob)
+        self.max_shift_voxels = int(check_at_least(max_shift_voxels, 1, "max_shift_voxels"))
+        self.mode = check_choice(mode, MODES, "mode")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the section, the shift, and whether the others follow."""
+        first = self.R.randint(shape[0])
+        follow = self.R.rand() < {"slip": 0.0, "shift": 1.0, "either": 0.5}[self.mode]
+        limit = [min(self.max_shift_voxels, length - 1) for length in shape[1:]]
+        shift = [self.R.randint(-most, most + 1) for most in limit]
+        shifts = np.zeros((shape[0], 2), np.int64)
+        shifts[first : None if follow else first + 1] = shift
+        return {"shifts": shifts}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the batch with its sections moved; see `shift_sections`."""
+        return shift_sections(images, parameters["shifts"])
+
+
+class Misalignmentd(Augmentationd):
+    """Dictionary version of `Misalignment`: labels move when they are among the keys."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        max_shift_voxels: int = 8,
+        mode: Mode = "either",
+        prob: float = 0.2,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, Misalignment(max_shift_voxels, mode, prob), allow_missing_keys)

@@ -1,0 +1,71 @@
+"""Tissue a little larger or smaller, along y and x apart: sections shrink, and are compressed by the knife."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.in_plane import pixel_grid, sample_in_plane
+from sectome.types import Shape3
+
+
+def scale_in_plane(images: Tensor, factors: Tensor) -> Tensor:
+    """Scale all sections of each crop about their middle.
+
+    Args:
+        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane` for how each is looked up.
+        factors: (B, 2) along (y, x); 2 makes tissue twice as large.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    grid = pixel_grid(images)
+    factors = factors.to(images.device)[:, :, None, None]
+    middle = [(length - 1) / 2 for length in images.shape[-2:]]
+    y, x = ((grid[axis] - middle[axis]) / factors[:, axis] + middle[axis] for axis in range(2))
+    shape = (len(images), *images.shape[-2:])
+    return sample_in_plane(images, y.expand(shape), x.expand(shape))
+
+
+class Scaling(Augmentation):
+    """Scale a crop within its sections.
+
+    Args:
+        factors: range of the factors, drawn for y and x apart, as likely above 1 as below on a range like (0.9, 1.1).
+        prob: chance that anything is done.
+
+    Raises:
+        InputError: if the factors are no range within 0.5 and 2, or can only be 1.
+    """
+
+    def __init__(self, factors: tuple[float, float] = (0.9, 1.1), prob: float = 0.3) -> None:
+        super().__init__(prob)
+        self.factors = check_range(factors, 0.5, 2.0, "factors")
+        if self.factors == (1.0, 1.0):
+            raise InputError("factors must allow for a change, got (1.0, 1.0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the two factors."""
+        return {"factors": np.exp(self.R.uniform(*np.log(self.factors), 2))}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the batch, scaled; see `scale_in_plane`."""
+        return scale_in_plane(images, parameters["factors"])
+
+
+class Scalingd(Augmentationd):
+    """Dictionary version of `Scaling`: labels are scaled with the image."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        factors: tuple[float, float] = (0.9, 1.1),
+        prob: float = 0.3,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, Scaling(factors, prob), allow_missing_keys)

@@ -1,0 +1,81 @@
+"""What all defects of single sections share: some sections are taken out, changed, and put back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sectome.checks import check_at_least
+from sectome.transforms.augmentation import Augmentation, Parameters
+from sectome.types import Shape3
+
+
+def take_sections(images: Tensor, sections: Tensor) -> Tensor:
+    """Return sections (B, C, n, Y, X) of a batch (B, C, Z, Y, X), numbered for each crop by `sections` (B, n)."""
+    sections = sections.to(images.device)
+    return images[torch.arange(len(images), device=images.device)[:, None], :, sections].transpose(1, 2)
+
+
+def put_sections(images: Tensor, sections: Tensor, values: Tensor) -> Tensor:
+    """Return a copy of a batch (B, C, Z, Y, X) with `values` (B, C, n, Y, X) as its `sections` (B, n)."""
+    sections = sections.to(images.device)
+    result = images.clone()
+    result[torch.arange(len(images), device=images.device)[:, None], :, sections] = values.transpose(1, 2)
+    return result
+
+
+def per_section(parameter: Tensor, sections: Tensor) -> Tensor:
+    """Return a parameter (B, n), one number a section, in the type and on the device of sections (B, C, n, Y, X)."""
+    return parameter.to(sections.device, sections.dtype)[:, None, :, None, None]
+
+
+def draw_sections(random: np.random.RandomState, depth: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw 1 to `most` different sections of `depth`.
+
+    Returns:
+        `sections` and `repeats`, both of `most` integers, whatever the number that was drawn: `sections[i]` is the
+        one that was drawn as number `repeats[i]`. What is done twice to a section is the same, so it is done once.
+    """
+    count = 1 + random.randint(min(most, depth))
+    repeats = np.arange(most) % count
+    return random.choice(depth, count, replace=False)[repeats], repeats
+
+
+class SectionDefect(Augmentation):
+    """A defect of 1 to `max_sections` sections of a crop; where and how differs from section to section.
+
+    Args:
+        max_sections: the most sections of a crop that have it.
+        prob: chance that any section has it.
+
+    Raises:
+        InputError: if `max_sections` is below 1 or the chance does not lie between 0 and 1.
+    """
+
+    def __init__(self, max_sections: int, prob: float) -> None:
+        super().__init__(prob)
+        self.max_sections = int(check_at_least(max_sections, 1, "max_sections"))
+
+    @abstractmethod
+    def draw_section(self, shape: tuple[int, int]) -> Parameters:
+        """Draw from `self.R` what is done to one section of (Y, X) voxels."""
+
+    @abstractmethod
+    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return sections (B, C, n, Y, X), changed by parameters (B, n, ...)."""
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the sections, and the defect of each."""
+        sections, repeats = draw_sections(self.R, shape[0], self.max_sections)
+        defects = [self.draw_section(shape[1:]) for _ in range(repeats.max() + 1)]
+        drawn = {name: np.stack([np.asarray(defect[name]) for defect in defects])[repeats] for name in defects[0]}
+        return {"sections": sections, **drawn}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the batch (B, C, Z, Y, X) with the drawn sections changed."""
+        sections = parameters["sections"]
+        return put_sections(images, sections, self.change(take_sections(images, sections), parameters))

@@ -1,0 +1,74 @@
+"""Noise of counted electrons: stronger where the image is bright."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.normal_noise import draw_seed, normal_noise
+from sectome.types import Shape3
+
+
+def add_shot_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
+    """Add noise whose variance grows linearly from the darkest voxel of a crop, where it is 0.
+
+    Counts of tens of electrons and more are normal to the eye: this is a Poisson distribution's limit, and needs no
+    unit of counts, which a standardised image has lost.
+
+    Args:
+        images: (B, C, Z, Y, X) floats.
+        deviation: (B,) of the noise at the mean grey of the crop.
+        seeds: (B,) integers, see `normal_noise`.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    brightness = images - images.amin(dim=(1, 2, 3, 4), keepdim=True)
+    mean = brightness.mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
+    strength = brightness.div_(mean).sqrt_().mul_(deviation.to(images)[:, None, None, None, None])
+    return normal_noise(images, seeds).mul_(strength).add_(images)
+
+
+class ShotNoise(Augmentation):
+    """Add the noise of a shorter exposure to a crop.
+
+    Args:
+        deviation: range of the noise's deviation at the mean grey, in deviations of the image.
+        prob: chance that any is added.
+
+    Raises:
+        InputError: if the deviations are no range within 0 and 10, or can only be 0.
+    """
+
+    grey_only = True
+
+    def __init__(self, deviation: tuple[float, float] = (0.0, 0.3), prob: float = 0.2) -> None:
+        super().__init__(prob)
+        self.deviation = check_range(deviation, 0.0, 10.0, "deviation")
+        if self.deviation[1] == 0:
+            raise InputError("deviation must allow for noise, got (0.0, 0.0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the deviation and a seed."""
+        return {"deviation": self.R.uniform(*self.deviation), "seeds": draw_seed(self.R)}
+
+    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the noisy batch; see `add_shot_noise`."""
+        return add_shot_noise(images, parameters["deviation"], parameters["seeds"])
+
+
+class ShotNoised(Augmentationd):
+    """Dictionary version of `ShotNoise`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        deviation: tuple[float, float] = (0.0, 0.3),
+        prob: float = 0.2,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, ShotNoise(deviation, prob), allow_missing_keys)
