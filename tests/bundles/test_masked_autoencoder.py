@@ -7,6 +7,7 @@ import torch
 
 from sectome.checks import InputError
 from sectome.encoder import patchify
+from sectome.masking import MASK_KINDS, draw_mask
 
 SHAPE = (2, 1, 4, 6, 10)
 
@@ -99,9 +100,22 @@ def test_encoder_sees_visible_tokens_only(network):
     assert counts == [2]
 
 
-def test_an_unknown_target_is_refused(mae_scripts):
-    with pytest.raises(InputError, match="'raw' or 'normalised', got 'pixels'"):
+@pytest.mark.parametrize("kind", MASK_KINDS)
+def test_patches_are_hidden_as_the_mask_says(mae_scripts, kind):
+    network = mae_scripts.MaskedAutoencoder((2, 4, 4), 1, 24, 1, 2, mask_ratio=0.5, mask=kind, mask_block=(1, 2, 2))
+    image = torch.randn(2, 1, 8, 16, 16)
+    torch.manual_seed(4)
+    output = network(image)
+    torch.manual_seed(4)
+    _, expected = draw_mask(kind, 2, (4, 4, 4), 0.5, block_size=(1, 2, 2))
+    assert torch.equal(output["ids_masked"], expected)
+
+
+def test_an_unknown_mask_or_target_is_refused(mae_scripts):
+    with pytest.raises(InputError, match="target must be one of 'raw', 'normalised', got 'pixels'"):
         mae_scripts.MaskedAutoencoder(target="pixels")
+    with pytest.raises(InputError, match=r"mask must be one of .*, got 'cube'"):
+        mae_scripts.MaskedAutoencoder(mask="cube")
 
 
 def test_a_volume_network_reconstructs_or_encodes(network, mae_scripts):

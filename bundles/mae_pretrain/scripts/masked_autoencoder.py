@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sectome.checks import InputError, check_patch_divides
+from sectome.checks import check_choice, check_patch_divides
 from sectome.encoder import Encoder, initialise_transformer, patchify, position_codes, unpatchify, vit_blocks
-from sectome.masking import random_mask
+from sectome.masking import MASK_KINDS, MaskKind, draw_mask
 
 
 def gather_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
@@ -38,10 +38,13 @@ class MaskedAutoencoder(nn.Module):
         decoder_depth: blocks of the decoder.
         decoder_num_heads: heads of the decoder.
         mask_ratio: share of the patches to hide.
+        mask: what is hidden together: "random" (patch by patch), "tube", "block" or "section"; see
+            `sectome.masking.draw_mask`.
+        mask_block: patches of a block (z, y, x).
         target: "raw" voxels, or "normalised" ones (each patch to mean 0 and variance 1).
 
     Raises:
-        InputError: if the target is neither.
+        InputError: if the target or the mask is none of these.
     """
 
     def __init__(
@@ -56,13 +59,15 @@ class MaskedAutoencoder(nn.Module):
         decoder_depth: int = 2,
         decoder_num_heads: int = 3,
         mask_ratio: float = 0.75,
+        mask: MaskKind = "random",
+        mask_block: Sequence[int] = (2, 2, 2),
         target: Literal["raw", "normalised"] = "raw",
     ) -> None:
         super().__init__()
-        if target not in ("raw", "normalised"):
-            raise InputError(f"target must be 'raw' or 'normalised', got {target!r}")
         self.mask_ratio = mask_ratio
-        self.target = target
+        self.mask = check_choice(mask, MASK_KINDS, "mask")
+        self.mask_block = mask_block
+        self.target = check_choice(target, ("raw", "normalised"), "target")
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
         self.decoder_hidden_size = decoder_hidden_size
         self.decoder_embedding = nn.Linear(hidden_size, decoder_hidden_size)
@@ -91,7 +96,9 @@ class MaskedAutoencoder(nn.Module):
         grid = check_patch_divides(self.encoder.patch_size, image.shape[2:])
         patches = patchify(image, self.encoder.patch_size)
         if ids_keep is None or ids_masked is None:
-            ids_keep, ids_masked = random_mask(*patches.shape[:2], self.mask_ratio, image.device)
+            ids_keep, ids_masked = draw_mask(
+                self.mask, len(image), grid, self.mask_ratio, image.device, block_size=self.mask_block
+            )
 
         positions = position_codes(grid, self.encoder.hidden_size, image.device)
         visible = self.encoder.embed(gather_tokens(patches, ids_keep), gather_tokens(positions, ids_keep))

@@ -1,5 +1,19 @@
 """Which tokens the masked autoencoder does not see."""
 
-from sectome.masking.random_mask import count_kept, random_mask
+from sectome.masking.block_mask import block_mask
+from sectome.masking.draw_mask import MASK_KINDS, MaskKind, draw_mask
+from sectome.masking.kept import count_kept
+from sectome.masking.random_mask import random_mask
+from sectome.masking.section_mask import section_mask
+from sectome.masking.tube_mask import tube_mask
 
-__all__ = ["count_kept", "random_mask"]
+__all__ = [
+    "MASK_KINDS",
+    "MaskKind",
+    "block_mask",
+    "count_kept",
+    "draw_mask",
+    "random_mask",
+    "section_mask",
+    "tube_mask",
+]
