@@ -8,13 +8,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, RandGaussianNoised
+from monai.transforms import Compose, Lambda
 
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
 from sectome.tissue import UNLABELLED, find_volumes
-from sectome.transforms import RandomOrientationd
-from sectome.volumes import open_volume, write_volume
+from sectome.training import PrepareBatch
+from sectome.transforms import GaussianNoised, RandomOrientationd
+from sectome.volumes import Volume, open_volume, write_volume
 
 VOXEL_SIZE_NM = (30, 6, 6)
 
@@ -35,7 +36,8 @@ def raw(sample, dataset):
 
 
 def test_image_and_label_of_a_crop_are_the_same_voxels(cube):
-    crops = RandomCrops([cube], (2, 4, 4), 20, RandomOrientationd(["image", "label"]), labelled=True)
+    both = Compose([RandomOrientationd(["image", "label"])])
+    crops = RandomCrops([cube], (2, 4, 4), 20, augmentation=both, labelled=True)
     for number in range(20):
         sample = crops[number]
         assert sample["image"].shape == sample["label"].shape == (1, 2, 4, 4)
@@ -43,17 +45,19 @@ def test_image_and_label_of_a_crop_are_the_same_voxels(cube):
 
 
 def test_a_sample_depends_on_seed_and_number_alone(cube):
-    transform = Compose([RandomOrientationd("image"), RandGaussianNoised("image", prob=0.5)])
-    crops = RandomCrops([cube], (2, 4, 4), 4, transform, seed=1)
+    augmentation = Compose([RandomOrientationd("image"), GaussianNoised("image", prob=0.5)])
+    crops = RandomCrops([cube], (2, 4, 4), 4, augmentation=augmentation, seed=1)
     forwards = [crops[number]["image"] for number in range(12)]
     backwards = [crops[number]["image"] for number in reversed(range(12))][::-1]
     assert all(torch.equal(a, b) for a, b in zip(forwards, backwards, strict=True))
-    assert not torch.equal(forwards[0], RandomCrops([cube], (2, 4, 4), 4, transform, seed=2)[0]["image"])
+    assert not torch.equal(
+        forwards[0], RandomCrops([cube], (2, 4, 4), 4, augmentation=augmentation, seed=2)[0]["image"]
+    )
 
 
 def test_workers_make_the_same_samples_as_the_main_process(cube):
     def first(workers):
-        crops = RandomCrops([cube], (2, 4, 4), 4, RandomOrientationd("image"))
+        crops = RandomCrops([cube], (2, 4, 4), 4, augmentation=Compose([RandomOrientationd("image")]))
         # As the bundles' configs start them: zarr cannot be read after a fork.
         context = "forkserver" if workers else None
         loader = torch.utils.data.DataLoader(
@@ -151,8 +155,10 @@ def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):
     refused("may have .* got", lable="x")
     with pytest.raises(InputError, match="voxel"):
         RandomCrops([{"image": str(tmp_path / "no_size.npy")}], (2, 4, 4), 1)
-    with pytest.raises(InputError, match=r"got 9 voxels along y in .*cube\.tif, which has 8"):
-        RandomCrops([cube], (2, 9, 4), 1)
+    with pytest.raises(InputError, match=r"places must be one of 'volume', 'labelled', 'foreground', got 'labels'"):
+        RandomCrops([cube], (2, 4, 4), 1, places="labels")
+    with pytest.raises(InputError, match=r"places by 'labelled' expected labels, got none with .*cube\.tif"):
+        RandomCrops([{"image": cube["image"]}], (2, 4, 4), 1, places="labelled")
     with pytest.raises(InputError, match="at least one volume, got none"):
         RandomCrops([], (2, 4, 4), 1)
     with pytest.raises(InputError, match="volumes were expected in"):
@@ -163,3 +169,143 @@ def test_a_voxel_size_is_taken_from_the_user_where_the_file_has_none(tmp_path):
     np.save(tmp_path / "cube.npy", np.zeros((6, 8, 10), np.uint8))
     crops = RandomCrops([{"image": str(tmp_path / "cube.npy")}], (2, 4, 4), 1, voxel_size_nm=(40, 4, 4))
     assert crops.tissue[0].voxel_size_nm == (40, 4, 4)
+
+
+AUGMENTATION = Compose([GaussianNoised("image", prob=0.5), RandomOrientationd(["image", "label"])])
+
+
+def test_a_batch_that_its_device_augments_is_the_one_that_workers_would_make(cube):
+    def batch(on_device):
+        crops = RandomCrops(
+            [cube], (2, 4, 4), 8, augmentation=AUGMENTATION, augment_on_device=on_device, labelled=True, seed=3
+        )
+        loaded = next(iter(torch.utils.data.DataLoader(crops, 8)))
+        return PrepareBatch("label", AUGMENTATION if on_device else None)(loaded, torch.device("cpu"))
+
+    for workers, device in zip(batch(False), batch(True), strict=True):
+        assert torch.equal(workers, device)
+
+
+def test_an_autoencoder_gets_its_image_twice_and_foreign_transforms_are_refused_at_once():
+    image = torch.zeros(2, 1, 2, 4, 4)
+    first, second = PrepareBatch("image")({"image": image}, torch.device("cpu"))
+    assert first is second
+    with pytest.raises(InputError, match=r"augmentation on the device expected random transforms .* got Lambda"):
+        PrepareBatch("image", Compose([Lambda(lambda data: data)]))
+
+
+def test_resident_volumes_give_the_same_crops_without_reading_again(cube, monkeypatch):
+    entry = {**cube, "sections": [1, 6]}
+    from_files = RandomCrops([entry], (2, 4, 4), 8, labelled=True)
+    expected = [from_files[number] for number in range(8)]
+    resident = RandomCrops([entry], (2, 4, 4), 8, labelled=True, resident_on="cpu")
+    monkeypatch.setattr(Volume, "__getitem__", lambda *_: pytest.fail("a resident volume was read again"))
+    for _ in range(2):  # What is done to a crop must not reach the volume.
+        for number in range(8):
+            sample = resident[number]
+            assert torch.equal(sample["image"], expected[number]["image"])
+            assert torch.equal(sample["label"], expected[number]["label"])
+            sample["image"].zero_(), sample["label"].zero_()
+    assert resident.tissue[0].image.voxels.dtype == torch.uint16
+
+
+def test_a_thin_volume_is_mirrored_without_labels_and_said(cube):
+    with pytest.warns(UserWarning, match=r"cube\.tif has 6 voxels along z and a crop has 9: .* mirror image"):
+        crops = RandomCrops([cube], (9, 4, 4), 1, labelled=True)
+    starts = set()
+    for number in range(30):
+        sample = crops[number]
+        assert sample["image"].shape == sample["label"].shape == (1, 9, 4, 4)
+        seen, image = sample["label"][0], raw(sample, crops)[0]
+        known = (seen[:, 0, 0] != UNLABELLED).nonzero()[:, 0]
+        first, last = int(known[0]), int(known[-1])
+        assert last - first == 5
+        assert torch.equal(image[first : last + 1], 2 * seen[first : last + 1] + 1)
+        assert (seen[:first] == UNLABELLED).all()
+        assert (seen[last + 1 :] == UNLABELLED).all()
+        assert all(torch.equal(image[first - step], image[first + step]) for step in range(1, first + 1))
+        assert all(torch.equal(image[last - step], image[last + step]) for step in range(1, 9 - last))
+        starts.add(first)
+    assert starts == {0, 1, 2, 3}
+    with pytest.warns(UserWarning, match="along z"):
+        grid = GridCrops([cube], (9, 8, 10), labelled=True)
+    assert len(grid) == 1
+    assert grid[0]["image"].shape == (1, 9, 8, 10)
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    """A volume of which two corners are labelled, one of them with an object: (16, 32, 32)."""
+    labels = np.zeros((16, 32, 32), np.uint8)
+    mask = np.zeros_like(labels)
+    mask[:4, :8, :8] = mask[12:, 24:, 24:] = 1
+    labels[13, 26, 26] = 7
+    for name, array in {
+        "image": np.arange(labels.size).reshape(labels.shape) % 251,
+        "label": labels,
+        "mask": mask,
+    }.items():
+        write_volume(tmp_path / f"{name}.tif", array.astype(np.uint8), voxel_size_nm=VOXEL_SIZE_NM)
+    return {name: str(tmp_path / f"{name}.tif") for name in ("image", "label", "mask")}
+
+
+@pytest.mark.parametrize("resident_on", [None, "cpu"])
+@pytest.mark.parametrize("sections", [None, [8, 16]])
+def test_places_by_labels_hold_some(sparse, sections, resident_on):
+    entry = {**sparse, "sections": sections}
+    by_label = RandomCrops([entry], (4, 8, 8), 1, labelled=True, places="labelled", resident_on=resident_on)
+    assert all((by_label[number]["label"] != UNLABELLED).any() for number in range(40))
+    by_object = RandomCrops([entry], (4, 8, 8), 1, labelled=True, places="foreground", resident_on=resident_on)
+    crops = [by_object[number]["label"] for number in range(60)]
+    assert sum(bool((crop == 7).any()) for crop in crops) > 30  # Its cell is known, its voxel is not.
+    assert len({tuple((crop == 7).nonzero()[0].tolist()) for crop in crops if (crop == 7).any()}) > 10
+    anywhere = RandomCrops([entry], (4, 8, 8), 1, labelled=True, resident_on=resident_on)
+    assert any((anywhere[number]["label"] == UNLABELLED).all() for number in range(40))
+
+
+def test_places_without_anything_are_refused(sparse):
+    with pytest.raises(InputError, match=r"foreground voxels were expected in .*, got none; set places to 'volume'"):
+        RandomCrops([{**sparse, "sections": [0, 8]}], (4, 8, 8), 1, labelled=True, places="foreground")
+
+
+def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path):
+    image = np.zeros((4, 8, 40), np.uint8)
+    image[:, :, 32:] = 9
+    write_volume(tmp_path / "padded.tif", image, voxel_size_nm=VOXEL_SIZE_NM)
+    entry = {"image": str(tmp_path / "padded.tif")}
+    crops = RandomCrops([entry], (4, 8, 8), 1, max_empty=0.5)
+    shares = [(raw(crops[number], crops) == 0).double().mean() for number in range(30)]
+    assert max(shares) <= 0.5
+    assert max(shares) > 0
+    write_volume(tmp_path / "nothing.tif", np.zeros((4, 8, 8), np.uint8), voxel_size_nm=VOXEL_SIZE_NM)
+    with pytest.raises(InputError, match=r"at most 50% of voxels of value 0 were expected, got none in 100 tries"):
+        RandomCrops([{"image": str(tmp_path / "nothing.tif")}], (4, 8, 8), 1, max_empty=0.5)[0]
+
+
+def label_of(tmp_path, voxels):
+    np.save(tmp_path / "label.npy", voxels)
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).random(voxels.shape, dtype=np.float32))
+    entry = {"image": str(tmp_path / "image.npy"), "label": str(tmp_path / "label.npy")}
+    return WholeVolumes([entry], VOXEL_SIZE_NM, labelled=True)[0]["label"][0]
+
+
+def test_great_ids_are_kept_and_those_of_cremi_are_unlabelled(tmp_path):
+    ids = np.array([0, 1, 2**31 + 5, 2**40, 2**63 - 1, 2**63, 2**64 - 3, 2**64 - 1], np.uint64).reshape(2, 2, 2)
+    assert label_of(tmp_path, ids).flatten().tolist() == [0, 1, 2**31 + 5, 2**40, 2**63 - 1, -1, -1, -1]
+
+
+def test_negative_ids_are_refused_but_for_the_one_that_means_unlabelled(tmp_path):
+    ids = np.array([[[3, UNLABELLED]]], np.int32)
+    assert label_of(tmp_path, ids).flatten().tolist() == [3, UNLABELLED]
+    with pytest.raises(InputError, match=r"ids from 0 on, or -1 .*, got -2 in .*label\.npy\[0:1, 0:1, 0:2\]"):
+        label_of(tmp_path, ids - 1)
+
+
+def test_voxels_that_are_no_numbers_are_named(tmp_path):
+    image = np.random.default_rng(0).random((40, 4, 4), dtype=np.float32)
+    image[17, 2, 2] = np.nan
+    np.save(tmp_path / "image.npy", image)
+    crops = GridCrops([{"image": str(tmp_path / "image.npy")}], (4, 4, 4), voxel_size_nm=VOXEL_SIZE_NM)
+    crops[0]
+    with pytest.raises(InputError, match=r"must be numbers, got NaN or infinity in .*image\.npy\[16:20, 0:4, 0:4\]"):
+        crops[4]

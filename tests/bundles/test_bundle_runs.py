@@ -79,6 +79,24 @@ def test_a_resumed_pretraining_equals_an_uninterrupted_one(run_bundle, tissue_fo
 
 
 @pytest.mark.slow
+def test_one_line_each_chooses_the_mask_and_lets_the_device_keep_the_volumes_and_augment(
+    run_bundle, tissue_folder, pretrained, tmp_path
+):
+    options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder}
+    on_device = {"resident": True, "augment_on_device": True}
+    done = run_bundle("mae_pretrain", "train", output_dir=tmp_path, ckpt_dir=tmp_path, **options, **on_device)
+    assert done.returncode == 0, done.stderr[-3000:]
+    losses = {
+        run: [row[3] for row in read_history(run / "history.csv") if row[2] == "loss"] for run in (pretrained, tmp_path)
+    }
+    assert losses[tmp_path] == pytest.approx(losses[pretrained], rel=1e-3)
+    tubes = tmp_path / "tubes"
+    done = run_bundle("mae_pretrain", "train", output_dir=tubes, ckpt_dir=tubes, **options, mask="tube")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [row[3] for row in read_history(tubes / "history.csv") if row[2] == "loss"] != losses[pretrained]
+
+
+@pytest.mark.slow
 def test_evaluation_of_pretraining_writes_numbers_and_pictures(run_bundle, tissue_folder, pretrained, tmp_path):
     options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
     done = run_bundle("mae_pretrain", EVALUATE, ckpt_dir=pretrained, **options)
@@ -155,6 +173,7 @@ def bad_inputs(folder):
     write_volume(folder / "flat.npz:a", good, voxel_size_nm=(30, 6, 6))
     np.save(folder / "flat.npy", good[0])
     np.save(folder / "sizeless.npy", good)
+    write_volume(folder / "nan.tif", np.where(good == good.max(), np.nan, good), voxel_size_nm=(30, 6, 6))
     write_volume(folder / "short.tif", good[:9].astype(np.uint8), voxel_size_nm=(30, 6, 6))
 
     def data(image, label="train/labels/cube.tif"):
@@ -166,7 +185,8 @@ def bad_inputs(folder):
         "2D image": ({"train_data": data("flat.npy")}, "flat.npy"),
         "no voxel size": ({"train_data": data("sizeless.npy")}, "voxel_size_nm"),
         "other shape": ({"train_data": data("train/images/cube.tif", "short.tif")}, "must have the image's shape"),
-        "crop too large": ({"crop_size": [32, 32, 32]}, "got 32 voxels along z"),
+        "no numbers": ({"train_data": data("nan.tif")}, "got NaN or infinity"),
+        "unknown places": ({"places": "objects"}, "places must be one of"),
         "patch does not divide": ({"crop_size": [8, 32, 40]}, "got 40 voxels and a patch of 16 along x"),
         "unknown key": ({"epohcs": 3}, "unknown config key 'epohcs', did you mean 'epochs'"),
         "unknown nested key": ({"train__trainer__max_epoch": 3}, "did you mean 'max_epochs'"),
@@ -181,7 +201,8 @@ BAD = [
     "2D image",
     "no voxel size",
     "other shape",
-    "crop too large",
+    "no numbers",
+    "unknown places",
     "patch does not divide",
     "unknown key",
     "unknown nested key",
@@ -203,6 +224,13 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run_bundle, tissue_folder,
     assert last.startswith("error: ")
     assert sentence in last
     assert not output.exists()
+
+
+@pytest.mark.slow
+def test_a_volume_thinner_than_the_crop_trains(run_bundle, tissue_folder, tmp_path):
+    options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "crop_size": [32, 32, 32], "epochs": 1}
+    done = run_bundle("em_segmentation", "train", output_dir=tmp_path, ckpt_dir=tmp_path, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow

@@ -67,15 +67,6 @@ def check_probability(prob: float, name: str) -> float:
     return float(prob)
 
 
-def check_crop_fits(crop_size: Sequence[int], shape: Sequence[int], name: str) -> None:
-    """Raise an `InputError` that names the axis if a crop is larger than the volume called `name`."""
-    for axis, crop, extent in zip(AXES, crop_size, shape, strict=True):
-        if crop > extent:
-            raise InputError(
-                f"the crop must fit into the volume, got {crop} voxels along {axis} in {name}, which has {extent}"
-            )
-
-
 def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
     """Return the grid of patches (z, y, x), or raise an `InputError` that names the axis that does not divide."""
     for axis, patch, crop in zip(AXES, patch_size, crop_size, strict=True):

@@ -7,15 +7,24 @@ whatever the number of workers, and after a resume.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
-from sectome.checks import check_crop_fits
-from sectome.tissue import Data, open_tissue
+from sectome.checks import InputError, check_choice
+from sectome.places import PLACES, LabelDensity, Places
+from sectome.tissue import Data, Tissue, open_tissue
+from sectome.types import AXES
+
+TRIES = 100
+"""How many places are tried for a sample before a volume counts as empty."""
+
+Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class _Crops(Dataset):
@@ -25,7 +34,8 @@ class _Crops(Dataset):
         crop_size: Sequence[int],
         voxel_size_nm: Sequence[float] | None,
         labelled: bool,
-        transform: Callable[[dict[str, Any]], dict[str, Any]] | None,
+        transform: Transform | None,
+        resident_on: torch.device | str | None,
     ) -> None:
         # MONAI's tools look for the entries under this name.
         self.data = data
@@ -33,12 +43,13 @@ class _Crops(Dataset):
         self.transform = transform
         self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled)
         for tissue in self.tissue:
-            check_crop_fits(self.crop_size, tissue.shape, str(tissue.image.path))
+            _say_thin_axes(tissue, self.crop_size)
+        if resident_on is not None:
+            self.tissue = [tissue.on(resident_on) for tissue in self.tissue]
 
-    def _finish(self, crop: dict[str, np.ndarray]) -> dict[str, Any]:
-        sample: dict[str, Any] = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in crop.items()}
+    def _finish(self, crop: dict[str, Any]) -> dict[str, Any]:
         # Not `if self.transform`: MONAI's `Compose` seeds its transforms anew when it is asked for its length.
-        return sample if self.transform is None else self.transform(sample)
+        return crop if self.transform is None else self.transform(crop)
 
 
 class RandomCrops(_Crops):
@@ -46,16 +57,22 @@ class RandomCrops(_Crops):
 
     Args:
         data: the volumes; see `Data`.
-        crop_size: voxels of a crop (z, y, x).
+        crop_size: voxels of a crop (z, y, x). A thinner volume is extended by its mirror image, with a warning.
         length: crops of an epoch.
-        transform: applied to each crop, a dictionary of tensors (1, Z, Y, X); a MONAI `Compose` is seeded anew for
-            each sample.
+        transform: applied to each crop, a dictionary of tensors (1, Z, Y, X).
+        augmentation: applied after it, and seeded anew for each sample.
+        augment_on_device: leave the augmentation to `sectome.training.PrepareBatch`, which does the same to a whole
+            batch on its device; a sample then has an "augmentation_seed".
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
+        places: what a random place is: any of the volume's ("volume"), or one with a "labelled" voxel or one of the
+            "foreground" in it; see `LabelDensity`.
+        max_empty: the greatest share of voxels of value 0, as padding is, that a crop may have.
+        resident_on: a device that reads every volume once and keeps it; None reads each crop from its file.
         seed: of the places and the augmentation.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`) or is smaller than the crop.
+        InputError: if a volume cannot be used (see `open_tissue`), or has no such places.
     """
 
     def __init__(
@@ -63,30 +80,62 @@ class RandomCrops(_Crops):
         data: Data,
         crop_size: Sequence[int],
         length: int,
-        transform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        transform: Transform | None = None,
+        augmentation: Compose | None = None,
+        augment_on_device: bool = False,
         voxel_size_nm: Sequence[float] | None = None,
         labelled: bool = False,
+        places: Places = "volume",
+        max_empty: float = 1.0,
+        resident_on: torch.device | str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(data, crop_size, voxel_size_nm, labelled, transform)
+        super().__init__(data, crop_size, voxel_size_nm, labelled, transform, resident_on)
         self.length = length
+        self.augmentation = augmentation
+        self.augment_on_device = augment_on_device
+        self.max_empty = max_empty
         self.seed = seed
         weights = np.array([tissue.weight for tissue in self.tissue])
         self.probabilities = weights / weights.sum()
+        known = check_choice(places, PLACES, "places")
+        self.densities = None if known == "volume" else [LabelDensity(one, crop_size, known) for one in self.tissue]
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return sample `number`, any whole number from 0: beyond the length the next epochs go on."""
+        """Return sample `number`, any whole number from 0: beyond the length the next epochs go on.
+
+        Raises:
+            InputError: if `TRIES` places in a row are too empty, or the voxels cannot be used (see `Tissue.read`).
+        """
         random = np.random.default_rng((self.seed, number))
-        tissue = self.tissue[random.choice(len(self.tissue), p=self.probabilities)]
-        start = [
-            int(random.integers(extent - size + 1)) for extent, size in zip(tissue.shape, self.crop_size, strict=True)
-        ]
-        if self.transform is not None and hasattr(self.transform, "set_random_state"):
-            self.transform.set_random_state(seed=int(random.integers(2**31)))
-        return self._finish(tissue.read(start, self.crop_size))
+        for _ in range(TRIES):
+            which = random.choice(len(self.tissue), p=self.probabilities)
+            tissue = self.tissue[which]
+            crop = tissue.read(self._draw_start(which, random), self.crop_size, self.max_empty)
+            if crop is not None:
+                break
+        else:
+            raise InputError(
+                f"crops with at most {self.max_empty:.0%} of voxels of value 0 were expected, got none in {TRIES} "
+                f"tries, the last in {tissue.name}; take another volume, or a greater max_empty"
+            )
+        sample = self._finish(crop)
+        seed = int(random.integers(2**31))
+        if self.augment_on_device:
+            sample["augmentation_seed"] = seed
+        elif self.augmentation is not None:
+            self.augmentation.set_random_state(seed=seed)
+            sample = self.augmentation(sample)
+        return sample
+
+    def _draw_start(self, which: int, random: np.random.Generator) -> list[int]:
+        if self.densities is not None:
+            return self.densities[which].draw_start(random)
+        room = [extent - size for extent, size in zip(self.tissue[which].shape, self.crop_size, strict=True)]
+        return [int(random.integers(min(most, 0), max(most, 0) + 1)) for most in room]
 
 
 class GridCrops(_Crops):
@@ -94,26 +143,26 @@ class GridCrops(_Crops):
 
     Args:
         data: the volumes; see `Data`.
-        crop_size: voxels of a crop (z, y, x).
+        crop_size: voxels of a crop (z, y, x). A thinner volume is extended by its mirror image, with a warning.
         transform: applied to each crop; should not be random.
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
         limit: take at most so many crops, spread evenly over the grid; 0 takes all.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`) or is smaller than the crop.
+        InputError: if a volume cannot be used (see `open_tissue`).
     """
 
     def __init__(
         self,
         data: Data,
         crop_size: Sequence[int],
-        transform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        transform: Transform | None = None,
         voxel_size_nm: Sequence[float] | None = None,
         labelled: bool = False,
         limit: int = 0,
     ) -> None:
-        super().__init__(data, crop_size, voxel_size_nm, labelled, transform)
+        super().__init__(data, crop_size, voxel_size_nm, labelled, transform, resident_on=None)
         places = [(tissue, start) for tissue in self.tissue for start in grid_starts(tissue.shape, self.crop_size)]
         if 0 < limit < len(places):
             chosen = np.linspace(0, len(places) - 1, limit).round().astype(int)
@@ -126,7 +175,9 @@ class GridCrops(_Crops):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return the crop at a place of the grid."""
         tissue, start = self.places[index]
-        return self._finish(tissue.read(start, self.crop_size))
+        crop = tissue.read(start, self.crop_size)
+        assert crop is not None
+        return self._finish(crop)
 
 
 class WholeVolumes(Dataset):
@@ -147,18 +198,28 @@ class WholeVolumes(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return tensors (1, Z, Y, X) of one volume."""
-        tissue = self.tissue[index]
-        return {key: torch.from_numpy(value) for key, value in tissue.read((0, 0, 0), tissue.shape).items()}
+        return self.tissue[index].read_whole()
 
 
 def grid_starts(shape: Sequence[int], crop_size: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Yield the starts (z, y, x) of crops that cover a volume, side by side but for the last along each axis."""
     return itertools.product(
         *(
-            sorted({*range(0, extent - size + 1, size), extent - size})
+            sorted({*range(0, extent - size + 1, size), max(extent - size, 0)})
             for extent, size in zip(shape, crop_size, strict=True)
         )
     )
+
+
+def _say_thin_axes(tissue: Tissue, crop_size: Sequence[int]) -> None:
+    for axis, size, extent in zip(AXES, crop_size, tissue.shape, strict=True):
+        if size > extent:
+            warnings.warn(
+                f"{tissue.name} has {extent} voxels along {axis} and a crop has {size}: beyond them the image goes on "
+                "as its mirror image, and nothing is labelled",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
 class SampleNumbers(Sampler[int]):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from sectome.checks import InputError, check_same_shape
-from sectome.transforms.standardise_intensity import intensity_statistics, standardise_intensity
+from sectome.resident import ResidentVolume
+from sectome.transforms.in_plane import mirror
+from sectome.transforms.standardise_intensity import intensity_statistics
 from sectome.types import Shape3, VoxelSize
 from sectome.volumes import Volume, open_with_default_size, require_voxel_size
 
 UNLABELLED = -1
-"""Value of voxels in a label crop that the volume's mask excludes."""
+"""Value of voxels in a label crop that are not known: outside of the mask or of the volume, or ids from 2**63 on, with
+which CREMI marks them."""
 
 Data = Sequence[Mapping[str, Any]]
 """Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along z)
@@ -26,9 +31,9 @@ and "weight" (how often random crops come from here, against the others; 1 by de
 class Tissue:
     """A volume with what is known of it: where crops may lie, and how its grey values are distributed."""
 
-    image: Volume
-    label: Volume | None
-    mask: Volume | None
+    image: Volume | ResidentVolume
+    label: Volume | ResidentVolume | None
+    mask: Volume | ResidentVolume | None
     sections: tuple[int, int]
     weight: float
     voxel_size_nm: VoxelSize
@@ -47,21 +52,109 @@ class Tissue:
         """Voxels along (z, y, x) that crops may cover."""
         return self.sections[1] - self.sections[0], self.image.shape[1], self.image.shape[2]
 
-    def read(self, start: Sequence[int], size: Sequence[int]) -> dict[str, np.ndarray]:
+    def read(self, start: Sequence[int], size: Sequence[int], max_empty: float = 1.0) -> dict[str, Tensor] | None:
         """Read the crop at `start` (z, y, x), counted from the first section allowed.
+
+        Along an axis where the tissue is thinner than the crop, the image goes on as its mirror image and nothing is
+        labelled there.
+
+        Args:
+            start: first voxel along (z, y, x); negative only where the tissue is thinner than the crop.
+            size: voxels along (z, y, x).
+            max_empty: the greatest share of voxels of value 0, as padding is, that the crop may have.
 
         Returns:
             "image" (1, Z, Y, X) float32, standardised by the volume's own mean and deviation, and, where the tissue has
-            labels, "label" (1, Z, Y, X) int64 with `UNLABELLED` where the mask is 0.
+            labels, "label" (1, Z, Y, X) int64 with `UNLABELLED` voxels. None if too much of the crop is empty.
+
+        Raises:
+            InputError: if the image has voxels that are no numbers, or a label is negative and not `UNLABELLED`.
         """
-        first = (start[0] + self.sections[0], start[1], start[2])
-        z, y, x = (slice(begin, begin + length) for begin, length in zip(first, size, strict=True))
-        crop = {"image": standardise_intensity(self.image[z, y, x], self.mean, self.deviation)[None]}
+        z, y, x = (
+            slice(0, extent) if length > extent else slice(first, first + length)
+            for first, length, extent in zip(start, size, self.shape, strict=True)
+        )
+        box = (slice(z.start + self.sections[0], z.stop + self.sections[0]), y, x)
+        image = _as_tensor(self.image[box])
+        if max_empty < 1 and image.numel() - int(image.count_nonzero()) > max_empty * image.numel():
+            return None
+        image = image.float()
+        if self.image.dtype.kind == "f" and not bool(image.isfinite().all()):
+            raise InputError(f"voxels must be numbers, got NaN or infinity in {self.image.name}{_written(box)}")
+        crop = {"image": image.sub_(self.mean).mul_(1 / self.deviation)}
         if self.label is not None:
-            crop["label"] = self.label[z, y, x].astype(np.int64)[None]
-            if self.mask is not None:
-                crop["label"][0][self.mask[z, y, x] == 0] = UNLABELLED
-        return crop
+            crop["label"] = self.read_labels(box)
+        for axis, (first, length, extent) in enumerate(zip(start, size, self.shape, strict=True)):
+            if length > extent:
+                crop = _extend(crop, axis, torch.arange(first, first + length, device=image.device), extent)
+        return {key: value[None] for key, value in crop.items()}
+
+    def read_whole(self) -> dict[str, Tensor]:
+        """Read all that crops may cover; see `read`."""
+        whole = self.read((0, 0, 0), self.shape)
+        assert whole is not None
+        return whole
+
+    def on(self, device: torch.device | str) -> Tissue:
+        """Return the same tissue with its voxels in the memory of a device, in the types that the files have.
+
+        Raises:
+            InputError: if they would take more than half of the free memory of a GPU.
+        """
+        device = torch.device(device)
+        z, y, x = self.shape
+        volumes = (self.image, self.label, self.mask)
+        needed = sum(volume.dtype.itemsize * z * y * x for volume in volumes if volume is not None)
+        if device.type == "cuda" and needed > (free := torch.cuda.mem_get_info(device)[0]) / 2:
+            raise InputError(
+                f"a resident volume must leave half of the GPU's free memory to the network, got {self.name} of "
+                f"{needed / 2**30:.1f} GiB where {free / 2**30:.1f} GiB are free; set resident to false"
+            )
+        image, label, mask = (
+            None if volume is None else ResidentVolume(volume, self.sections, device) for volume in volumes
+        )
+        assert image is not None
+        return replace(self, image=image, label=label, mask=mask)
+
+    def read_labels(self, box: tuple[slice, slice, slice]) -> Tensor:
+        """Return labels (Z, Y, X), int64 with `UNLABELLED` voxels, of a box of the file; the tissue must have labels.
+
+        Raises:
+            InputError: if a label is negative and not `UNLABELLED`.
+        """
+        assert self.label is not None
+        labels = _as_tensor(self.label[box])
+        if labels.dtype == torch.uint64:
+            # The greatest ids would not survive a conversion; as a view they are negative.
+            labels = labels.view(torch.int64).clamp_(min=UNLABELLED)
+        else:
+            labels = labels.long()
+            if self.label.dtype.kind == "i" and (least := int(labels.min())) < UNLABELLED:
+                raise InputError(
+                    f"labels must be ids from 0 on, or {UNLABELLED} where nothing is known, got {least} in "
+                    f"{self.label.name}{_written(box)}"
+                )
+        if self.mask is not None:
+            labels.masked_fill_(_as_tensor(self.mask[box]) == 0, UNLABELLED)
+        return labels
+
+
+def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> dict[str, Tensor]:
+    """Return a crop that goes on along an axis: at each of its `places` the tissue or, beyond it, its mirror image."""
+    extended = {key: value.index_select(axis, mirror(places, extent)) for key, value in crop.items()}
+    if "label" in extended:
+        beyond = torch.nonzero((places < 0) | (places >= extent))[:, 0]
+        extended["label"].index_fill_(axis, beyond, UNLABELLED)
+    return extended
+
+
+def _as_tensor(voxels: Tensor | np.ndarray) -> Tensor:
+    return voxels if isinstance(voxels, Tensor) else torch.from_numpy(voxels)
+
+
+def _written(box: tuple[slice, slice, slice]) -> str:
+    """Return a box as a user would index it."""
+    return f"[{', '.join(f'{part.start}:{part.stop}' for part in box)}]"
 
 
 def find_volumes(folder: str | Path) -> list[dict[str, str]]:

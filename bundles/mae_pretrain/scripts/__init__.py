@@ -1,6 +1,6 @@
 """The network and the steps of masked pre-training."""
 
-from scripts.loss import ReconstructionLoss, image_twice
+from scripts.loss import ReconstructionLoss
 from scripts.masked_autoencoder import MaskedAutoencoder
 from scripts.reconstruction import ReconstructionScores
 from scripts.save_features import SaveFeaturesd
@@ -12,5 +12,4 @@ __all__ = [
     "ReconstructionScores",
     "SaveFeaturesd",
     "VolumeNetwork",
-    "image_twice",
 ]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 
@@ -14,11 +11,3 @@ class ReconstructionLoss(nn.Module):
     def forward(self, output: dict[str, Tensor], image: Tensor) -> Tensor:
         """Return the mean squared error over hidden voxels, a scalar."""
         return output["loss"]
-
-
-def image_twice(
-    batch: dict[str, Tensor], device: torch.device, non_blocking: bool = False, **kwargs: Any
-) -> tuple[Tensor, Tensor]:
-    """Prepare a batch for MONAI's engines: the image is input and target."""
-    image = batch["image"].to(device, non_blocking=non_blocking, **kwargs)
-    return image, image

@@ -6,6 +6,7 @@ from sectome.training.fixed_seed import FixedSeed
 from sectome.training.gradient_clipping import GradientClipping
 from sectome.training.history import History, read_history
 from sectome.training.parameter_groups import parameter_groups
+from sectome.training.prepare_batch import PrepareBatch
 from sectome.training.progress import Progress
 from sectome.training.run_record import RunRecord, write_arrays, write_json
 
@@ -14,6 +15,7 @@ __all__ = [
     "FixedSeed",
     "GradientClipping",
     "History",
+    "PrepareBatch",
     "Progress",
     "RunRecord",
     "TrainingCheckpoint",
