@@ -7,12 +7,12 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from sectome.transforms import StandardiseIntensityd, intensity_statistics, standardise_intensity
+from sectome.transforms import StandardiseIntensity, StandardiseIntensityd, intensity_statistics, standardise_intensity
 
 
 def test_a_volume_gets_mean_0_and_deviation_1():
     volume = np.random.default_rng(0).integers(0, 255, (8, 20, 30)).astype(np.uint8)
-    standard = standardise_intensity(volume, *intensity_statistics(volume))
+    standard = standardise_intensity(volume, *intensity_statistics(volume)).numpy()
     assert standard.dtype == np.float32
     assert standard.mean() == pytest.approx(0, abs=1e-5)
     assert standard.std() == pytest.approx(1, abs=1e-5)
@@ -23,6 +23,17 @@ def test_missing_sections_do_not_count():
     holed = volume.copy()
     holed[[2, 5]] = 0
     assert intensity_statistics(holed)[0] == pytest.approx(volume.mean(), abs=0.5)
+
+
+def test_statistics_are_those_of_all_voxels_at_once():
+    volume = np.random.default_rng(0).integers(0, 2**16, (5, 20, 30)).astype(np.uint16)
+    assert intensity_statistics(volume) == pytest.approx((volume.mean(), volume.std()), rel=1e-12)
+
+
+def test_fit_and_apply_are_the_functions():
+    volume = np.random.default_rng(0).integers(0, 255, (8, 20, 30)).astype(np.uint8)
+    crop = StandardiseIntensity().fit(volume).apply(volume[2:4], 2)
+    assert np.array_equal(crop, standardise_intensity(volume[2:4], *intensity_statistics(volume)))
 
 
 def test_a_volume_of_one_value_has_deviation_1():

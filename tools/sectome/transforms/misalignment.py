@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Literal
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_choice
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
-from sectome.transforms.in_plane import mirror, pixel_grid
+from sectome.transforms.in_plane import mirror
 from sectome.types import Shape3
 
 Mode = Literal["slip", "shift", "either"]
@@ -29,14 +30,17 @@ def shift_sections(images: Tensor, shifts: Tensor) -> Tensor:
     Returns:
         A new tensor of the same shape and type.
     """
-    batch, _, depth, height, width = images.shape
-    shifts = shifts.to(images.device)
-    y, x = pixel_grid(images)
-    y = mirror(y[:, None] - shifts[..., 0, None, None], height).long()
-    x = mirror(x[:, None] - shifts[..., 1, None, None], width).long()
-    crop = torch.arange(batch, device=images.device)[:, None, None, None]
-    section = torch.arange(depth, device=images.device)[None, :, None, None]
-    moved: Tensor = images.transpose(0, 1)[:, crop, section, y, x].transpose(0, 1).contiguous()
+    moved = images.clone()
+    for crop, crop_shifts in zip(moved, shifts.tolist(), strict=True):
+        # Sections that follow each other move together: as a rule there are two or three runs of them.
+        ends = [z for z in range(1, len(crop_shifts)) if crop_shifts[z] != crop_shifts[z - 1]]
+        for first, last in itertools.pairwise([0, *ends, len(crop_shifts)]):
+            run = crop[:, first:last]
+            for axis, shift in zip((-2, -1), crop_shifts[first], strict=True):
+                if shift:
+                    length = run.shape[axis]
+                    places = mirror(torch.arange(length, device=run.device) - shift, length)
+                    run.copy_(run.index_select(axis, places))
     return moved
 
 

@@ -1,4 +1,4 @@
-"""Sections that were lost, and stand in the volume as nothing or as a copy of their neighbour."""
+"""Sections that were lost, and stand in the volume as one grey or as a copy of their neighbour."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_choice
+from sectome.checks import check_at_least, check_choice, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
-from sectome.transforms.section_defect import draw_sections, put_sections, take_sections
+from sectome.transforms.section_defect import draw_sections, per_section, put_sections, take_sections
 from sectome.types import Shape3
 
-Fill = Literal["zero", "neighbour", "either"]
-FILLS: tuple[Fill, ...] = ("zero", "neighbour", "either")
+Fill = Literal["flat", "neighbour", "either"]
+FILLS: tuple[Fill, ...] = ("flat", "neighbour", "either")
 
 
-def missing_sections(images: Tensor, sections: Tensor, sources: Tensor) -> Tensor:
-    """Replace sections by others or by zeros.
+def missing_sections(images: Tensor, sections: Tensor, sources: Tensor, grey: Tensor) -> Tensor:
+    """Replace sections by others or by one grey.
 
     Args:
         images: (B, C, Z, Y, X).
         sections: (B, n) integers, the sections that are lost.
-        sources: (B, n) integers, the section that stands in the place of each, or -1 for zeros. In a standardised
-            image zero is the mean grey.
+        sources: (B, n) integers, the section that stands in the place of each, or -1 for none.
+        grey: (B, n), what stands where there is none.
 
     Returns:
         A new tensor of the same shape and type.
     """
     values = take_sections(images, sources.clamp(min=0))
     lost = (sources < 0).to(images.device)[:, None, :, None, None]
-    return put_sections(images, sections, values.masked_fill(lost, 0))
+    return put_sections(images, sections, torch.where(lost, per_section(grey, images), values))
 
 
 class MissingSection(Augmentation):
     """Lose 1 to `max_sections` sections of a crop, next to each other or not (Lee et al. 2017, arXiv:1706.00120).
 
     Args:
-        fill: what stands there: "zero", a copy of the nearest section that is not lost ("neighbour"), or "either".
+        fill: what stands there: one "flat" grey, a copy of the nearest section that is not lost ("neighbour"), or
+            "either".
+        grey: range of the flat grey. In a standardised image 0 is the mean grey, and what is 0 in the file about -3.
         max_sections: the most sections that are lost.
         prob: chance that any is lost.
 
@@ -49,24 +52,32 @@ class MissingSection(Augmentation):
 
     grey_only = True
 
-    def __init__(self, fill: Fill = "zero", max_sections: int = 1, prob: float = 0.2) -> None:
+    def __init__(
+        self,
+        fill: Fill = "either",
+        grey: tuple[float, float] = (-3.0, 0.0),
+        max_sections: int = 1,
+        prob: float = 0.2,
+    ) -> None:
         super().__init__(prob)
         self.fill = check_choice(fill, FILLS, "fill")
+        self.grey = check_range(grey, -100.0, 100.0, "grey")
         self.max_sections = int(check_at_least(max_sections, 1, "max_sections"))
 
     def draw(self, shape: Shape3) -> Parameters:
         """Draw which sections are lost, and which stand in their places."""
         sections, repeats = draw_sections(self.R, shape[0], self.max_sections)
-        copied = self.R.rand(self.max_sections)[repeats] < {"zero": 0.0, "neighbour": 1.0, "either": 0.5}[self.fill]
+        copied = self.R.rand(self.max_sections)[repeats] < {"flat": 0.0, "neighbour": 1.0, "either": 0.5}[self.fill]
+        grey = self.R.uniform(*self.grey, self.max_sections)[repeats]
         intact = np.setdiff1d(np.arange(shape[0]), sections)
         if not len(intact):
-            return {"sections": sections, "sources": np.full(self.max_sections, -1)}
+            return {"sections": sections, "sources": np.full(self.max_sections, -1), "grey": grey}
         nearest = intact[np.abs(intact[None] - sections[:, None]).argmin(axis=1)]
-        return {"sections": sections, "sources": np.where(copied, nearest, -1)}
+        return {"sections": sections, "sources": np.where(copied, nearest, -1), "grey": grey}
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the batch with the drawn sections replaced; see `missing_sections`."""
-        return missing_sections(images, parameters["sections"], parameters["sources"])
+        return missing_sections(images, parameters["sections"], parameters["sources"], parameters["grey"])
 
 
 class MissingSectiond(Augmentationd):
@@ -75,9 +86,10 @@ class MissingSectiond(Augmentationd):
     def __init__(
         self,
         keys: KeysCollection,
-        fill: Fill = "zero",
+        fill: Fill = "either",
+        grey: tuple[float, float] = (-3.0, 0.0),
         max_sections: int = 1,
         prob: float = 0.2,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, MissingSection(fill, max_sections, prob), allow_missing_keys)
+        super().__init__(keys, MissingSection(fill, grey, max_sections, prob), allow_missing_keys)

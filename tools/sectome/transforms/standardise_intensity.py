@@ -2,63 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
+from torch import Tensor
 
-from sectome.types import Array, FloatArray
-
-SECTIONS = 16
-"""How many sections, spread evenly, the statistics are taken from."""
-
-
-class _Sections(Protocol):
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, item: Any, /) -> Array: ...
+from sectome.transforms.keywise import Keywise
+from sectome.transforms.normaliser import Sections, check_finite, varied_sections
+from sectome.types import Array
 
 
-def intensity_statistics(volume: _Sections) -> tuple[float, float]:
-    """Return mean and standard deviation of a (Z, Y, X) volume, from at most `SECTIONS` of its sections.
+def intensity_statistics(volume: Sections) -> tuple[float, float]:
+    """Return mean and standard deviation of a (Z, Y, X) volume, from at most 16 of its sections.
 
     Sections of one value (missing ones) are left out; a volume of one value has deviation 1.
+
+    Raises:
+        InputError: if grey values in these sections are NaN or infinite.
     """
-    chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SECTIONS).round().astype(int))
-    sections = [np.asarray(volume[int(z)], dtype=np.float64) for z in chosen]
-    varied = [section for section in sections if section.min() != section.max()] or sections
-    values = np.concatenate([section.ravel() for section in varied])
-    return float(values.mean()), float(values.std()) or 1.0
+    sections = varied_sections(volume)
+    count = sum(section.size for section in sections)
+    mean = sum(float(section.sum(dtype=np.float64)) for section in sections) / count
+    # Section by section: as float64, 16 sections of a large volume would not fit into memory.
+    squares = sum(float(np.square(section - np.float64(mean)).sum()) for section in sections)
+    return mean, float(np.sqrt(squares / count)) or 1.0
 
 
-def standardise_intensity(image: Array, mean: float, deviation: float) -> FloatArray:
-    """Return ``(image - mean) / deviation`` as float32, any shape."""
-    return (image.astype(np.float32) - np.float32(mean)) * np.float32(1.0 / deviation)
+def standardise_intensity(image: Array | Tensor, mean: float, deviation: float) -> Tensor:
+    """Return ``(image - mean) / deviation`` as a new float32 tensor, any shape, on the image's device."""
+    return torch.as_tensor(image).float().sub(mean).mul_(1.0 / deviation)
+
+
+@dataclass(frozen=True)
+class FittedStandardisation:
+    """Mean and deviation of a volume; a `FittedNormaliser`."""
+
+    mean: float
+    deviation: float
+
+    def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
+        """Return a crop (Z, Y, X), standardised; see `standardise_intensity`."""
+        check_finite(crop, first_section)
+        return standardise_intensity(crop, self.mean, self.deviation)
 
 
 class StandardiseIntensity(Transform):
     """Standardise a whole volume (1, Z, Y, X) by its own statistics."""
 
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+    def fit(self, volume: Sections) -> FittedStandardisation:
+        """Return the statistics of a volume (Z, Y, X); see `intensity_statistics`."""
+        return FittedStandardisation(*intensity_statistics(volume))
+
+    def __call__(self, image: Tensor) -> Tensor:
         """Return float32 (1, Z, Y, X), metadata kept."""
-        mean, deviation = intensity_statistics(np.asarray(image[0]))
-        return (image.to(torch.float32) - mean) * (1.0 / deviation)
+        check_finite(image[0], 0)
+        return standardise_intensity(image, *intensity_statistics(np.asarray(image[0])))
 
 
-class StandardiseIntensityd(MapTransform):
+class StandardiseIntensityd(Keywise):
     """Dictionary version of `StandardiseIntensity`."""
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = StandardiseIntensity()
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Apply to each key."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self.transform(result[key])
-        return result
+        super().__init__(keys, StandardiseIntensity(), allow_missing_keys)

@@ -1,0 +1,195 @@
+"""Pictures in rows and columns under a title, small enough as files to stand in documentation."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from PIL import Image
+
+from sectome.report.figure_style import LABEL_POINTS, TEXT
+from sectome.report.image_grid import MARGIN_LEFT, image_grid
+from sectome.report.label_colours import blend_labels
+from sectome.report.scale_bar import draw_scale_bar
+from sectome.types import Array, FloatArray, LabelArray
+
+PANEL_DOTS = 256
+"""Dots along the longer edge of a picture: two a voxel of a piece 128 voxels wide."""
+
+PANEL_INCHES = 2.0
+
+LINE_INCHES = 0.17
+GREYS = 48
+"""Greys of a picture: more are not told apart, and noise in them is what makes a file large."""
+
+PICTURE_COLOURS = 240
+"""Colours of pictures in a file's palette of 256."""
+
+UNLABELLED_TONE = (0.93, 0.93, 0.93)
+"""Colour of unlabelled voxels: no colour of a label, and brighter than tissue."""
+
+
+UNKNOWN_TONE = (0.40, 0.53, 0.68)
+"""Colour of targets that are not known: no grey."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: grey (rows, columns) or red, green, blue in a last axis, from 0 to 1, with its edges in nm."""
+
+    values: FloatArray
+    height_nm: float
+    width_nm: float
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often grey values occur, drawn in the place of a picture.
+
+    Attributes:
+        values: of any shape.
+        span: ends of the axis; those of the values if `None`.
+    """
+
+    values: FloatArray
+    span: tuple[float, float] | None = None
+
+
+Panel = Picture | Histogram
+
+
+def gallery_figure(
+    title: str, columns: Sequence[str], rows: Sequence[str], panels: Sequence[Sequence[Panel]]
+) -> Figure:
+    """Return a figure of panels by row and column, all pictures at one scale.
+
+    Args:
+        title: stands above all.
+        columns: titles of the columns.
+        rows: titles of the rows.
+        panels: by row and column; each row has at least one picture.
+    """
+    pictures = [[panel for panel in row if isinstance(panel, Picture)] for row in panels]
+    widest = max(max(picture.height_nm, picture.width_nm) for row in pictures for picture in row)
+    inches = PANEL_INCHES / widest
+    heights = [inches * max(picture.height_nm for picture in row) for row in pictures]
+    widths = [inches * _width_nm([row[column] for row in panels], widest) for column in range(len(columns))]
+    figure, axes = image_grid(widths, heights, columns, rows)
+    figure.set_dpi(PANEL_DOTS / PANEL_INCHES)
+    for row, (cells, parts) in enumerate(zip(axes, panels, strict=True)):
+        for column, (cell, panel) in enumerate(zip(cells, parts, strict=True)):
+            if isinstance(panel, Histogram):
+                _draw_histogram(cell, panel)
+            else:
+                _draw_picture(cell, panel, scale_bar=row == column == 0)
+    _add_title(figure, title)
+    return figure
+
+
+def small_png(figure: Figure) -> bytes:
+    """Return the figure as a PNG with a palette; the same figure gives the same bytes.
+
+    Pictures are opaque and get most of its colours; all else is text, one colour in some strengths.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", transparent=True)
+    dots = np.asarray(Image.open(buffer))
+    opaque = dots[..., 3] == 255
+    pictures = Image.fromarray(np.where(opaque[..., None], dots[..., :3], 0).astype(np.uint8))
+    reduced = pictures.quantize(PICTURE_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    strengths = 256 - PICTURE_COLOURS
+    strength = np.round(dots[..., 3] / 255 * (strengths - 1)).astype(np.uint8)
+    result = Image.fromarray(np.where(opaque, np.asarray(reduced), PICTURE_COLOURS + strength).astype(np.uint8), "P")
+    text = [int(TEXT[start : start + 2], 16) for start in (1, 3, 5)]
+    colours = (reduced.getpalette() or [])[: 3 * PICTURE_COLOURS]
+    result.putpalette(colours + [0] * (3 * PICTURE_COLOURS - len(colours)) + text * strengths)
+    alphas = [255] * PICTURE_COLOURS + [round(255 * step / (strengths - 1)) for step in range(strengths)]
+    small = io.BytesIO()
+    result.save(small, "PNG", optimize=True, transparency=bytes(alphas))
+    return small.getvalue()
+
+
+def grey_picture(values: Array, limits: tuple[float, float]) -> FloatArray:
+    """Return grey values from 0 to 1 between limits, in few steps."""
+    low, high = limits
+    fraction = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-6), 0, 1)
+    steps: FloatArray = np.round(fraction * (GREYS - 1)) / (GREYS - 1)
+    return steps
+
+
+def label_picture(grey: FloatArray, labels: LabelArray) -> FloatArray:
+    """Return labels laid over a grey picture; unlabelled voxels (negative) in a tone of their own."""
+    picture = blend_labels(grey, np.maximum(labels, 0), alpha=0.5)
+    picture[labels < 0] = UNLABELLED_TONE
+    return picture
+
+
+def target_picture(values: Array, valid: Array, limits: tuple[float, float]) -> FloatArray:
+    """Return a channel of targets in grey between limits, in a tone of its own where it is not known."""
+    grey = np.repeat(grey_picture(values, limits)[..., None], 3, axis=-1)
+    grey[valid == 0] = UNKNOWN_TONE
+    return grey
+
+
+def _width_nm(column: list[Panel], default: float) -> float:
+    return max((panel.width_nm for panel in column if isinstance(panel, Picture)), default=default)
+
+
+def _draw_picture(axes: Any, picture: Picture, *, scale_bar: bool) -> None:
+    extent = (0, picture.width_nm, picture.height_nm, 0)
+    axes.imshow(picture.values, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    if scale_bar:
+        draw_scale_bar(axes, picture.width_nm, picture.height_nm)
+    if picture.caption:
+        _write(axes, picture.caption, "white", rim="#000000b0")
+
+
+def _draw_histogram(axes: Any, histogram: Histogram) -> None:
+    counts, edges = np.histogram(histogram.values, bins=48, range=histogram.span)
+    axes.stairs(counts / counts.max(), edges, fill=True, color=TEXT)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(-0.16, 1.3)
+    style: Any = {"fontsize": LABEL_POINTS - 1, "color": TEXT, "va": "top", "transform": axes.transAxes}
+    axes.text(0, 0.1, f"{edges[0]:.3g}", ha="left", **style)
+    axes.text(1, 0.1, f"{edges[-1]:.3g}", ha="right", **style)
+    mean, deviation = histogram.values.mean(), histogram.values.std()
+    axes.text(0.5, 1, f"mean {mean:.2f}, deviation {deviation:.2f}", ha="center", **style)
+
+
+def _write(axes: Any, text: str, colour: str, rim: str) -> None:
+    effects = [withStroke(linewidth=2, foreground=rim)]
+    axes.text(
+        0.97,
+        0.03,
+        text,
+        fontsize=LABEL_POINTS - 1,
+        color=colour,
+        ha="right",
+        va="bottom",
+        transform=axes.transAxes,
+        path_effects=effects,
+    )
+
+
+def _add_title(figure: Figure, title: str) -> None:
+    """Make the figure higher by lines of title above; places in it are fractions and move along."""
+    width, height = figure.get_size_inches()
+    points = LABEL_POINTS - 0.5
+    # A letter of the monospaced type is 0.6 times as wide as high.
+    lines = textwrap.wrap(title, int((width - MARGIN_LEFT) * 72 / (0.61 * points)), subsequent_indent="    ")
+    whole = height + 0.08 + LINE_INCHES * len(lines)
+    for axes in figure.axes:
+        box = axes.get_position()
+        axes.set_position((box.x0, box.y0 * height / whole, box.width, box.height * height / whole))
+    for text in figure.texts:
+        text.set_y(text.get_position()[1] * height / whole)
+    figure.set_size_inches(width, whole)
+    style: Any = {"fontsize": points, "color": TEXT, "family": "monospace", "linespacing": 1.2}
+    figure.text(MARGIN_LEFT / width, 1 - 0.05 / whole, "\n".join(lines), ha="left", va="top", **style)

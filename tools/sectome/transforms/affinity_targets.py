@@ -1,0 +1,61 @@
+"""Labels to the affinities that a network learns, where a loss wants them ready-made."""
+
+from __future__ import annotations
+
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.affinities import labels_to_affinities
+from sectome.neighbourhoods import NEAREST, check_offsets
+from sectome.transforms.label_volume import check_labels
+from sectome.transforms.target_transform import TargetTransform, TargetTransformd
+from sectome.types import Offsets
+
+
+def affinity_targets(labels: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
+    """Return affinities and where they are known; see `sectome.affinities.labels_to_affinities`.
+
+    Args:
+        labels: (..., Z, Y, X) integers; of pairs with an unlabelled voxel (-1) nothing is known.
+        offsets: K steps (z, y, x) in voxels.
+
+    Returns:
+        Affinities and valid, both uint8 (..., K, Z, Y, X) with values 0 and 1.
+
+    Raises:
+        InputError: if labels are not integers from -1 on, or the offsets are none or all longer than the crop.
+    """
+    check_labels(labels)
+    affinities, valid = labels_to_affinities(labels.clamp(min=0), offsets, mask=labels >= 0)
+    return affinities, valid
+
+
+class AffinityTargets(TargetTransform):
+    """Turn label crops (1, Z, Y, X) into affinities and where they are known, uint8 (2 K, Z, Y, X).
+
+    Args:
+        offsets: K steps (z, y, x) in voxels.
+
+    Raises:
+        InputError: if there is no offset, or one is none; see `affinity_targets` for labels.
+    """
+
+    def __init__(self, offsets: Offsets = NEAREST) -> None:
+        self.offsets = check_offsets(offsets)
+
+    def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return affinities and valid; see `affinity_targets`."""
+        return affinity_targets(labels, self.offsets)
+
+
+class AffinityTargetsd(TargetTransformd):
+    """Dictionary version of `AffinityTargets`: `label_affinities` and `label_affinities_valid` beside `label`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        offsets: Offsets = NEAREST,
+        postfix: str = "_affinities",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, AffinityTargets(offsets), postfix, allow_missing_keys)

@@ -1,0 +1,117 @@
+"""Bright clouds that trail along the scan: sections that charge up under the beam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import check_at_least, check_range
+from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.in_plane import pixel_grid
+from sectome.transforms.section_defect import SectionDefect
+
+ROW_DEVIATION = 0.25
+"""How much the strength of a cloud differs from one line of the scan to the next."""
+
+
+def add_charging(
+    sections: Tensor, middles: Tensor, sizes: Tensor, tails: Tensor, strengths: Tensor, rows: Tensor
+) -> Tensor:
+    """Add clouds: a Gaussian that is drawn out along x, on one side of its middle.
+
+    Args:
+        sections: (B, C, n, Y, X) floats, scanned along x.
+        middles: (B, n, K, 2), the brightest voxel (y, x) of each of K clouds.
+        sizes: (B, n, K), deviation in voxels along y, and along x before the middle.
+        tails: (B, n, K), deviation in voxels along x behind the middle, which is towards larger x if positive.
+        strengths: (B, n, K), what is added at the middle.
+        rows: (B, n, Y) factors of each line of the scan.
+
+    Returns:
+        A new tensor of the same shape and type.
+    """
+    y, x = (grid.flatten() for grid in pixel_grid(sections))
+    middle_y, middle_x = (part[..., None] for part in middles.to(y).unbind(-1))
+    size, tail, strength = (one.to(y)[..., None] for one in (sizes, tails, strengths))
+    behind = (x - middle_x) * tail.sign()
+    along = behind / torch.where(behind > 0, tail.abs(), size)
+    across = (y - middle_y) / size
+    lines = strength * rows.to(y)[:, :, None] * torch.exp(-0.5 * across**2)
+    clouds = lines.transpose(-1, -2) @ torch.exp(-0.5 * along**2)
+    return sections + clouds.to(sections.dtype)[:, None]
+
+
+class Charging(SectionDefect):
+    """Brighten clouds in single sections, with a tail along the scan, x.
+
+    In a scanning microscope the beam's charge gathers where resin without stain, a vessel or a hole conducts it badly;
+    more secondary electrons leave, and the signal recovers only while the beam moves on.
+
+    Args:
+        strength: range of what is added, in deviations of the image.
+        size_voxels: range of a cloud's size, the deviation of a Gaussian; small ones are bands.
+        tail_voxels: range of how far it trails.
+        max_count: the most clouds in a section.
+        max_sections: the most sections of a crop that have it.
+        prob: chance that any has it.
+
+    Raises:
+        InputError: if an argument is none of these.
+    """
+
+    grey_only = True
+
+    def __init__(
+        self,
+        strength: tuple[float, float] = (1.0, 3.0),
+        size_voxels: tuple[float, float] = (4.0, 24.0),
+        tail_voxels: tuple[float, float] = (24.0, 160.0),
+        max_count: int = 3,
+        max_sections: int = 1,
+        prob: float = 0.1,
+    ) -> None:
+        super().__init__(max_sections, prob)
+        self.strength = check_range(strength, 0.01, 100.0, "strength")
+        self.size_voxels = check_range(size_voxels, 0.5, 1e4, "size_voxels")
+        self.tail_voxels = check_range(tail_voxels, 0.5, 1e4, "tail_voxels")
+        self.max_count = int(check_at_least(max_count, 1, "max_count"))
+
+    def draw_section(self, shape: tuple[int, int]) -> Parameters:
+        """Draw the clouds, which way they trail, and the lines of the scan."""
+        strengths = self.R.uniform(*self.strength, self.max_count)
+        # Clouds beyond the count add nothing, so that every section has as many.
+        strengths[1 + self.R.randint(self.max_count) :] = 0
+        return {
+            "middles": self.R.rand(self.max_count, 2) * (np.array(shape) - 1),
+            "sizes": self.R.uniform(*self.size_voxels, self.max_count),
+            "tails": self.R.choice([-1, 1]) * self.R.uniform(*self.tail_voxels, self.max_count),
+            "strengths": strengths,
+            "rows": 1 + ROW_DEVIATION * self.R.standard_normal(shape[0]),
+        }
+
+    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the charged sections; see `add_charging`."""
+        names = ("middles", "sizes", "tails", "strengths", "rows")
+        return add_charging(sections, *(parameters[name] for name in names))
+
+
+class Chargingd(Augmentationd):
+    """Dictionary version of `Charging`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        strength: tuple[float, float] = (1.0, 3.0),
+        size_voxels: tuple[float, float] = (4.0, 24.0),
+        tail_voxels: tuple[float, float] = (24.0, 160.0),
+        max_count: int = 3,
+        max_sections: int = 1,
+        prob: float = 0.1,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        transform = Charging(strength, size_voxels, tail_voxels, max_count, max_sections, prob)
+        super().__init__(keys, transform, allow_missing_keys)

@@ -1,0 +1,51 @@
+"""Voxels near the border of an object that no loss sees: people do not draw borders to the voxel."""
+
+from __future__ import annotations
+
+from monai.config import KeysCollection
+from monai.transforms import Transform
+from torch import Tensor
+
+from sectome.checks import check_at_least
+from sectome.transforms.keywise import Keywise
+from sectome.transforms.label_volume import UNLABELLED, check_labels, near_others
+
+
+def ignore_borders(labels: Tensor, steps: int = 1, in_plane: bool = False) -> Tensor:
+    """Set voxels to -1 (unlabelled) that have a voxel of another id, or of background, at most `steps` away.
+
+    Args:
+        labels: (..., Z, Y, X) signed integers.
+        steps: voxels along each axis, on both sides of a border; 0 changes nothing.
+        in_plane: look at voxels of the same section only, for thick sections.
+
+    Returns:
+        A new tensor of the same shape and dtype.
+
+    Raises:
+        InputError: if labels are not signed integers from -1 on, or steps are negative.
+    """
+    check_labels(labels, signed=True)
+    steps = int(check_at_least(steps, 0, "steps"))
+    return labels.masked_fill(near_others(labels, steps, in_plane)[0], UNLABELLED)
+
+
+class IgnoreBorders(Transform):
+    """Take the borders of label crops (1, Z, Y, X) out of what is learned; see `ignore_borders`."""
+
+    def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
+        self.steps = int(check_at_least(steps, 0, "steps"))
+        self.in_plane = in_plane
+
+    def __call__(self, labels: Tensor) -> Tensor:
+        """Return the labels with unlabelled borders."""
+        return ignore_borders(labels, self.steps, self.in_plane)
+
+
+class IgnoreBordersd(Keywise):
+    """Dictionary version of `IgnoreBorders`."""
+
+    def __init__(
+        self, keys: KeysCollection, steps: int = 1, in_plane: bool = False, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, IgnoreBorders(steps, in_plane), allow_missing_keys)

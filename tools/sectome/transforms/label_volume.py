@@ -1,0 +1,64 @@
+"""What all label transforms share: which labels they take, and where other objects are near."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from sectome.checks import InputError
+
+UNLABELLED: Final = -1
+"""Value of voxels of which nothing is known."""
+
+
+def check_labels(labels: Tensor, *, signed: bool = False) -> None:
+    """Raise an `InputError` unless these are integers (..., Z, Y, X): `UNLABELLED`, 0 for background, and ids.
+
+    Args:
+        labels: what is checked.
+        signed: whether their type must have room for `UNLABELLED`.
+    """
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise InputError(f"labels must be integers, one an object, got {labels.dtype}")
+    if signed and torch.iinfo(labels.dtype).min == 0:
+        raise InputError(f"labels must be signed integers, which have room for {UNLABELLED}, got {labels.dtype}")
+    if labels.ndim < 3:
+        raise InputError(f"labels must have axes (..., Z, Y, X), got shape {tuple(labels.shape)}")
+    if labels.numel() and (least := int(labels.min())) < UNLABELLED:
+        raise InputError(f"labels must be {UNLABELLED} (unlabelled), 0 (background) or positive, got {least}")
+
+
+def near_others(labels: Tensor, steps: int, in_plane: bool) -> tuple[Tensor, Tensor]:
+    """Return where other objects are near, and where unlabelled voxels are, both bool of the labels' shape.
+
+    Near means at most `steps` voxels away along each axis (a cube around a voxel, or a square of its section).
+    Background counts as an object. Unlabelled voxels are no object, but a place where one could be.
+
+    Args:
+        labels: (..., Z, Y, X) integers.
+        steps: 0 or more.
+        in_plane: look at voxels of the same section only.
+    """
+    unknown = labels < 0
+    lowest = torch.iinfo(labels.dtype).min
+    axes = (-2, -1) if in_plane else (-3, -2, -1)
+    greatest = _spread(labels.masked_fill(unknown, lowest), steps, axes)
+    # Its complement turns the order of integers around, also of unsigned ones, which have no negatives.
+    least = ~_spread((~labels).masked_fill(unknown, lowest), steps, axes)
+    return greatest > least, _spread(unknown, steps, axes)
+
+
+def _spread(values: Tensor, steps: int, axes: tuple[int, ...]) -> Tensor:
+    """Return the greatest value at most `steps` away along each of the axes."""
+    for axis in axes:
+        spread = values.clone()
+        length = values.shape[axis]
+        for step in range(1, min(steps, length - 1) + 1):
+            earlier, later = (values.narrow(axis, start, length - step) for start in (0, step))
+            for source, start in ((earlier, step), (later, 0)):
+                target = spread.narrow(axis, start, length - step)
+                torch.maximum(target, source, out=target)
+        values = spread
+    return values

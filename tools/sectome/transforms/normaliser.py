@@ -1,0 +1,92 @@
+"""What turns grey values of any microscope into those that networks take: fitted to a volume, applied to its crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sectome.checks import InputError
+from sectome.types import Array
+
+SECTIONS = 16
+"""How many sections, spread evenly, statistics of a whole volume are taken from."""
+
+
+class Sections(Protocol):
+    """Voxels (Z, Y, X) in memory or on disk, of which some sections are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along (z, y, x)."""
+        ...
+
+    def __getitem__(self, item: Any, /) -> Array: ...
+
+
+class FittedNormaliser(Protocol):
+    """What a normaliser found in a volume: plain numbers, small and easily pickled."""
+
+    def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
+        """Return a crop of the volume as float32, on the device where it is.
+
+        Args:
+            crop: (Z, Y, X) as they are in the volume; stays as it is.
+            first_section: which section of the volume the crop's first is.
+
+        Raises:
+            InputError: if grey values are NaN or infinite.
+        """
+        ...
+
+
+class Normaliser(Protocol):
+    """How grey values are normalised."""
+
+    def fit(self, volume: Sections) -> FittedNormaliser:
+        """Look at a volume (Z, Y, X) and return what its crops need.
+
+        Raises:
+            InputError: if grey values that are looked at are NaN or infinite.
+        """
+        ...
+
+
+def varied_sections(volume: Sections) -> list[Array]:
+    """Return at most `SECTIONS` sections (Y, X), spread evenly, without those of one value (missing ones).
+
+    If all are of one value, they are returned.
+
+    Raises:
+        InputError: if grey values in them are NaN or infinite.
+    """
+    chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SECTIONS).round().astype(int))
+    sections = [section for _, section in finite_sections(volume, chosen.tolist())]
+    return [section for section in sections if section.min() != section.max()] or sections
+
+
+def finite_sections(volume: Sections, numbers: list[int]) -> Iterator[tuple[int, Array]]:
+    """Yield sections (Y, X) with their numbers.
+
+    Raises:
+        InputError: if one holds grey values that are NaN or infinite.
+    """
+    for number in numbers:
+        section = np.asarray(volume[number])
+        check_finite(section[None], number)
+        yield number, section
+
+
+def check_finite(crop: Array | Tensor, first_section: int) -> None:
+    """Raise an `InputError` with count and first position of values (Z, Y, X) that are NaN or infinite."""
+    voxels = torch.as_tensor(crop)
+    if voxels.is_floating_point() and not bool(voxels.isfinite().all()):
+        wrong = (~voxels.isfinite()).nonzero()
+        z, y, x = wrong[0].tolist()
+        raise InputError(
+            f"grey values must be finite, got {len(wrong)} that are NaN or infinite, the first in section "
+            f"{first_section + z} at (y, x) = ({y}, {x})"
+        )

@@ -1,0 +1,97 @@
+"""Sections that are out of focus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from monai.config import KeysCollection
+from torch import Tensor
+
+from sectome.checks import check_range
+from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.in_plane import mirror
+from sectome.transforms.section_defect import SectionDefect
+
+TRUNCATE = 4.0
+"""Where the Gaussian is cut off, in sigmas, as scipy does."""
+
+
+def blur_sections(sections: Tensor, sigma_voxels: Tensor) -> Tensor:
+    """Blur each section by a Gaussian, as `scipy.ndimage.gaussian_filter` does with mode "mirror".
+
+    Args:
+        sections: (B, C, n, Y, X) floats.
+        sigma_voxels: (B, n), above 0.
+
+    Returns:
+        A new tensor of the same shape and type. Beyond its border a section goes on as its mirror image.
+    """
+    reach = int(TRUNCATE * float(sigma_voxels.max()) + 0.5)
+    sigma = sigma_voxels.to(sections.device)
+    along_y, along_x = (
+        _blurring_matrices(sigma, reach, length).to(sections.dtype)[:, None] for length in sections.shape[-2:]
+    )
+    return along_y @ sections @ along_x.transpose(-1, -2)
+
+
+def _blurring_matrices(sigma: Tensor, reach: int, length: int) -> Tensor:
+    """Return (B, n, length, length): each row weighs the voxels of a line that one blurred voxel is the mean of.
+
+    The blur of a line is a product with a matrix, which takes mirrored borders of any length and a sigma for each
+    section, and for crops of up to some hundred voxels is faster than a convolution with a kernel for each section.
+    """
+    steps = torch.arange(-reach, reach + 1, device=sigma.device)
+    weights = torch.exp(-0.5 * (steps / sigma[..., None]) ** 2)
+    weights = weights * (steps.abs() <= (TRUNCATE * sigma[..., None] + 0.5).floor())
+    weights = weights / weights.sum(dim=-1, keepdim=True)
+    voxels = torch.arange(length, device=sigma.device)
+    sources = mirror(voxels[:, None] + steps, length)
+    matrices = torch.zeros(*sigma.shape, length, length, device=sigma.device)
+    shape = (*sigma.shape, *sources.shape)
+    return matrices.scatter_add_(-1, sources.expand(shape), weights[..., None, :].expand(shape))
+
+
+class SectionBlur(SectionDefect):
+    """Put single sections out of focus (Lee et al. 2017, arXiv:1706.00120).
+
+    Autofocus fails on wrinkled, dirty or charging sections, and a section is seldom imaged again.
+
+    Args:
+        sigma_voxels: range of the deviation of the Gaussian.
+        max_sections: the most sections of a crop that have it.
+        prob: chance that any has it.
+
+    Raises:
+        InputError: if an argument is none of these.
+    """
+
+    grey_only = True
+
+    def __init__(
+        self, sigma_voxels: tuple[float, float] = (0.8, 3.0), max_sections: int = 1, prob: float = 0.2
+    ) -> None:
+        super().__init__(max_sections, prob)
+        self.sigma_voxels = check_range(sigma_voxels, 0.3, 100.0, "sigma_voxels")
+
+    def draw_section(self, shape: tuple[int, int]) -> Parameters:
+        """Draw the deviation."""
+        return {"sigma_voxels": self.R.uniform(*self.sigma_voxels)}
+
+    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return the blurred sections; see `blur_sections`."""
+        return blur_sections(sections, parameters["sigma_voxels"])
+
+
+class SectionBlurd(Augmentationd):
+    """Dictionary version of `SectionBlur`."""
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        sigma_voxels: tuple[float, float] = (0.8, 3.0),
+        max_sections: int = 1,
+        prob: float = 0.2,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, SectionBlur(sigma_voxels, max_sections, prob), allow_missing_keys)

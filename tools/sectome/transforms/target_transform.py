@@ -1,0 +1,60 @@
+"""What all targets share: they are made of labels, and say where they are known."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Transform
+from torch import Tensor
+
+from sectome.checks import InputError
+
+
+class TargetTransform(Transform):
+    """Turn label crops (1, Z, Y, X) into K channels of targets and K of where they are known."""
+
+    @abstractmethod
+    def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return targets and valid, both (K, Z, Y, X), of labels (Z, Y, X)."""
+
+    def __call__(self, labels: Tensor) -> Tensor:
+        """Return (2 K, Z, Y, X): the targets, then where each is known."""
+        return torch.cat(self._targets_of_crop(labels))
+
+    def _targets_of_crop(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if labels.ndim != 4 or len(labels) != 1:
+            raise InputError(f"{type(self).__name__} expected labels (1, Z, Y, X), got shape {tuple(labels.shape)}")
+        return self.targets(labels[0])
+
+
+class TargetTransformd(MapTransform):
+    """Dictionary version of a target transform: it leaves each key and writes two beside it.
+
+    Args:
+        keys: the labels.
+        transform: what makes their targets.
+        postfix: a key "label" and the postfix "_affinities" give "label_affinities" with the K channels of targets, and
+            "label_affinities_valid" with those of where they are known.
+        allow_missing_keys: whether a key may be absent.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, transform: TargetTransform, postfix: str, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = transform
+        self.postfix = postfix
+        if not postfix:
+            raise InputError(f"postfix of {type(self).__name__} must not be empty: the labels would be overwritten")
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a new dictionary with targets beside each key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            name = f"{key}{self.postfix}"
+            result[name], result[f"{name}_valid"] = self.transform._targets_of_crop(result[key])
+        return result

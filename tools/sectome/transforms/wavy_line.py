@@ -1,0 +1,87 @@
+"""Gently wavy lines across sections: where a section ends, tore, or was folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sectome.transforms.augmentation import Parameters
+from sectome.transforms.in_plane import pixel_grid, sample_in_plane
+
+WAVES = 3
+WAVELENGTHS_VOXELS = (24.0, 384.0)
+
+
+def draw_wavy_line(
+    random: np.random.RandomState, shape: tuple[int, int], waviness: float, across: tuple[float, float]
+) -> Parameters:
+    """Draw a line of any direction: a straight one with waves of several lengths on it.
+
+    Args:
+        random: what draws.
+        shape: voxels (Y, X) of the section.
+        waviness: the greatest slope of the line against the straight one; 0 is straight.
+        across: range of the line's place along its normal: 0 is where it first touches the section, 1 where it leaves.
+
+    Returns:
+        `normal` (2,) along (y, x), of length 1; `position` of the line along it from the section's middle; and
+        `amplitudes`, `wavelengths` and `phases` of the waves. All lengths are in voxels.
+    """
+    angle = random.uniform(0, 2 * np.pi)
+    normal = np.array([np.sin(angle), np.cos(angle)])
+    extent = np.abs(normal) @ (np.array(shape) - 1)
+    shortest, longest = np.log(WAVELENGTHS_VOXELS)
+    wavelengths = np.exp(random.uniform(shortest, longest, WAVES))
+    return {
+        "normal": normal,
+        "position": (random.uniform(*across) - 0.5) * extent,
+        "amplitudes": random.uniform(0, waviness / WAVES, WAVES) * wavelengths / (2 * np.pi),
+        "wavelengths": wavelengths,
+        "phases": random.uniform(0, 2 * np.pi, WAVES),
+    }
+
+
+def distance_to_line(sections: Tensor, line: Mapping[str, Tensor]) -> Tensor:
+    """Return how far each voxel lies beyond a line, in voxels along its normal; negative before it.
+
+    Along the normal of the straight line, not the shortest way: a step along it changes this by just its length.
+
+    Args:
+        sections: (B, C, n, Y, X), of which only shape and device matter.
+        line: what `draw_wavy_line` returns, each as (B, n, ...).
+
+    Returns:
+        (B, n, Y, X) float32 on the device of the sections.
+    """
+    y, x = pixel_grid(sections)
+    y, x = y - (sections.shape[-2] - 1) / 2, x - (sections.shape[-1] - 1) / 2
+    normal_y, normal_x = (part[..., None, None] for part in line["normal"].to(sections.device).unbind(-1))
+    distance = normal_y * y + normal_x * x - line["position"].to(sections.device)[..., None, None]
+    along = normal_x * y - normal_y * x
+    waves = (line[name].to(sections.device).unbind(-1) for name in ("amplitudes", "wavelengths", "phases"))
+    for amplitude, wavelength, phase in zip(*waves, strict=True):
+        amplitude, phase = amplitude[..., None, None], phase[..., None, None]
+        angle = along * (2 * torch.pi / wavelength[..., None, None]) + phase
+        # Less what it is at the middle: waves longer than the section would else move all of the line.
+        distance = distance - amplitude * (angle.sin() - phase.sin())
+    return distance
+
+
+def sample_across(sections: Tensor, normal: Tensor, steps: Tensor) -> Tensor:
+    """Return sections with each voxel taken from some steps along the normal of a line; see `sample_in_plane`.
+
+    Args:
+        sections: (B, C, n, Y, X) floats or integers.
+        normal: (B, n, 2) along (y, x).
+        steps: (B, n, Y, X) voxels.
+    """
+    batch, channels, count, height, width = sections.shape
+    y, x = pixel_grid(sections)
+    normal_y, normal_x = (part[..., None, None] for part in normal.to(steps).unbind(-1))
+    from_y, from_x = (y + normal_y * steps).flatten(0, 1), (x + normal_x * steps).flatten(0, 1)
+    apart = sections.transpose(1, 2).reshape(batch * count, channels, 1, height, width)
+    moved = sample_in_plane(apart, from_y, from_x)
+    return moved.reshape(batch, count, channels, height, width).transpose(1, 2)
