@@ -15,7 +15,7 @@ from sectome.checks import EXIT_CODE, InputError, check_triple
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
-    """Print what a volume is: shape, type, voxel size, extent, grey values or number of objects.
+    """Print what a volume is: shape, type, voxel size, offset, levels of a pyramid, grey values or number of objects.
 
     Args:
         volume: a path; name a dataset inside a container after a colon, as in vol.h5:volumes/raw.
@@ -26,17 +26,26 @@ def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
     print(json.dumps(describe_volume(open_volume(str(volume), voxel_size_nm=voxel_size_nm)), indent=2, default=_plain))
 
 
-def convert(source: str, output: str, voxel_size_nm: Sequence[float] | None = None) -> None:
-    """Copy a volume into another format, in slabs: .tif .h5 .zarr .nii.gz .npy .npz, or a folder of sections.
+def convert(
+    source: str,
+    output: str,
+    voxel_size_nm: Sequence[float] | None = None,
+    near_voxel_size_nm: Sequence[float] | None = None,
+) -> None:
+    """Copy a volume into another format, in slabs, with its voxel size and its offset.
+
+    Formats: .tif .h5 .zarr .ome.zarr .n5 .precomputed .nii .nii.gz .mrc .npy .npz, or a folder of sections.
 
     Args:
-        source: the volume to read.
+        source: the volume to read; also precomputed://https://...
         output: the volume to write; its suffix names the format.
         voxel_size_nm: z,y,x in nm, for a source that does not say it.
+        near_voxel_size_nm: z,y,x in nm; of a pyramid the level that is nearest, the finest one without.
     """
     from sectome.volumes import open_volume, write_volume
 
-    write_volume(str(output), open_volume(str(source), voxel_size_nm=voxel_size_nm))
+    volume = open_volume(str(source), voxel_size_nm=voxel_size_nm, near_voxel_size_nm=near_voxel_size_nm)
+    write_volume(str(output), volume)
     print(f"wrote {output}")
 
 
@@ -46,6 +55,7 @@ def phantom(
     voxel_size_nm: Sequence[float] = (30, 6, 6),
     seed: int = 0,
     suffix: str = ".tif",
+    defects: float = 0.0,
 ) -> None:
     """Make synthetic neural tissue with truth: OUTPUT/images, OUTPUT/labels and OUTPUT/mitochondria.
 
@@ -55,13 +65,16 @@ def phantom(
         voxel_size_nm: z,y,x in nm.
         seed: the same seed makes the same tissue.
         suffix: format of the volumes.
+        defects: share of sections that are lost, slipped, blurred, striped, charged, folded, torn or of other contrast.
     """
-    from sectome.phantom import make_phantom
+    from sectome.phantom import add_defects, make_phantom
     from sectome.volumes import write_volume
 
     size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
     z, y, x = (int(length) for length in check_triple(shape, "shape"))
     tissue = make_phantom((z, y, x), size_nm, seed)
+    if defects:
+        tissue = add_defects(tissue, defects, seed)
     volumes = {"images": tissue.raw, "labels": tissue.neurons, "mitochondria": tissue.mitochondria}
     for kind, volume in volumes.items():
         path = Path(output) / kind / f"phantom_{seed}{suffix}"
@@ -133,6 +146,25 @@ def evaluate(truth: str, segmentation: str) -> None:
     print(json.dumps(scores, indent=2, default=_plain))
 
 
+def fetch(name: str, to: str = "data", archives: str | None = None) -> None:
+    """Download a public data set, check it, and unpack it into TO/NAME, for the bundles' overlay of that name.
+
+    Args:
+        name: snemi3d, mitoem_r, mitoem_h, cremi, lucchi or fib25.
+        to: folder that holds the sets; what was downloaded so far is kept there, and the next call goes on.
+        archives: folder with archives that you downloaded yourself, where a login or a browser is needed.
+    """
+    from sectome.checks import check_choice
+    from sectome.datasets import ALL_SETS
+    from sectome.datasets import fetch as fetch_set
+
+    public = ALL_SETS[check_choice(str(name), sorted(ALL_SETS), "name")]
+    print(f"{public.name}: {public.title}\nterms: {public.terms}\ncite: {public.citation}", flush=True)
+    folder = fetch_set(public, str(to), None if archives is None else str(archives))
+    print("".join(f"note: {trap}\n" for trap in public.traps), end="")
+    print(f"use: configs/datasets/{public.name}.json with --dataset_dir {folder.absolute()}")
+
+
 def report(*runs: str, out: str = "report.html") -> None:
     """Write one self-contained HTML page about run folders: curves, pictures, overlays, scores.
 
@@ -145,6 +177,30 @@ def report(*runs: str, out: str = "report.html") -> None:
     if not runs:
         raise InputError("the report needs at least one run folder, got none")
     print(f"wrote {write_report([str(run) for run in runs], out)}")
+
+
+def gallery(
+    output: str,
+    names: str | Sequence[str] | None = None,
+    volume: str | None = None,
+    labels: str | None = None,
+    voxel_size_nm: Sequence[float] | None = None,
+    seed: int = 0,
+) -> None:
+    """Write a picture of each transform, before and after, on synthetic tissue or your own.
+
+    Args:
+        output: folder to write NAME.png into.
+        names: some transforms only, as in Fold,Crack.
+        volume: take the middle of this volume instead of synthetic tissue.
+        labels: its labels, for transforms that move or change them.
+        voxel_size_nm: z,y,x in nm, for a volume that does not say it.
+        seed: of the synthetic tissue and of what is drawn.
+    """
+    from sectome.report.gallery import make_gallery
+
+    paths = make_gallery(str(output), names, volume, seed, labels, voxel_size_nm)
+    print(f"wrote {len(paths)} pictures to {output}")
 
 
 def demo(output: str = "demo", bundles: str = "bundles") -> None:
@@ -165,7 +221,9 @@ COMMANDS = {
     "phantom": phantom,
     "segment": segment,
     "evaluate": evaluate,
+    "fetch": fetch,
     "report": report,
+    "gallery": gallery,
     "demo": demo,
 }
 

@@ -1,21 +1,42 @@
-"""Units of length by the names that files use."""
+"""Units of length by the names that files use, and where in space a volume lies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from sectome.types import VoxelSize
 
+PointNm: TypeAlias = tuple[float, float, float]
+"""A position in nm along (z, y, x)."""
+
+ORIGIN: PointNm = (0.0, 0.0, 0.0)
+
 _NM_BY_NAMES = {
+    ("pm", "picometer", "picometers", "picometre", "picometres"): 1e-3,
     ("å", "angstrom", "angstroms", "ångström"): 0.1,
     ("nm", "nanometer", "nanometers", "nanometre", "nanometres"): 1.0,
     # The micro sign, the Greek letter, and ImageJ's way of writing it in ASCII are three spellings of one unit.
     ("um", "µm", "μm", "\\u00b5m", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"): 1e3,
-    ("mm", "millimeter", "millimeters", "millimetre"): 1e6,
-    ("cm", "centimeter", "centimeters", "centimetre"): 1e7,
-    ("m", "meter", "meters", "metre"): 1e9,
+    ("mm", "millimeter", "millimeters", "millimetre", "millimetres"): 1e6,
+    ("cm", "centimeter", "centimeters", "centimetre", "centimetres"): 1e7,
+    ("m", "meter", "meters", "metre", "metres"): 1e9,
 }
 _NM = {name: nm for names, nm in _NM_BY_NAMES.items() for name in names}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How large the voxels of a volume are and where it lies.
+
+    Attributes:
+        voxel_size_nm: Edge lengths along (z, y, x) in nm, None if unknown.
+        offset_nm: Where the first voxel lies, along (z, y, x) in nm.
+    """
+
+    voxel_size_nm: VoxelSize | None = None
+    offset_nm: PointNm = ORIGIN
 
 
 def unit_in_nm(unit: str | None) -> float | None:
@@ -34,4 +55,19 @@ def as_voxel_size(values: Sequence[float | None], nm: float | None = 1.0) -> Vox
         return None
     # Headers hold float32 and rationals: six digits keep 4.6 nm from becoming 4.599999.
     z, y, x = (float(f"{float(value or 0) * nm:.6g}") for value in values)
+    return z, y, x
+
+
+def as_point(values: Sequence[float | None], nm: float | None = 1.0, digits: int = 12) -> PointNm:
+    """Return coordinates as a point in nm, the origin if they are not three finite numbers or the unit is unknown.
+
+    Args:
+        values: Coordinates along (z, y, x), as a file gives them.
+        nm: How many nm the unit of `values` has, None if unknown.
+        digits: How many of a coordinate's digits mean something: 7 in float32.
+    """
+    if nm is None or len(values) != 3 or not all(value is not None and abs(value) < float("inf") for value in values):
+        return ORIGIN
+    # Adding 0.0 turns the -0.0 of a negated coordinate into 0.0.
+    z, y, x = (float(f"{float(value or 0) * nm:.{digits}g}") + 0.0 for value in values)
     return z, y, x

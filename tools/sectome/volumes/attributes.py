@@ -1,4 +1,4 @@
-"""Voxel sizes in the attributes of HDF5 and zarr datasets."""
+"""Voxel sizes and offsets in the attributes of HDF5 and zarr datasets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.geometry import as_voxel_size, unit_in_nm
+from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
 from sectome.types import VoxelSize
 
 _NM_BY_ATTRIBUTE = {
@@ -17,37 +17,52 @@ _NM_BY_ATTRIBUTE = {
     "resolution": 1.0,
     "voxel_size": 1.0,
 }
+_NM_BY_OFFSET = {"offset_nm": 1.0, "offset_nm_zyx": 1.0, "offset": 1.0}
+_IN_UNITS = ("resolution", "voxel_size", "offset")
 
 
-def voxel_size_from_attributes(attributes: Mapping[str, Any]) -> VoxelSize | None:
-    """Return the voxel size that a dataset's attributes give, z first, None if they give none.
+def placement_from_attributes(attributes: Mapping[str, Any]) -> Placement:
+    """Return the voxel size and the offset that a dataset's attributes give, z first.
 
-    Read are `voxel_size_nm`, ilastik's `element_size_um`, CREMI's `resolution` (nm) and the `voxel_size` of funlib,
-    the last two in the unit of the attribute `units` if there is one, else in nm.
+    Read are `voxel_size_nm`, ilastik's `element_size_um`, CREMI's `resolution` (nm) and the `voxel_size` of funlib;
+    `offset_nm`, and the `offset` of CREMI and funlib. `resolution`, `voxel_size` and `offset` count in the unit of the
+    attribute `units` if there is one, else in nm.
     """
-    for name, nm in _NM_BY_ATTRIBUTE.items():
-        if name not in attributes:
-            continue
-        values = np.atleast_1d(np.asarray(attributes[name]))
-        if values.dtype.kind not in "iuf":
-            continue
-        scale: float | None = nm
-        if name in ("resolution", "voxel_size") and "units" in attributes:
-            scale = _common_unit(attributes["units"])
-        if (size := as_voxel_size(values.tolist(), scale)) is not None:
-            return size
-    return None
+    offset = next((found for name, nm in _NM_BY_OFFSET.items() if (found := _triple(attributes, name, nm))), None)
+    return Placement(_voxel_size(attributes), as_point(*(offset or ((), None))))
 
 
-def attributes_of(voxel_size_nm: VoxelSize | None) -> dict[str, list[float]]:
-    """Return the attributes that this package writes: `voxel_size_nm`, and `resolution` for readers of CREMI's."""
-    if voxel_size_nm is None:
-        return {}
-    return {"voxel_size_nm": list(voxel_size_nm), "resolution": list(voxel_size_nm)}
+def attributes_of(placement: Placement) -> dict[str, list[float]]:
+    """Return the attributes that this package writes: `voxel_size_nm`, and CREMI's `resolution` and `offset`."""
+    attributes = {}
+    if placement.voxel_size_nm is not None:
+        attributes["voxel_size_nm"] = attributes["resolution"] = list(placement.voxel_size_nm)
+    if any(placement.offset_nm):
+        attributes["offset"] = list(placement.offset_nm)
+    return attributes
 
 
-def _common_unit(units: Any) -> float | None:
+def common_unit(units: Any) -> float | None:
+    """Return how many nm the one unit has that `units`, a name or a name for each axis, holds; None if there is none."""
     names = {
         name.decode() if isinstance(name, bytes) else str(name) for name in np.atleast_1d(np.asarray(units)).tolist()
     }
     return unit_in_nm(names.pop()) if len(names) == 1 else None
+
+
+def _voxel_size(attributes: Mapping[str, Any]) -> VoxelSize | None:
+    for name, nm in _NM_BY_ATTRIBUTE.items():
+        found = _triple(attributes, name, nm)
+        if found is not None and (size := as_voxel_size(*found)) is not None:
+            return size
+    return None
+
+
+def _triple(attributes: Mapping[str, Any], name: str, nm: float) -> tuple[list[float], float | None] | None:
+    """Return the numbers of an attribute and how many nm their unit has, None if there are no numbers."""
+    if name not in attributes:
+        return None
+    values = np.atleast_1d(np.asarray(attributes[name]))
+    if values.dtype.kind not in "iuf" or values.shape != (3,):
+        return None
+    return values.tolist(), common_unit(attributes["units"]) if name in _IN_UNITS and "units" in attributes else nm

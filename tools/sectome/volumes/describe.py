@@ -6,24 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from sectome.types import Array
+from sectome.volumes.blocks import CHUNK, iterate_blocks
+from sectome.volumes.progress import watched
+from sectome.volumes.sampling import is_label_like, sampled_sections
 from sectome.volumes.volume import Volume
-
-_SECTIONS_TO_SAMPLE = 5
-_LABEL_LIKE = 0.8
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
     """Return what `sectome info` shows, in types that JSON knows.
 
-    Five sections spread over the volume are read, one at a time.
+    Five sections spread over the volume are read, one at a time. A volume of floats is read whole, in slabs.
 
     Returns:
-        `name`, `shape` (Z, Y, X), `dtype`, `voxel_size_nm` and `extent_um` along (z, y, x) or None, `memory_bytes`,
-        `sampled_sections` (their z), `min`, `max`, `mean` over the finite voxels of these (None without any), and
-        `ids`: the number of ids but 0 in them if they look like labels, else None.
+        `name`, `shape` (Z, Y, X), `dtype`, `voxel_size_nm` and `extent_um` along (z, y, x) or None, `offset_nm`,
+        `levels` (`dataset`, `shape` and `voxel_size_nm` of each resolution, empty without a pyramid), `memory_bytes`,
+        `sampled_sections` (their z), `min`, `max`, `mean` over the finite voxels of these (None without any),
+        `not_finite` (the number of voxels of the volume that are nan or infinite; None unless it holds floats), and
+        `ids`: the number of ids but 0 in the sampled sections if they look like labels, else None.
     """
-    sampled = sorted({int(z) for z in np.linspace(0, volume.shape[0] - 1, _SECTIONS_TO_SAMPLE).round()})
+    sampled = sampled_sections(volume.shape[0])
     lows, highs, total, count = [], [], 0.0, 0
     ids: set[int] | None = set() if volume.dtype.kind in "iu" else None
     for z in sampled:
@@ -35,7 +36,7 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
             total += float(finite.sum(dtype=np.float64))
             count += finite.size
         if ids is not None:
-            ids = ids.union(np.unique(section).tolist()) if _is_label_like(section) else None
+            ids = ids.union(np.unique(section).tolist()) if is_label_like(section) else None
     size = volume.voxel_size_nm
     return {
         "name": volume.name,
@@ -45,17 +46,26 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
         "extent_um": None
         if size is None
         else [round(extent * length / 1e3, 6) for extent, length in zip(volume.shape, size, strict=True)],
+        "offset_nm": list(volume.offset_nm),
+        "levels": [
+            {
+                "dataset": level.dataset,
+                "shape": list(level.shape),
+                "voxel_size_nm": None if level.voxel_size_nm is None else list(level.voxel_size_nm),
+            }
+            for level in volume.levels
+        ],
         "memory_bytes": volume.nbytes,
         "sampled_sections": sampled,
         "min": min(lows, default=None),
         "max": max(highs, default=None),
         "mean": total / count if count else None,
+        "not_finite": _count_not_finite(volume) if volume.dtype.kind == "f" else None,
         "ids": len(ids - {0}) if ids else None,
     }
 
 
-def _is_label_like(section: Array) -> bool:
-    """Return whether neighbours along x mostly agree, as they do within objects and hardly in an image with noise."""
-    left, right = section[:, :-1], section[:, 1:]
-    in_objects = (left != 0) | (right != 0)
-    return bool((left == right)[in_objects].mean() >= _LABEL_LIKE) if in_objects.any() else True
+def _count_not_finite(volume: Volume) -> int:
+    with watched(volume, f"read {volume.path.name}") as slabs:
+        blocks = iterate_blocks(volume.shape, volume.dtype.itemsize, CHUNK)
+        return sum(int(np.count_nonzero(~np.isfinite(slabs[box]))) for box in blocks)

@@ -7,38 +7,101 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sectome.checks import InputError
-from sectome.types import VoxelSize
-from sectome.volumes import hdf5, nifti, numpy_files, sections, tiff, zarr
+from sectome.geometry import Placement
+from sectome.volumes import (
+    hdf5,
+    mrc,
+    n5,
+    nifti,
+    numpy_files,
+    ome_zarr,
+    precomputed,
+    sections,
+    tiff,
+    zarr,
+    zarr_metadata,
+    zarr_writer,
+)
 from sectome.volumes.blocks import Source
+from sectome.volumes.levels import Level
+from sectome.volumes.precomputed_info import PREFIX, resolve
 from sectome.volumes.reader import Reader
 
-Open = Callable[[Path, str | None], Reader]
-Write = Callable[[Path, str | None, Source, VoxelSize | None], None]
+# The first argument is a path, for a volume on a server its URL.
+Open = Callable[[Any, str | None], Reader]
+FindLevels = Callable[[Any, str | None], tuple[Level, ...]]
+Write = Callable[[Path, str | None, Source, Placement], None]
 
 
+def _has_one_level(path: Path, dataset: str | None) -> tuple[Level, ...]:
+    return ()
+
+
+def _is_any_folder(folder: Path) -> bool:
+    return True
+
+
+def _is_zarr_folder(folder: Path) -> bool:
+    return folder.name.lower().endswith(".zarr") or zarr_metadata.is_zarr_node(folder)
+
+
+# Functions by name and no lambdas: a volume is pickled with its format on its way to a worker.
 @dataclass(frozen=True)
 class Format:
-    """How volumes of one format are opened and written; `holds_datasets` if a path may end in `:dataset`."""
+    """How volumes of one format are opened and written.
+
+    Attributes:
+        name: What messages call it.
+        suffixes: How its files or folders end.
+        open: Makes a reader of a path and the name of a dataset.
+        write: Writes a source to a path and the name of a dataset.
+        holds_datasets: Whether a path may end in `:dataset`.
+        find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
+        is_folder: Tells whether a folder is one of the format; None if it is made of files.
+    """
 
     name: str
     suffixes: tuple[str, ...]
     open: Open
     write: Write
     holds_datasets: bool = False
+    find_levels: FindLevels = _has_one_level
+    is_folder: Callable[[Path], bool] | None = None
 
 
-SECTIONS = Format("folder of sections", (), sections.SectionsReader, sections.write_sections)
-ZARR = Format("zarr", (".zarr",), zarr.ZarrReader, zarr.write_zarr, holds_datasets=True)
+SECTIONS = Format("folder of sections", (), sections.SectionsReader, sections.write_sections, is_folder=_is_any_folder)
+PRECOMPUTED = Format(
+    "precomputed volume",
+    (".precomputed",),
+    precomputed.PrecomputedReader,
+    precomputed.write_precomputed,
+    find_levels=precomputed.find_scales,
+    is_folder=precomputed.is_precomputed,
+)
 FORMATS = (
     Format("TIFF", (".tif", ".tiff"), tiff.TiffReader, tiff.write_tiff),
     Format("HDF5", (".h5", ".hdf", ".hdf5"), hdf5.Hdf5Reader, hdf5.write_hdf5, holds_datasets=True),
-    ZARR,
+    Format("OME-Zarr", (".ome.zarr",), zarr.ZarrReader, ome_zarr.write_ome_zarr, True, zarr.find_zarr_levels),
+    Format(
+        "zarr",
+        (".zarr",),
+        zarr.ZarrReader,
+        zarr_writer.write_zarr,
+        True,
+        zarr.find_zarr_levels,
+        _is_zarr_folder,
+    ),
+    Format("N5", (".n5",), n5.N5Reader, n5.write_n5, True, n5.find_n5_levels, n5.is_n5_node),
+    PRECOMPUTED,
     Format("NIfTI", (".nii", ".nii.gz"), nifti.NiftiReader, nifti.write_nifti),
+    Format("MRC", (".mrc", ".map", ".rec"), mrc.MrcReader, mrc.write_mrc),
     Format("npy", (".npy",), numpy_files.NpyReader, numpy_files.write_npy),
     Format("npz", (".npz",), numpy_files.NpzReader, numpy_files.write_npz, holds_datasets=True),
 )
+_FOLDERS = (*(known for known in FORMATS if known.is_folder), SECTIONS)
 
 _CONTAINER_SUFFIXES = "|".join(
     re.escape(suffix) for known in FORMATS if known.holds_datasets for suffix in known.suffixes
@@ -48,9 +111,9 @@ _WITH_DATASET = re.compile(rf"(?P<path>.*(?:{_CONTAINER_SUFFIXES})):(?P<dataset>
 
 @dataclass(frozen=True)
 class Location:
-    """A path taken apart: the absolute path of the file or folder, the dataset inside of it, and the format."""
+    """A path taken apart: the absolute path (or the URL) of the volume, the dataset inside of it, and the format."""
 
-    path: Path
+    path: Path | str
     dataset: str | None
     format: Format
 
@@ -61,36 +124,49 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     Raises:
         InputError: If nothing is there, or its format is not known.
     """
-    path, dataset = _split(name)
-    if not path.exists():
+    place, dataset = _split(name)
+    if isinstance(place, str):
+        return Location(place, None, PRECOMPUTED)
+    if not place.exists():
         raise InputError(f"expected an existing volume, got {os.fspath(name)!r}, where there is nothing")
-    if path.is_dir():
-        is_zarr = path.name.lower().endswith(".zarr") or zarr.is_zarr_node(path)
-        return Location(path, dataset, ZARR if is_zarr else SECTIONS)
-    return Location(path, dataset, _by_suffix(path))
+    if os.fspath(name).startswith(PREFIX):
+        return Location(place, None, PRECOMPUTED)
+    if place.is_dir():
+        return Location(place, dataset, next(known for known in _FOLDERS if known.is_folder and known.is_folder(place)))
+    return Location(place, dataset, _by_suffix(place))
 
 
-def locate_output(name: str | os.PathLike[str]) -> Location:
+def locate_output(name: str | os.PathLike[str]) -> tuple[Path, str | None, Format]:
     """Return where a volume is to be written; a name with no suffix or a final slash means a folder of sections.
 
     Raises:
-        InputError: If the suffix is not a known one.
+        InputError: If the suffix is not a known one, or the output lies on a server.
     """
     path, dataset = _split(name)
-    if os.fspath(name).endswith(("/", os.sep)) and not path.name.lower().endswith(".zarr"):
-        return Location(path, None, SECTIONS)
+    if isinstance(path, str):
+        raise InputError(f"expected a folder to write a precomputed volume to, got {os.fspath(name)!r} on a server")
+    if os.fspath(name).startswith(PREFIX):
+        return path, None, PRECOMPUTED
+    is_named_folder = any(path.name.lower().endswith(known.suffixes) for known in FORMATS if known.is_folder)
+    if os.fspath(name).endswith(("/", os.sep)) and not is_named_folder:
+        return path, None, SECTIONS
     if not path.suffix and path.name:
-        return Location(path, None, SECTIONS)
+        return path, None, SECTIONS
     known = _by_suffix(path)
-    if path.is_dir() and known is not ZARR:
+    if path.is_dir() and not is_named_folder:
         raise InputError(f"expected a file to write, got the folder {path}")
-    return Location(path, dataset, known)
+    return path, dataset, known
 
 
-def _split(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
+def _split(name: str | os.PathLike[str]) -> tuple[Path | str, str | None]:
     text = os.fspath(name)
     dataset = None
-    if match := _WITH_DATASET.fullmatch(text):
+    if text.startswith(PREFIX):
+        place = resolve(text)
+        if isinstance(place, str):
+            return place, None
+        text = os.fspath(place)
+    elif match := _WITH_DATASET.fullmatch(text):
         text, dataset = match["path"], match["dataset"].strip("/")
         if not dataset:
             raise InputError(f"expected the name of a dataset after the colon, got {os.fspath(name)!r}")
@@ -102,4 +178,4 @@ def _by_suffix(path: Path) -> Format:
         if path.name.lower().endswith(known.suffixes):
             return known
     suffixes = ", ".join(suffix for known in FORMATS for suffix in known.suffixes)
-    raise InputError(f"expected a folder of numbered sections or one of {suffixes}, got {path.name!r}")
+    raise InputError(f"expected a folder of numbered sections, {PREFIX} or one of {suffixes}, got {path.name!r}")

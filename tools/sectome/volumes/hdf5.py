@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.types import Array, VoxelSize
-from sectome.volumes.attributes import attributes_of, voxel_size_from_attributes
+from sectome.geometry import Placement
+from sectome.types import Array
+from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.reader import (
     absent_dataset,
@@ -39,7 +40,7 @@ class Hdf5Reader:
             where = f"{path}:{self._dataset}"
             self.shape = check_three_axes(stored.shape or (), where)
             self.dtype = check_number_type(stored.dtype, where)
-            self.voxel_size_nm = voxel_size_from_attributes(stored.attrs)
+            self.placement = placement_from_attributes(stored.attrs)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X)."""
@@ -49,7 +50,7 @@ class Hdf5Reader:
         return voxels
 
 
-def write_hdf5(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write a chunked dataset; a named one goes into an existing file beside what that holds.
 
     Integers of two bytes and more, which are labels for the most part, are compressed by gzip, which every HDF5
@@ -75,7 +76,7 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, voxel_size_nm: V
                 compression="gzip" if is_labels else None,
                 compression_opts=1 if is_labels else None,
             )
-            stored.attrs.update(attributes_of(voxel_size_nm))
+            stored.attrs.update(attributes_of(placement))
             for box in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
                 stored[box] = np.asarray(source[box])
 

@@ -1,54 +1,77 @@
-"""OME-Zarr: which array is the full resolution, and how large its voxels are."""
+"""OME-Zarr images: which arrays are their levels, how large the voxels are and where they lie."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sectome.checks import InputError
-from sectome.geometry import as_voxel_size, unit_in_nm
-from sectome.types import AXES, VoxelSize
+from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
+from sectome.types import AXES
+
+VERSION = "0.5"
 
 
-def full_resolution(attributes: Mapping[str, Any]) -> str | None:
-    """Return the path of level 0 inside of the group, None if the group is no OME-Zarr image."""
-    images = _multiscales(attributes)
-    return str(images[0]["datasets"][0]["path"]) if images else None
+def multiscale_placements(attributes: Mapping[str, Any]) -> dict[str, Placement]:
+    """Return the placement of each level by its path inside of the group; nothing if the group is no OME-Zarr image.
 
-
-def multiscale_voxel_size(attributes: Mapping[str, Any], dataset: str) -> VoxelSize | None:
-    """Return the voxel size in nm of one level, None if the group says none or gives no units.
+    A level's scale and translation count, then those of the whole image. Without a scale or without units there is no
+    voxel size and no offset. Of several images in a group the first one counts.
 
     Args:
         attributes: Of the group, OME-NGFF 0.4 or 0.5.
-        dataset: Path of the level inside of the group.
 
     Raises:
         InputError: If the last three axes are not z, y, x.
     """
-    for image in _multiscales(attributes):
-        for level in image["datasets"]:
-            if str(level["path"]) == dataset:
-                return _scaled(image, level)
-    return None
+    images: list[Mapping[str, Any]] = attributes.get("ome", attributes).get("multiscales", [])
+    return {str(level["path"]): _placement(images[0], level) for level in images[0]["datasets"]} if images else {}
 
 
-def _scaled(image: Mapping[str, Any], level: Mapping[str, Any]) -> VoxelSize | None:
+def multiscale_attributes(name: str, levels: Mapping[str, Placement], unit: str | None, method: str) -> dict[str, Any]:
+    """Return the attributes of a group that holds an image (z, y, x) of these levels, as OME-NGFF 0.5.
+
+    Args:
+        name: Of the image.
+        levels: Placement by path, finest first, each with a voxel size.
+        unit: Of the placements, None if they count voxels of the finest level.
+        method: How a level was made from the finer one.
+    """
+    datasets = [
+        {
+            "path": path,
+            "coordinateTransformations": [
+                {"type": "scale", "scale": list(placement.voxel_size_nm or ())},
+                {"type": "translation", "translation": list(placement.offset_nm)},
+            ],
+        }
+        for path, placement in levels.items()
+    ]
+    axes = [{"name": axis, "type": "space", **({"unit": unit} if unit else {})} for axis in AXES]
+    image = {"name": name, "axes": axes, "datasets": datasets, "type": method}
+    return {"ome": {"version": VERSION, "multiscales": [image]}}
+
+
+def _placement(image: Mapping[str, Any], level: Mapping[str, Any]) -> Placement:
     axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", [])]
     names = [str(axis["name"]).lower() for axis in axes]
     if len(names) >= 3 and tuple(names[-3:]) != AXES:
         raise InputError(f"expected OME-Zarr axes that end in z, y, x, got {names}")
-    scale = [1.0] * len(axes)
-    transforms = [*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
-    scales = [transform["scale"] for transform in transforms if transform.get("type") == "scale"]
-    if len(axes) < 3 or not scales or any(len(factors) != len(axes) for factors in scales):
-        return None
-    for factors in scales:
-        scale = [length * factor for length, factor in zip(scale, factors, strict=True)]
+    scale, translation = [1.0] * len(axes), [0.0] * len(axes)
+    has_scale = False
+    for transform in (*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])):
+        values: Sequence[float] = transform.get(transform.get("type"), ())
+        if transform.get("type") in ("scale", "translation") and len(values) != len(axes):
+            return Placement()
+        if transform["type"] == "scale":
+            has_scale = True
+            scale = [length * factor for length, factor in zip(scale, values, strict=True)]
+            translation = [position * factor for position, factor in zip(translation, values, strict=True)]
+        elif transform["type"] == "translation":
+            translation = [position + step for position, step in zip(translation, values, strict=True)]
     nm = [unit_in_nm(axis.get("unit")) for axis in axes[-3:]]
-    return as_voxel_size([None if unit is None else length * unit for length, unit in zip(scale[-3:], nm, strict=True)])
-
-
-def _multiscales(attributes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    images: list[Mapping[str, Any]] = attributes.get("ome", attributes).get("multiscales", [])
-    return images
+    if len(nm) < 3 or not has_scale or None in nm:
+        return Placement()
+    in_nm = [length * (unit or 0) for length, unit in zip(scale[-3:], nm, strict=True)]
+    at_nm = [position * (unit or 0) for position, unit in zip(translation[-3:], nm, strict=True)]
+    return Placement(as_voxel_size(in_nm), as_point(at_nm))

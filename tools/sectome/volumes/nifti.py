@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,21 @@ import nibabel
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.geometry import as_voxel_size, unit_in_nm
-from sectome.types import Array, VoxelSize
+from sectome.geometry import ORIGIN, Placement, PointNm, as_point, as_voxel_size, unit_in_nm
+from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.replace import replacing
 
 _NM_IN_MM = 1e6
 _NO_EXTENSIONS = bytes(4)
+_FLOAT32_DIGITS = 7
 
 
 class NiftiReader:
-    """A NIfTI volume in its stored order, transposed to (Z, Y, X); of the affine only the zooms count.
+    """A NIfTI volume in its stored order, transposed to (Z, Y, X).
+
+    Of the affine the zooms count, and its translation as the offset if it neither turns nor mirrors the axes.
 
     A `.nii` is read by box. A `.nii.gz` is one stream without entry points and is held in memory after the first
     read.
@@ -37,8 +41,9 @@ class NiftiReader:
         # nibabel resets the slope in the header that it gives, and keeps the file's with the voxels.
         is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
         self.dtype = np.dtype(np.float32) if is_scaled else check_number_type(header.get_data_dtype(), str(path))
-        unit = header.get_xyzt_units()[0]
-        self.voxel_size_nm = as_voxel_size([float(zoom) for zoom in header.get_zooms()[:3]][::-1], unit_in_nm(unit))
+        nm = unit_in_nm(header.get_xyzt_units()[0])
+        size = as_voxel_size([float(zoom) for zoom in header.get_zooms()[:3]][::-1], nm)
+        self.placement = Placement(size, _offset(image, nm))
         self._voxels = image.dataobj
         self._is_compressed = path.name.lower().endswith(".gz")
         self._loaded: Array | None = None
@@ -61,7 +66,7 @@ class NiftiReader:
         return np.asarray(stored).T.astype(self.dtype, copy=False)
 
 
-def write_nifti(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+def write_nifti(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write NIfTI-1, section by section: its x runs fastest, as it does in (Z, Y, X).
 
     Raises:
@@ -75,14 +80,33 @@ def write_nifti(path: Path, dataset: str | None, source: Source, voxel_size_nm: 
     except nibabel.spatialimages.HeaderDataError as error:
         raise InputError(f"expected a volume that NIfTI can hold, got {source.dtype} {(z, y, x)}: {error}") from error
     header["vox_offset"] = len(header.binaryblock) + len(_NO_EXTENSIONS)
-    if voxel_size_nm is not None:
-        zooms = [length / _NM_IN_MM for length in reversed(voxel_size_nm)]
+    if placement.voxel_size_nm is not None:
+        zooms = [length / _NM_IN_MM for length in reversed(placement.voxel_size_nm)]
         header.set_zooms(zooms)
         header.set_xyzt_units("mm")
-        header.set_sform(np.diag([*zooms, 1.0]), code="scanner")
+        affine = np.diag([*zooms, 1.0])
+        affine[:3, 3] = [position / _NM_IN_MM for position in reversed(placement.offset_nm)]
+        header.set_sform(affine, code="scanner")
+    elif any(placement.offset_nm):
+        warnings.warn(
+            f"{path.name} cannot hold the offset {placement.offset_nm} nm without a voxel size",
+            UserWarning,
+            stacklevel=3,
+        )
     with replacing(path) as partial:
         compressed = path.name.lower().endswith(".gz")
         with gzip.open(partial, "wb", compresslevel=1) if compressed else open(partial, "wb") as file:
             file.write(header.binaryblock + _NO_EXTENSIONS)
             for section in iterate_sections(source):
                 file.write(section.tobytes())
+
+
+def _offset(image: Any, nm: float | None) -> PointNm:
+    """Return the translation of the affine (x, y, z) as a point in nm; an image without an affine has none."""
+    header = image.header
+    if not (header["sform_code"] or header["qform_code"]):
+        return ORIGIN
+    turn = image.affine[:3, :3]
+    if not (np.diag(turn) > 0).all() or not np.allclose(turn, np.diag(np.diag(turn)), atol=1e-6 * np.abs(turn).max()):
+        return ORIGIN
+    return as_point([float(position) for position in image.affine[2::-1, 3]], nm, digits=_FLOAT32_DIGITS)

@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.types import Array, VoxelSize
-from sectome.volumes.attributes import voxel_size_from_attributes
+from sectome.geometry import Placement
+from sectome.types import Array
+from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import absent_dataset, check_number_type, check_three_axes, choose_dataset, list_datasets
 from sectome.volumes.replace import replacing
 
 _DEFAULT_ARRAY = "volume"
 _SIZE_ARRAYS = ("voxel_size_nm_zyx", "voxel_size_nm")
+_OFFSET_ARRAYS = ("offset_nm_zyx", "offset_nm")
 
 
 class NpyReader:
-    """A `.npy` array, mapped into memory; the format has no place for a voxel size."""
+    """A `.npy` array, mapped into memory; the format has no place for a voxel size or an offset."""
 
-    voxel_size_nm: VoxelSize | None = None
+    placement = Placement()
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -50,8 +52,8 @@ class NpzReader:
         self.shape = check_three_axes(shape, f"{path}:{self._name}")
         self.dtype = check_number_type(dtype, f"{path}:{self._name}")
         with np.load(path, allow_pickle=False) as arrays:
-            self.voxel_size_nm = voxel_size_from_attributes(
-                {name: arrays[name] for name in _SIZE_ARRAYS if name in headers}
+            self.placement = placement_from_attributes(
+                {name: arrays[name] for name in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS) if name in headers}
             )
         self._loaded: Array | None = None
 
@@ -64,10 +66,12 @@ class NpzReader:
         return self._loaded[z, y, x]
 
 
-def write_npy(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
-    """Write a `.npy` section by section, with a warning that the voxel size is lost."""
-    if voxel_size_nm is not None:
-        warnings.warn(f"{path.name} cannot hold the voxel size {voxel_size_nm} nm", UserWarning, stacklevel=3)
+def write_npy(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+    """Write a `.npy` section by section, with a warning that the voxel size and the offset are lost."""
+    lost = [f"the voxel size {placement.voxel_size_nm} nm"] if placement.voxel_size_nm else []
+    lost += [f"the offset {placement.offset_nm} nm"] if any(placement.offset_nm) else []
+    if lost:
+        warnings.warn(f"{path.name} cannot hold {' and '.join(lost)}", UserWarning, stacklevel=3)
     description = np.lib.format.dtype_to_descr(source.dtype)
     header = {"descr": description, "fortran_order": False, "shape": tuple(source.shape)}
     with replacing(path) as partial, open(partial, "wb") as file:
@@ -76,17 +80,20 @@ def write_npy(path: Path, dataset: str | None, source: Source, voxel_size_nm: Vo
             file.write(section.tobytes())
 
 
-def write_npz(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+def write_npz(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write a compressed `.npz`, which takes the whole volume into memory; a named array joins those of the file.
 
-    The voxel size is the array `voxel_size_nm_zyx`, one for the whole file.
+    The voxel size and the offset are the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, one for the whole file.
     """
     kept: dict[str, Any] = {}
     if path.exists():
         kept = _arrays_to_keep(path, dataset)
-    if voxel_size_nm is not None:
+    if placement.voxel_size_nm is not None:
         kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
-        kept[_SIZE_ARRAYS[0]] = np.asarray(voxel_size_nm, dtype=np.float64)
+        kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
+    if any(placement.offset_nm):
+        kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
+        kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
     kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **kept)
@@ -98,7 +105,7 @@ def _arrays_to_keep(path: Path, dataset: str | None) -> dict[str, Any]:
             others = {name: arrays[name] for name in arrays.files if name != dataset}
     except (OSError, ValueError, zipfile.BadZipFile):
         return {}
-    volumes = {name: array.shape for name, array in others.items() if name not in _SIZE_ARRAYS}
+    volumes = {name: array.shape for name, array in others.items() if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)}
     if dataset is not None:
         return others
     if len(volumes) > 1:

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""By colour type: grey, RGB, palette of RGB, grey with alpha, RGB with alpha."""
 
 
-def read_png_header(path: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
-    """Return the shape (Y, X) and the type of a PNG's voxels.
+def read_png_header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
+    """Return the shape (Y, X) and the type of a PNG's voxels, and how many channels they have, alpha included.
 
     Raises:
         ValueError: If the file is no PNG.
     """
     with open(path, "rb") as file:
-        start = file.read(25)
-    if len(start) < 25 or not start.startswith(_SIGNATURE):
+        start = file.read(26)
+    if len(start) < 26 or not start.startswith(_SIGNATURE):
         raise ValueError("it does not start as a PNG does")
-    width, height, bits = struct.unpack(">IIB", start[16:25])
-    return (height, width), np.dtype(np.uint16 if bits == 16 else np.uint8)
+    width, height, bits, colour_type = struct.unpack(">IIBB", start[16:26])
+    return (height, width), np.dtype(np.uint16 if bits == 16 else np.uint8), _CHANNELS.get(colour_type, 1)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.types import Array, Shape3, VoxelSize
+from sectome.geometry import Placement
+from sectome.types import Array, Shape3
 
 
 class Reader(Protocol):
@@ -19,19 +20,19 @@ class Reader(Protocol):
     Attributes:
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
-        voxel_size_nm: What the file says, None if it says nothing that has a unit.
+        placement: The voxel size and the offset that the file gives.
     """
 
     shape: Shape3
     dtype: np.dtype[Any]
-    voxel_size_nm: VoxelSize | None
+    placement: Placement
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
 
 
 @contextmanager
-def readable(path: Path, format_name: str) -> Iterator[None]:
+def readable(path: Path | str, format_name: str) -> Iterator[None]:
     """Turn whatever a library raises about a file into an `InputError` that names the file."""
     try:
         yield

@@ -13,9 +13,11 @@ import numpy as np
 import tifffile
 
 from sectome.checks import InputError
-from sectome.types import Array, VoxelSize
-from sectome.volumes.attributes import voxel_size_from_attributes
+from sectome.geometry import Placement
+from sectome.types import Array
+from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
 from sectome.volumes.replace import replacing
@@ -23,35 +25,40 @@ from sectome.volumes.replace import replacing
 _SUFFIXES = (".png", ".tif", ".tiff")
 _SIDECAR = "volume.json"
 _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
-_COLOUR_CHANNELS = (3, 4)
 
 
 class SectionsReader:
     """A folder of images of one shape and type, in the order of the one number that changes in their names.
 
-    The voxel size is that of `volume.json` in the folder, which `write_sections` writes.
+    Voxel size and offset are those of `volume.json` in the folder, which `write_sections` writes. Sections stored as
+    colour are read as grey, with a warning, if their channels are equal.
     """
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._files = _sorted_sections(path)
-        shape, self.dtype = _header(self._files[0])
+        headers = [_header(file) for file in self._files]
+        shape, self.dtype, _ = headers[0]
         self.shape = check_three_axes((len(self._files), *shape), str(path))
-        for file in self._files[1:]:
-            if (found := _header(file)) != (shape, self.dtype):
+        for file, (found, dtype, _) in zip(self._files, headers, strict=True):
+            if (found, dtype) != (shape, self.dtype):
                 raise InputError(
                     f"expected sections of one shape, {shape} {self.dtype} as in {self._files[0].name}, got "
-                    f"{found[0]} {found[1]} in {file}"
+                    f"{found} {dtype} in {file}"
                 )
-        self.voxel_size_nm = None
+        coloured = [file for file, header in zip(self._files, headers, strict=True) if header[2] in COLOUR_CHANNELS]
+        if coloured:
+            _read_section(coloured[0], shape)
+            warn_of_colour(str(path))
+        self.placement = Placement()
         if (path / _SIDECAR).is_file():
-            self.voxel_size_nm = voxel_size_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
+            self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), decoding the sections that it touches."""
         return np.stack([_read_section(file, self.shape[1:])[y, x] for file in self._files[z]])
 
 
-def write_sections(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+def write_sections(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types.
 
     Raises:
@@ -72,8 +79,8 @@ def write_sections(path: Path, dataset: str | None, source: Source, voxel_size_n
                 file.write_bytes(imagecodecs.png_encode(section, level=1))
             else:
                 tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
-        if voxel_size_nm is not None:
-            (partial / _SIDECAR).write_text(json.dumps({"voxel_size_nm": voxel_size_nm}), encoding="utf-8")
+        if attributes := attributes_of(placement):
+            (partial / _SIDECAR).write_text(json.dumps(attributes), encoding="utf-8")
 
 
 def _sorted_sections(folder: Path) -> list[Path]:
@@ -110,16 +117,18 @@ def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
     return list(zip(files, varying[0], strict=True))
 
 
-def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
+def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
+    """Return shape (Y, X), type and number of channels of a section."""
     with readable(file, "image"):
         if file.suffix.lower() == ".png":
             return read_png_header(file)
         with tifffile.TiffFile(file) as tiff:
             image = tiff.series[0]
-            shape = image.shape[:-1] if _is_colour(image.shape) else image.shape
+            channels = image.shape[-1] if len(image.shape) == 3 and image.shape[-1] in COLOUR_CHANNELS else 1
+            shape = image.shape if channels == 1 else image.shape[:-1]
             if len(shape) != 2 or len(tiff.series) > 1:
                 raise InputError(f"expected one section in {file}, got shape {image.shape}")
-            return (shape[0], shape[1]), check_number_type(image.dtype, str(file))
+            return (shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels
 
 
 def _read_section(file: Path, shape: tuple[int, int]) -> Array:
@@ -127,19 +136,7 @@ def _read_section(file: Path, shape: tuple[int, int]) -> Array:
         is_png = file.suffix.lower() == ".png"
         section: Array = imagecodecs.png_decode(file.read_bytes()) if is_png else tifffile.imread(file)
     if section.ndim == 3:
-        section = _single_channel(section, file)
+        section = grey_channel(section, str(file))
     if section.shape != shape:
         raise InputError(f"expected a section of shape {shape}, got {section.shape} in {file}")
     return section
-
-
-def _single_channel(section: Array, file: Path) -> Array:
-    """Return one channel of an image (Y, X, C) whose colours are all grey; the alpha channel is not a colour."""
-    colours = section[..., : 3 if section.shape[-1] in _COLOUR_CHANNELS else 1]
-    if not (colours == colours[..., :1]).all():
-        raise InputError(f"expected grey sections, got colour in {file}")
-    return colours[..., 0]
-
-
-def _is_colour(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[-1] in _COLOUR_CHANNELS

@@ -1,8 +1,8 @@
-"""The one process that may use tensorstore.
+"""The one process that may use tensorstore, and the cache that all its volumes share.
 
 tensorstore keeps threads, which a fork does not copy: a child that uses it after its parent did is aborted by the
-library. Opening a zarr volume therefore reads JSON only, and a forked child may read voxels as long as its parent has
-not. Where the parent has, the child gets a sentence in place of the abort.
+library. Opening a volume in chunks therefore reads JSON only, and a forked child may read voxels as long as its parent
+has not. Where the parent has, the child gets a sentence in place of the abort.
 """
 
 from __future__ import annotations
@@ -14,17 +14,51 @@ import tensorstore as ts
 
 from sectome.checks import InputError
 
+CACHE_VARIABLE = "SECTOME_CACHE_MB"
+"""Environment variable: MiB of decoded chunks that a process keeps at most, over all of its volumes."""
+
+_DEFAULT_CACHE_MB = 512
+
 _process: int | None = None
+_context: ts.Context | None = None
+
+
+class LazyStore:
+    """A tensorstore that opens when it is first called for, by the process that calls."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._store: Any = None
+
+    def __call__(self) -> Any:
+        """Return the open store.
+
+        Raises:
+            InputError: If this process was forked from one that used tensorstore.
+        """
+        check_not_forked()
+        if self._store is None:
+            self._store = open_store(self._spec, open=True, read=True)
+        return self._store
 
 
 def open_store(spec: dict[str, Any], **options: Any) -> Any:
     """Open a tensorstore.
 
     Raises:
-        InputError: If this process was forked from one that used tensorstore.
+        InputError: If this process was forked from one that used tensorstore, or `SECTOME_CACHE_MB` is no number.
     """
+    global _context
     check_not_forked()
-    return ts.open(spec, **options).result()
+    if _context is None:
+        _context = ts.Context(
+            {
+                "cache_pool": {"total_bytes_limit": _cache_bytes()},
+                # The library's 32 attempts keep a user waiting for minutes when a server is gone.
+                "http_request_retries": {"max_retries": 5, "initial_delay": "200ms", "max_delay": "5s"},
+            }
+        )
+    return ts.open(spec, context=_context, **options).result()
 
 
 def check_not_forked() -> None:
@@ -32,7 +66,15 @@ def check_not_forked() -> None:
     global _process
     if _process not in (None, os.getpid()):
         raise InputError(
-            "expected a process that was not forked after reading or writing zarr, got one that was: start the "
-            "workers with multiprocessing_context='forkserver' or 'spawn', or first read inside of them"
+            "expected a process that was not forked after reading or writing zarr, n5 or precomputed, got one that "
+            "was: start the workers with multiprocessing_context='forkserver' or 'spawn', or first read inside of them"
         )
     _process = os.getpid()
+
+
+def _cache_bytes() -> int:
+    text = os.environ.get(CACHE_VARIABLE, str(_DEFAULT_CACHE_MB))
+    try:
+        return int(text if int(text) >= 0 else "negative") * 2**20
+    except ValueError:
+        raise InputError(f"{CACHE_VARIABLE} must be a whole number of MiB, got {text!r}") from None

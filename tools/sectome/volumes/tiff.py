@@ -14,18 +14,24 @@ import numpy as np
 import tifffile
 
 from sectome.checks import InputError
-from sectome.types import Array, VoxelSize
+from sectome.geometry import Placement
+from sectome.types import Array
+from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.replace import replacing
-from sectome.volumes.tiff_metadata import tiff_voxel_size
+from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _CLASSIC_TIFF_BYTES = 4 * 2**30 - 2**25
 
 
 class TiffReader:
-    """A TIFF stack: mapped into memory where its voxels lie in one piece, else decoded section by section."""
+    """A TIFF stack: mapped into memory where its voxels lie in one piece, else decoded section by section.
+
+    A stack stored as colour is read as grey, with a warning, if its channels are equal.
+    """
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._path = path
@@ -35,8 +41,11 @@ class TiffReader:
             shape, dtype, self._pages, offset = _find_stack(file, path)
             self.shape = check_three_axes(shape, str(path))
             self.dtype = check_number_type(dtype, str(path))
-            self.voxel_size_nm = tiff_voxel_size(file)
+            self.placement = tiff_placement(file)
             self._check_complete(offset)
+            if "S" in file.series[0].axes:
+                self._section(0)
+                warn_of_colour(str(path))
             self._mapped: np.memmap[Any, Any] | None = None
             if offset is not None:
                 stored = dtype.newbyteorder(file.byteorder)
@@ -55,10 +64,17 @@ class TiffReader:
             self._file.filehandle.open()
             try:
                 for i, section in enumerate(sections):
-                    voxels[i] = self._pages[section].asarray().reshape(self.shape[1:])[y, x]
+                    voxels[i] = self._section(section)[y, x]
             finally:
                 self._file.filehandle.close()
         return voxels
+
+    def _section(self, z: int) -> Array:
+        page = self._pages[z]
+        image: Array = page.asarray()
+        if "S" in page.axes:
+            image = grey_channel(np.moveaxis(image, page.axes.index("S"), -1), f"section {z} of {self._path}")
+        return image.reshape(self.shape[1:])
 
     def _check_complete(self, offset: int | None) -> None:
         if offset is not None:
@@ -70,22 +86,25 @@ class TiffReader:
             raise InputError(f"expected a complete TIFF of {end} bytes or more, got {size} in {self._path}")
 
 
-def write_tiff(path: Path, dataset: str | None, source: Source, voxel_size_nm: VoxelSize | None) -> None:
+def write_tiff(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write an uncompressed stack that can be mapped into memory.
 
     ImageJ's metadata is used where ImageJ knows the type (uint8, uint16, float32), the file is below 4 GiB and no
-    axis is one voxel long, which ImageJ would drop; else a JSON description that holds `voxel_size_nm`.
+    axis is one voxel long, which ImageJ would drop; else a JSON description that holds `voxel_size_nm` and `offset`.
     """
     nbytes = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
     is_big = nbytes > _CLASSIC_TIFF_BYTES
+    size = placement.voxel_size_nm
     for_imagej = source.dtype.name in _IMAGEJ_TYPES and not is_big and min(source.shape) > 1
+    # ImageJ counts an offset in voxels.
+    for_imagej = for_imagej and (size is not None or not any(placement.offset_nm))
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None
-    if voxel_size_nm is not None and for_imagej:
-        metadata |= {"spacing": voxel_size_nm[0], "unit": "nm"}
-        resolution = tuple(_pixels_per_nm(length) for length in (voxel_size_nm[2], voxel_size_nm[1]))
-    elif voxel_size_nm is not None:
-        metadata |= {"voxel_size_nm": list(voxel_size_nm)}
+    if not for_imagej:
+        metadata |= attributes_of(placement)
+    elif size is not None:
+        metadata |= {"spacing": size[0], "unit": "nm", **imagej_origin(placement)}
+        resolution = tuple(_pixels_per_nm(length) for length in (size[2], size[1]))
     with replacing(path) as partial:
         tifffile.imwrite(
             partial,
@@ -110,15 +129,19 @@ def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], n
     if len(series) != 1:
         raise InputError(f"expected one stack in {path}, got {len(series)} images of {len(shapes)} shapes")
     stack = series[0]
+    shape = stack.shape
     if "S" in stack.axes:
-        raise InputError(f"expected grey values, got colour in shape {stack.shape} in {path}")
-    check_three_axes(stack.shape, str(path))
-    if stack.dataoffset is not None and file.pages.first.is_memmappable:
-        return stack.shape, stack.dtype, [], int(stack.dataoffset)
+        at = stack.axes.index("S")
+        if shape[at] not in COLOUR_CHANNELS:
+            raise InputError(f"expected grey values or colour, got {shape[at]} channels in shape {shape} in {path}")
+        shape = shape[:at] + shape[at + 1 :]
+    check_three_axes(shape, str(path))
+    if shape == stack.shape and stack.dataoffset is not None and file.pages.first.is_memmappable:
+        return shape, stack.dtype, [], int(stack.dataoffset)
     pages = list(stack.pages)
-    if len(pages) != stack.shape[0] or any(page is None for page in pages):
-        raise InputError(f"expected one page for each of {stack.shape[0]} sections, got {len(pages)} pages in {path}")
-    return stack.shape, stack.dtype, pages, None
+    if len(pages) != shape[0] or any(page is None for page in pages):
+        raise InputError(f"expected one page for each of {shape[0]} sections, got {len(pages)} pages in {path}")
+    return shape, stack.dtype, pages, None
 
 
 class _Complaints(logging.Handler):

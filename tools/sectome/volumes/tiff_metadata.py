@@ -1,4 +1,4 @@
-"""Voxel sizes in the metadata of TIFF: this package's JSON, OME-XML, ImageJ."""
+"""Voxel sizes and offsets in the metadata of TIFF: this package's JSON, OME-XML, ImageJ."""
 
 from __future__ import annotations
 
@@ -7,29 +7,43 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from sectome.geometry import as_voxel_size, unit_in_nm
-from sectome.types import VoxelSize
-from sectome.volumes.attributes import voxel_size_from_attributes
+from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
+from sectome.types import AXES, VoxelSize
+from sectome.volumes.attributes import placement_from_attributes
+
+_DIGITS = 9
 
 
-def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
-    """Return the voxel size that a TIFF gives along z, y and x with a unit, None if it gives none.
+def tiff_placement(file: tifffile.TiffFile) -> Placement:
+    """Return the voxel size that a TIFF gives along z, y and x with a unit, and its offset.
 
-    The resolution tags alone say nothing of z, so they count only together with ImageJ's spacing.
+    The resolution tags alone say nothing of z, so they count only together with ImageJ's spacing. The offset is that
+    of this package's JSON or ImageJ's origin.
     """
-    return _from_json(file.pages.first.description) or _from_ome(file.ome_metadata) or _from_imagej(file)
+    ome = _size_from_ome(file.ome_metadata)
+    found = _from_json(file.pages.first.description) or (Placement(ome) if ome else _from_imagej(file))
+    return found or Placement()
 
 
-def _from_json(description: str) -> VoxelSize | None:
+def imagej_origin(placement: Placement) -> dict[str, float]:
+    """Return ImageJ's properties for an offset: the voxel (x, y, z) that lies in the origin of space."""
+    size = placement.voxel_size_nm
+    if size is None or not any(placement.offset_nm):
+        return {}
+    return {f"{axis}origin": -placement.offset_nm[i] / size[i] for i, axis in enumerate(AXES)}
+
+
+def _from_json(description: str) -> Placement | None:
     if not description.lstrip().startswith("{"):
         return None
     try:
-        return voxel_size_from_attributes(json.loads(description))
+        placement = placement_from_attributes(json.loads(description))
     except ValueError:
         return None
+    return None if placement == Placement() else placement
 
 
-def _from_ome(xml: str | None) -> VoxelSize | None:
+def _size_from_ome(xml: str | None) -> VoxelSize | None:
     if not xml:
         return None
     try:
@@ -49,11 +63,15 @@ def _from_ome(xml: str | None) -> VoxelSize | None:
     return as_voxel_size(sizes)
 
 
-def _from_imagej(file: tifffile.TiffFile) -> VoxelSize | None:
+def _from_imagej(file: tifffile.TiffFile) -> Placement | None:
     metadata = file.imagej_metadata or {}
     tags = file.pages.first.tags
     lengths: list[float | None] = [metadata.get("spacing")]
     for name in ("YResolution", "XResolution"):
         pixels, units = tags[name].value if name in tags else (0, 0)
         lengths.append(units / pixels if pixels else None)
-    return as_voxel_size(lengths, unit_in_nm(metadata.get("unit")))
+    size = as_voxel_size(lengths, unit_in_nm(metadata.get("unit")))
+    if size is None:
+        return None
+    origin = [float(metadata.get(f"{axis}origin", 0)) for axis in AXES]
+    return Placement(size, as_point([-at * length for at, length in zip(origin, size, strict=True)], digits=_DIGITS))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sectome.checks import InputError, check_triple
+from sectome.geometry import PointNm
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.formats import Location, locate_existing
 from sectome.volumes.indexing import split_index
+from sectome.volumes.levels import Level, choose_level
 from sectome.volumes.reader import Reader, readable
 
 
@@ -21,37 +24,47 @@ class Volume:
     """Voxels (Z, Y, X) in a file; slicing reads what it needs and returns a new numpy array.
 
     `volume[z, y, x]` takes integers and slices as numpy does, `np.asarray(volume)` reads everything. A volume can be
-    pickled and used after a fork: each process opens the file for itself when it first reads. Only zarr has a limit,
-    see `sectome.volumes.tensorstore_process`.
+    pickled and used after a fork: each process opens the file for itself when it first reads. Only zarr, n5
+    and precomputed have a limit, see `sectome.volumes.tensorstore_process`.
 
     Attributes:
         name: What the user called it, dataset included.
-        path: The file or folder.
-        dataset: The dataset inside of a container, as the user named it, or None.
+        path: The file or folder; for a volume on a server its URL, as a path that has a name.
+        dataset: The dataset inside of a container, as the user named it or as the level that was chosen, or None.
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
         voxel_size_nm: Edge lengths along (z, y, x) in nm, None if neither the file nor the user gave them.
+        offset_nm: Where the file puts the first voxel along (z, y, x), in nm; 0 if it says nothing.
+        levels: The resolutions to choose from where the path names a pyramid, in the file's order; else none.
     """
 
     ndim = 3
 
-    def __init__(self, name: str, location: Location, voxel_size_nm: VoxelSize | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        location: Location,
+        voxel_size_nm: VoxelSize | None = None,
+        levels: tuple[Level, ...] = (),
+    ) -> None:
         self.name = name
+        self.levels = levels
         self._location = location
         reader = self._open()
         self.shape: Shape3 = reader.shape
         self.dtype: np.dtype[Any] = reader.dtype
-        self.voxel_size_nm = voxel_size_nm or reader.voxel_size_nm
-        self.stored_voxel_size_nm = reader.voxel_size_nm
+        self.stored_voxel_size_nm = reader.placement.voxel_size_nm
+        self.voxel_size_nm = voxel_size_nm or self.stored_voxel_size_nm
+        self.offset_nm: PointNm = reader.placement.offset_nm
 
     @property
     def path(self) -> Path:
         """The file or folder, absolute."""
-        return self._location.path
+        return Path(self._location.path)
 
     @property
     def dataset(self) -> str | None:
-        """The dataset inside of a container, as the user named it."""
+        """The dataset inside of a container."""
         return self._location.dataset
 
     @property
@@ -82,7 +95,7 @@ class Volume:
         if any(part.start == part.stop for part in box):
             extents = [len(range(part.start, part.stop, part.step)) for part in box]
             return np.empty(extents, dtype=self.dtype)[after]
-        with readable(self.path, self._location.format.name):
+        with readable(self._location.path, self._location.format.name):
             voxels = self._open().read(*box)
         array = np.require(np.asarray(voxels)[after], dtype=self.dtype, requirements=["C", "W"])
         return array if array.ndim else array[()]
@@ -101,28 +114,44 @@ class Volume:
         if self.__dict__.get("_process") != os.getpid():
             # HDF5 shares one file between handles of a process, so the inherited one must go before a new one opens.
             self._reader: Reader | None = None
-            with readable(self.path, self._location.format.name):
-                self._reader = self._location.format.open(self.path, self._location.dataset)
+            with readable(self._location.path, self._location.format.name):
+                self._reader = self._location.format.open(self._location.path, self._location.dataset)
             self._process = os.getpid()
         assert self._reader is not None
         return self._reader
 
 
-def open_volume(path: str | os.PathLike[str], *, voxel_size_nm: Sequence[float] | None = None) -> Volume:
+def open_volume(
+    path: str | os.PathLike[str],
+    *,
+    voxel_size_nm: Sequence[float] | None = None,
+    near_voxel_size_nm: Sequence[float] | None = None,
+) -> Volume:
     """Open a volume without reading its voxels.
 
     Args:
-        path: A file whose suffix names the format, a folder of numbered sections, or a container with a dataset after
-            a colon (`vol.h5:volumes/raw`). A container that holds one 3D dataset needs no name.
+        path: A file whose suffix names the format, a folder of numbered sections, a container with a dataset after
+            a colon (`vol.h5:volumes/raw`), or `precomputed://` and a folder or URL. A container that holds one 3D
+            dataset needs no name.
         voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm. They are needed where the file says none, and
             win with a `UserWarning` where the file says otherwise.
+        near_voxel_size_nm: Of a pyramid, take the level whose voxels along (z, y, x) in nm are nearest to these; the
+            finest one without. Where there is one resolution this changes nothing, with a `UserWarning`.
 
     Raises:
         InputError: If there is no such volume, it is damaged or has not three axes, or the voxel size is not three
             positive numbers.
     """
     given = None if voxel_size_nm is None else check_triple(voxel_size_nm, "voxel_size_nm")
-    volume = Volume(os.fspath(path), locate_existing(path), given)
+    near = None if near_voxel_size_nm is None else check_triple(near_voxel_size_nm, "near_voxel_size_nm")
+    name, location = os.fspath(path), locate_existing(path)
+    with readable(location.path, location.format.name):
+        levels = location.format.find_levels(location.path, location.dataset)
+    if levels:
+        location = replace(location, dataset=choose_level(levels, near, name).dataset)
+    if near is not None and len(levels) < 2:
+        warnings.warn(f"near_voxel_size_nm changes nothing: {name} has one resolution", UserWarning, stacklevel=2)
+    volume = Volume(name, location, given, levels)
     stored = volume.stored_voxel_size_nm
     if given is not None and stored is not None and not np.allclose(given, stored, rtol=1e-3, atol=0):
         warnings.warn(
@@ -131,15 +160,22 @@ def open_volume(path: str | os.PathLike[str], *, voxel_size_nm: Sequence[float] 
     return volume
 
 
-def open_with_default_size(path: str | os.PathLike[str], default_size_nm: Sequence[float] | None = None) -> Volume:
+def open_with_default_size(
+    path: str | os.PathLike[str],
+    default_size_nm: Sequence[float] | None = None,
+    near_voxel_size_nm: Sequence[float] | None = None,
+) -> Volume:
     """Open a volume that takes a voxel size only where its file says none: one setting for many files.
 
     Args:
         path: as `open_volume`.
         default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without.
+        near_voxel_size_nm: as `open_volume`.
     """
-    volume = open_volume(path)
-    return open_volume(path, voxel_size_nm=default_size_nm) if volume.voxel_size_nm is None else volume
+    volume = open_volume(path, near_voxel_size_nm=near_voxel_size_nm)
+    if volume.voxel_size_nm is not None:
+        return volume
+    return open_volume(path, voxel_size_nm=default_size_nm, near_voxel_size_nm=near_voxel_size_nm)
 
 
 def require_voxel_size(volume: Volume) -> VoxelSize:

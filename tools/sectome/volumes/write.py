@@ -9,40 +9,61 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError, check_triple
+from sectome.geometry import ORIGIN, Placement, PointNm, as_point
 from sectome.types import Array
 from sectome.volumes.blocks import Source
 from sectome.volumes.formats import locate_output
+from sectome.volumes.progress import watched
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.volume import Volume
 
 
 def write_volume(
-    path: str | os.PathLike[str], array: Array | Volume | Any, *, voxel_size_nm: Sequence[float] | None = None
+    path: str | os.PathLike[str],
+    array: Array | Volume | Any,
+    *,
+    voxel_size_nm: Sequence[float] | None = None,
+    offset_nm: Sequence[float] | None = None,
 ) -> None:
-    """Write a volume, keeping its type and its voxel size; the output appears under its name when it is complete.
+    """Write a volume, keeping type, voxel size and offset; the output appears under its name when it is complete.
 
-    A `Volume` is read and written in slabs. An existing file is replaced. A dataset named after a colon is put into
+    A `Volume` is read and written in slabs, with a bar on a terminal. What a format cannot hold of voxel size and
+    offset is said in a `UserWarning`. An existing file is replaced. A dataset named after a colon is put into
     its container beside the others (`labels.h5:volumes/labels`). Missing folders are created.
 
     Args:
         path: The output; its suffix names the format, no suffix or a final slash a folder of sections.
         array: Voxels (Z, Y, X): booleans, integers or floats.
         voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm; without it a `Volume` keeps its own.
+        offset_nm: Where the first voxel lies along (z, y, x) in nm; without it a `Volume` keeps its own.
 
     Raises:
         InputError: If the suffix is unknown, the array has not three axes, the format cannot hold its type, or the
             output is a container or folder that holds something else.
     """
-    location = locate_output(path)
+    place, dataset, known = locate_output(path)
     source: Source = array if isinstance(array, Volume) else np.asarray(array)
     check_three_axes(tuple(source.shape), "the array to write")
     native = check_number_type(source.dtype, "the array to write")
     if isinstance(source, np.ndarray):
         source = source.astype(native, copy=False)
-    size = array.voxel_size_nm if isinstance(array, Volume) else None
+    size, offset = (array.voxel_size_nm, array.offset_nm) if isinstance(array, Volume) else (None, ORIGIN)
     if voxel_size_nm is not None:
         size = check_triple(voxel_size_nm, "voxel_size_nm")
+    if offset_nm is not None:
+        offset = _check_point(offset_nm)
     try:
-        location.format.write(location.path, location.dataset, source, size)
+        with watched(source, f"write {place.name}") as slabs:
+            known.write(place, dataset, slabs, Placement(size, offset))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"expected an output that can be written, got {os.fspath(path)!r}: {error}") from error
+
+
+def _check_point(values: Sequence[float]) -> PointNm:
+    try:
+        point = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise InputError(f"offset_nm must be three numbers, z first, got {values!r}") from None
+    if len(point) != 3 or not all(abs(value) < float("inf") for value in point):
+        raise InputError(f"offset_nm must be three finite numbers, z first, got {list(values)}")
+    return as_point(point)

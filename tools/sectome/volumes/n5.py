@@ -1,0 +1,143 @@
+"""N5 containers, one dataset of them a volume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.geometry import Placement
+from sectome.types import Array
+from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.levels import Level
+from sectome.volumes.n5_metadata import (
+    ATTRIBUTES,
+    find_datasets,
+    is_dataset,
+    level_folders,
+    n5_attributes,
+    n5_placement,
+    read_attributes,
+    stored_shape,
+)
+from sectome.volumes.reader import (
+    absent_dataset,
+    check_number_type,
+    check_three_axes,
+    choose_dataset,
+    list_datasets,
+)
+from sectome.volumes.replace import replacing
+from sectome.volumes.tensorstore_process import LazyStore, open_store
+
+_DEFAULT_DATASET = "volume"
+_VERSION = "2.5.1"
+_TYPES = (
+    "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64",
+)  # fmt: skip
+
+
+class N5Reader:
+    """A dataset (Z, Y, X) of a container, (X, Y, Z) in its files; without a name the only 3D one."""
+
+    def __init__(self, path: Path, dataset: str | None = None) -> None:
+        folder = path / dataset if dataset else path
+        if not is_dataset(read_attributes(folder)):
+            datasets = find_datasets(path)
+            if dataset is not None:
+                raise absent_dataset(dataset, datasets, path)
+            folder = path / choose_dataset(datasets, path)
+        attributes = read_attributes(folder)
+        if attributes.get("isLabelMultiset"):
+            raise InputError(
+                f"expected one number a voxel, got Paintera's label multisets in {folder}: convert them to scalars first"
+            )
+        self.shape = check_three_axes(stored_shape(attributes), str(folder))
+        self.dtype = check_number_type(np.dtype(str(attributes["dataType"])), str(folder))
+        self.placement = n5_placement(folder, path)
+        self._store = LazyStore({"driver": "n5", "kvstore": {"driver": "file", "path": f"{folder}/"}})
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X), reading the blocks that it touches."""
+        voxels: Array = self._store()[x, y, z].read().result()
+        return voxels.T
+
+
+def is_n5_node(folder: Path) -> bool:
+    """Return whether the folder is an N5 container, group or dataset."""
+    return folder.name.lower().endswith(".n5") or (folder / ATTRIBUTES).is_file()
+
+
+def find_n5_levels(path: Path, dataset: str | None) -> tuple[Level, ...]:
+    """Return the levels s0, s1 and so on of a group, finest first, none if the path is something else."""
+    group = path / dataset if dataset else path
+    levels = []
+    for folder in level_folders(group) if group.is_dir() and not is_dataset(read_attributes(group)) else ():
+        shape = check_three_axes(stored_shape(read_attributes(folder)), str(folder))
+        levels.append(Level(folder.relative_to(path).as_posix(), shape, n5_placement(folder, path).voxel_size_nm))
+    return tuple(levels)
+
+
+def write_n5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+    """Write a dataset, compressed by gzip, which every N5 library reads; others of the container stay.
+
+    Raises:
+        InputError: If N5 cannot hold the type, or `path` holds something that would be lost.
+    """
+    if source.dtype.name not in _TYPES:
+        raise InputError(f"expected a type that N5 can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
+    name = dataset or _DEFAULT_DATASET
+    _check_output(path, dataset, name)
+    if path.exists():
+        with replacing(path / name) as partial:
+            _write_dataset(partial, source, placement)
+        if not (path / ATTRIBUTES).exists():
+            _write_json(path / ATTRIBUTES, {"n5": _VERSION})
+        return
+    with replacing(path) as partial:
+        _write_dataset(partial / name, source, placement)
+        _write_json(partial / ATTRIBUTES, {"n5": _VERSION})
+
+
+def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
+    shape = tuple(source.shape)
+    chunk = [min(part, extent) for part, extent in zip(CHUNK, shape, strict=True)]
+    metadata = {
+        "dimensions": shape[::-1],
+        "blockSize": chunk[::-1],
+        "dataType": source.dtype.name,
+        "compression": {"type": "gzip", "level": 1},
+    }
+    kvstore = {"driver": "file", "path": f"{folder}/"}
+    store = open_store({"driver": "n5", "kvstore": kvstore, "metadata": metadata}, create=True, write=True)
+    for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
+        store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
+    _write_json(folder / ATTRIBUTES, {**read_attributes(folder), **n5_attributes(placement)})
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _check_output(path: Path, dataset: str | None, name: str) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir() or (any(path.iterdir()) and not (path / ATTRIBUTES).is_file()):
+        raise InputError(f"expected an N5 container or nothing at {path}, got something else, which stays as it is")
+    datasets = find_datasets(path)
+    if dataset is None and set(datasets) - {_DEFAULT_DATASET}:
+        raise InputError(
+            f"expected the name of a dataset, as in {path.name}:{_DEFAULT_DATASET}, because {path} holds others, got "
+            f"none (there is {list_datasets(datasets)})"
+        )
+    if is_dataset(read_attributes(path)):
+        raise InputError(f"expected an N5 container at {path}, got a dataset")
+    for parent in (parent for parent in Path(name).parents if parent.parts):
+        if is_dataset(read_attributes(path / parent)):
+            raise InputError(f"expected a group at {parent.as_posix()!r} in {path}, got a dataset")
+    if (path / name).exists() and name not in datasets:
+        raise InputError(f"expected the name of a dataset in {path}, got the group {name!r}")

@@ -1,0 +1,152 @@
+"""Groups and datasets of N5 as their JSON describes them, whose (X, Y, Z) is turned to (Z, Y, X) here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sectome.checks import InputError
+from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
+from sectome.types import AXES, VoxelSize
+from sectome.volumes.attributes import common_unit
+
+ATTRIBUTES = "attributes.json"
+_LEVEL = re.compile(r"s\d+")
+
+
+def read_attributes(folder: Path) -> dict[str, Any]:
+    """Return the attributes of a group or dataset, none if it has no `attributes.json`.
+
+    Raises:
+        InputError: If its JSON is damaged.
+    """
+    file = folder / ATTRIBUTES
+    if not file.is_file():
+        return {}
+    try:
+        attributes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(attributes, dict):
+            raise ValueError(f"got a {type(attributes).__name__}")
+    except ValueError as error:
+        raise InputError(f"expected a JSON object in {file}, got something else: {error}") from error
+    return attributes
+
+
+def is_dataset(attributes: Mapping[str, Any]) -> bool:
+    """Return whether attributes are those of a dataset."""
+    return "dimensions" in attributes and "dataType" in attributes
+
+
+def stored_shape(attributes: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the extents of a dataset, z first."""
+    return tuple(int(extent) for extent in reversed(attributes["dimensions"]))
+
+
+def find_datasets(root: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every dataset of a container, z first, by its path inside of `root`."""
+    return {
+        folder.relative_to(root).as_posix(): stored_shape(attributes)
+        for folder, attributes in _walk(root)
+        if folder != root
+    }
+
+
+def level_folders(group: Path) -> list[Path]:
+    """Return the datasets s0, s1 and so on of a group, or of its `data` as Paintera stores labels; finest first."""
+    for folder in (group, group / "data"):
+        found = [
+            child
+            for child in (folder.iterdir() if folder.is_dir() else ())
+            if _LEVEL.fullmatch(child.name) and is_dataset(read_attributes(child))
+        ]
+        if found:
+            return sorted(found, key=lambda child: int(child.name[1:]))
+    return []
+
+
+def n5_placement(folder: Path, root: Path) -> Placement:
+    """Return the voxel size and the offset of a dataset.
+
+    `resolution` and `offset` of CREMI's exports and Paintera are those of the dataset; `pixelResolution` of n5-viewer
+    is that of level s0, of which a level's voxels are `downsamplingFactors` (or its entry in `scales`) times as long.
+    What a level lacks comes from its group, or from s0 beside it. Numbers are x first, unless `axes` says z first;
+    `units` is their unit, else nm.
+    """
+    own = read_attributes(folder)
+    inherited = {}
+    if _LEVEL.fullmatch(folder.name):
+        parents = [folder.parent / "s0", folder.parent, folder.parent.parent]
+        inherited = {
+            key: value
+            for parent in reversed(parents)
+            if parent.is_relative_to(root)
+            for key, value in read_attributes(parent).items()
+            if key not in ("offset", "downsamplingFactors")
+        }
+    attributes = {**inherited, **own}
+    size = _own_resolution(own)
+    if size is None and (base := _pixel_resolution(attributes) or _own_resolution(attributes)) is not None:
+        factors = _factors(folder, attributes)
+        size = as_voxel_size([length * factor for length, factor in zip(base, factors, strict=True)])
+    offset = own.get("offset")
+    if not isinstance(offset, list):
+        return Placement(size)
+    return Placement(size, as_point(_z_first(offset, own), _unit(own)))
+
+
+def n5_attributes(placement: Placement) -> dict[str, Any]:
+    """Return the attributes that this package writes, x first, for Paintera and for n5-viewer."""
+    attributes: dict[str, Any] = {"axes": list(reversed(AXES)), "units": ["nm"] * 3}
+    if placement.voxel_size_nm is not None:
+        size = list(reversed(placement.voxel_size_nm))
+        attributes |= {"resolution": size, "pixelResolution": {"dimensions": size, "unit": "nm"}}
+    if any(placement.offset_nm):
+        attributes["offset"] = list(reversed(placement.offset_nm))
+    return attributes
+
+
+def _own_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
+    values = attributes.get("resolution")
+    return as_voxel_size(_z_first(values, attributes), _unit(attributes)) if isinstance(values, list) else None
+
+
+def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
+    stored = attributes.get("pixelResolution")
+    if isinstance(stored, dict):
+        values, nm = stored.get("dimensions", []), unit_in_nm(stored.get("unit"))
+    elif isinstance(stored, list):
+        values, nm = stored, _unit(attributes)
+    else:
+        return None
+    return as_voxel_size(_z_first(values, attributes), nm)
+
+
+def _factors(folder: Path, attributes: Mapping[str, Any]) -> list[float]:
+    factors = attributes.get("downsamplingFactors")
+    scales = attributes.get("scales")
+    if factors is None and _LEVEL.fullmatch(folder.name) and isinstance(scales, list):
+        number = int(folder.name[1:])
+        factors = scales[number] if number < len(scales) else None
+    return _z_first(factors, attributes) if isinstance(factors, list) and len(factors) == 3 else [1.0] * 3
+
+
+def _unit(attributes: Mapping[str, Any]) -> float | None:
+    return common_unit(attributes["units"]) if "units" in attributes else 1.0
+
+
+def _z_first(values: list[float], attributes: Mapping[str, Any]) -> list[float]:
+    return list(values) if attributes.get("axes") == list(AXES) else list(reversed(values))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    # A dataset's folder can hold millions of blocks: it is never listed.
+    attributes = read_attributes(folder)
+    if is_dataset(attributes):
+        yield folder, attributes
+        return
+    for child in sorted(folder.iterdir()):
+        if child.is_dir():
+            yield from _walk(child)

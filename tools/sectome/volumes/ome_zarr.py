@@ -1,0 +1,46 @@
+"""Writing OME-Zarr 0.5: one image as a pyramid, each chunk of each level once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sectome.geometry import Placement
+from sectome.volumes.blocks import Source
+from sectome.volumes.downsample import Downsampled, next_factors
+from sectome.volumes.multiscales import multiscale_attributes
+from sectome.volumes.sampling import holds_labels
+from sectome.volumes.zarr import ZarrReader
+from sectome.volumes.zarr_writer import group_metadata, new_node, write_array
+
+_VOXELS = (1.0, 1.0, 1.0)
+
+
+def write_ome_zarr(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+    """Write an OME-Zarr image at `path`, or as `dataset` in a group there: its voxels and ever coarser levels of them.
+
+    Each level is made from the one before as that was written: an image by the mean, labels by the first voxel of each
+    block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
+    to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit.
+
+    Raises:
+        InputError: If `path` holds something that would be lost, or a v2 group.
+    """
+    has_size = placement.voxel_size_nm is not None
+    with new_node(path, dataset) as folder:
+        write_array(folder / "0", source, placement)
+        finer = ZarrReader(folder, "0")
+        is_labels = holds_labels(finer)
+        at = placement if has_size else Placement(_VOXELS)
+        levels = {"0": at}
+        while factors := next_factors(finer.shape, at.voxel_size_nm or _VOXELS):
+            coarser = Downsampled(finer, factors, is_labels)
+            at = coarser.placement_from(at)
+            name = str(len(levels))
+            write_array(folder / name, coarser, at if has_size else Placement(), coarser.voxel_bytes)
+            levels[name] = at
+            finer = ZarrReader(folder, name)
+        attributes = multiscale_attributes(
+            path.name.split(".")[0], levels, "nanometer" if has_size else None, "nearest" if is_labels else "mean"
+        )
+        (folder / "zarr.json").write_text(json.dumps(group_metadata(attributes), indent=2), encoding="utf-8")

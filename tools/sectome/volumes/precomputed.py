@@ -1,0 +1,146 @@
+"""Neuroglancer precomputed volumes: read in a folder or over http, written to a folder."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.geometry import Placement
+from sectome.types import Array, Shape3
+from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.levels import Level
+from sectome.volumes.precomputed_info import INFO, Scale, kvstore_of, read_info
+from sectome.volumes.replace import replacing
+from sectome.volumes.tensorstore_process import LazyStore, open_store
+
+_TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
+_SEGMENTATION_TYPES = ("uint32", "uint64")
+_FOREIGN_SUFFIXES = (".gz", ".br", ".zstd")
+
+
+class PrecomputedReader:
+    """One scale of a volume, (X, Y, Z, channel) in its files, read as (Z, Y, X); the first one without a name.
+
+    Args:
+        place: The folder that holds `info`, or its http(s) URL.
+        dataset: The key of a scale.
+    """
+
+    def __init__(self, place: Path | str, dataset: str | None = None) -> None:
+        info = read_info(place)
+        scale = _choose(info.scales, dataset, place)
+        if isinstance(place, Path):
+            _refuse_foreign_chunks(place / scale.key)
+        self.shape = scale.shape
+        self.dtype = info.dtype
+        self.placement = scale.placement
+        self._first = scale.voxel_offset
+        driver = "neuroglancer_precomputed"
+        self._store = LazyStore({"driver": driver, "kvstore": kvstore_of(place), "scale_index": scale.index})
+
+    def read(self, z: slice, y: slice, x: slice) -> Array:
+        """Return a box (Z, Y, X), reading the chunks that it touches; those that are not stored are 0."""
+        z, y, x = (
+            slice(part.start + first, part.stop + first, part.step)
+            for part, first in zip((z, y, x), self._first, strict=True)
+        )
+        voxels: Array = self._store()[x, y, z, 0].read().result()
+        return voxels.T
+
+
+def is_precomputed(folder: Path) -> bool:
+    """Return whether the folder is a precomputed volume."""
+    return folder.name.lower().endswith(".precomputed") or (folder / INFO).is_file()
+
+
+def find_scales(place: Path | str, dataset: str | None) -> tuple[Level, ...]:
+    """Return the scales of a volume in the file's order, none if one of them is named."""
+    if dataset is not None:
+        return ()
+    return tuple(Level(scale.key, scale.shape, scale.placement.voxel_size_nm) for scale in read_info(place).scales)
+
+
+def write_precomputed(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+    """Write a volume of one scale: uint32 and uint64 as a compressed segmentation, other types as a raw image.
+
+    The offset is kept to a whole voxel, with a warning if that changes it.
+
+    Raises:
+        InputError: If the format cannot hold the type, there is no voxel size, or `path` holds something else.
+    """
+    if source.dtype.name not in _TYPES:
+        raise InputError(f"expected a type that precomputed can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
+    size = placement.voxel_size_nm
+    if size is None:
+        raise InputError("expected a voxel size, which a precomputed volume must have, got none: give voxel_size_nm")
+    _check_output(path)
+    first = _whole_voxels(path, placement, size)
+    shape = tuple(source.shape)
+    is_segmentation = source.dtype.name in _SEGMENTATION_TYPES
+    scale = {
+        "size": shape[::-1],
+        "voxel_offset": first[::-1],
+        "resolution": size[::-1],
+        "chunk_size": CHUNK[::-1],
+        "encoding": "raw",
+    }
+    if is_segmentation:
+        scale |= {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
+    volume = {
+        "type": "segmentation" if is_segmentation else "image",
+        "data_type": source.dtype.name,
+        "num_channels": 1,
+    }
+    with replacing(path) as partial:
+        spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(partial)}
+        spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
+        # Counted from its first voxel, so that blocks are made of whole chunks.
+        store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
+        for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
+            store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
+
+
+def _choose(scales: tuple[Scale, ...], key: str | None, place: Path | str) -> Scale:
+    for scale in scales:
+        if key in (None, scale.key):
+            return scale
+    raise InputError(f"expected a scale of {place}, one of {', '.join(s.key for s in scales)}, got {key!r}")
+
+
+def _refuse_foreign_chunks(folder: Path) -> None:
+    """Raise an `InputError` for chunks in files that are compressed as a whole, which would be read as absent."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as files:
+        name = next((file.name for file in files), "")
+    if name.endswith(_FOREIGN_SUFFIXES):
+        raise InputError(f"expected chunks in files that are not compressed as a whole, got {name} in {folder}")
+
+
+def _whole_voxels(path: Path, placement: Placement, size: tuple[float, float, float]) -> Shape3:
+    exact = [position / length for position, length in zip(placement.offset_nm, size, strict=True)]
+    z, y, x = (round(position) for position in exact)
+    if not np.allclose(exact, (z, y, x), rtol=0, atol=1e-3):
+        kept = tuple(step * length for step, length in zip((z, y, x), size, strict=True))
+        warnings.warn(
+            f"{path.name} holds offsets of whole voxels: {placement.offset_nm} nm becomes {kept} nm",
+            UserWarning,
+            stacklevel=4,
+        )
+    return z, y, x
+
+
+def _check_output(path: Path) -> None:
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir() or not (path / INFO).is_file():
+        raise InputError(
+            f"expected a precomputed volume or nothing at {path}, got something else, which stays as it is"
+        )
+    known = {INFO, *(scale.key for scale in read_info(path).scales)}
+    if foreign := sorted(item.name for item in path.iterdir() if item.name not in known):
+        raise InputError(f"expected a folder that holds one volume only at {path}, got one with {foreign[0]}")

@@ -1,0 +1,143 @@
+"""Where a Neuroglancer precomputed volume lies, and what its `info` says; (X, Y, Z) there, (Z, Y, X) here."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.geometry import Placement, as_point, as_voxel_size
+from sectome.types import Shape3
+from sectome.volumes.reader import check_number_type, check_three_axes
+
+PREFIX = "precomputed://"
+INFO = "info"
+_SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.*)", re.IGNORECASE)
+_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One resolution of a volume.
+
+    Attributes:
+        index: Its place in `info`.
+        key: Its name, a folder beside `info`.
+        shape: Voxels along (z, y, x).
+        voxel_offset: Of the first voxel along (z, y, x).
+        placement: Size of its voxels and where they start, in nm.
+    """
+
+    index: int
+    key: str
+    shape: Shape3
+    voxel_offset: tuple[int, int, int]
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class Info:
+    """What `info` says of a volume: the type of its voxels and its scales, in the file's order."""
+
+    dtype: np.dtype[Any]
+    scales: tuple[Scale, ...]
+
+
+def resolve(name: str) -> Path | str:
+    """Return the folder or the http(s) URL that `precomputed://...` means; public buckets are read by https.
+
+    Raises:
+        InputError: If the scheme is not a known one.
+    """
+    rest = name[len(PREFIX) :].rstrip("/")
+    match = _SCHEME.fullmatch(rest)
+    if match is None:
+        return Path(rest)
+    scheme, place = match["scheme"].lower(), match["rest"]
+    if scheme in ("http", "https"):
+        return f"{scheme}://{place}"
+    if scheme == "file":
+        return Path(place)
+    if scheme == "gs":
+        return f"https://storage.googleapis.com/{place}"
+    if scheme == "s3":
+        bucket, _, folder = place.partition("/")
+        return f"https://{bucket}.s3.amazonaws.com/{folder}"
+    raise InputError(f"expected {PREFIX} and then a folder, file://, http://, https://, gs:// or s3://, got {name!r}")
+
+
+def read_info(place: Path | str) -> Info:
+    """Return what the volume in a folder or at a URL is.
+
+    Raises:
+        InputError: If there is no `info`, it is damaged, or it is not that of a volume with one channel.
+    """
+    content = _json(_download(f"{place}/{INFO}") if isinstance(place, str) else _read(place / INFO), place)
+    try:
+        if content.get("@type", "neuroglancer_multiscale_volume") != "neuroglancer_multiscale_volume":
+            raise InputError(f"expected a precomputed volume at {place}, got {content['@type']}")
+        if (channels := int(content["num_channels"])) != 1:
+            raise InputError(f"expected one channel, got {channels} in {place}")
+        dtype = check_number_type(np.dtype(str(content["data_type"])), str(place))
+        scales = tuple(_scale(index, scale, place) for index, scale in enumerate(content["scales"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"expected the info of a precomputed volume at {place}, got one without: {error!r}") from error
+    if not scales:
+        raise InputError(f"expected at least one scale in {place}, got none")
+    return Info(dtype, scales)
+
+
+def kvstore_of(place: Path | str) -> dict[str, Any]:
+    """Return tensorstore's description of where a volume lies."""
+    if isinstance(place, str):
+        return {"driver": "http", "base_url": f"{place}/"}
+    return {"driver": "file", "path": f"{place}/"}
+
+
+def _scale(index: int, scale: dict[str, Any], place: Path | str) -> Scale:
+    shape = check_three_axes(tuple(int(extent) for extent in reversed(scale["size"])), f"{place}/{scale['key']}")
+    z, y, x = (int(step) for step in reversed(scale.get("voxel_offset", (0, 0, 0))))
+    resolution = [float(length) for length in reversed(scale["resolution"])]
+    offset = as_point([step * length for step, length in zip((z, y, x), resolution, strict=True)])
+    return Scale(index, str(scale["key"]), shape, (z, y, x), Placement(as_voxel_size(resolution), offset))
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file():
+        raise InputError(f"expected a precomputed volume with the file {INFO}, got none in {file.parent}")
+    return file.read_bytes()
+
+
+def _download(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+            content: bytes = answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise InputError(f"expected a precomputed volume, got HTTP {error.code} for {url}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(f"expected a server that answers, got {reason} for {url}") from error
+    return content
+
+
+def _json(content: bytes, place: Path | str) -> dict[str, Any]:
+    try:
+        # Some servers hand out a compressed info whether or not it was asked for.
+        text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"expected a JSON object in {place}/{INFO}, got {content[:40]!r}") from error
+    return found

@@ -1,0 +1,36 @@
+"""A source that shows how much of it was read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from sectome.types import Shape3
+from sectome.volumes.blocks import Source
+
+
+class WatchedSource:
+    """A volume (Z, Y, X) that moves a bar on by the bytes of each box that is read."""
+
+    def __init__(self, source: Source, bar: Any) -> None:
+        self.shape: Shape3 = source.shape
+        self.dtype = source.dtype
+        self._source = source
+        self._bar = bar
+
+    def __getitem__(self, key: Any) -> Any:
+        voxels = self._source[key]
+        self._bar.update(voxels.nbytes)
+        return voxels
+
+
+@contextmanager
+def watched(source: Source, what: str) -> Iterator[WatchedSource]:
+    """Give a source that shows a bar with rate and estimate on a terminal, after two seconds."""
+    nbytes = math.prod(source.shape) * source.dtype.itemsize
+    with tqdm(total=nbytes, desc=what, unit="B", unit_scale=True, delay=2, disable=None) as bar:
+        yield WatchedSource(source, bar)

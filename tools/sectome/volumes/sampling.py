@@ -1,0 +1,34 @@
+"""A few sections that stand for a volume, and whether they show labels or an image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sectome.types import Array
+from sectome.volumes.reader import Reader
+
+_SECTIONS_TO_SAMPLE = 5
+_LABEL_LIKE = 0.8
+
+
+def sampled_sections(extent_z: int) -> list[int]:
+    """Return the z of five sections spread over a volume, of fewer where it has fewer."""
+    return sorted({int(z) for z in np.linspace(0, extent_z - 1, _SECTIONS_TO_SAMPLE).round()})
+
+
+def is_label_like(section: Array) -> bool:
+    """Return whether neighbours along x mostly agree, as they do within objects and hardly in an image with noise."""
+    left, right = section[:, :-1], section[:, 1:]
+    in_objects = (left != 0) | (right != 0)
+    return bool((left == right)[in_objects].mean() >= _LABEL_LIKE) if in_objects.any() else True
+
+
+def holds_labels(reader: Reader) -> bool:
+    """Return whether values of a volume (Z, Y, X) must never be averaged.
+
+    Integers of two bytes and more count as ids, as booleans do; of one byte if the sampled sections look like labels.
+    """
+    if reader.dtype.kind not in "iu" or reader.dtype.itemsize > 1:
+        return reader.dtype.kind != "f"
+    z, y, x = reader.shape
+    return all(is_label_like(reader.read(slice(at, at + 1), slice(0, y), slice(0, x))[0]) for at in sampled_sections(z))
