@@ -50,7 +50,7 @@ def test_a_real_prediction_is_segmented_better_than_by_one_segment_or_none():
 def test_a_bundle_trains_on_real_tissue_by_its_overlay(run_bundle, tmp_path, bundle):
     options = {"epochs": 1, "epoch_length": 2, "val_crops": 1, "batch_size": 1, **TINY[bundle]}
     done = run_bundle(
-        bundle, ["train", "datasets/fib25"], output_dir=tmp_path, ckpt_dir=tmp_path, val_interval=1, **options
+        bundle, ["train", "datasets/fib25_medulla"], output_dir=tmp_path, ckpt_dir=tmp_path, val_interval=1, **options
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "model.pt").is_file()

@@ -1,0 +1,117 @@
+"""From a name in the table to a folder that an overlay can use."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sectome.checks import InputError
+from sectome.datasets.check_volume import check_volume
+from sectome.datasets.download import download, take_from
+from sectome.datasets.full_disk import check_room, disk_errors_said
+from sectome.datasets.public_set import PublicSet, PublicVolume
+from sectome.datasets.unpack import unpack
+from sectome.volumes import write_volume
+from sectome.volumes.replace import replacing
+
+RECORD = "dataset.json"
+
+
+def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.PathLike[str] | None = None) -> Path:
+    """Download a public set, unpack it, check it, and return its folder `to`/NAME; do nothing if it is there.
+
+    Downloads are kept in `to`/NAME.download until the set is complete, so that a call that was stopped goes on. The
+    folder gets its name when everything in it was checked and `dataset.json` says so.
+
+    Args:
+        public: What to fetch, one of `ALL_SETS` as a rule.
+        to: Folder that holds the sets.
+        archives: Folder with archives that were downloaded by hand; nothing is downloaded then.
+
+    Raises:
+        InputError: If a download fails or is not the published file, the disk is full, the set is not as expected, or
+            something else has its folder.
+    """
+    folder, downloads = Path(to) / public.name, Path(to) / f"{public.name}.download"
+    if _is_fetched(folder, public):
+        print(f"{public.name} is in {folder} already: nothing to do")
+        return folder
+    with disk_errors_said(Path(to)):
+        if archives is None:
+            check_room(Path(to), public.download_bytes - _arrived(downloads) + public.unpacked_bytes)
+            paths = _download(public, downloads)
+        else:
+            check_room(Path(to), public.unpacked_bytes)
+            paths = take_from(Path(archives), public)
+        with replacing(folder) as partial:
+            _build(public, paths, partial, may_link=archives is None)
+        if archives is None:
+            shutil.rmtree(downloads)
+    return folder
+
+
+def _is_fetched(folder: Path, public: PublicSet) -> bool:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / RECORD).is_file():
+        raise InputError(f"expected nothing at {folder}, or a set that was fetched, got something without {RECORD}")
+    for volume in public.volumes:
+        if not (folder / volume.file).exists():
+            raise InputError(f"expected {volume.file} in {folder}, got none: remove the folder and fetch again")
+    return True
+
+
+def _download(public: PublicSet, folder: Path) -> list[Path]:
+    try:
+        return [download(archive, folder) for archive in public.archives]
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _arrived(downloads: Path) -> int:
+    return sum(file.stat().st_size for file in downloads.glob("*")) if downloads.is_dir() else 0
+
+
+def _build(public: PublicSet, archives: list[Path], folder: Path, may_link: bool) -> None:
+    unpacked = folder / ".unpacked"
+    unpacked.mkdir(parents=True)
+    for archive in archives:
+        unpack(archive, unpacked, may_link=may_link)
+    for volume in public.volumes:
+        _place(public, volume, unpacked, folder)
+    shutil.rmtree(unpacked)
+    found = {volume.path: check_volume(folder, public, volume) for volume in public.volumes}
+    record = json.dumps(_describe(public, found), indent=2)
+    (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+
+
+def _place(public: PublicSet, volume: PublicVolume, unpacked: Path, folder: Path) -> None:
+    target = folder / volume.file
+    if target.exists():  # another dataset of the same container
+        return
+    if volume.make is None:
+        if not (unpacked / volume.file).is_file():
+            raise InputError(f"expected {volume.file} in the archives of {public.name}, got none")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(unpacked / volume.file, target)
+        return
+    write_volume(target, volume.make(unpacked), voxel_size_nm=public.voxel_size_nm)
+
+
+def _describe(public: PublicSet, found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": public.name,
+        "title": public.title,
+        "voxel_size_nm": list(public.voxel_size_nm),
+        "volumes": found,
+        "archives": {archive.name: {"url": archive.url, "checksum": archive.checksum} for archive in public.archives},
+        "fetched": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "terms": public.terms,
+        "citation": public.citation,
+        "traps": list(public.traps),
+    }

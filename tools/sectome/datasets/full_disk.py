@@ -1,0 +1,38 @@
+"""A disk that has no room: looked at before anything is downloaded, and said in one sentence if it fills up."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sectome.checks import InputError
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the disk, or the user's share of it, has no room."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_room(folder: Path, nbytes: int) -> None:
+    """Raise an `InputError` unless about `nbytes` are free where `folder` is or will be."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < nbytes:
+        raise InputError(f"expected about {nbytes / 1e9:.2f} GB of free disk at {folder}, got {free / 1e9:.2f} GB")
+
+
+@contextmanager
+def disk_errors_said(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` of writing into an `InputError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise InputError(
+                f"expected room on the disk of {folder}, got none left: what was downloaded is kept, make room and "
+                "give the same command again"
+            ) from error
+        raise InputError(f"expected a folder that can be written, got {folder}: {error}") from error
