@@ -14,7 +14,7 @@ from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
 from sectome.tissue import UNLABELLED, find_volumes
 from sectome.training import PrepareBatch
-from sectome.transforms import GaussianNoised, RandomOrientationd
+from sectome.transforms import GaussianNoised, PercentileIntensity, RandomOrientationd
 from sectome.volumes import Volume, open_volume, write_volume
 
 VOXEL_SIZE_NM = (30, 6, 6)
@@ -31,8 +31,8 @@ def cube(tmp_path):
 
 def raw(sample, dataset):
     """Undo the standardisation."""
-    tissue = dataset.tissue[0]
-    return (sample["image"].double() * tissue.deviation + tissue.mean).round().long()
+    fitted = dataset.tissue[0].intensity
+    return (sample["image"].double() * fitted.deviation + fitted.mean).round().long()
 
 
 def test_image_and_label_of_a_crop_are_the_same_voxels(cube):
@@ -307,5 +307,29 @@ def test_voxels_that_are_no_numbers_are_named(tmp_path):
     np.save(tmp_path / "image.npy", image)
     crops = GridCrops([{"image": str(tmp_path / "image.npy")}], (4, 4, 4), voxel_size_nm=VOXEL_SIZE_NM)
     crops[0]
-    with pytest.raises(InputError, match=r"must be numbers, got NaN or infinity in .*image\.npy\[16:20, 0:4, 0:4\]"):
+    with pytest.raises(
+        InputError,
+        match=r"image\.npy: grey values must be finite, got 1 .*, the first in section 17 at \(y, x\) = \(2, 2\)",
+    ):
         crops[4]
+
+
+def test_grey_values_are_normalised_as_the_config_says(cube):
+    entry = {**cube, "sections": [2, 6]}
+    normaliser = PercentileIntensity(per_section=True)
+    voxels = np.asarray(open_volume(cube["image"]))
+    expected = normaliser.fit(voxels).apply(voxels[3:5, :4, :4], 3)
+    for resident_on in (None, "cpu"):
+        crops = RandomCrops([entry], (4, 8, 10), 1, intensity=normaliser, resident_on=resident_on)
+        assert torch.equal(crops[0]["image"][0, 1:3, :4, :4], expected)
+    whole = WholeVolumes([entry], intensity=normaliser)[0]["image"]
+    assert torch.equal(whole, GridCrops([entry], (4, 8, 10), intensity=normaliser)[0]["image"])
+
+
+def test_a_pyramid_is_read_at_the_level_that_the_entry_names(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (16, 256, 256)).astype(np.uint8)
+    write_volume(tmp_path / "image.ome.zarr", image, voxel_size_nm=(40, 4, 4))
+    entry = {"image": str(tmp_path / "image.ome.zarr"), "near_voxel_size_nm": [40, 9, 9]}
+    tissue = RandomCrops([entry], (4, 8, 8), 1).tissue[0]
+    assert tissue.voxel_size_nm == (40, 8, 8)
+    assert tissue.shape == (16, 128, 128)

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from sectome.checks import InputError, check_choice
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
+from sectome.transforms.normaliser import Normaliser
 from sectome.types import AXES
 
 TRIES = 100
@@ -34,6 +35,7 @@ class _Crops(Dataset):
         crop_size: Sequence[int],
         voxel_size_nm: Sequence[float] | None,
         labelled: bool,
+        intensity: Normaliser | None,
         transform: Transform | None,
         resident_on: torch.device | str | None,
     ) -> None:
@@ -41,7 +43,7 @@ class _Crops(Dataset):
         self.data = data
         self.crop_size = tuple(int(length) for length in crop_size)
         self.transform = transform
-        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled)
+        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled, intensity=intensity)
         for tissue in self.tissue:
             _say_thin_axes(tissue, self.crop_size)
         if resident_on is not None:
@@ -65,6 +67,7 @@ class RandomCrops(_Crops):
             batch on its device; a sample then has an "augmentation_seed".
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
+        intensity: how grey values are normalised; see `open_tissue`.
         places: what a random place is: any of the volume's ("volume"), or one with a "labelled" voxel or one of the
             "foreground" in it; see `LabelDensity`.
         max_empty: the greatest share of voxels of value 0, as padding is, that a crop may have.
@@ -85,12 +88,13 @@ class RandomCrops(_Crops):
         augment_on_device: bool = False,
         voxel_size_nm: Sequence[float] | None = None,
         labelled: bool = False,
+        intensity: Normaliser | None = None,
         places: Places = "volume",
         max_empty: float = 1.0,
         resident_on: torch.device | str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(data, crop_size, voxel_size_nm, labelled, transform, resident_on)
+        super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on)
         self.length = length
         self.augmentation = augmentation
         self.augment_on_device = augment_on_device
@@ -147,6 +151,7 @@ class GridCrops(_Crops):
         transform: applied to each crop; should not be random.
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
+        intensity: how grey values are normalised; see `open_tissue`.
         limit: take at most so many crops, spread evenly over the grid; 0 takes all.
 
     Raises:
@@ -160,9 +165,10 @@ class GridCrops(_Crops):
         transform: Transform | None = None,
         voxel_size_nm: Sequence[float] | None = None,
         labelled: bool = False,
+        intensity: Normaliser | None = None,
         limit: int = 0,
     ) -> None:
-        super().__init__(data, crop_size, voxel_size_nm, labelled, transform, resident_on=None)
+        super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on=None)
         places = [(tissue, start) for tissue in self.tissue for start in grid_starts(tissue.shape, self.crop_size)]
         if 0 < limit < len(places):
             chosen = np.linspace(0, len(places) - 1, limit).round().astype(int)
@@ -187,11 +193,18 @@ class WholeVolumes(Dataset):
         data: the volumes; see `Data`.
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
+        intensity: how grey values are normalised; see `open_tissue`.
     """
 
-    def __init__(self, data: Data, voxel_size_nm: Sequence[float] | None = None, labelled: bool = False) -> None:
+    def __init__(
+        self,
+        data: Data,
+        voxel_size_nm: Sequence[float] | None = None,
+        labelled: bool = False,
+        intensity: Normaliser | None = None,
+    ) -> None:
         self.data = data
-        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled)
+        self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled, intensity=intensity)
 
     def __len__(self) -> int:
         return len(self.tissue)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,16 @@ from torch import Tensor
 from sectome.checks import InputError, check_same_shape
 from sectome.resident import ResidentVolume
 from sectome.transforms.in_plane import mirror
-from sectome.transforms.standardise_intensity import intensity_statistics
+from sectome.transforms.label_volume import UNLABELLED
+from sectome.transforms.normaliser import FittedNormaliser, Normaliser
+from sectome.transforms.standardise_intensity import StandardiseIntensity
 from sectome.types import Shape3, VoxelSize
 from sectome.volumes import Volume, open_with_default_size, require_voxel_size
 
-UNLABELLED = -1
-"""Value of voxels in a label crop that are not known: outside of the mask or of the volume, or ids from 2**63 on, with
-which CREMI marks them."""
-
 Data = Sequence[Mapping[str, Any]]
-"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along z)
-and "weight" (how often random crops come from here, against the others; 1 by default)."""
+"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along
+z), "weight" (how often random crops come from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y,
+x), which level of a pyramid is taken)."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Tissue:
     sections: tuple[int, int]
     weight: float
     voxel_size_nm: VoxelSize
-    mean: float
-    deviation: float
+    intensity: FittedNormaliser
 
     @property
     def name(self) -> str:
@@ -64,11 +63,12 @@ class Tissue:
             max_empty: the greatest share of voxels of value 0, as padding is, that the crop may have.
 
         Returns:
-            "image" (1, Z, Y, X) float32, standardised by the volume's own mean and deviation, and, where the tissue has
-            labels, "label" (1, Z, Y, X) int64 with `UNLABELLED` voxels. None if too much of the crop is empty.
+            "image" (1, Z, Y, X) float32, normalised as fitted to the whole volume, and, where the tissue has labels,
+            "label" (1, Z, Y, X) int64: `UNLABELLED` where the mask is 0, beyond the tissue, and where the ids are 2**63
+            or greater, as CREMI marks what is not known. None if too much of the crop is empty.
 
         Raises:
-            InputError: if the image has voxels that are no numbers, or a label is negative and not `UNLABELLED`.
+            InputError: if grey values are NaN or infinite, or a label is negative and not `UNLABELLED`.
         """
         z, y, x = (
             slice(0, extent) if length > extent else slice(first, first + length)
@@ -78,10 +78,8 @@ class Tissue:
         image = _as_tensor(self.image[box])
         if max_empty < 1 and image.numel() - int(image.count_nonzero()) > max_empty * image.numel():
             return None
-        image = image.float()
-        if self.image.dtype.kind == "f" and not bool(image.isfinite().all()):
-            raise InputError(f"voxels must be numbers, got NaN or infinity in {self.image.name}{_written(box)}")
-        crop = {"image": image.sub_(self.mean).mul_(1 / self.deviation)}
+        with _naming(self.image):
+            crop = {"image": self.intensity.apply(image, box[0].start)}
         if self.label is not None:
             crop["label"] = self.read_labels(box)
         for axis, (first, length, extent) in enumerate(zip(start, size, self.shape, strict=True)):
@@ -152,6 +150,15 @@ def _as_tensor(voxels: Tensor | np.ndarray) -> Tensor:
     return voxels if isinstance(voxels, Tensor) else torch.from_numpy(voxels)
 
 
+@contextmanager
+def _naming(volume: Volume | ResidentVolume) -> Iterator[None]:
+    """Let an `InputError` about grey values say whose they are."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{volume.name}: {error}") from None
+
+
 def _written(box: tuple[slice, slice, slice]) -> str:
     """Return a box as a user would index it."""
     return f"[{', '.join(f'{part.start}:{part.stop}' for part in box)}]"
@@ -187,13 +194,20 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     return list(entries.values())
 
 
-def open_tissue(data: Data, voxel_size_nm: Sequence[float] | None = None, *, labelled: bool = False) -> list[Tissue]:
+def open_tissue(
+    data: Data,
+    voxel_size_nm: Sequence[float] | None = None,
+    *,
+    labelled: bool = False,
+    intensity: Normaliser | None = None,
+) -> list[Tissue]:
     """Open the entries of `data` and check that image, label and mask belong together.
 
     Args:
         data: see `Data`.
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every entry must have labels.
+        intensity: how grey values are normalised, each volume by itself; standardised if none is given.
 
     Raises:
         InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
@@ -201,17 +215,20 @@ def open_tissue(data: Data, voxel_size_nm: Sequence[float] | None = None, *, lab
     """
     if not data:
         raise InputError("data must list at least one volume, got none")
-    return [_open_entry(entry, voxel_size_nm, labelled) for entry in data]
+    return [_open_entry(entry, voxel_size_nm, labelled, intensity or StandardiseIntensity()) for entry in data]
 
 
-def _open_entry(entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool) -> Tissue:
-    known = {"image", "label", "mask", "sections", "weight"}
+def _open_entry(
+    entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool, intensity: Normaliser
+) -> Tissue:
+    known = {"image", "label", "mask", "sections", "weight", "near_voxel_size_nm"}
     if "image" not in entry or not known.issuperset(entry):
         raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
-    image = _open(entry["image"], voxel_size_nm)
+    near = entry.get("near_voxel_size_nm")
+    image = _open(entry["image"], voxel_size_nm, near)
     companions: dict[str, Volume | None] = {}
     for kind in ("label", "mask"):
-        companions[kind] = _open(entry[kind], voxel_size_nm) if entry.get(kind) else None
+        companions[kind] = _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None
         if (companion := companions[kind]) is not None:
             check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
     label = companions["label"]
@@ -222,12 +239,14 @@ def _open_entry(entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None,
     first, last = entry.get("sections") or (0, image.shape[0])
     if not 0 <= first < last <= image.shape[0]:
         raise InputError(f"sections must lie within 0 and {image.shape[0]}, got {[first, last]} for {entry['image']}")
-    mean, deviation = intensity_statistics(image)
     weight = float(entry.get("weight", 1.0))
     if not weight > 0:
         raise InputError(f"a volume's weight must be positive, got {weight} for {entry['image']}")
-    return Tissue(image, label, companions["mask"], (first, last), weight, require_voxel_size(image), mean, deviation)
+    voxel_size = require_voxel_size(image)
+    with _naming(image):
+        fitted = intensity.fit(image)
+    return Tissue(image, label, companions["mask"], (first, last), weight, voxel_size, fitted)
 
 
-def _open(source: Any, voxel_size_nm: Sequence[float] | None) -> Volume:
-    return source if isinstance(source, Volume) else open_with_default_size(source, voxel_size_nm)
+def _open(source: Any, voxel_size_nm: Sequence[float] | None, near: Sequence[float] | None) -> Volume:
+    return source if isinstance(source, Volume) else open_with_default_size(source, voxel_size_nm, near)

@@ -1,5 +1,6 @@
 """Synthetic neural tissue with its truth."""
 
+from sectome.phantom.defects import add_defects
 from sectome.phantom.phantom import Phantom, make_phantom
 
-__all__ = ["Phantom", "make_phantom"]
+__all__ = ["Phantom", "add_defects", "make_phantom"]

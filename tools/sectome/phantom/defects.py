@@ -1,0 +1,79 @@
+"""Serial sections as they come out of the microtome: some of a phantom's sections get a defect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sectome.checks import InputError
+from sectome.phantom.phantom import Phantom
+from sectome.transforms import (
+    Augmentation,
+    Charging,
+    Crack,
+    Fold,
+    Misalignment,
+    MissingSection,
+    PartialSection,
+    SectionBlur,
+    SectionContrast,
+    Stripes,
+    intensity_statistics,
+    standardise_intensity,
+)
+
+
+def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
+    """Return the phantom with a defect in some of its sections, one kind each: lost in whole or in part, slipped, out
+    of focus, of other contrast, striped, charged, folded or torn.
+
+    The truth moves with what is seen; a lost section keeps its truth, and the gap of a crack is background.
+
+    Args:
+        phantom: what was in the block.
+        share: chance of a section to have a defect.
+        seed: the same seed makes the same defects.
+
+    Raises:
+        InputError: if the share does not lie between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"the share of sections with defects must lie between 0 and 1, got {share}")
+    random = np.random.default_rng(seed)
+    mean, deviation = intensity_statistics(phantom.raw)
+    image = standardise_intensity(phantom.raw, mean, deviation)
+    labels = torch.from_numpy(np.stack([phantom.neurons, phantom.mitochondria]).astype(np.int64))
+    for z in np.flatnonzero(random.random(len(image)) < share):
+        section = slice(z, z + 1)
+        defect = _draw_defect(random)
+        image[section] = defect(image[None, section])[0]
+        if not defect.grey_only:
+            labels[:, section] = defect(labels[:, section], randomize=False)
+    raw = (image * deviation + mean).round().clamp(0, 255).to(torch.uint8).numpy()
+    neurons, mitochondria = (
+        _as_stored(ids, was) for ids, was in zip(labels, (phantom.neurons, phantom.mitochondria), strict=True)
+    )
+    return replace(phantom, raw=raw, neurons=neurons, mitochondria=mitochondria)
+
+
+def _draw_defect(random: np.random.Generator) -> Augmentation:
+    defects: list[Augmentation] = [
+        MissingSection(fill="flat", prob=1),
+        PartialSection(prob=1),
+        Misalignment(mode="slip", prob=1),
+        SectionBlur(prob=1),
+        SectionContrast(prob=1),
+        Stripes(prob=1),
+        Charging(prob=1),
+        Fold(prob=1),
+        Crack(prob=1),
+    ]
+    defect = defects[random.integers(len(defects))]
+    return defect.set_random_state(seed=int(random.integers(2**31)))
+
+
+def _as_stored(ids: Tensor, was: np.ndarray) -> np.ndarray:
+    return ids.numpy().astype(was.dtype)
