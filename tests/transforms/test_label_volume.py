@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import sectome.tissue
 from sectome.checks import InputError
 from sectome.transforms import (
     AffinityTargetsd,

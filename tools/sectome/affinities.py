@@ -37,6 +37,12 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
     """
     steps = check_offsets(offsets)
     tensor = hasattr(labels, "new_zeros")
+    if tensor and labels.device.type == "cpu":
+        # numpy needs two thirds of the time, on the same memory. Where there is a tensor, torch is imported already.
+        from torch import from_numpy
+
+        affinities, valid = labels_to_affinities(labels.numpy(), offsets, None if mask is None else np.asarray(mask))
+        return from_numpy(affinities), from_numpy(valid)
     if not tensor:
         labels = np.asarray(labels)
     _check_labels(labels, tensor=tensor)
