@@ -11,7 +11,7 @@ from PIL import Image
 import sectome.transforms
 from sectome.cli import main
 from sectome.report.figure_style import TEXT
-from sectome.report.gallery import make_gallery, public_transforms
+from sectome.report.gallery import MASKS, make_gallery, public_transforms
 from sectome.report.gallery_examples import EXAMPLES, OPTIONS
 from sectome.report.gallery_figure import (
     UNKNOWN_TONE,
@@ -79,7 +79,7 @@ def test_every_public_transform_is_found_and_each_that_is_not_random_has_an_exam
 
 def test_all_are_written_small_and_read(small_phantom, tmp_path):
     paths = make_gallery(tmp_path / "pictures")
-    assert [path.name for path in paths] == [f"{name}.png" for name in public_transforms()]
+    assert [path.name for path in paths] == [f"{name}.png" for name in [*public_transforms(), MASKS]]
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(path.name for path in paths)
     for path in paths:
         assert path.stat().st_size < 150_000
@@ -113,21 +113,21 @@ def test_a_volume_without_labels_shows_what_needs_none(volumes, tmp_path, names)
     written = {path.stem for path in paths}
     needing_none = {name for name in public_transforms() if EXAMPLES.get(name, EXAMPLES["StandardiseIntensity"])}
     labelled = {name for name, example in EXAMPLES.items() if not example.source.endswith("image")}
-    assert written == (set(names) if names else needing_none - labelled)
+    assert written == (set(names) if names else (needing_none - labelled) | {MASKS})
 
 
 def test_a_volume_with_labels_shows_all(volumes, run, tmp_path):
     raw, labels = volumes
     code, out, _ = run("gallery", tmp_path / "out", "--volume", raw, "--labels", labels)
     assert code == 0
-    assert f"wrote {len(public_transforms())} pictures" in out
+    assert f"wrote {len(public_transforms()) + 1} pictures" in out
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
 def test_volumes_of_any_type_and_odd_shapes_are_shown(tmp_path, phantom, dtype):
     write_volume(tmp_path / "raw.tif", phantom.image[:9, :37, :33].astype(dtype) * 3, voxel_size_nm=(50, 4, 4))
-    names = ["RandomOrientation", "StandardiseIntensity", "PercentileIntensity", "Misalignment"]
-    assert len(make_gallery(tmp_path / "out", names, volume=str(tmp_path / "raw.tif"))) == 4
+    names = ["RandomOrientation", "StandardiseIntensity", "PercentileIntensity", "Misalignment", MASKS]
+    assert len(make_gallery(tmp_path / "out", names, volume=str(tmp_path / "raw.tif"))) == 5
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,16 @@ from sectome.report.gallery_examples import EXAMPLES, OPTIONS, Example, Source
 from sectome.report.gallery_figure import Panel, gallery_figure, small_png, target_picture
 from sectome.report.gallery_piece import Piece, middle_piece, phantom_piece
 from sectome.report.gallery_views import Change, Plane, State, View, grey_limits, picture, plane
+from sectome.report.mask_figure import mask_figure
 from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity
 from sectome.types import Array, LabelArray
 from sectome.volumes.replace import replacing
+
+MASKS = "masks"
+"""Name of the picture of the autoencoder's masks, which are no transforms."""
+
+PATCH_SIZE = (4, 16, 16)
+"""Voxels (z, y, x) of a patch in that picture, as in the bundles' configs."""
 
 DRAWS = 16
 """Of so many draws the one that changes the piece most is shown."""
@@ -51,6 +58,8 @@ def make_gallery(
 ) -> list[Path]:
     """Write `NAME.png` for each transform: a piece of tissue before and after, with chance 1 and strong options.
 
+    The name "masks" is the picture of `sectome.masking`.
+
     Args:
         out: folder of the pictures.
         names: of the transforms; all if `None`. On a volume without labels, those that need none.
@@ -66,15 +75,18 @@ def make_gallery(
         InputError: if a name is not known or needs labels that are not given, or a volume cannot be used.
     """
     known = public_transforms()
-    chosen = [names] if isinstance(names, str) else list(known if names is None else names)
+    chosen = [names] if isinstance(names, str) else list([*known, MASKS] if names is None else names)
     for name in chosen:
-        check_choice(name, tuple(known), "names")
+        check_choice(name, (*known, MASKS), "names")
     if volume is None and labels is not None:
         raise InputError(f"labels belong to a volume, got {labels} without one")
     piece = phantom_piece(seed) if volume is None else middle_piece(volume, labels, voxel_size_nm)
     figures: dict[str, Figure] = {}
     for name in tqdm(chosen, desc="gallery", unit="picture", delay=2):
-        if issubclass(known[name], Augmentation):
+        if name == MASKS:
+            patch = [min(edge, max(length // 2, 1)) for edge, length in zip(PATCH_SIZE, piece.image.shape, strict=True)]
+            figures[name] = mask_figure(piece.image, piece.voxel_size_nm, patch, seed)
+        elif issubclass(known[name], Augmentation):
             figures[name] = _random_figure(name, known[name], piece, seed)
         elif piece.source(EXAMPLES[name].source) is not None:
             figures[name] = _example_figure(name, known[name], piece)

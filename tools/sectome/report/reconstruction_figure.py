@@ -55,7 +55,7 @@ def reconstruction_figure(
         low, high = np.percentile(image[crop], (0.5, 99.5))
         for plane, extent, cells in zip(planes, extents, (row[:3], row[3:]), strict=True):
             cut = (crop, *plane[1:])
-            seen = _tinted((masked[cut] - low) / max(high - low, 1e-6), hidden[cut].astype(bool))
+            seen = tinted((masked[cut] - low) / max(high - low, 1e-6), hidden[cut].astype(bool))
             for axes, picture in zip(cells, (image[cut], seen, reconstructed[cut]), strict=True):
                 # Smoothing would fade the borders of hidden patches into what was seen; only a crop with more voxels
                 # than the panel has dots needs it.
@@ -68,7 +68,8 @@ def reconstruction_figure(
     return figure
 
 
-def _tinted(grey: FloatArray, hidden: Array) -> FloatArray:
+def tinted(grey: FloatArray, hidden: Array) -> FloatArray:
+    """Return a picture (rows, columns, red green blue) of grey from 0 to 1, with what is hidden in `HIDDEN_TONE`."""
     picture = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=-1)
     picture[hidden] = HIDDEN_TONE
     return picture

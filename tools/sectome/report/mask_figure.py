@@ -1,0 +1,45 @@
+"""What the kinds of masks hide from a masked autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from sectome.masking import MASK_KINDS, draw_mask
+from sectome.report.gallery_figure import Panel, Picture, gallery_figure
+from sectome.report.gallery_views import grey_limits
+from sectome.report.reconstruction_figure import tinted
+from sectome.types import Array
+
+MASK_RATIO = 0.75
+
+
+def mask_figure(image: Array, voxel_size_nm: Sequence[float], patch_size: Sequence[int], seed: int = 0) -> Figure:
+    """Return a figure: a column a kind of mask, sections in the first row and cuts along x and z in the second.
+
+    Args:
+        image: (Z, Y, X) grey values; what does not fill a patch is left out.
+        voxel_size_nm: (z, y, x).
+        patch_size: voxels (z, y, x).
+        seed: of the masks.
+    """
+    grid = tuple(length // patch for length, patch in zip(image.shape, patch_size, strict=True))
+    z, y, x = (tokens * patch for tokens, patch in zip(grid, patch_size, strict=True))
+    low, high = grey_limits(image)
+    grey = (image[:z, :y, :x].astype(np.float32) - low) / max(high - low, 1e-6)
+    z_nm, y_nm, x_nm = (length * size for length, size in zip((z, y, x), voxel_size_nm, strict=True))
+    rows: list[list[Panel]] = [[], []]
+    for kind in MASK_KINDS:
+        _, ids_masked = draw_mask(kind, 1, grid, MASK_RATIO, generator=torch.Generator().manual_seed(seed))
+        hidden = np.zeros(np.prod(grid), bool)
+        hidden[ids_masked[0].numpy()] = True
+        voxels = np.kron(hidden.reshape(grid), np.ones(patch_size, bool)).astype(bool)
+        rows[0].append(Picture(tinted(grey[z // 2], voxels[z // 2]), y_nm, x_nm))
+        rows[1].append(Picture(tinted(grey[:, y // 2], voxels[:, y // 2]), z_nm, x_nm))
+    title = (
+        f"mask_ratio {MASK_RATIO}, patches of {' x '.join(map(str, patch_size))} voxels, blocks of 2 x 2 x 2 patches"
+    )
+    return gallery_figure(title, list(MASK_KINDS), [f"section {z // 2}", "xz"], rows)
