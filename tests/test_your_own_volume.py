@@ -1,0 +1,80 @@
+"""The guide's commands, run as they stand there from a copy of the bundles, with a network that trains in seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sectome.volumes import open_volume
+from tiny_networks import BUNDLES, TINY
+
+GUIDE = (Path(__file__).parents[1] / "docs/your_own_volume.md").read_text(encoding="utf-8")
+SHORT = {
+    "train": "--epochs 1 --epoch_length 2 --val_interval 1 --val_crops 1 --batch_size 1",
+    "evaluate": "--crop_size [8,32,32]",
+    "inference": "--crop_size [8,32,32] --overlap 0",
+}
+"""Appended to the guide's commands, where the last of two options with one name wins."""
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def shortened(line: str, bundle: str) -> str:
+    if "monai.bundle run" not in line:
+        return line
+    configs = [name for name in ("evaluate", "inference", "train") if f"configs/{name}.json" in line]
+    size = "" if "--crop_size" in SHORT[configs[0]] else "--crop_size [8,32,32]"
+    network = " ".join(f"--{name} {value}" for name, value in TINY[bundle].items())
+    for option in ("--epochs", "--batch_size"):
+        line = re.sub(rf" {option} \S+", "", line)
+    return f"{line} {SHORT[configs[0]]} {size} {network}"
+
+
+@pytest.mark.slow
+def test_the_guide_leads_from_a_fresh_volume_to_neurons_and_a_report(tmp_path):
+    shutil.copytree(BUNDLES, tmp_path / "bundles", ignore=shutil.ignore_patterns("__pycache__", "eval", "data"))
+    for path, overlay in zip(
+        re.findall(r"^`(bundles/\S+mine\.json)`", GUIDE, re.MULTILINE), blocks("json"), strict=True
+    ):
+        json.loads(overlay)
+        (tmp_path / path).write_text(overlay, encoding="utf-8")
+    lines, bundle = [], ""
+    for line in "".join(blocks("sh")).splitlines():
+        bundle = next((name for name in TINY if line.startswith("cd ") and name in line), bundle)
+        lines.append(shortened(line, bundle).replace("48,192,192", "48,64,64"))
+    commands = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONWARNINGS": "ignore",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    done = subprocess.run(
+        ["sh", "-ec", "\n".join(lines)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    labels = open_volume(tmp_path / "runs/neurons/phantom_0_labels.tif")
+    assert (labels.shape, labels.voxel_size_nm) == ((48, 64, 64), (30, 6, 6))
+    assert (tmp_path / "runs/report.html").stat().st_size > 10_000
+
+
+def test_the_overlays_of_the_guide_use_keys_that_the_configs_have():
+    keys = set(re.findall(r'^\| .* \| .*?`"(\w+)":', GUIDE, re.MULTILINE)) | {"resident", "augment_on_device"}
+    assert len(keys) > 5
+    known = set(json.loads((BUNDLES / "em_segmentation/configs/train.json").read_text()))
+    assert keys <= known
