@@ -37,10 +37,6 @@ def reference_near(labels: np.ndarray, steps: int, in_plane: bool) -> tuple[np.n
     return near, beside
 
 
-def test_unlabelled_is_one_number_in_the_package():
-    assert sectome.tissue.UNLABELLED == UNLABELLED
-
-
 @pytest.mark.parametrize("steps", [0, 1, 2, 9])
 @pytest.mark.parametrize("in_plane", [False, True])
 @pytest.mark.parametrize("dtype", [np.int64, np.int16, np.uint8])

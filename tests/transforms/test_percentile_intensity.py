@@ -65,7 +65,9 @@ def test_outliers_do_not_shift_what_most_voxels_become(volume):
     dusty[:, :1, :2] = 1e4
 
     def shift(normaliser):
-        return np.abs(normaliser.fit(volume).apply(volume).numpy() - normaliser.fit(dusty).apply(volume).numpy())[:, 1:].max()
+        return np.abs(normaliser.fit(volume).apply(volume).numpy() - normaliser.fit(dusty).apply(volume).numpy())[
+            :, 1:
+        ].max()
 
     assert shift(PercentileIntensity()) < 0.2
     assert shift(StandardiseIntensity()) > 1
