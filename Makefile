@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast check install clean pictures
+.PHONY: demo test test-fast check install clean pictures bench
 
 install: $(VENV)/installed
 
@@ -27,6 +27,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_public_api.py
+
+bench: install
+	for name in crops augmentation affinities memory; do $(BIN)/python tests/benchmarks/$$name.py; done
 
 pictures: install
 	$(BIN)/sectome gallery docs/transforms

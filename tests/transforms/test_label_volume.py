@@ -15,7 +15,7 @@ from sectome.transforms import (
     Relabeld,
     SplitDisconnectedd,
 )
-from sectome.transforms.label_volume import UNLABELLED, near_others
+from sectome.transforms.label_volume import near_others
 
 TRANSFORMS = [
     AffinityTargetsd("label"),
