@@ -59,6 +59,45 @@ def test_convert_keeps_voxels_and_takes_a_voxel_size(run, labels, tmp_path):
     assert copy.voxel_size_nm == (40, 4, 4)
 
 
+def test_info_shows_offset_and_levels_and_counts_what_is_not_finite(run, tmp_path):
+    array = np.zeros((4, 70, 100), np.float32)
+    array[1, 2, 3:5] = np.nan, np.inf
+    write_volume(tmp_path / "a.ome.zarr", array, voxel_size_nm=(30, 6, 6), offset_nm=(300, -36, 48))
+    code, out, _ = run("info", tmp_path / "a.ome.zarr")
+    described = json.loads(out)
+    assert code == 0
+    assert described["offset_nm"] == [300, -36, 48]
+    assert [level["voxel_size_nm"] for level in described["levels"]] == [[30, 6, 6], [30, 12, 12]]
+    assert described["not_finite"] == 2
+
+
+def test_convert_keeps_the_offset_and_takes_the_level_that_is_asked_for(run, tmp_path):
+    labels = np.arange(4 * 70 * 100, dtype=np.uint16).reshape(4, 70, 100)
+    write_volume(tmp_path / "a.ome.zarr", labels, voxel_size_nm=(30, 6, 6), offset_nm=(300, -36, 48))
+    assert run("convert", tmp_path / "a.ome.zarr", tmp_path / "b.mrc")[0] == 0
+    copy = open_volume(tmp_path / "b.mrc")
+    assert (copy.voxel_size_nm, copy.offset_nm) == ((30, 6, 6), (300, -36, 48))
+    assert np.array_equal(copy, labels)
+    code, _, _ = run("convert", tmp_path / "a.ome.zarr", tmp_path / "c.h5", "--near_voxel_size_nm", "30,13,13")
+    assert code == 0
+    coarse = open_volume(tmp_path / "c.h5")
+    # The centre of a coarser voxel lies half a finer one further in.
+    assert (coarse.voxel_size_nm, coarse.offset_nm) == ((30, 12, 12), (300, -33, 51))
+    assert np.array_equal(coarse, labels[:, ::2, ::2])
+
+
+def test_a_conversion_of_a_damaged_volume_leaves_nothing_half_written(run, labels, tmp_path):
+    write_volume(tmp_path / "a.h5", labels)
+    content = bytearray((tmp_path / "a.h5").read_bytes())
+    content[-40:] = bytes(40)
+    (tmp_path / "a.h5").write_bytes(content)
+    for output in ("b.zarr", "b.ome.zarr", "b.n5", "b.mrc", "b.tif"):
+        code, _, err = run("convert", tmp_path / "a.h5", tmp_path / output, "--voxel_size_nm", "30,6,6")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "expected a readable HDF5, got" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["a.h5"]
+
+
 def test_phantom_writes_raw_and_truth(run, tmp_path):
     code, _, _ = run("phantom", tmp_path, "--shape", "8,32,32", "--seed", 3)
     assert code == 0

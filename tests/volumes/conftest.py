@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 VOXEL_SIZE = (30.0, 6.0, 8.0)
+OFFSET = (300.0, -36.0, 48.0)
 
 
 @pytest.fixture

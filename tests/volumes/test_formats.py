@@ -15,7 +15,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
     (tmp_path / "a.avi").write_bytes(b"")
-    with pytest.raises(InputError, match=r"numbered sections or one of \.tif, .*\.npz, got 'a\.avi'"):
+    with pytest.raises(InputError, match=r"numbered sections, precomputed:// or one of \.tif, .*\.npz, got 'a\.avi'"):
         open_volume(tmp_path / "a.avi")
 
 

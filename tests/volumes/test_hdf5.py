@@ -7,7 +7,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 
-from .conftest import VOXEL_SIZE
+from .conftest import OFFSET, VOXEL_SIZE
 
 
 def _save(path, **arrays):
@@ -70,10 +70,12 @@ def test_the_voxel_size_comes_from_the_datasets_attributes(tmp_path, make_array,
 
 
 def test_cremi_tools_find_the_resolution_of_what_is_written(tmp_path, make_array):
-    write_volume(f"{tmp_path}/a.hdf:volumes/labels/neuron_ids", make_array(np.uint64), voxel_size_nm=VOXEL_SIZE)
+    write_volume(
+        f"{tmp_path}/a.hdf:volumes/labels/neuron_ids", make_array(np.uint64), voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET
+    )
     with h5py.File(tmp_path / "a.hdf") as file:
         stored = file["volumes/labels/neuron_ids"]
-        assert tuple(stored.attrs["resolution"]) == VOXEL_SIZE
+        assert (tuple(stored.attrs["resolution"]), tuple(stored.attrs["offset"])) == (VOXEL_SIZE, OFFSET)
         assert stored.compression == "gzip"
         np.testing.assert_array_equal(stored[...], make_array(np.uint64))
 

@@ -7,7 +7,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 
-from .conftest import VOXEL_SIZE
+from .conftest import OFFSET, VOXEL_SIZE
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -20,9 +20,20 @@ def test_nibabels_files_are_transposed_whatever_their_affine(tmp_path, make_arra
     image.header.set_xyzt_units(unit)
     nibabel.save(image, tmp_path / f"a{suffix}")
     volume = open_volume(tmp_path / f"a{suffix}")
-    assert (volume.shape, volume.dtype) == ((5, 7, 11), np.int16)
+    assert (volume.shape, volume.dtype, volume.offset_nm) == ((5, 7, 11), np.int16, (0, 0, 0))
     assert volume.voxel_size_nm == (VOXEL_SIZE if nm else None)
     np.testing.assert_array_equal(volume[1:4:2, ::-1, 5:], array[1:4:2, ::-1, 5:])
+
+
+@pytest.mark.parametrize(("unit", "nm"), [("micron", 1e3), ("mm", 1e6)])
+def test_the_translation_of_an_affine_that_does_not_turn_is_the_offset(tmp_path, make_array, unit, nm):
+    affine = np.diag([8 / nm, 6 / nm, 30 / nm, 1])
+    affine[:3, 3] = 48 / nm, -36 / nm, 300 / nm
+    image = nibabel.Nifti1Image(make_array().T, affine)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii")
+    volume = open_volume(tmp_path / "a.nii")
+    assert (volume.voxel_size_nm, volume.offset_nm) == (VOXEL_SIZE, OFFSET)
 
 
 def test_a_crop_of_an_uncompressed_file_reads_only_the_crop(tmp_path, make_array, monkeypatch):
@@ -39,11 +50,12 @@ def test_a_crop_of_an_uncompressed_file_reads_only_the_crop(tmp_path, make_array
 
 
 def test_nibabel_reads_what_is_written(tmp_path, make_array):
-    write_volume(tmp_path / "a.nii.gz", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE)
+    write_volume(tmp_path / "a.nii.gz", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET)
     image = nibabel.load(tmp_path / "a.nii.gz")
     np.testing.assert_array_equal(np.asarray(image.dataobj), make_array(np.uint32).T)
     np.testing.assert_allclose(image.header.get_zooms(), (8e-6, 6e-6, 30e-6))
     np.testing.assert_allclose(np.diag(image.affine), (8e-6, 6e-6, 30e-6, 1))
+    np.testing.assert_allclose(image.affine[:3, 3], (48e-6, -36e-6, 300e-6))
     assert image.header.get_xyzt_units()[0] == "mm"
 
 

@@ -8,7 +8,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 
-from .conftest import VOXEL_SIZE
+from .conftest import OFFSET, VOXEL_SIZE
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -88,3 +88,19 @@ def test_the_voxel_size_of_an_npz_is_one_for_its_arrays(tmp_path, make_array):
     write_volume(f"{tmp_path}/a.npz:raw", make_array(), voxel_size_nm=(1, 1, 1))
     write_volume(f"{tmp_path}/a.npz:labels", make_array(), voxel_size_nm=VOXEL_SIZE)
     assert open_volume(f"{tmp_path}/a.npz:raw").voxel_size_nm == VOXEL_SIZE
+
+
+def test_the_last_offset_holds_for_the_whole_npz_which_is_said(tmp_path, make_array):
+    write_volume(f"{tmp_path}/a.npz:raw", make_array(), voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET)
+    write_volume(f"{tmp_path}/a.npz:labels", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET)
+    with pytest.warns(
+        UserWarning, match=r"a\.npz holds one offset for all .*: \(300\.0, .* becomes \(0\.0, 0\.0, 0\.0\) nm"
+    ):
+        write_volume(f"{tmp_path}/a.npz:labels", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE)
+    assert [open_volume(f"{tmp_path}/a.npz:{name}").offset_nm for name in ("raw", "labels")] == [(0, 0, 0)] * 2
+
+
+def test_the_offset_of_an_npz_that_is_replaced_goes_with_it(tmp_path, make_array):
+    write_volume(f"{tmp_path}/a.npz:raw", make_array(), offset_nm=OFFSET)
+    write_volume(f"{tmp_path}/a.npz:raw", make_array())
+    assert open_volume(tmp_path / "a.npz").offset_nm == (0, 0, 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -51,7 +53,8 @@ def test_colours_that_are_all_grey_are_one_channel(tmp_path, make_array, suffix,
             imageio.imwrite(tmp_path / "a" / f"{number}.png", colours)
         else:
             tifffile.imwrite(tmp_path / "a" / f"{number}.tif", colours, photometric="rgb")
-    volume = open_volume(tmp_path / "a")
+    with pytest.warns(UserWarning, match="as grey: it is stored as colour") if channels > 2 else nullcontext():
+        volume = open_volume(tmp_path / "a")
     assert volume.shape == array.shape
     np.testing.assert_array_equal(volume[...], array)
 
@@ -59,8 +62,28 @@ def test_colours_that_are_all_grey_are_one_channel(tmp_path, make_array, suffix,
 def test_colour_is_refused(tmp_path, make_array):
     (tmp_path / "a").mkdir()
     imageio.imwrite(tmp_path / "a" / "0.png", np.moveaxis(make_array(np.uint8, (3, 7, 11)), 0, -1))
-    with pytest.raises(InputError, match=r"expected grey sections, got colour in .*0\.png"):
-        open_volume(tmp_path / "a")[...]
+    with pytest.raises(InputError, match=r"expected grey values, or red, green and blue .* got colour in .*0\.png"):
+        open_volume(tmp_path / "a")
+
+
+def test_colour_in_a_later_section_is_refused_by_name(tmp_path, make_array):
+    (tmp_path / "a").mkdir()
+    imageio.imwrite(tmp_path / "a" / "0.png", make_array()[0])
+    imageio.imwrite(tmp_path / "a" / "1.png", np.stack([make_array()[1]] * 3, axis=-1))
+    imageio.imwrite(tmp_path / "a" / "2.png", np.moveaxis(make_array(np.uint8, (3, 7, 11)), 0, -1))
+    with pytest.warns(UserWarning, match="stored as colour"):
+        volume = open_volume(tmp_path / "a")
+    np.testing.assert_array_equal(volume[:2], make_array()[:2])
+    with pytest.raises(InputError, match=r"got colour in .*2\.png"):
+        volume[2]
+
+
+def test_a_section_that_went_away_is_named(tmp_path, make_array):
+    _save(tmp_path / "a", make_array())
+    volume = open_volume(tmp_path / "a")
+    (tmp_path / "a" / "im3.png").unlink()
+    with pytest.raises(InputError, match=r"expected a readable image, got .*im3\.png"):
+        volume[2:5]
 
 
 def test_black_and_white_masks_are_read(tmp_path):

@@ -11,7 +11,7 @@ from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 from sectome.volumes.tiff import TiffReader
 
-from .conftest import VOXEL_SIZE
+from .conftest import OFFSET, VOXEL_SIZE
 
 
 def test_a_crop_of_a_large_stack_reads_only_the_crop(tmp_path):
@@ -113,14 +113,43 @@ def test_a_truncated_stack_is_refused(tmp_path, make_array, truncate, dtype, kep
     [
         ((7, 11), "minisblack", r"three axes \(z, y, x\), got 2 in shape \(7, 11\)"),
         ((2, 5, 7, 11), "minisblack", r"three axes \(z, y, x\), got 4 in shape \(2, 5, 7, 11\)"),
-        ((5, 7, 11, 3), "rgb", "expected grey values, got colour"),
-        ((7, 11, 3), "rgb", "expected grey values, got colour"),
+        ((7, 11, 3), "rgb", r"three axes \(z, y, x\), got 2 in shape \(7, 11\)"),
     ],
 )
 def test_images_that_are_no_grey_stack_are_refused(tmp_path, shape, photometric, message):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric)
     with pytest.raises(InputError, match=message):
         open_volume(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_stack_of_colours_that_are_all_grey_is_grey_with_a_warning(tmp_path, make_array, planarconfig, compression):
+    array = make_array(np.uint16)
+    colours = np.stack([array] * 3, axis=-1 if planarconfig == "contig" else 1)
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb", planarconfig=planarconfig, compression=compression)
+    with pytest.warns(UserWarning, match=r"reading .*a\.tif as grey: it is stored as colour"):
+        volume = open_volume(tmp_path / "a.tif")
+    np.testing.assert_array_equal(volume[1:4:2, 2:5, ::-2], array[1:4:2, 2:5, ::-2])
+
+
+def test_true_colour_is_refused_when_it_is_opened_or_else_where_it_is(tmp_path, make_array):
+    colours = np.stack([make_array()] * 3, axis=-1)
+    colours[3, 2, 2, 1] += 1
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
+    with pytest.warns(UserWarning, match="stored as colour"):
+        volume = open_volume(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"expected grey values, .* got colour in section 3 of .*a\.tif"):
+        volume[:]
+    tifffile.imwrite(tmp_path / "a.tif", colours[3:], photometric="rgb")
+    with pytest.raises(InputError, match=r"got colour in section 0 of .*a\.tif"):
+        open_volume(tmp_path / "a.tif")
+
+
+def test_imagejs_origin_is_the_offset(tmp_path, make_array):
+    metadata = {"axes": "ZYX", "spacing": 0.03, "unit": "um", "xorigin": -6, "yorigin": 6.0, "zorigin": -10}
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(1e3 / 8, 1e3 / 6), metadata=metadata)
+    assert open_volume(tmp_path / "a.tif").offset_nm == OFFSET
 
 
 def test_several_stacks_in_one_file_are_refused(tmp_path, make_array):

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.volumes import Volume, open_volume, require_voxel_size, write_volume
+from sectome.volumes import Volume, open_volume, open_with_default_size, require_voxel_size, write_volume
 
 from .conftest import VOXEL_SIZE
 
-FORMATS = ("a.tif", "a.h5", "a.zarr", "a.nii", "a.nii.gz", "a.npz", "sections")
+FORMATS = (
+    "a.tif", "a.h5", "a.zarr", "a.ome.zarr", "a.n5", "a.precomputed", "a.nii", "a.nii.gz", "a.mrc", "a.npz", "sections",
+)  # fmt: skip
+IN_CHUNKS = ("a.zarr", "a.ome.zarr", "a.n5", "a.precomputed")
 
 
 @pytest.mark.parametrize("output", FORMATS)
@@ -50,9 +53,9 @@ def _in_forked_child(volume: Volume):
     return queue.get()
 
 
-# zarr needs a process in which no other test has used tensorstore: see test_zarr.py.
+# Formats that tensorstore reads need a process in which no other test has used tensorstore: see test_zarr.py.
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-@pytest.mark.parametrize("output", [name for name in FORMATS if "zarr" not in name])
+@pytest.mark.parametrize("output", [name for name in FORMATS if name not in IN_CHUNKS])
 def test_a_forked_worker_opens_the_file_for_itself(tmp_path, make_array, output):
     write_volume(tmp_path / output, make_array())
     volume = open_volume(tmp_path / output)
@@ -63,7 +66,7 @@ def test_a_forked_worker_opens_the_file_for_itself(tmp_path, make_array, output)
 
 @pytest.mark.parametrize("output", FORMATS)
 def test_crops_are_new_arrays_in_native_order(tmp_path, make_array, output):
-    write_volume(tmp_path / output, make_array(np.uint16))
+    write_volume(tmp_path / output, make_array(np.uint16), voxel_size_nm=VOXEL_SIZE)
     volume = open_volume(tmp_path / output)
     crop = volume[1:3, 2:5]
     assert type(crop) is np.ndarray
@@ -101,6 +104,19 @@ def test_the_users_voxel_size_fills_in_and_wins_with_a_warning(tmp_path, make_ar
     with pytest.warns(UserWarning, match=r"using the given voxel size \(1\.0, 2\.0, 3\.0\) nm; .* says \(30\.0"):
         volume = open_volume(tmp_path / "with.h5", voxel_size_nm=(1, 2, 3))
     assert volume.voxel_size_nm == (1, 2, 3)
+
+
+def test_a_default_size_fills_in_and_never_wins(tmp_path, make_array):
+    write_volume(tmp_path / "without.h5", make_array())
+    write_volume(tmp_path / "with.h5", make_array(), voxel_size_nm=VOXEL_SIZE)
+    assert open_with_default_size(tmp_path / "without.h5", [1, 2, 3]).voxel_size_nm == (1, 2, 3)
+    assert open_with_default_size(tmp_path / "with.h5", [1, 2, 3]).voxel_size_nm == VOXEL_SIZE
+    assert open_with_default_size(tmp_path / "without.h5").voxel_size_nm is None
+    with pytest.warns(UserWarning, match="near_voxel_size_nm changes nothing") as said:
+        open_with_default_size(tmp_path / "without.h5", [1, 2, 3], [1, 2, 3])
+    assert len(said) == 1
+    with pytest.raises(InputError, match="voxel_size_nm must be three"):
+        open_with_default_size(tmp_path / "without.h5", [1, 2])
 
 
 def test_a_needed_voxel_size_that_is_missing_is_an_error(tmp_path, make_array):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from sectome.volumes import blocks, open_volume, write_volume
 from .conftest import VOXEL_SIZE
 
 OUTPUTS = (
-    "a.tif", "a.h5", "a.hdf:volumes/raw", "a.zarr", "a.zarr:volumes/raw", "a.nii", "a.nii.gz", "a.npz",
-    "a.npz:labels", "sections", "sections.d/",
+    "a.tif", "a.h5", "a.hdf:volumes/raw", "a.zarr", "a.zarr:volumes/raw", "a.ome.zarr", "a.ome.zarr:volumes/raw",
+    "a.n5", "a.n5:volumes/raw", "a.nii", "a.nii.gz", "a.npz", "a.npz:labels", "sections", "sections.d/",
 )  # fmt: skip
-STREAMED = ("b.tif", "b.h5", "b.zarr", "b.nii", "b.npy", "b_sections")
+STREAMED = (
+    "b.tif", "b.h5", "b.zarr", "b.ome.zarr", "b.n5", "b.precomputed", "b.mrc", "b.nii", "b.npy", "b_sections",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int64", "float32"])
@@ -65,13 +68,14 @@ def test_a_volume_is_copied_in_slabs_and_keeps_its_voxel_size(tmp_path, make_arr
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / output)), array)
 
 
-@pytest.mark.parametrize("output", [*STREAMED, "b.npz", "b.zarr:raw", "b.h5:raw"])
+@pytest.mark.filterwarnings("ignore:b.npy cannot hold")
+@pytest.mark.parametrize("output", [*STREAMED, "b.npz", "b.zarr:raw", "b.ome.zarr:raw", "b.n5:raw", "b.h5:raw"])
 def test_a_failure_leaves_the_old_output_and_no_partial_file(tmp_path, make_array, monkeypatch, output):
     def unreadable():
         raise OSError("the disk is gone")
 
     array = make_array()
-    write_volume(f"{tmp_path}/{output}", array)
+    write_volume(f"{tmp_path}/{output}", array, voxel_size_nm=VOXEL_SIZE)
     before = sorted(os.listdir(tmp_path))
     volume = open_volume(f"{tmp_path}/{output}")
     broken = open_volume(f"{tmp_path}/{output}")
@@ -82,39 +86,41 @@ def test_a_failure_leaves_the_old_output_and_no_partial_file(tmp_path, make_arra
     np.testing.assert_array_equal(np.asarray(volume), array)
 
 
-@pytest.mark.parametrize("output", ["a.tif", "a.h5", "a.zarr", "a.nii", "a.npz", "sections", "a.zarr:raw", "a.h5:raw"])
+@pytest.mark.parametrize("output", [*OUTPUTS, "a.mrc", "a.precomputed"])
 def test_an_existing_output_is_replaced(tmp_path, make_array, output):
-    write_volume(f"{tmp_path}/{output}", make_array(np.uint16, (9, 8, 7)))
-    write_volume(f"{tmp_path}/{output}", make_array(np.uint8))
+    write_volume(f"{tmp_path}/{output}", make_array(np.uint16, (9, 8, 7)), voxel_size_nm=VOXEL_SIZE)
+    write_volume(f"{tmp_path}/{output}", make_array(np.uint8), voxel_size_nm=VOXEL_SIZE)
     np.testing.assert_array_equal(np.asarray(open_volume(f"{tmp_path}/{output}")), make_array(np.uint8))
     assert len(os.listdir(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("output", ["a.tif", "a.h5", "a.zarr", "sections", "a.npz"])
+@pytest.mark.parametrize(
+    "output", ["a.tif", "a.h5", "a.zarr", "a.ome.zarr", "a.n5", "a.precomputed", "a.mrc", "sections", "a.npz"]
+)
 def test_a_volume_can_be_written_over_itself(tmp_path, make_array, output):
-    write_volume(tmp_path / output, make_array())
+    write_volume(tmp_path / output, make_array(), voxel_size_nm=VOXEL_SIZE)
     write_volume(tmp_path / output, open_volume(tmp_path / output), voxel_size_nm=VOXEL_SIZE)
     volume = open_volume(tmp_path / output)
     np.testing.assert_array_equal(np.asarray(volume), make_array())
     assert volume.voxel_size_nm == VOXEL_SIZE
 
 
-@pytest.mark.parametrize("output", ["a.h5:labels", "a.zarr:labels", "a.npz:labels"])
+@pytest.mark.parametrize("output", ["a.h5:labels", "a.zarr:labels", "a.n5:labels", "a.npz:labels"])
 def test_a_named_dataset_joins_the_others_of_its_container(tmp_path, make_array, output):
     container = f"{tmp_path}/{output.split(':')[0]}"
     write_volume(f"{container}:raw", make_array(np.uint8), voxel_size_nm=VOXEL_SIZE)
     write_volume(f"{container}:labels", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE)
     np.testing.assert_array_equal(np.asarray(open_volume(f"{container}:raw")), make_array(np.uint8))
     np.testing.assert_array_equal(np.asarray(open_volume(f"{container}:labels")), make_array(np.uint32))
-    with pytest.raises(InputError, match=r"would lose its other .*raw \(5, 7, 11\)"):
+    with pytest.raises(InputError, match=r"(would lose its other|holds others).*raw \(5, 7, 11\)"):
         write_volume(container, make_array())
 
 
-@pytest.mark.parametrize("output", ["a.tif", "a.zarr", "a.nii", "a.npz", "sections"])
+@pytest.mark.parametrize("output", ["a.tif", "a.zarr", "a.n5", "a.precomputed", "a.mrc", "a.nii", "a.npz", "sections"])
 def test_byte_order_does_not_change_values_and_the_input_is_untouched(tmp_path, make_array, output):
     array = make_array(">u2")
     before = array.copy()
-    write_volume(tmp_path / output, array)
+    write_volume(tmp_path / output, array, voxel_size_nm=VOXEL_SIZE)
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / output)), before)
     np.testing.assert_array_equal(array, before)
 
@@ -148,6 +154,12 @@ def test_what_is_no_volume_is_not_written(tmp_path, array, message):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize("offset_nm", [(30, 6), (30, 6, float("nan")), "8nm"])
+def test_a_wrong_offset_is_refused(tmp_path, make_array, offset_nm):
+    with pytest.raises(InputError, match="offset_nm must be three"):
+        write_volume(tmp_path / "a.tif", make_array(), offset_nm=offset_nm)
+
+
 @pytest.mark.parametrize("voxel_size_nm", [(30, 6), (30, 6, 0), "8nm"])
 def test_a_wrong_voxel_size_is_refused(tmp_path, make_array, voxel_size_nm):
     with pytest.raises(InputError, match="voxel_size_nm must be three"):
@@ -159,6 +171,10 @@ def test_folders_with_other_content_are_never_replaced(tmp_path, make_array):
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
     (tmp_path / "home.zarr").mkdir()
     (tmp_path / "home.zarr" / "thesis.txt").write_text("years of work")
+    for other in ("home.n5", "home.precomputed"):
+        shutil.copytree(tmp_path / "home.zarr", tmp_path / other)
+        with pytest.raises(InputError, match="got something else"):
+            write_volume(tmp_path / other, make_array(), voxel_size_nm=VOXEL_SIZE)
     (tmp_path / "home.tif").mkdir()
     write_volume(tmp_path / "stacks" / "raw.tif", make_array())
     with pytest.raises(InputError, match=r"which holds raw\.tif"):

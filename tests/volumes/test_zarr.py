@@ -11,7 +11,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 
-from .conftest import VOXEL_SIZE
+from .conftest import OFFSET, VOXEL_SIZE
 
 zarr = pytest.importorskip("zarr", reason="zarr-python needs Python 3.11")
 
@@ -68,6 +68,22 @@ def test_an_ome_zarr_stands_for_its_full_resolution(tmp_path, make_array, versio
     np.testing.assert_array_equal(volume[1:, 2:5, -1], make_array()[1:, 2:5, -1])
     coarse = open_volume(f"{tmp_path}/a.zarr:s1")
     assert (coarse.shape, coarse.voxel_size_nm) == ((3, 4, 6), (60.0, 12.0, 16.0))
+
+
+def test_an_array_with_its_own_resolution_lies_where_its_image_says(tmp_path, make_array):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("s0", data=make_array()).attrs["resolution"] = VOXEL_SIZE
+    transforms = [
+        {"type": "scale", "scale": [0.03, 0.006, 0.008]},
+        {"type": "translation", "translation": [0.3, -0.036, 0.048]},
+    ]
+    axes = [{"name": axis, "unit": "micrometer"} for axis in "zyx"]
+    datasets = [{"path": "s0", "coordinateTransformations": transforms}]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": datasets}]
+    volume = open_volume(tmp_path / "a.zarr")
+    assert (volume.voxel_size_nm, volume.offset_nm) == (VOXEL_SIZE, OFFSET)
+    group["s0"].attrs["offset"] = [1, 2, 3]
+    assert open_volume(tmp_path / "a.zarr").offset_nm == (1, 2, 3)
 
 
 def test_zarr_python_reads_what_is_written(tmp_path, make_array):

@@ -43,7 +43,7 @@ def attributes_of(placement: Placement) -> dict[str, list[float]]:
 
 
 def common_unit(units: Any) -> float | None:
-    """Return how many nm the one unit has that `units`, a name or a name for each axis, holds; None if there is none."""
+    """Return how many nm a unit has that is given once or the same for each axis, None if it is no unit of length."""
     names = {
         name.decode() if isinstance(name, bytes) else str(name) for name in np.atleast_1d(np.asarray(units)).tolist()
     }

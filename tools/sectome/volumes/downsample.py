@@ -46,7 +46,7 @@ def block_mean(voxels: Array, factors: Shape3) -> Array:
         starts = np.arange(0, voxels.shape[axis], factor)
         counts = np.diff(starts, append=voxels.shape[axis])
         mean = np.add.reduceat(mean, starts, axis=axis)
-        mean /= np.expand_dims(counts, tuple(other for other in range(3) if other != axis)).astype(mean.dtype)
+        mean = mean / np.expand_dims(counts, tuple(other for other in range(3) if other != axis)).astype(mean.dtype)
     return (mean if voxels.dtype.kind == "f" else np.rint(mean)).astype(voxels.dtype)
 
 

@@ -49,8 +49,8 @@ class NiftiReader:
         self._loaded: Array | None = None
         if not self._is_compressed:
             end = int(self._voxels.offset) + int(np.prod(stored)) * header.get_data_dtype().itemsize
-            if end > (size := path.stat().st_size):
-                raise InputError(f"expected a complete NIfTI of {end} bytes, got {size} in {path}")
+            if end > (found := path.stat().st_size):
+                raise InputError(f"expected a complete NIfTI of {end} bytes, got {found} in {path}")
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X)."""

@@ -91,8 +91,9 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
     if placement.voxel_size_nm is not None:
         kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
         kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
+    _warn_of_moved(path, kept, placement)
+    kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
     if any(placement.offset_nm):
-        kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
         kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
     kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
     with replacing(path) as partial, open(partial, "wb") as file:
@@ -114,6 +115,17 @@ def _arrays_to_keep(path: Path, dataset: str | None) -> dict[str, Any]:
             f"its other arrays, got none (there is {list_datasets(volumes)})"
         )
     return {}
+
+
+def _warn_of_moved(path: Path, kept: dict[str, Any], placement: Placement) -> None:
+    before = placement_from_attributes({name: kept[name] for name in _OFFSET_ARRAYS if name in kept}).offset_nm
+    moved = [name for name in kept if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)]
+    if moved and before != placement.offset_nm:
+        warnings.warn(
+            f"{path.name} holds one offset for all of its arrays: {before} nm becomes {placement.offset_nm} nm",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

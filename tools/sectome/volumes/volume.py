@@ -173,9 +173,9 @@ def open_with_default_size(
         near_voxel_size_nm: as `open_volume`.
     """
     volume = open_volume(path, near_voxel_size_nm=near_voxel_size_nm)
-    if volume.voxel_size_nm is not None:
-        return volume
-    return open_volume(path, voxel_size_nm=default_size_nm, near_voxel_size_nm=near_voxel_size_nm)
+    if volume.voxel_size_nm is None and default_size_nm is not None:
+        volume.voxel_size_nm = check_triple(default_size_nm, "voxel_size_nm")
+    return volume
 
 
 def require_voxel_size(volume: Volume) -> VoxelSize:

@@ -25,7 +25,11 @@ class ZarrReader:
         self.shape = check_three_axes(node.shape[self._leading :], str(node.folder))
         self.dtype = node.dtype
         own = placement_from_attributes(node.attributes)
-        self.placement = own if own.voxel_size_nm is not None else _placement_from_parent(node, path) or own
+        image = _placement_from_parent(node, path) or Placement()
+        # An array's own attributes win, each by itself: CREMI's `resolution` says nothing of a translation.
+        self.placement = Placement(
+            own.voxel_size_nm or image.voxel_size_nm, own.offset_nm if any(own.offset_nm) else image.offset_nm
+        )
         driver = "zarr3" if node.version == 3 else "zarr"
         self._store = LazyStore({"driver": driver, "kvstore": {"driver": "file", "path": f"{node.folder}/"}})
 

@@ -36,7 +36,7 @@ def write_zarr(path: Path, dataset: str | None, source: Source, placement: Place
 
 @contextmanager
 def new_node(path: Path, dataset: str | None) -> Iterator[Path]:
-    """Give a folder to write an array or an image into, which becomes `dataset` of the group `path` when it is complete.
+    """Give a folder to write an array or an image into; it takes its name when it is complete.
 
     Raises:
         InputError: If `path` holds something that would be lost, or a v2 group, which cannot hold a v3 node.

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sectome.geometry import Placement
+from sectome.volumes import open_volume, write_volume
+from sectome.volumes.downsample import Downsampled, block_mean, next_factors
+
+from .conftest import VOXEL_SIZE
+
+
+def reference_block_mean(voxels, factors):
+    shape = [-(-extent // factor) for extent, factor in zip(voxels.shape, factors, strict=True)]
+    mean = np.empty(shape)
+    for at in np.ndindex(*shape):
+        box = tuple(slice(i * factor, (i + 1) * factor) for i, factor in zip(at, factors, strict=True))
+        mean[at] = voxels[box].mean(dtype=float)
+    return mean
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32", "float64"])
+@pytest.mark.parametrize("factors", [(1, 2, 2), (2, 2, 2), (2, 1, 2)])
+def test_the_mean_is_that_of_each_block_also_at_the_far_end(make_array, dtype, factors):
+    array = make_array(dtype)
+    before = array.copy()
+    expected = reference_block_mean(array, factors)
+    np.testing.assert_allclose(block_mean(array, factors), expected, atol=0.51 if array.dtype.kind in "iu" else 1e-3)
+    assert block_mean(array, factors).dtype == array.dtype
+    np.testing.assert_array_equal(array, before)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "factors"),
+    [
+        ((64, 64, 64), (8, 8, 8), None),
+        ((65, 64, 64), (8, 8, 8), (2, 2, 2)),
+        ((100, 900, 900), (30, 6, 6), (1, 2, 2)),
+        ((100, 900, 900), (30, 12, 12), (1, 2, 2)),
+        ((100, 900, 900), (30, 24, 24), (2, 2, 2)),
+        ((1, 900, 900), (4, 8, 8), (1, 2, 2)),
+    ],
+)
+def test_the_axes_with_the_shortest_voxels_are_halved(shape, size, factors):
+    assert next_factors(shape, size) == factors
+
+
+@pytest.mark.parametrize("is_labels", [True, False])
+def test_a_box_of_a_coarser_level_is_that_box_of_the_whole(tmp_path, make_array, is_labels):
+    array = make_array()
+    write_volume(tmp_path / "a.npz", array)
+    coarser = Downsampled(open_volume(tmp_path / "a.npz")._open(), (1, 2, 2), is_labels)
+    whole = array[:, ::2, ::2] if is_labels else block_mean(array, (1, 2, 2))
+    assert coarser.shape == whole.shape
+    np.testing.assert_array_equal(coarser[1:3, 1:4, 2:6], whole[1:3, 1:4, 2:6])
+
+
+def test_a_coarser_voxel_is_larger_and_its_centre_lies_further_in(tmp_path, make_array):
+    write_volume(tmp_path / "a.npz", make_array())
+    coarser = Downsampled(open_volume(tmp_path / "a.npz")._open(), (1, 2, 4), is_labels=False)
+    assert coarser.placement_from(Placement(VOXEL_SIZE, (300, 0, 0))) == Placement((30, 12, 32), (300, 3, 12))

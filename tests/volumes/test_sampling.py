@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sectome.volumes import open_volume, write_volume
+from sectome.volumes.sampling import holds_labels, is_label_like, sampled_sections
+
+
+@pytest.mark.parametrize(
+    ("extent", "sections"), [(1, [0]), (3, [0, 1, 2]), (9, [0, 2, 4, 6, 8]), (100, [0, 25, 50, 74, 99])]
+)
+def test_sections_are_spread_from_the_first_to_the_last(extent, sections):
+    assert sampled_sections(extent) == sections
+
+
+def test_objects_look_like_labels_and_noise_does_not():
+    labels = np.kron(np.arange(1, 13, dtype=np.uint8).reshape(3, 4), np.ones((8, 8), np.uint8))
+    assert is_label_like(labels)
+    assert is_label_like(np.zeros((8, 8), np.uint8))
+    assert not is_label_like(np.random.default_rng(0).integers(1, 200, (32, 32), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("bool", True), ("uint8", False), ("int8", False), ("uint16", True), ("uint64", True), ("float32", False)],
+)
+def test_noise_is_averaged_if_its_type_may_be(tmp_path, dtype, expected):
+    noise = np.random.default_rng(0).integers(1, 100, (6, 16, 16)).astype(dtype)
+    write_volume(tmp_path / "a.npz", noise)
+    assert holds_labels(open_volume(tmp_path / "a.npz")._open()) is expected
