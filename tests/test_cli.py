@@ -103,6 +103,12 @@ def test_phantom_writes_raw_and_truth(run, tmp_path):
     assert code == 0
     for kind in ("images", "labels", "mitochondria"):
         assert open_volume(tmp_path / kind / "phantom_3.tif").shape == (8, 32, 32)
+    code, _, _ = run("phantom", tmp_path / "defective", "--shape", "8,32,32", "--seed", 3, "--defects", 1)
+    assert code == 0
+    clean, defective = (
+        np.asarray(open_volume(folder / "images/phantom_3.tif")) for folder in (tmp_path, tmp_path / "defective")
+    )
+    assert np.abs(clean.astype(int) - defective).mean() > 3
 
 
 def test_segment_and_evaluate_true_affinities(run, labels, tmp_path):
@@ -124,6 +130,7 @@ def test_segment_and_evaluate_true_affinities(run, labels, tmp_path):
         (["info", "none.tif"], "none.tif"),
         (["convert", "none.tif", "b.zarr"], "none.tif"),
         (["phantom", "out", "--shape", "8,0,32"], "shape must be three positive numbers"),
+        (["phantom", "out", "--shape", "8,32,32", "--defects", "2"], "must lie between 0 and 1, got 2"),
         (["segment", "none.zarr", "b.tif"], "a zarr folder of affinities was expected at none.zarr"),
         (["report"], "at least one run folder, got none"),
         (["demo", "out", "--bundles", "nowhere"], "bundles mae_pretrain and em_segmentation were expected"),

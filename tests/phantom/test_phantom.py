@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-import sectome.phantom
 from sectome.checks import InputError
 from sectome.phantom import Phantom, make_phantom
 
@@ -23,10 +22,6 @@ def isotropic() -> Phantom:
 @pytest.fixture(scope="module", params=["serial", "isotropic"])
 def phantom(request: pytest.FixtureRequest) -> Phantom:
     return request.getfixturevalue(request.param)
-
-
-def test_public_api_is_declared():
-    assert sectome.phantom.__all__ == ["Phantom", "make_phantom"]
 
 
 def test_same_seed_gives_the_same_voxels(serial):

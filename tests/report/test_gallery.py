@@ -77,6 +77,7 @@ def test_every_public_transform_is_found_and_each_that_is_not_random_has_an_exam
     assert set(OPTIONS) <= random
 
 
+@pytest.mark.slow
 def test_all_are_written_small_and_read(small_phantom, tmp_path):
     paths = make_gallery(tmp_path / "pictures")
     assert [path.name for path in paths] == [f"{name}.png" for name in [*public_transforms(), MASKS]]
@@ -116,6 +117,7 @@ def test_a_volume_without_labels_shows_what_needs_none(volumes, tmp_path, names)
     assert written == (set(names) if names else (needing_none - labelled) | {MASKS})
 
 
+@pytest.mark.slow
 def test_a_volume_with_labels_shows_all(volumes, run, tmp_path):
     raw, labels = volumes
     code, out, _ = run("gallery", tmp_path / "out", "--volume", raw, "--labels", labels)
