@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
 from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import write_affinities
-from sectome.cli import COMMANDS, main
+from sectome.cli import COMMANDS
 from sectome.neighbourhoods import NEAREST
 from sectome.volumes import open_volume, write_volume
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command; return exit code, output and errors."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sectome", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

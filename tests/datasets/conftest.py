@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from sectome.cli import main
 from sectome.datasets import resuming_downloader
 
 from .loopback import Loopback, serve
@@ -22,20 +20,3 @@ def server(tmp_path) -> Iterator[Loopback]:
     folder.mkdir()
     with serve(folder) as loopback:
         yield loopback
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command; return exit code, output and errors."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sectome", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call

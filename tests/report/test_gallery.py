@@ -1,7 +1,6 @@
 """Pictures of transforms: all of them, on synthetic tissue and on a user's, small, and where the change is."""
 
 import io
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from PIL import Image
 
 import sectome.transforms
-from sectome.cli import main
 from sectome.report.figure_style import TEXT
 from sectome.report.gallery import MASKS, make_gallery, public_transforms
 from sectome.report.gallery_examples import EXAMPLES, OPTIONS
@@ -50,21 +48,6 @@ def volumes(tmp_path, phantom):
     write_volume(tmp_path / "raw.tif", phantom.image, voxel_size_nm=(30, 6, 6))
     write_volume(tmp_path / "labels.tif", phantom.labels, voxel_size_nm=(30, 6, 6))
     return tmp_path / "raw.tif", tmp_path / "labels.tif"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sectome", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_every_public_transform_is_found_and_each_that_is_not_random_has_an_example():
