@@ -43,22 +43,15 @@ class LazyStore:
 
 
 def open_store(spec: dict[str, Any], **options: Any) -> Any:
-    """Open a tensorstore.
+    """Open a tensorstore: to read it through the shared cache, or with `write=True`, which leaves nothing in memory.
 
     Raises:
         InputError: If this process was forked from one that used tensorstore, or `SECTOME_CACHE_MB` is no number.
     """
-    global _context
     check_not_forked()
-    if _context is None:
-        _context = ts.Context(
-            {
-                "cache_pool": {"total_bytes_limit": _cache_bytes()},
-                # The library's 32 attempts keep a user waiting for minutes when a server is gone.
-                "http_request_retries": {"max_retries": 5, "initial_delay": "200ms", "max_delay": "5s"},
-            }
-        )
-    return ts.open(spec, context=_context, **options).result()
+    # Whole chunks are written once: kept in a cache, they would only stay there.
+    context = ts.Context() if options.get("write") else _reading_context()
+    return ts.open(spec, context=context, **options).result()
 
 
 def check_not_forked() -> None:
@@ -70,6 +63,19 @@ def check_not_forked() -> None:
             "was: start the workers with multiprocessing_context='forkserver' or 'spawn', or first read inside of them"
         )
     _process = os.getpid()
+
+
+def _reading_context() -> ts.Context:
+    global _context
+    if _context is None:
+        _context = ts.Context(
+            {
+                "cache_pool": {"total_bytes_limit": _cache_bytes()},
+                # The library's 32 attempts keep a user waiting for minutes when a server is gone.
+                "http_request_retries": {"max_retries": 5, "initial_delay": "200ms", "max_delay": "5s"},
+            }
+        )
+    return _context
 
 
 def _cache_bytes() -> int:
