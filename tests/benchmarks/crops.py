@@ -72,7 +72,7 @@ def main() -> None:
             name: (lambda crops=crops: default_collate([crops[next(numbers) % len(crops)]]))
             for name, crops in {**ours_by_name, **peers}.items()
         }
-        seconds = cpu_seconds(candidates, rounds=15, calls=8)
+        seconds = cpu_seconds(candidates, rounds=15)
     print_table(f"a crop {CROP} of {SHAPE}, image and labels", seconds, "MONAI CacheDataset")
     print({name: f"{1 / value:.0f} crops/s" for name, value in seconds.items()})
 

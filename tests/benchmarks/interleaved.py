@@ -16,16 +16,21 @@ import torch
 torch.set_num_threads(1)
 
 
-def cpu_seconds(candidates: dict[str, Callable[[], object]], rounds: int, calls: int = 1) -> dict[str, float]:
+AT_LEAST_SECONDS = 0.1
+"""A candidate is called again and again for so long each time that it has its turn."""
+
+
+def cpu_seconds(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return the median CPU seconds of a call of each candidate; the first round warms up and does not count."""
     spent: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, call in candidates.items():
-            start = time.process_time()
-            for _ in range(calls):
+            start, calls = time.process_time(), 0
+            while (seconds := time.process_time() - start) < AT_LEAST_SECONDS or not calls:
                 call()
+                calls += 1
             if number:
-                spent[name].append((time.process_time() - start) / calls)
+                spent[name].append(seconds / calls)
     return {name: statistics.median(times) for name, times in spent.items()}
 
 

@@ -38,7 +38,7 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
     steps = check_offsets(offsets)
     tensor = hasattr(labels, "new_zeros")
     if tensor and labels.device.type == "cpu":
-        # numpy needs two thirds of the time, on the same memory. Where there is a tensor, torch is imported already.
+        # numpy is faster, on the same memory. Where there is a tensor, torch is imported already.
         from torch import from_numpy
 
         affinities, valid = labels_to_affinities(labels.numpy(), offsets, None if mask is None else np.asarray(mask))
@@ -59,15 +59,25 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
     affinities = labelled.byte().new_zeros(shape) if tensor else np.zeros(shape, np.uint8)
     valid = labelled.byte().new_zeros(shape) if tensor else np.zeros(shape, np.uint8)
     known = None if mask is None else _known(mask, tuple(labels.shape))
+    same = affinities.view(labelled.dtype)
+    ids = labels if tensor else _narrowed(labels)
 
     for channel, pair in enumerate(pairs):
         if pair is None:
             continue
         here, there = pair
         out = (..., channel, *here[1:])
-        affinities[out] = (labels[here] == labels[there]) & labelled[here]
+        same[out] = ids[here] == ids[there]
+        same[out] &= labelled[here]
         valid[out] = 1 if known is None else known[here] & known[there]
     return affinities, valid
+
+
+def _narrowed(labels: Any) -> Any:
+    """Return the same ids in the smallest type: what is compared is bound by memory."""
+    if not labels.size:
+        return labels
+    return labels.astype(np.result_type(np.min_scalar_type(labels.min()), np.min_scalar_type(labels.max())), copy=False)
 
 
 def _check_labels(labels: Any, *, tensor: bool) -> None:
