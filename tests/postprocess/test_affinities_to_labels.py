@@ -103,7 +103,7 @@ def test_small_segments_become_background(bodies, predicted):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "mutex"}, "method must be one of mean, got 'mutex'"),
+        ({"method": "median"}, "method must be one of mean, mutex, got 'median'"),
         ({"fragments": "seeds"}, "fragments must be one of distance, watershed, got 'seeds'"),
         ({"threshold": 50}, "threshold must lie in 0..1, got 50"),
         ({"foreground_threshold": -1}, "foreground_threshold must lie in 0..1, got -1"),

@@ -89,8 +89,10 @@ def segment(
     fragments: str = "distance",
     per_section: bool = False,
     min_size_voxels: int = 0,
+    method: str = "mean",
+    bias: float = 0.0,
 ) -> None:
-    """Turn affinities into objects: fragments, region graph, mean-affinity agglomeration.
+    """Turn affinities into objects: fragments and mean-affinity agglomeration, or the mutex watershed.
 
     Args:
         affinities: a .zarr folder that inference wrote with --save_affinities true.
@@ -99,6 +101,8 @@ def segment(
         fragments: "distance" (seeds in the middle of objects) or "watershed" (every basin of the affinities).
         per_section: grow fragments in each section by itself, for thick sections.
         min_size_voxels: smaller objects become background.
+        method: "mean", or "mutex", for which threshold, fragments and per_section mean nothing.
+        bias: of "mutex": above 0 merges more.
     """
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import affinities_to_labels
@@ -112,6 +116,8 @@ def segment(
         fragments=fragments,
         per_section=per_section,
         min_size_voxels=min_size_voxels,
+        method=method,
+        bias=bias,
         voxel_size_nm=source.voxel_size_nm,
     )
     write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm)

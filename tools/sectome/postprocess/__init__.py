@@ -8,6 +8,7 @@ from sectome.postprocess.fragments_distance import fragments_distance
 from sectome.postprocess.fragments_watershed import fragments_watershed
 from sectome.postprocess.labels_transform import AffinitiesToLabels, AffinitiesToLabelsd
 from sectome.postprocess.merge_history import MergeHistory
+from sectome.postprocess.mutex_watershed import mutex_watershed
 from sectome.postprocess.region_graph import RegionGraph, region_graph
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "connected_components",
     "fragments_distance",
     "fragments_watershed",
+    "mutex_watershed",
     "region_graph",
 ]

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.agglomeration import agglomerate_mean
-from sectome.postprocess.check_affinities import check_affinities, check_probability, nearest_affinities
+from sectome.postprocess.check_affinities import (
+    check_affinities,
+    check_probability,
+    nearest_affinities,
+    stored_threshold,
+)
+from sectome.postprocess.compact_labels import compact_labels
 from sectome.postprocess.fragments_distance import BOUNDARY_THRESHOLD, fragments_distance
 from sectome.postprocess.fragments_watershed import fragments_watershed
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
 from sectome.postprocess.merge_history import MergeHistory
+from sectome.postprocess.mutex_watershed import mutex_watershed
 from sectome.postprocess.region_graph import region_graph
-from sectome.types import LabelArray, Offsets, VoxelSize
+from sectome.types import Array, LabelArray, Offsets, VoxelSize
 
-METHODS = ("mean",)
+METHODS = ("mean", "mutex")
 FRAGMENTS = ("distance", "watershed")
 
 
@@ -83,13 +93,17 @@ def affinities_to_labels(
     foreground_threshold: float = 0.0,
     long_range: bool = True,
     min_size_voxels: int = 0,
+    strides: Sequence[int] = (1, 3, 3),
+    bias: float = 0.0,
 ) -> LabelArray:
     """Return the segments of an affinity volume.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel an offset.
         offsets: K steps (z, y, x) that hold `sectome.neighbourhoods.NEAREST`.
-        method: "mean" merges fragments by mean affinity.
+        method: "mean" merges fragments by mean affinity. "mutex" is `mutex_watershed`, which has neither fragments nor
+            a threshold, and needs offsets beyond the nearest; of the options it takes `low`,
+            `foreground_threshold`, `min_size_voxels`, `strides` and `bias`.
         fragments: "distance" grows them from the middles of objects, "watershed" follows the steepest affinities.
         threshold: pairs of segments with at least this mean affinity merge; tune it on a labelled crop.
         voxel_size_nm: (z, y, x), for distances; cubic voxels if not given.
@@ -102,6 +116,8 @@ def affinities_to_labels(
             but what `low` leaves.
         long_range: whether offsets other than the nearest take part in the mean.
         min_size_voxels: smaller segments become background, as `compact_labels` says.
+        strides: of "mutex": edges that repel are taken from every n-th voxel along (z, y, x).
+        bias: of "mutex": what is added to the attraction; above 0 merges more.
 
     Returns:
         (Z, Y, X) segments 1..N in the smallest unsigned type, 0 is background.
@@ -112,6 +128,14 @@ def affinities_to_labels(
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     check_probability(threshold, "threshold")
+    if method == "mutex":
+        check_probability(foreground_threshold, "foreground_threshold")
+        nearest = nearest_affinities(affinities, offsets)
+        foreground = _touched(nearest, stored_threshold(low, nearest))
+        if foreground_threshold > 0:
+            foreground &= mean_affinity(nearest) >= foreground_threshold
+        labels = mutex_watershed(affinities, offsets, strides=strides, bias=bias, foreground=foreground)
+        return compact_labels(labels, min_size_voxels=min_size_voxels)
     pieces, history = affinities_to_history(
         affinities,
         offsets,
@@ -127,3 +151,14 @@ def affinities_to_labels(
         stop=threshold,
     )
     return history.labels_at(threshold, pieces, min_size_voxels=min_size_voxels)
+
+
+def _touched(nearest: Array, low: float) -> Array:
+    """Return the voxels (Z, Y, X) that at least one of their six affinities above `low` joins to another."""
+    strong = nearest > low
+    touched: Array = np.asarray(strong.any(axis=0))
+    for axis in range(3):
+        before, after = ([slice(None)] * 3 for _ in range(2))
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        touched[tuple(before)] |= strong[axis][tuple(after)]
+    return touched
