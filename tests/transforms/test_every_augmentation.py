@@ -202,3 +202,16 @@ def test_missing_keys_are_refused_or_allowed(kind, crop):
         always(kind, ["image", "absent"])(crop)
     transform = kind(keys="absent", prob=1.0, allow_missing_keys=True)
     assert equal(transform(crop), crop)
+
+
+@pytest.mark.parametrize("kind", ARRAY)
+def test_parameters_on_the_cpu_change_a_batch_on_another_device(kind):
+    transform = kind(prob=1.0).set_random_state(seed=1)
+    transform.randomize(SHAPE)
+    if "seeds" in transform.parameters:
+        pytest.skip("noise needs a generator, which the device without memory has not")
+    kinds = [torch.float32] if kind.grey_only else [torch.float32, torch.int64]
+    for dtype in kinds:
+        images = torch.empty(2, *SHAPE, dtype=dtype, device="meta")
+        result = transform.apply_each(images, [transform.parameters] * 2)
+        assert (result.device.type, result.shape, result.dtype) == ("meta", images.shape, dtype)
