@@ -29,7 +29,7 @@ check: install
 	$(BIN)/python -m pytest -q tests/test_public_api.py
 
 bench: install
-	for name in crops augmentation affinities mutex memory; do $(BIN)/python tests/benchmarks/$$name.py; done
+	for name in crops augmentation affinities mutex metrics memory; do $(BIN)/python tests/benchmarks/$$name.py; done
 
 pictures: install
 	$(BIN)/sectome gallery docs/transforms

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 
 from sectome.checks import InputError
@@ -34,6 +35,16 @@ class ContingencyTable:
     objects: LabelArray
     segments: LabelArray
 
+    def __add__(self, other: ContingencyTable) -> ContingencyTable:
+        """Return the table of two parts of a volume together: blocks are counted one by one, and added."""
+        cells = [
+            (table.objects[rows], table.segments[columns], counts)
+            for table in (self, other)
+            for (rows, columns), counts in [(table.counts.nonzero(), table.counts.data)]
+        ]
+        objects, segments, counts = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+        return _tabulate(objects, segments, counts)
+
 
 def contingency_table(truth: Any, segmentation: Any, ignore_label: int | None = 0) -> ContingencyTable:
     """Return the voxels that each true object and each segment have in common.
@@ -55,14 +66,60 @@ def contingency_table(truth: Any, segmentation: Any, ignore_label: int | None = 
     truth, segmentation = check_labels(truth, "truth"), check_labels(segmentation, "segmentation")
     if truth.shape != segmentation.shape:
         raise InputError(f"the segmentation must have the truth's shape {truth.shape}, got {segmentation.shape}")
-    counted = np.ones(truth.shape, bool) if ignore_label is None else truth != ignore_label
+    if not truth.size:
+        raise InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
+    one, other, counts = _count_pairs(np.ascontiguousarray(truth).ravel(), np.ascontiguousarray(segmentation).ravel())
+    objects, segments = one.astype(truth.dtype), other.astype(segmentation.dtype)
+    counted = np.ones(objects.shape, bool) if ignore_label is None else objects != ignore_label
     if not counted.any():
         raise InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
-    objects, rows = np.unique(truth[counted], return_inverse=True)
-    segments, columns = np.unique(segmentation[counted], return_inverse=True)
-    cells, counts = np.unique(rows.astype(np.int64) * len(segments) + columns, return_counts=True)
-    table = sparse.csr_array(
-        (counts.astype(np.float64), (cells // len(segments), cells % len(segments))),
-        shape=(len(objects), len(segments)),
-    )
-    return ContingencyTable(table, objects, segments)
+    return _tabulate(objects[counted], segments[counted], counts[counted])
+
+
+def _tabulate(objects: LabelArray, segments: LabelArray, counts: Any) -> ContingencyTable:
+    """Return the table of cells that are given by their ids; a cell that comes twice is the sum."""
+    known_objects, rows = np.unique(objects, return_inverse=True)
+    known_segments, columns = np.unique(segments, return_inverse=True)
+    shape = (len(known_objects), len(known_segments))
+    table = sparse.csr_array((np.asarray(counts, np.float64), (rows, columns)), shape=shape)
+    table.sum_duplicates()
+    return ContingencyTable(table, known_objects, known_segments)
+
+
+@njit(cache=True, nogil=True)
+def _count_pairs(truth: Any, segmentation: Any) -> Any:
+    """Return the pairs of labels that occur, as two (P,) uint64, and how often.
+
+    Neighbours in memory tend to be the same pair, so that runs are counted and only their ends go into the table.
+    """
+    ids, counts = np.zeros((1 << 12, 2), np.uint64), np.zeros(1 << 12, np.int64)
+    used, start = 0, 0
+    one, other = truth[0], segmentation[0]
+    for index in range(truth.size):
+        if truth[index] == one and segmentation[index] == other:
+            continue
+        used += _add(ids, counts, np.uint64(one), np.uint64(other), index - start)
+        start, one, other = index, truth[index], segmentation[index]
+        if 2 * used > counts.size:
+            more_ids, more_counts = np.zeros((2 * counts.size, 2), np.uint64), np.zeros(2 * counts.size, np.int64)
+            for place in range(counts.size):
+                if counts[place]:
+                    _add(more_ids, more_counts, ids[place, 0], ids[place, 1], counts[place])
+            ids, counts = more_ids, more_counts
+    _add(ids, counts, np.uint64(one), np.uint64(other), truth.size - start)
+    found = counts > 0
+    return ids[found, 0], ids[found, 1], counts[found]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add(ids: Any, counts: Any, one: Any, other: Any, voxels: int) -> int:
+    """Add voxels to a pair of an open-addressing table, and return 1 if the pair is new."""
+    mask = np.uint64(counts.size - 1)
+    mixed = (one * np.uint64(0x9E3779B97F4A7C15)) ^ (other * np.uint64(0xC2B2AE3D27D4EB4F))
+    place = (mixed ^ (mixed >> np.uint64(29))) & mask
+    while counts[place] and not (ids[place, 0] == one and ids[place, 1] == other):
+        place = (place + np.uint64(1)) & mask
+    new = counts[place] == 0
+    ids[place, 0], ids[place, 1] = one, other
+    counts[place] += voxels
+    return 1 if new else 0
