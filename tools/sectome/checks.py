@@ -33,6 +33,14 @@ def check_triple(values: Sequence[float], name: str) -> tuple[float, float, floa
     return triple
 
 
+def check_whole_triple(values: Sequence[float], name: str) -> Shape3:
+    """Return three whole numbers from 1 on (z, y, x), or raise an `InputError` that calls them `name`."""
+    if len(values) != 3 or any(value != int(value) or value < 1 for value in values):
+        raise InputError(f"{name} must be three whole numbers from 1 on (z, y, x), got {list(values)}")
+    z, y, x = (int(value) for value in values)
+    return z, y, x
+
+
 def check_at_least(value: float, least: float, name: str) -> float:
     """Return a number that is not below `least`, or raise an `InputError` that calls it `name`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
@@ -58,7 +66,7 @@ def check_choice(value: Choice, known: Sequence[Choice], name: str) -> Choice:
     return value
 
 
-def check_probability(prob: float, name: str) -> float:
+def check_chance(prob: float, name: str) -> float:
     """Return a chance between 0 and 1, or raise an `InputError`; warn if `name` can then do nothing."""
     if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 <= prob <= 1:
         raise InputError(f"prob of {name} must lie between 0 and 1, got {prob!r}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sectome.checks import InputError
+from sectome.checks import check_whole_triple
 from sectome.masking.kept import mask_groups
 
 
@@ -24,14 +24,13 @@ def block_mask(
     Raises:
         InputError: if the block's size is not three whole numbers from 1 on.
     """
-    if len(block_size) != 3 or any(length != int(length) or length < 1 for length in block_size):
-        raise InputError(f"block_size must be three whole numbers from 1 on (z, y, x), got {list(block_size)}")
+    lengths = check_whole_triple(block_size, "block_size")
     groups = torch.zeros(batch, *grid, dtype=torch.int64, device=device)
     count = 1
-    for axis, (tokens, length) in enumerate(zip(grid, block_size, strict=True)):
-        shift = torch.randint(int(length), (batch, 1), device=device, generator=generator)
-        block = (torch.arange(tokens, device=device) + shift) // int(length)
-        blocks = (tokens - 1 + int(length) - 1) // int(length) + 1
+    for axis, (tokens, length) in enumerate(zip(grid, lengths, strict=True)):
+        shift = torch.randint(length, (batch, 1), device=device, generator=generator)
+        block = (torch.arange(tokens, device=device) + shift) // length
+        blocks = (tokens + length - 2) // length + 1
         shape = [batch, 1, 1, 1]
         shape[axis + 1] = tokens
         groups = groups * blocks + block.reshape(shape)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_whole_triple
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.check_affinities import affinity_unit, check_affinities, nearest_channels
-from sectome.postprocess.compact_labels import compact_labels
+from sectome.postprocess.union_find import find
 from sectome.types import LabelArray, Offsets
 
 _KEY_BITS = 24
@@ -63,8 +63,7 @@ def mutex_watershed(
     attractive[list(nearest_channels(steps))] = True
     if attractive.all():
         raise InputError(f"the mutex watershed expected offsets beyond {list(NEAREST)} that repel, got none")
-    if len(strides) != 3 or any(stride != int(stride) or stride < 1 for stride in strides):
-        raise InputError(f"strides must be three whole numbers from 1 on (z, y, x), got {list(strides)}")
+    stride_array = np.array(check_whole_triple(strides, "strides"), np.int64)
     if not -1 <= bias <= 1:
         raise InputError(f"bias must lie in -1..1, got {bias}")
     shape = array.shape[1:]
@@ -75,11 +74,11 @@ def mutex_watershed(
     inside = np.ones(shape, bool) if foreground is None else np.asarray(foreground) != 0
     if inside.shape != shape:
         raise InputError(f"the foreground must have the affinities' shape {shape}, got {inside.shape}")
-    offset_array, stride_array = np.array(steps, np.int64), np.array(strides, np.int64)
+    offset_array = np.array(steps, np.int64)
     edges = _edges(array, affinity_unit(array), offset_array, attractive, stride_array, float(bias), inside)
     labels = np.zeros(array[0].size, np.uint32)
-    _cluster(_sorted_by_key(edges), offset_array @ [shape[1] * shape[2], shape[2], 1], attractive, labels)
-    return compact_labels(labels.reshape(shape))
+    count = _cluster(_sorted_by_key(edges), offset_array @ [shape[1] * shape[2], shape[2], 1], attractive, labels)
+    return labels.astype(np.min_scalar_type(count)).reshape(shape)
 
 
 @njit(cache=True, nogil=True)
@@ -138,14 +137,6 @@ def _sorted_by_key(edges: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find(parent: Any, index: Any) -> Any:
-    while parent[index] != index:
-        parent[index] = parent[parent[index]]
-        index = parent[index]
-    return index
-
-
-@njit(cache=True, nogil=True, inline="always")
 def _slot(table: Any, key: Any) -> Any:
     """Return where a key is in an open-addressing table, or the free place (0) where it belongs."""
     mask = np.uint64(table.size - 1)
@@ -187,8 +178,8 @@ def _append(lists: Any, following: Any, root: Any, entry: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> None:
-    """Join and exclude in the order of the edges, and number what was joined by first voxels into `labels` (N,).
+def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> int:
+    """Join and exclude in the order of the edges, number what was joined by first voxels into `labels`, and count it.
 
     Exclusions stand twice. A table of pairs of roots answers whether two may join. Lists, one a root, say which pairs
     must be entered anew when a root goes up in another: the shorter list is walked, so that each pair is entered again
@@ -204,7 +195,7 @@ def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> None:
     for edge in edges:
         channel = (edge >> np.uint64(32)) & np.uint64(0xFF)
         here = np.uint32(edge)
-        one, other = _find(parent, here), _find(parent, np.uint32(here + steps[channel]))
+        one, other = find(parent, here), find(parent, np.uint32(here + steps[channel]))
         if one == other:
             continue
         if attractive[channel]:
@@ -217,7 +208,7 @@ def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> None:
             entry = lists[other, 0] if lists[other, 2] != 0 else _NONE
             while entry != _NONE:
                 then = following[entry]
-                key = _pair(one, _find(parent, excluded[entry]))
+                key = _pair(one, find(parent, excluded[entry]))
                 place = _slot(table, key)
                 if table[place] != key:
                     table[place] = key
@@ -248,8 +239,9 @@ def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> None:
     numbers[:] = 0
     for voxel in range(labels.size):
         if joined[voxel]:
-            root = _find(parent, np.uint32(voxel))
+            root = find(parent, np.uint32(voxel))
             if numbers[root] == 0:
                 count += 1
                 numbers[root] = count
             labels[voxel] = numbers[root]
+    return count

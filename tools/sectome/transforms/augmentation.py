@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
-from sectome.checks import InputError, check_probability
+from sectome.checks import InputError, check_chance
 from sectome.types import Shape3
 
 Parameters = dict[str, Any]
@@ -36,7 +36,7 @@ class Augmentation(RandomizableTransform):
     """Whether this changes grey values in place, which would turn labels into others."""
 
     def __init__(self, prob: float) -> None:
-        RandomizableTransform.__init__(self, check_probability(prob, type(self).__name__))
+        RandomizableTransform.__init__(self, check_chance(prob, type(self).__name__))
         self.parameters: Parameters | None = None
 
     @abstractmethod
