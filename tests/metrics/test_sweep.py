@@ -8,7 +8,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.metrics import adapted_rand_error, scores_by_threshold, variation_of_information
 from sectome.neighbourhoods import NEAREST
-from sectome.postprocess import MergeHistory, agglomerate_mean, fragments_watershed, region_graph
+from sectome.postprocess import MergeHistory, agglomerate, fragments_watershed, region_graph
 
 
 @pytest.mark.parametrize("ignore_label", [0, None])
@@ -18,7 +18,7 @@ def test_a_sweep_is_equal_to_scoring_label_volumes(ignore_label):
     truth = rng.integers(0, 5, (6, 11, 13))
     fragments = fragments_watershed(affinities, NEAREST, low=0.4, high=0.99)
     assert (fragments == 0).any()
-    history = agglomerate_mean(region_graph(affinities, NEAREST, fragments))
+    history = agglomerate(region_graph(affinities, NEAREST, fragments))
     thresholds = [0.9, 0.2, 0.6, 0.5]
     rows = scores_by_threshold(truth, fragments, history, thresholds, ignore_label)
     assert [row.threshold for row in rows] == thresholds

@@ -73,10 +73,10 @@ def test_long_offsets_take_part_only_if_they_may(bodies, predicted):
     pieces, _ = affinities_to_history(affinities, ISOTROPIC, voxel_size_nm=SIZE_NM)
     assert (
         region_graph(affinities, ISOTROPIC, pieces).counts.sum()
-        > region_graph(affinities, ISOTROPIC, pieces, long_range=False).counts.sum()
+        > region_graph(affinities, ISOTROPIC, pieces, long_range="no").counts.sum()
     )
     np.testing.assert_array_equal(
-        affinities_to_labels(affinities, ISOTROPIC, long_range=False, **options),
+        affinities_to_labels(affinities, ISOTROPIC, long_range="no", **options),
         affinities_to_labels(affinities[:3], NEAREST, **options),
     )
 
@@ -103,11 +103,11 @@ def test_small_segments_become_background(bodies, predicted):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "median"}, "method must be one of mean, mutex, got 'median'"),
-        ({"fragments": "seeds"}, "fragments must be one of distance, watershed, got 'seeds'"),
+        ({"method": "median"}, "method must be mean, quantile_Q .* got 'median'"),
+        ({"fragments": "seeds"}, "fragments must be one of 'distance', 'watershed', got 'seeds'"),
         ({"threshold": 50}, "threshold must lie in 0..1, got 50"),
         ({"foreground_threshold": -1}, "foreground_threshold must lie in 0..1, got -1"),
-        ({"min_size_voxels": -1}, "min_size_voxels must not be negative, got -1"),
+        ({"min_size_voxels": -1}, "min_size_voxels must be a number of at least 0, got -1"),
     ],
 )
 def test_bad_options_are_refused(change, message):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sectome.checks import InputError
 from sectome.metrics import variation_of_information
 from sectome.neighbourhoods import NEAREST
-from sectome.postprocess import MergeHistory, RegionGraph, agglomerate_mean, fragments_watershed, region_graph
+from sectome.postprocess import MergeHistory, RegionGraph, agglomerate, fragments_watershed, region_graph
 
 
 def make_graph(edges, max_fragment):
@@ -18,9 +18,10 @@ def make_graph(edges, max_fragment):
     keys = sorted(edges)
     return RegionGraph(
         edges=np.array(keys, np.int64).reshape(-1, 2),
-        sums=np.array([edges[key][0] for key in keys], float),
+        sums=np.rint([1024 * edges[key][0] for key in keys]).astype(np.int64),
         counts=np.array([edges[key][1] for key in keys], np.int64),
         max_fragment=max_fragment,
+        unit=1024.0,
     )
 
 
@@ -29,7 +30,7 @@ def reference_agglomeration(graph, stop=0.0):
     edges = {
         index: [set(pair), total, count]
         for index, (pair, total, count) in enumerate(
-            zip(graph.edges.tolist(), graph.sums.tolist(), graph.counts.tolist(), strict=True)
+            zip(graph.edges.tolist(), (graph.sums / graph.unit).tolist(), graph.counts.tolist(), strict=True)
         )
     }
     merges = []
@@ -61,31 +62,31 @@ def partition(labels):
 
 def test_parallel_edges_add_up():
     # 1-2 merges first. Then 3 hangs on both: (0.75 + 3 * 0.25) / 4 = 0.375.
-    graph = make_graph({(1, 2): (0.9, 1), (1, 3): (0.75, 1), (2, 3): (0.75, 3)}, 3)
-    history = agglomerate_mean(graph)
+    graph = make_graph({(1, 2): (0.875, 1), (1, 3): (0.75, 1), (2, 3): (0.75, 3)}, 3)
+    history = agglomerate(graph)
     assert history.merges.tolist() == [[1, 2], [1, 3]]
-    assert history.scores.tolist() == [0.9, 0.375]
+    assert history.scores.tolist() == [0.875, 0.375]
 
 
 def test_a_merge_is_named_by_the_smallest_fragments():
     graph = make_graph({(3, 4): (0.9, 1), (2, 4): (0.8, 1), (1, 5): (0.7, 1), (3, 5): (0.1, 1)}, 5)
-    assert agglomerate_mean(graph).merges.tolist() == [[3, 4], [2, 3], [1, 5], [1, 2]]
+    assert agglomerate(graph).merges.tolist() == [[3, 4], [2, 3], [1, 5], [1, 2]]
 
 
 def test_equal_means_go_by_the_smallest_pair():
     graph = make_graph({(1, 2): (0.5, 1), (3, 4): (1.0, 2), (2, 3): (2.0, 4)}, 4)
-    assert agglomerate_mean(graph).merges.tolist() == [[1, 2], [1, 3], [1, 4]]
+    assert agglomerate(graph).merges.tolist() == [[1, 2], [1, 3], [1, 4]]
 
 
 def test_agglomeration_stops_below_its_threshold_and_takes_it_in():
     graph = make_graph({(1, 2): (0.5, 1), (3, 4): (0.25, 1)}, 4)
-    assert agglomerate_mean(graph, stop=0.5).merges.tolist() == [[1, 2]]
+    assert agglomerate(graph, stop=0.5).merges.tolist() == [[1, 2]]
     with pytest.raises(InputError, match=r"stop must lie in 0..1, got 2"):
-        agglomerate_mean(graph, stop=2)
+        agglomerate(graph, stop=2)
 
 
 def test_a_graph_without_edges_has_no_merges():
-    history = agglomerate_mean(make_graph({}, 3))
+    history = agglomerate(make_graph({}, 3))
     assert len(history) == 0
     assert history.lookup_at(0.5).tolist() == [0, 1, 2, 3]
 
@@ -102,7 +103,7 @@ def test_agglomeration_agrees_with_the_reference(seed, levels, nodes):
             edges[min(u, v), max(u, v)] = (int(rng.integers(0, levels + 1, count).sum()) / 1024, count)
     graph = make_graph(edges, nodes)
     before = graph.sums.copy()
-    history = agglomerate_mean(graph, stop=0.0005)
+    history = agglomerate(graph, stop=0.0005)
     expected = reference_agglomeration(graph, stop=0.0005)
     assert [tuple(merge) for merge in history.merges.tolist()] == [merge[:2] for merge in expected]
     np.testing.assert_allclose(history.scores, [merge[2] for merge in expected])
@@ -115,7 +116,7 @@ def test_a_hub_with_thousands_of_neighbours_is_merged_right():
     edges = {(1, other): (float(rng.integers(1, 1024)) / 1024, 1) for other in range(2, 3000)}
     edges |= {(other, other + 1): (float(rng.integers(1, 1024)) / 1024, 1) for other in range(2, 2999)}
     graph = make_graph(edges, 2999)
-    history = agglomerate_mean(graph)
+    history = agglomerate(graph)
     assert len(history) == 2998
     assert np.all(history.lookup_at(0)[1:] == 1)
 
@@ -125,8 +126,8 @@ def test_the_names_of_fragments_do_not_matter(random_affinities):
     fragments = fragments_watershed(affinities, NEAREST)
     renamed = np.append(0, np.random.default_rng(1).permutation(int(fragments.max())) + 1)[fragments]
     for threshold in (0.7, 0.55):
-        one = agglomerate_mean(region_graph(affinities, NEAREST, fragments)).labels_at(threshold, fragments)
-        other = agglomerate_mean(region_graph(affinities, NEAREST, renamed)).labels_at(threshold, renamed)
+        one = agglomerate(region_graph(affinities, NEAREST, fragments)).labels_at(threshold, fragments)
+        other = agglomerate(region_graph(affinities, NEAREST, renamed)).labels_at(threshold, renamed)
         assert 1 < one.max() < fragments.max()
         np.testing.assert_array_equal(partition(one), partition(other))
 
@@ -137,7 +138,7 @@ def test_waterz_agrees(random_affinities, seed):
     affinities = random_affinities(seed, shape=(8, 17, 19))
     fragments = fragments_watershed(affinities, NEAREST, low=0.3, high=0.995)
     assert (fragments == 0).any() == (fragments.min() == 0)
-    history = agglomerate_mean(region_graph(affinities, NEAREST, fragments))
+    history = agglomerate(region_graph(affinities, NEAREST, fragments))
     thresholds = [0.8, 0.7, 0.6, 0.5, 0.45, 0.2]
     # waterz scores 1 - mean, so its thresholds rise as ours fall; it works in the array that it is given.
     theirs = waterz.agglomerate(
@@ -156,7 +157,7 @@ def test_waterz_agrees_on_tissue(bodies, predicted):
     waterz = pytest.importorskip("waterz", reason="waterz has wheels for Python 3.11 and later only")
     affinities = predicted(bodies)
     fragments = fragments_watershed(affinities, NEAREST)
-    history = agglomerate_mean(region_graph(affinities, NEAREST, fragments))
+    history = agglomerate(region_graph(affinities, NEAREST, fragments))
     thresholds = [0.9, 0.7, 0.5, 0.3]
     theirs = waterz.agglomerate(affinities, [1 - t for t in thresholds], fragments=fragments.astype(np.uint64))
     for threshold, segments in zip(thresholds, theirs, strict=True):

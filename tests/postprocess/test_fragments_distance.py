@@ -11,8 +11,8 @@ from sectome.affinities import labels_to_affinities
 from sectome.checks import InputError
 from sectome.metrics import adapted_rand_error, scores_by_threshold, variation_of_information
 from sectome.neighbourhoods import NEAREST
-from sectome.postprocess import agglomerate_mean, connected_components, fragments_distance, region_graph
-from sectome.postprocess.fragments_distance import boundary_distance_nm
+from sectome.postprocess import agglomerate, connected_components, fragments_distance, region_graph
+from sectome.postprocess.distance_transform import distance_to_boundary_nm
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
 
 SIZE_NM = (30.0, 6.0, 8.0)
@@ -55,7 +55,7 @@ def test_the_mean_affinity_agrees_with_the_reference(random_affinities, per_sect
 @pytest.mark.parametrize("per_section", [False, True])
 def test_the_distance_is_in_nm_along_each_axis(per_section):
     inside = np.random.default_rng(0).random((5, 8, 9)) < 0.9
-    got = boundary_distance_nm(inside, SIZE_NM, per_section=per_section)
+    got = distance_to_boundary_nm(inside, SIZE_NM, per_section=per_section)
     np.testing.assert_allclose(got, reference_distance_nm(inside, np.array(SIZE_NM), per_section), rtol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_true_affinities_give_the_true_bodies(cells, per_section, dtype):
     fragments = fragments_distance(affinities, NEAREST, voxel_size_nm=SIZE_NM, per_section=per_section)
     _, merge = variation_of_information(cells, fragments)
     assert merge == pytest.approx(0, abs=1e-9)
-    segments = agglomerate_mean(region_graph(affinities, NEAREST, fragments)).labels_at(0.5, fragments)
+    segments = agglomerate(region_graph(affinities, NEAREST, fragments)).labels_at(0.5, fragments)
     assert adapted_rand_error(cells, segments) < 1e-3
     assert np.all(segments[cells == 0] == 0)
     np.testing.assert_array_equal(affinities, before)
@@ -107,7 +107,7 @@ def test_a_hole_in_a_membrane_does_not_merge():
     affinities[:, :, :, 11:13] = 0.05
     affinities[:, 3:5, 7:9, 11:13] = 0.95
     fragments = fragments_distance(affinities, NEAREST)
-    segments = agglomerate_mean(region_graph(affinities, NEAREST, fragments)).labels_at(0.5, fragments)
+    segments = agglomerate(region_graph(affinities, NEAREST, fragments)).labels_at(0.5, fragments)
     assert adapted_rand_error(labels, segments) < 0.05
     assert adapted_rand_error(labels, connected_components(affinities, NEAREST)) > 0.3
 
@@ -128,7 +128,7 @@ def test_more_smoothing_gives_fewer_fragments(bodies, predicted):
 def test_predictions_are_decoded_better_than_by_components(bodies, predicted):
     affinities = predicted(bodies)
     fragments = fragments_distance(affinities, NEAREST, voxel_size_nm=SIZE_NM)
-    history = agglomerate_mean(region_graph(affinities, NEAREST, fragments))
+    history = agglomerate(region_graph(affinities, NEAREST, fragments))
     best = min(scores_by_threshold(bodies, fragments, history, np.linspace(0.1, 0.9, 17)), key=lambda row: row.voi)
     naive = min(
         sum(variation_of_information(bodies, connected_components(affinities, NEAREST, threshold=threshold)))

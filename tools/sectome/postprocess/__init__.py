@@ -1,7 +1,10 @@
 """From affinities to fragments to segments."""
 
+from sectome.postprocess.absorb_small import absorb_small
 from sectome.postprocess.affinities_to_labels import affinities_to_history, affinities_to_labels
-from sectome.postprocess.agglomeration import agglomerate_mean
+from sectome.postprocess.agglomeration import agglomerate
+from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
+from sectome.postprocess.boundary_contour_transform import BoundaryContourToLabels, BoundaryContourToLabelsd
 from sectome.postprocess.compact_labels import compact_labels
 from sectome.postprocess.connected_components import connected_components
 from sectome.postprocess.fragments_distance import fragments_distance
@@ -10,19 +13,30 @@ from sectome.postprocess.labels_transform import AffinitiesToLabels, AffinitiesT
 from sectome.postprocess.merge_history import MergeHistory
 from sectome.postprocess.mutex_watershed import mutex_watershed
 from sectome.postprocess.region_graph import RegionGraph, region_graph
+from sectome.postprocess.segmentation_options import SegmentationOptions, load_options, save_options, tuned_path
+from sectome.postprocess.slabs import showing_progress
 
 __all__ = [
     "AffinitiesToLabels",
     "AffinitiesToLabelsd",
+    "BoundaryContourToLabels",
+    "BoundaryContourToLabelsd",
     "MergeHistory",
     "RegionGraph",
+    "SegmentationOptions",
+    "absorb_small",
     "affinities_to_history",
     "affinities_to_labels",
-    "agglomerate_mean",
+    "agglomerate",
+    "boundary_contour_to_labels",
     "compact_labels",
     "connected_components",
     "fragments_distance",
     "fragments_watershed",
+    "load_options",
     "mutex_watershed",
     "region_graph",
+    "save_options",
+    "showing_progress",
+    "tuned_path",
 ]

@@ -9,148 +9,181 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
-from sectome.postprocess.agglomeration import agglomerate_mean
-from sectome.postprocess.check_affinities import (
-    check_affinities,
-    check_probability,
-    nearest_affinities,
-    stored_threshold,
-)
-from sectome.postprocess.compact_labels import compact_labels
-from sectome.postprocess.fragments_distance import BOUNDARY_THRESHOLD, fragments_distance
+from sectome.postprocess.absorb_small import absorb_small
+from sectome.postprocess.agglomeration import agglomerate
+from sectome.postprocess.check_affinities import check_affinities, nearest_affinities, stored_threshold
+from sectome.postprocess.compact_labels import compact_labels, count_voxels
+from sectome.postprocess.fragments_distance import fragments_distance
 from sectome.postprocess.fragments_watershed import fragments_watershed
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
-from sectome.postprocess.merge_history import MergeHistory
+from sectome.postprocess.merge_history import MergeHistory, labels_of_lookup
 from sectome.postprocess.mutex_watershed import mutex_watershed
-from sectome.postprocess.region_graph import region_graph
+from sectome.postprocess.region_graph import RegionGraph, region_graph
+from sectome.postprocess.segmentation_options import SegmentationOptions
+from sectome.postprocess.threshold import threshold_of
 from sectome.types import Array, LabelArray, Offsets, VoxelSize
 
-METHODS = ("mean", "mutex")
-FRAGMENTS = ("distance", "watershed")
-
-
-def affinities_to_history(
-    affinities: Any,
-    offsets: Offsets,
-    *,
-    fragments: str = "distance",
-    voxel_size_nm: VoxelSize = (1.0, 1.0, 1.0),
-    boundary_threshold: float = BOUNDARY_THRESHOLD,
-    sigma_nm: float | None = None,
-    per_section: bool = False,
-    low: float = 1e-4,
-    high: float = 0.9999,
-    foreground_threshold: float = 0.0,
-    long_range: bool = True,
-    stop: float = 0.0,
-) -> tuple[LabelArray, MergeHistory]:
-    """Return fragments and their merge history: every threshold from one pass, as a sweep needs it.
-
-    The arguments are those of `affinities_to_labels`; merges below the mean affinity `stop` are not looked for.
-
-    Returns:
-        (Z, Y, X) uint32 fragments 1..N with background 0, and the history for `labels_at`.
-
-    Raises:
-        InputError: as `affinities_to_labels`.
-    """
-    if fragments not in FRAGMENTS:
-        raise InputError(f"fragments must be one of {', '.join(FRAGMENTS)}, got {fragments!r}")
-    check_probability(foreground_threshold, "foreground_threshold")
-    array, steps = check_affinities(affinities, offsets)
-    nearest = nearest_affinities(array, steps)
-    if foreground_threshold > 0:
-        nearest = without_background(nearest, mean_affinity(nearest) >= foreground_threshold)
-    if fragments == "watershed":
-        pieces = fragments_watershed(nearest, NEAREST, low=low, high=high)
-    else:
-        pieces = fragments_distance(
-            nearest,
-            NEAREST,
-            voxel_size_nm=voxel_size_nm,
-            boundary_threshold=boundary_threshold,
-            sigma_nm=sigma_nm,
-            low=low,
-            per_section=per_section,
-        )
-    graph = region_graph(array, steps, pieces, long_range=long_range)
-    return pieces, agglomerate_mean(graph, stop=stop)
+VoxelPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
+"""Pairs of voxels ((z, y, x), (z, y, x))."""
 
 
 def affinities_to_labels(
     affinities: Any,
     offsets: Offsets,
     *,
-    method: str = "mean",
-    fragments: str = "distance",
-    threshold: float = 0.5,
     voxel_size_nm: VoxelSize = (1.0, 1.0, 1.0),
-    boundary_threshold: float = BOUNDARY_THRESHOLD,
-    sigma_nm: float | None = None,
-    per_section: bool = False,
-    low: float = 1e-4,
-    high: float = 0.9999,
-    foreground_threshold: float = 0.0,
-    long_range: bool = True,
-    min_size_voxels: int = 0,
-    strides: Sequence[int] = (1, 3, 3),
-    bias: float = 0.0,
+    apart: VoxelPairs = (),
+    threads: int | None = None,
+    **options: Any,
 ) -> LabelArray:
     """Return the segments of an affinity volume.
 
     Args:
-        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel an offset.
+        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel an offset; uint8 and float32 are not
+            copied, and may be memory-mapped.
         offsets: K steps (z, y, x) that hold `sectome.neighbourhoods.NEAREST`.
-        method: "mean" merges fragments by mean affinity. "mutex" is `mutex_watershed`, which has neither fragments nor
-            a threshold, and needs offsets beyond the nearest; of the options it takes `low`,
-            `foreground_threshold`, `min_size_voxels`, `strides` and `bias`.
-        fragments: "distance" grows them from the middles of objects, "watershed" follows the steepest affinities.
-        threshold: pairs of segments with at least this mean affinity merge; tune it on a labelled crop.
         voxel_size_nm: (z, y, x), for distances; cubic voxels if not given.
-        boundary_threshold: of "distance": voxels with a mean affinity below it are boundary.
-        sigma_nm: of "distance": smoothing of the distance; `None` is 1.5 times the shortest edge of a voxel.
-        per_section: of "distance": fragments in each section by itself.
-        low: a voxel whose nearest affinities are all at or below it is background, 0.
-        high: of "watershed": every edge at or above it joins.
-        foreground_threshold: voxels with a mean nearest affinity below it are background. By default there is none
-            but what `low` leaves.
-        long_range: whether offsets other than the nearest take part in the mean.
-        min_size_voxels: smaller segments become background, as `compact_labels` says.
-        strides: of "mutex": edges that repel are taken from every n-th voxel along (z, y, x).
-        bias: of "mutex": what is added to the attraction; above 0 merges more.
+        apart: pairs of voxels that must not end in one segment, as a proof-reader says.
+        threads: `None` for all cores; the result does not depend on it.
+        options: those of `SegmentationOptions`: `method`, `threshold`, `fragments` and others.
 
     Returns:
         (Z, Y, X) segments 1..N in the smallest unsigned type, 0 is background.
 
     Raises:
-        InputError: if the affinities do not fit the offsets, a name is unknown, or a number is out of its range.
+        InputError: if the affinities do not fit the offsets, a name is unknown, a number is out of its range, or two
+            voxels to be kept apart lie in one fragment.
     """
-    if method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    check_probability(threshold, "threshold")
-    if method == "mutex":
-        check_probability(foreground_threshold, "foreground_threshold")
-        nearest = nearest_affinities(affinities, offsets)
-        foreground = _touched(nearest, stored_threshold(low, nearest))
-        if foreground_threshold > 0:
-            foreground &= mean_affinity(nearest) >= foreground_threshold
-        labels = mutex_watershed(affinities, offsets, strides=strides, bias=bias, foreground=foreground)
-        return compact_labels(labels, min_size_voxels=min_size_voxels)
-    pieces, history = affinities_to_history(
-        affinities,
-        offsets,
-        fragments=fragments,
-        voxel_size_nm=voxel_size_nm,
-        boundary_threshold=boundary_threshold,
-        sigma_nm=sigma_nm,
-        per_section=per_section,
-        low=low,
-        high=high,
-        foreground_threshold=foreground_threshold,
-        long_range=long_range,
-        stop=threshold,
+    chosen = SegmentationOptions().but(**options)
+    if chosen.method == "mutex":
+        return _mutex(affinities, offsets, chosen, apart)
+    pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads)
+    sizes = count_voxels(pieces)
+    history = _agglomerated(graph, chosen, pairs, sizes, chosen.threshold)
+    lookup = history.lookup_at(chosen.threshold)
+    if chosen.small_voxels:
+        lookup = absorb_small(
+            graph,
+            lookup,
+            sizes,
+            chosen.small_voxels,
+            scoring=chosen.method,
+            stop=chosen.small_threshold,
+            apart=pairs,
+        )
+    return labels_of_lookup(lookup, pieces, sizes, chosen.min_size_voxels)
+
+
+def affinities_to_history(
+    affinities: Any,
+    offsets: Offsets,
+    *,
+    voxel_size_nm: VoxelSize = (1.0, 1.0, 1.0),
+    apart: VoxelPairs = (),
+    threads: int | None = None,
+    stop: float = 0.0,
+    **options: Any,
+) -> tuple[LabelArray, MergeHistory]:
+    """Return fragments and their merge history: every threshold from one pass, as a sweep needs it.
+
+    The arguments are those of `affinities_to_labels`; merges scored below `stop` are not looked for.
+
+    Returns:
+        (Z, Y, X) uint32 fragments 1..N with background 0, and the history for `labels_at`.
+
+    Raises:
+        InputError: as `affinities_to_labels`, and if the method is "mutex", which has no history.
+    """
+    chosen = SegmentationOptions().but(**options)
+    if chosen.method == "mutex":
+        raise InputError("a merge history needs a method that scores pairs (mean, quantile_Q, max_K), got mutex")
+    pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads)
+    return pieces, _agglomerated(graph, chosen, pairs, count_voxels(pieces), stop)
+
+
+def _fragments_and_graph(
+    affinities: Any,
+    offsets: Offsets,
+    chosen: SegmentationOptions,
+    voxel_size_nm: VoxelSize,
+    apart: VoxelPairs,
+    threads: int | None,
+) -> tuple[LabelArray, RegionGraph, list[tuple[int, int]]]:
+    """Return fragments, their graph, and the pairs of fragments to be kept apart."""
+    array, steps = check_affinities(affinities, offsets)
+    nearest = nearest_affinities(array, steps)
+    if chosen.foreground_threshold > 0:
+        nearest = without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
+    if chosen.fragments == "watershed":
+        pieces = fragments_watershed(
+            nearest, NEAREST, low=chosen.low, high=chosen.high, per_section=chosen.per_section, threads=threads
+        )
+    else:
+        pieces = fragments_distance(
+            nearest,
+            NEAREST,
+            voxel_size_nm=voxel_size_nm,
+            boundary_threshold=chosen.boundary_threshold,
+            sigma_nm=chosen.sigma_nm,
+            low=chosen.low,
+            per_section=chosen.per_section,
+            threads=threads,
+        )
+    graph = region_graph(
+        array, steps, pieces, long_range=chosen.long_range, keep_levels=chosen.method != "mean", threads=threads
     )
-    return history.labels_at(threshold, pieces, min_size_voxels=min_size_voxels)
+    return pieces, graph, _fragment_pairs(pieces, apart)
+
+
+def _agglomerated(
+    graph: RegionGraph, chosen: SegmentationOptions, pairs: list[tuple[int, int]], sizes: Array, stop: float
+) -> MergeHistory:
+    """Return the merge history that the options ask for."""
+    return agglomerate(
+        graph, scoring=chosen.method, stop=stop, apart=pairs, sizes=sizes, large_voxels=chosen.large_voxels
+    )
+
+
+def _fragment_pairs(pieces: LabelArray, apart: VoxelPairs) -> list[tuple[int, int]]:
+    """Return the fragments of pairs of voxels; a pair with a voxel of the background is apart already."""
+    pairs = []
+    for one, other in _voxel_pairs(pieces.shape, apart):
+        u, v = int(pieces[one]), int(pieces[other])
+        if u == v and u != 0:
+            raise InputError(
+                f"the voxels {one} and {other} to be kept apart must lie in two fragments, got both in one: "
+                "smaller ones come from fragments='watershed' or another boundary_threshold"
+            )
+        if u and v:
+            pairs.append((u, v))
+    return pairs
+
+
+def _voxel_pairs(shape: tuple[int, ...], apart: VoxelPairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return pairs of voxels as tuples, all inside a volume (Z, Y, X)."""
+    pairs = np.asarray(apart, np.int64).reshape(-1, 2, 3)
+    for voxel in pairs.reshape(-1, 3).tolist():
+        if not all(0 <= place < length for place, length in zip(voxel, shape, strict=True)):
+            raise InputError(f"voxels to be kept apart must lie in the volume of shape {shape}, got {tuple(voxel)}")
+    return [(tuple(one), tuple(other)) for one, other in pairs.tolist()]
+
+
+def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart: VoxelPairs) -> LabelArray:
+    """Return the segments of the mutex watershed."""
+    array, steps = check_affinities(affinities, offsets)
+    nearest = nearest_affinities(array, steps)
+    foreground = _touched(nearest, stored_threshold(threshold_of(chosen.low, nearest, "low"), nearest))
+    if chosen.foreground_threshold > 0:
+        foreground &= mean_affinity(nearest) >= chosen.foreground_threshold
+    labels = mutex_watershed(
+        array,
+        steps,
+        strides=chosen.strides,
+        bias=chosen.bias,
+        foreground=foreground,
+        apart=_voxel_pairs(array.shape[1:], apart),
+    )
+    return compact_labels(labels, min_size_voxels=chosen.min_size_voxels)
 
 
 def _touched(nearest: Array, low: float) -> Array:

@@ -3,145 +3,274 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sectome.checks import InputError
 from sectome.postprocess.check_affinities import check_probability
+from sectome.postprocess.edge_histograms import edge_histograms, room_for, score_of, unite_histograms
+from sectome.postprocess.edge_records import NODE, NONE, edge_records
+from sectome.postprocess.edge_table import EMPTY, list_edges, slot_entry, slot_of, table_of_living, with_room
 from sectome.postprocess.merge_history import MergeHistory
-from sectome.postprocess.pair_table import EMPTY, find_slot, pair_key
+from sectome.postprocess.radix_sort import sorted_by_high_bits
 from sectome.postprocess.region_graph import RegionGraph
+from sectome.postprocess.scoring import MEAN, parse_scoring
+from sectome.types import Array
 
-_NONE = np.int64(-1)
-
-
-@njit(cache=True, nogil=True)
-def _table_of_living(ends: Any, alive: Any) -> Any:
-    """Return a table from pairs of nodes to edges, at most a quarter full, and how many it holds."""
-    living = 0
-    for edge in range(len(alive)):
-        living += alive[edge]
-    slots = 1 << 4
-    while slots < 4 * living:
-        slots *= 2
-    keys, values = np.full(slots, EMPTY), np.zeros(slots, np.int64)
-    for edge in range(len(alive)):
-        if alive[edge]:
-            u, v = ends[edge, 0], ends[edge, 1]
-            key = pair_key(u, v)
-            place = find_slot(keys, key)
-            keys[place], values[place] = key, edge
-    return keys, values, living
+_BINS = 1024
 
 
-@njit(cache=True, nogil=True)
-def _merge(ends: Any, sums: Any, counts: Any, max_fragment: int, stop: float) -> Any:
-    """Return the merges (M, 2) and their scores (M,); `ends`, `sums` and `counts` are used up.
+def agglomerate(
+    graph: RegionGraph,
+    *,
+    scoring: str = "mean",
+    stop: float = 0.0,
+    apart: Sequence[Sequence[int]] = (),
+    sizes: Any = None,
+    large_voxels: int | None = None,
+) -> MergeHistory:
+    """Return the merges of an agglomeration: the two segments with the greatest score merge, again and again.
 
-    A node's edges are a linked list of half edges: half edge h belongs to edge h // 2. Edges that died are skipped when
-    the list is next walked. A table from node pairs to edges finds parallel edges; pairs with a node that is gone are
-    never asked for again, so nothing is deleted from it until it is rebuilt.
-    """
-    edges, nodes = len(ends), max_fragment + 1
-    head, tail = np.full(nodes, _NONE), np.full(nodes, _NONE)
-    following = np.full(2 * edges, _NONE)
-    degree = np.zeros(nodes, np.int64)
-    smallest = np.arange(nodes)
-    alive, version = np.ones(edges, np.bool_), np.zeros(edges, np.int64)
-    for half in range(2 * edges):
-        node = ends[half // 2, half % 2]
-        if head[node] == _NONE:
-            head[node] = half
-        else:
-            following[tail[node]] = half
-        tail[node] = half
-        degree[node] += 1
-
-    # Equal scores go by the edge's index, which is the smallest of the sorted edges that it has absorbed: an order that
-    # does not depend on which of two nodes survives a merge.
-    heap = [(-sums[edge] / counts[edge], np.int64(edge), np.int64(0)) for edge in range(edges)]
-    heapq.heapify(heap)
-    keys, values, used = _table_of_living(ends, alive)
-    merges, scores = np.empty((max(0, nodes - 1), 2), np.int64), np.empty(max(0, nodes - 1))
-    done = 0
-
-    while len(heap) > 0:
-        negative, edge, seen = heapq.heappop(heap)
-        if not alive[edge] or version[edge] != seen:
-            continue
-        if -negative < stop:
-            break
-        alive[edge] = False
-        keep, gone = ends[edge, 0], ends[edge, 1]
-        # Only the edges of the node that goes are touched: the one with fewer.
-        if degree[keep] < degree[gone]:
-            keep, gone = gone, keep
-        degree[keep] -= 1
-        degree[gone] -= 1
-        one, other = smallest[keep], smallest[gone]
-        merges[done, 0], merges[done, 1] = min(one, other), max(one, other)
-        # A mean of means cannot exceed the greater of them, except by rounding.
-        scores[done] = -negative if done == 0 else min(-negative, scores[done - 1])
-        done += 1
-        smallest[keep] = min(one, other)
-
-        half = head[gone]
-        while half != _NONE:
-            moved, after = half // 2, following[half]
-            if alive[moved]:
-                side = half % 2
-                neighbour = ends[moved, 1 - side]
-                ends[moved, side] = keep
-                key = pair_key(keep, neighbour)
-                place = find_slot(keys, key)
-                if keys[place] == EMPTY:
-                    if 2 * (used + 1) > keys.size:
-                        keys, values, used = _table_of_living(ends, alive)
-                        place = find_slot(keys, key)
-                    if keys[place] == EMPTY:
-                        keys[place] = key
-                        used += 1
-                    values[place] = moved
-                    survivor = moved
-                    degree[keep] += 1
-                else:
-                    parallel = values[place]
-                    survivor, absorbed = min(moved, parallel), max(moved, parallel)
-                    sums[survivor] += sums[absorbed]
-                    counts[survivor] += counts[absorbed]
-                    alive[absorbed] = False
-                    values[place] = survivor
-                    degree[neighbour] -= 1
-                    version[survivor] += 1
-                    heapq.heappush(heap, (-sums[survivor] / counts[survivor], survivor, version[survivor]))
-                if survivor == moved:
-                    following[half] = _NONE
-                    if head[keep] == _NONE:
-                        head[keep] = half
-                    else:
-                        following[tail[keep]] = half
-                    tail[keep] = half
-            half = after
-        head[gone] = tail[gone] = _NONE
-    return merges[:done].copy(), scores[:done].copy()
-
-
-def agglomerate_mean(graph: RegionGraph, *, stop: float = 0.0) -> MergeHistory:
-    """Return the merges of mean-affinity agglomeration.
-
-    The edge with the greatest mean affinity is merged again and again; edges that become parallel by a merge add up
-    their sums and counts. This is average linkage over voxel pairs, as in waterz (Funke et al. 2019,
-    doi:10.1109/TPAMI.2018.2835450). The order is exact, and equal means go by the smallest pair of fragment ids behind
-    them, so the result is always the same.
+    Edges that become parallel by a merge become one. The mean is average linkage over voxel pairs, as in waterz (Funke
+    et al. 2019, doi:10.1109/TPAMI.2018.2835450). The order is exact, and equal scores go by the smallest pair of
+    fragment ids behind them, so the result is always the same.
 
     Args:
-        graph: the fragments' edges; it is not changed.
-        stop: merges below this mean affinity are not looked for.
+        graph: the fragments' edges; it is not changed. Edges of fragments that do not touch have their say once merges
+            have made them parallel to one of fragments that do.
+        scoring: "mean" of the affinities; "quantile_Q", the value that Q percent of them do not exceed; "max_K", the
+            mean of the K greatest. The last two need a graph with levels.
+        stop: merges scored below it are not looked for.
+        apart: pairs of fragment ids that must not end in one segment, as a proof-reader says.
+        sizes: (max_fragment + 1,) voxels of every fragment, for `large_voxels`.
+        large_voxels: two segments that both have so many voxels or more never merge, as two neurons that touch.
 
     Raises:
-        InputError: if `stop` is outside 0..1.
+        InputError: if a number is out of its range, a pair is not one of two fragments, or levels or sizes are missing.
     """
     check_probability(stop, "stop")
-    merges, scores = _merge(graph.edges.copy(), graph.sums.copy(), graph.counts.copy(), graph.max_fragment, stop)
-    return MergeHistory(merges=merges, scores=scores, max_fragment=graph.max_fragment, stopped_at=stop)
+    kind, number = parse_scoring(scoring)
+    if kind != MEAN and graph.levels is None:
+        raise InputError(f"scoring {scoring} needs a region graph with keep_levels=True, got one without levels")
+    if len(graph) + len(apart) >= 2**30:
+        raise InputError(f"at most 2**30 edges can be agglomerated at once, got {len(graph)}")
+    edges = edge_records(graph, _check_apart(apart, graph.max_fragment))
+    nodes = np.zeros(graph.max_fragment + 1, NODE)
+    if large_voxels is not None:
+        if large_voxels < 1 or sizes is None or len(sizes) != len(nodes):
+            raise InputError(
+                f"large_voxels must be 1 or more and come with the sizes of {len(nodes)} ids, got {large_voxels} and "
+                f"{'none' if sizes is None else len(sizes)}"
+            )
+        nodes["voxels"] = sizes
+    bins, amounts = edge_histograms(graph.levels if kind != MEAN else None, edges)
+    scores = _first_scores(edges, graph.unit, kind, number, bins, amounts, stop)
+    order = np.uint64(0xFFFFFFFF) & sorted_by_high_bits(_queue_words(edges, scores), 32)
+    _sort_equal_words(order, scores)
+    merges, merged_scores = _merge(
+        edges, nodes, order, scores, graph.unit, kind, number, bins, amounts, stop, large_voxels or 0
+    )
+    return MergeHistory(merges=merges, scores=merged_scores, max_fragment=graph.max_fragment, stopped_at=stop)
+
+
+def _check_apart(apart: Sequence[Sequence[int]], max_fragment: int) -> Array:
+    """Return pairs (P, 2) with the smaller id first, sorted, none twice."""
+    pairs = np.sort(np.asarray(apart, np.int64).reshape(-1, 2), axis=1)
+    for u, v in pairs.tolist():
+        if not 0 < u < v <= max_fragment:
+            raise InputError(f"apart must hold pairs of two different fragments of 1..{max_fragment}, got ({u}, {v})")
+    return np.unique(pairs, axis=0)
+
+
+@njit(cache=True, nogil=True)
+def _first_scores(edges: Any, unit: float, kind: int, number: int, bins: Any, amounts: Any, stop: float) -> Any:
+    """Return the (E,) scores of edges that may merge, -1 of the others and of those below `stop`."""
+    scores = np.full(len(edges), -1.0)
+    for index in range(len(edges)):
+        edge = edges[index]
+        if edge.touching and not edge.forbidden:
+            score = score_of(edge, unit, kind, number, bins, amounts)
+            if score >= stop:
+                scores[index] = edge.queued = score
+    return scores
+
+
+@njit(cache=True, nogil=True)
+def _queue_words(edges: Any, scores: Any) -> Any:
+    """Return a word for every edge with a score: 32 bits of how late it comes, 32 of its index."""
+    count = 0
+    for score in scores:
+        count += score >= 0
+    words, count = np.empty(count, np.uint64), 0
+    for index in range(len(edges)):
+        if scores[index] >= 0:
+            late = np.uint64((1.0 - min(1.0, scores[index])) * 4294967295.0)
+            words[count] = (late << np.uint64(32)) | np.uint64(index)
+            count += 1
+    return words
+
+
+@njit(cache=True, nogil=True)
+def _sort_equal_words(order: Any, scores: Any) -> None:
+    """Mend the order where 32 bits did not tell two scores apart: there are few, and they are near."""
+    for index in range(1, order.size):
+        edge, place = order[index], index
+        while place > 0 and scores[order[place - 1]] < scores[edge]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = edge
+
+
+@njit(cache=True, nogil=True)
+def _merge(
+    edges: Any,
+    nodes: Any,
+    order: Any,
+    scores: Any,
+    unit: float,
+    kind: int,
+    number: int,
+    bins: Any,
+    amounts: Any,
+    stop: float,
+    large: int,
+) -> Any:
+    """Return the merges (M, 2) and their scores (M,); `edges`, `nodes` and the histograms are used up.
+
+    The queue has three parts: the edges as they were in the beginning, sorted once; bins of those whose turn came when
+    their score had fallen; and a heap of those from the bins that are open. So the heap is small, and an edge that
+    absorbs ten others is looked at when its turn comes, not ten times. A score that rises enters the heap at once.
+    """
+    lists = list_edges(edges, nodes)
+    lists_used = np.int64(lists.size)
+    table, table_used = table_of_living(edges, 1 << 4, 0)
+    levels_used = np.int64(bins.size)
+    binned, open_bin = np.full(_BINS + 1, NONE), _BINS + 1
+    heap = [(1.0, np.int32(0), np.int32(0))]
+    heap.clear()
+    living = np.empty(64, np.int32)
+    merges, merged_scores = np.empty((max(0, len(nodes) - 1), 2), np.int64), np.empty(max(0, len(nodes) - 1))
+    done, turn = 0, 0
+
+    while True:
+        if turn < order.size:
+            ahead = (-scores[order[turn]], np.int32(order[turn]), np.int32(0))
+        else:
+            ahead = (1.0, np.int32(0), np.int32(0))
+        from_heap = len(heap) > 0 and heap[0] < ahead
+        surest = -heap[0][0] if from_heap else -ahead[0]
+        if open_bin > 0 and int(surest * _BINS) < open_bin:
+            open_bin -= 1
+            index, binned[open_bin] = binned[open_bin], NONE
+            while index != NONE:
+                edge = edges[index]
+                following, edge.binned = edge.next, False
+                if edge.one != NONE and not edge.forbidden:
+                    now = score_of(edge, unit, kind, number, bins, amounts)
+                    if int(now * _BINS) >= open_bin:
+                        heapq.heappush(heap, (-now, edge.first, index))
+                        edge.queued = now
+                    elif now >= stop:
+                        edge.next, edge.binned, edge.queued = binned[int(now * _BINS)], True, now
+                        binned[int(now * _BINS)] = index
+                    else:
+                        edge.queued = -1.0
+                index = following
+            continue
+        if from_heap:
+            negative, first, chosen = heapq.heappop(heap)
+            score = -negative
+        elif turn < order.size:
+            chosen = np.int32(order[turn])
+            score, first = scores[chosen], chosen
+            turn += 1
+        else:
+            break
+        edge = edges[chosen]
+        if edge.one == NONE or edge.forbidden:
+            continue
+        now = score_of(edge, unit, kind, number, bins, amounts)
+        if now != score or edge.first != first:
+            if now < score or (now == score and edge.first > first):
+                edge.queued = now if now >= stop else -1.0
+                if now >= stop:
+                    if edge.binned or int(now * _BINS) >= open_bin:
+                        heapq.heappush(heap, (-now, edge.first, chosen))
+                    else:
+                        edge.next, edge.binned = binned[int(now * _BINS)], True
+                        binned[int(now * _BINS)] = chosen
+            continue
+        keep, gone = edge.one, edge.other
+        # Only the edges of the segment that goes are touched: the one with the shorter list.
+        if nodes[keep].length < nodes[gone].length:
+            keep, gone = gone, keep
+        keeper, goer = nodes[keep], nodes[gone]
+        if large > 0 and keeper.voxels >= large and goer.voxels >= large:
+            continue
+        edge.one = NONE
+        smaller, larger = min(keeper.smallest, goer.smallest), max(keeper.smallest, goer.smallest)
+        merges[done, 0], merges[done, 1] = smaller, larger
+        # A threshold takes every merge down to the first one below it: what comes after may score higher than it.
+        merged_scores[done] = score if done == 0 else min(score, merged_scores[done - 1])
+        done += 1
+        keeper.smallest = smaller
+        keeper.voxels += goer.voxels
+
+        lists, lists_used = with_room(goer.length, lists, lists_used, edges, nodes, keep)
+        if goer.length > living.size:
+            living = np.empty(2 * goer.length, np.int32)
+        if 3 * table.size < 4 * (table_used + goer.length):
+            table, table_used = table_of_living(edges, table.size, goer.length)
+        # All edges are moved before the first is looked up, or one would be found under its old name.
+        count = 0
+        for place in range(goer.start, goer.start + goer.length):
+            moved = edges[lists[place]]
+            if moved.one != NONE:
+                living[count] = lists[place]
+                count += 1
+                if moved.one == gone:
+                    moved.one = keep
+                else:
+                    moved.other = keep
+        for place in range(count):
+            index = living[place]
+            moved = edges[index]
+            neighbour = moved.other if moved.one == keep else moved.one
+            slot = slot_of(table, edges, keep, neighbour)
+            if table[slot] == EMPTY:
+                table[slot] = slot_entry(keep, neighbour, index)
+                table_used += 1
+                lists[keeper.start + keeper.length] = index
+                keeper.length += 1
+                continue
+            parallel_index = np.int32(table[slot] & 0xFFFFFFFF)
+            if parallel_index == index:
+                continue
+            parallel = edges[parallel_index]
+            kept, absorbed, survivor = moved, parallel, index
+            if parallel.queued > moved.queued or (parallel.queued == moved.queued and parallel.first < moved.first):
+                kept, absorbed, survivor = parallel, moved, parallel_index
+            else:
+                table[slot] = slot_entry(keep, neighbour, index)
+                lists[keeper.start + keeper.length] = index
+                keeper.length += 1
+            if kind != MEAN:
+                bins, amounts, levels_used = room_for(kept.levels + absorbed.levels, levels_used, edges, bins, amounts)
+                levels_used = unite_histograms(kept, absorbed, bins, amounts, levels_used)
+            absorbed.one = NONE
+            earlier = absorbed.first < kept.first
+            kept.sum += absorbed.sum
+            kept.count += absorbed.count
+            kept.touching |= absorbed.touching
+            kept.forbidden |= absorbed.forbidden
+            kept.first = min(kept.first, absorbed.first)
+            if kept.touching and not kept.forbidden:
+                now = score_of(kept, unit, kind, number, bins, amounts)
+                if now >= stop and (now > kept.queued or (now == kept.queued and earlier)):
+                    kept.queued = now
+                    heapq.heappush(heap, (-now, kept.first, survivor))
+        goer.length = 0
+    return merges[:done].copy(), merged_scores[:done].copy()

@@ -10,25 +10,17 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 
 from sectome.checks import InputError, check_triple
-from sectome.postprocess.check_affinities import check_probability, nearest_affinities, stored_threshold
+from sectome.postprocess.check_affinities import nearest_affinities, stored_threshold
+from sectome.postprocess.distance_transform import distance_to_boundary_nm
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
 from sectome.postprocess.seeded_watershed import seeded_watershed
+from sectome.postprocess.threshold import Threshold, threshold_of
 from sectome.types import Array, LabelArray, Offsets, VoxelSize
 
 BOUNDARY_THRESHOLD = 0.85
 """Just above 5/6: one cut edge of six makes a voxel a boundary, as where two objects touch without a membrane."""
 
 _SIGMA_IN_SHORTEST_EDGES = 1.5
-
-
-def boundary_distance_nm(inside: Array, voxel_size_nm: VoxelSize, *, per_section: bool) -> Array:
-    """Return the (Z, Y, X) distance of each inside voxel to the nearest boundary voxel, in nm, float32."""
-    if not per_section:
-        if inside.all():
-            return np.ones(inside.shape, np.float32)
-        return np.asarray(ndimage.distance_transform_edt(inside, sampling=voxel_size_nm), np.float32)
-    sections = [boundary_distance_nm(section[np.newaxis], voxel_size_nm, per_section=False)[0] for section in inside]
-    return np.stack(sections)
 
 
 def _seeds(distance: Array, inside: Array, *, per_section: bool) -> LabelArray:
@@ -45,11 +37,12 @@ def fragments_distance(
     offsets: Offsets,
     *,
     voxel_size_nm: VoxelSize = (1.0, 1.0, 1.0),
-    boundary_threshold: float = BOUNDARY_THRESHOLD,
+    boundary_threshold: Threshold = BOUNDARY_THRESHOLD,
     sigma_nm: float | None = None,
-    low: float = 1e-4,
+    low: Threshold = 1e-4,
     per_section: bool = False,
     foreground: Any = None,
+    threads: int | None = None,
 ) -> LabelArray:
     """Return fragments grown from the maxima of the distance to the nearest boundary.
 
@@ -62,13 +55,16 @@ def fragments_distance(
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
         offsets: K steps that hold `NEAREST`; the others are not used.
         voxel_size_nm: (z, y, x); only the ratio matters when `sigma_nm` is not given.
-        boundary_threshold: voxels with a mean affinity below it are boundary.
+        boundary_threshold: voxels with a mean affinity below it are boundary: a number in 0..1, or a percentile of the
+            mean affinities as in "20%".
         sigma_nm: smoothing of the distance, for fewer seeds; `None` is 1.5 times the shortest edge of a voxel. 0 is no
             smoothing.
-        low: edges at or below it are never crossed; a voxel without an edge above it is background, 0.
+        low: edges at or below it are never crossed; a voxel without an edge above it is background, 0. A number, or a
+            percentile of the nearest affinities.
         per_section: distances, seeds and fragments in each section by itself, for sections so thick that an object's
             outline jumps from one to the next; the agglomeration joins them.
         foreground: (Z, Y, X), 0 where the result must be background; `None` is no such place.
+        threads: `None` for all cores; the result does not depend on it.
 
     Returns:
         (Z, Y, X) uint32, fragments 1..N in the order of their first voxels, 0 for background.
@@ -76,29 +72,38 @@ def fragments_distance(
     Raises:
         InputError: if an array does not fit the others or a number is out of its range.
     """
-    check_probability(boundary_threshold, "boundary_threshold")
-    check_probability(low, "low")
     size = check_triple(voxel_size_nm, "voxel_size_nm")
     sigma = _SIGMA_IN_SHORTEST_EDGES * min(size) if sigma_nm is None else sigma_nm
     if not 0 <= sigma < float("inf"):
         raise InputError(f"sigma_nm must be 0 or more, got {sigma_nm}")
     nearest = nearest_affinities(affinities, offsets)
+    low = threshold_of(low, nearest, "low")
     if foreground is not None:
         nearest = without_background(nearest, foreground)
 
     means = mean_affinity(nearest, per_section=per_section)
-    inside = means >= boundary_threshold
+    boundary = threshold_of(boundary_threshold, means, "boundary_threshold")
+    inside = means >= boundary
     if not inside.any() and means.max() > low:
         warnings.warn(
-            f"no voxel reaches boundary_threshold {boundary_threshold}: the greatest mean affinity is "
+            f"no voxel reaches boundary_threshold {boundary}: the greatest mean affinity is "
             f"{means.max():.3f}, and without seeds all voxels that touch are one fragment",
             stacklevel=2,
         )
-    distance = boundary_distance_nm(inside, size, per_section=per_section)
+    if inside.all():
+        distance = np.ones(inside.shape, np.float32)
+    else:
+        distance = distance_to_boundary_nm(inside, size, per_section=per_section, threads=threads)
+        # Of a section without a boundary.
+        distance[np.isinf(distance)] = 1
     z, y, x = (sigma / edge for edge in size)
     distance = ndimage.gaussian_filter(distance, (0.0 if per_section else z, y, x))
     seeds = _seeds(distance, inside, per_section=per_section)
     # Every inside voxel lies higher than every boundary voxel; these go by mean affinity, which is less noisy than one
     # edge.
-    heights = np.where(inside, 1 + distance / max(float(distance.max()), 1e-6), means)
-    return seeded_watershed(nearest, heights, seeds, low=stored_threshold(low, nearest), per_section=per_section)
+    distance *= np.float32(1 / max(float(distance.max()), 1e-6))
+    heights = np.where(inside, 1 + distance, means)
+    del distance, inside, means
+    return seeded_watershed(
+        nearest, heights, seeds, low=stored_threshold(low, nearest), per_section=per_section, threads=threads
+    )

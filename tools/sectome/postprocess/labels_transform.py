@@ -13,6 +13,7 @@ from monai.transforms import MapTransform, Transform
 
 from sectome.neighbourhoods import check_offsets
 from sectome.postprocess.affinities_to_labels import affinities_to_labels
+from sectome.postprocess.segmentation_options import SegmentationOptions, load_options
 from sectome.types import Offsets
 
 
@@ -21,19 +22,21 @@ class AffinitiesToLabels(Transform):
 
     Args:
         offsets: (z, y, x) steps, one a channel.
-        options: keyword arguments of `affinities_to_labels`, but for the voxel size, which comes with the affinities.
+        model: a checkpoint; what tuning chose for it, kept beside it, comes before the defaults.
+        options: those of `SegmentationOptions`; they come before what was chosen, unless they are `None`.
     """
 
-    def __init__(self, offsets: Offsets, **options: Any) -> None:
+    def __init__(self, offsets: Offsets, model: str | None = None, **options: Any) -> None:
         self.offsets = check_offsets(offsets)
-        self.options = options
+        chosen = load_options(model) if model else None
+        self.options = (chosen or SegmentationOptions()).but(**options)
 
     def __call__(self, affinities: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
         meta = affinities.meta if isinstance(affinities, MetaTensor) else {}
         size = np.asarray(meta.get("voxel_size_nm", (1.0, 1.0, 1.0)), dtype=float).ravel()
         values = np.asarray(affinities, dtype=np.float32)
-        labels = affinities_to_labels(values, self.offsets, voxel_size_nm=tuple(size.tolist()), **self.options)
+        labels = affinities_to_labels(values, self.offsets, voxel_size_nm=tuple(size.tolist()), **vars(self.options))
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
@@ -41,10 +44,15 @@ class AffinitiesToLabelsd(MapTransform):
     """Dictionary version of `AffinitiesToLabels`."""
 
     def __init__(
-        self, keys: KeysCollection, offsets: Offsets, allow_missing_keys: bool = False, **options: Any
+        self,
+        keys: KeysCollection,
+        offsets: Offsets,
+        model: str | None = None,
+        allow_missing_keys: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.transform = AffinitiesToLabels(offsets, **options)
+        self.transform = AffinitiesToLabels(offsets, model, **options)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to each key."""

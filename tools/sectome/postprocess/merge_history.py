@@ -13,7 +13,7 @@ from sectome.checks import InputError
 from sectome.postprocess.check_affinities import check_fragments
 from sectome.postprocess.compact_labels import compact_lookup, count_voxels
 from sectome.postprocess.union_find import find, new_sets, union
-from sectome.types import LabelArray
+from sectome.types import Array, LabelArray
 
 
 @njit(cache=True, nogil=True)
@@ -78,11 +78,24 @@ class MergeHistory:
             InputError: as `lookup_at`, and if a fragment id is larger than the history knows.
         """
         fragments = check_fragments(fragments)
-        counts = count_voxels(fragments)
-        largest = len(counts) - 1
-        if largest > self.max_fragment:
-            raise InputError(f"fragment ids must not exceed {self.max_fragment}, the history's last, got {largest}")
-        # One look-up of fragments instead of two of voxels: the volume is read and written once.
-        segments = self.lookup_at(threshold)[: largest + 1]
-        sizes = np.bincount(segments, weights=counts).astype(np.int64)
-        return compact_lookup(sizes, min_size_voxels)[segments][fragments]
+        sizes = count_voxels(fragments)
+        if len(sizes) > self.max_fragment + 1:
+            raise InputError(
+                f"fragment ids must not exceed {self.max_fragment}, the history's last, got {len(sizes) - 1}"
+            )
+        return labels_of_lookup(self.lookup_at(threshold), fragments, sizes, min_size_voxels)
+
+
+def labels_of_lookup(lookup: LabelArray, fragments: LabelArray, sizes: Array, min_size_voxels: int = 0) -> LabelArray:
+    """Return the segments (Z, Y, X) of fragments by a lookup: 1..N in the smallest type, small ones background.
+
+    Args:
+        lookup: (M,) the segment of every fragment id, as an id of one of its fragments.
+        fragments: (Z, Y, X) checked fragments, ids below M.
+        sizes: (at most M,) voxels of every fragment.
+        min_size_voxels: segments with fewer become 0.
+    """
+    # One look-up of fragments instead of two of voxels: the volume is read and written once.
+    segments = lookup[: len(sizes)]
+    voxels = np.bincount(segments, weights=sizes).astype(np.int64)
+    return compact_lookup(voxels, min_size_voxels)[segments][fragments]

@@ -16,6 +16,7 @@ from numba import njit
 from sectome.checks import InputError, check_whole_triple
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.check_affinities import affinity_unit, check_affinities, nearest_channels
+from sectome.postprocess.radix_sort import sorted_by_high_bits
 from sectome.postprocess.union_find import find
 from sectome.types import LabelArray, Offsets
 
@@ -23,7 +24,6 @@ _KEY_BITS = 24
 """Priorities are sorted as whole numbers of 2**-24 of their range: what float32 tells apart between 0.5 and 1."""
 
 _ID_BITS = 64 - _KEY_BITS
-_DIGIT_BITS = 12
 
 _NONE = np.uint32(2**32 - 1)
 """No entry: the end of a list."""
@@ -36,6 +36,7 @@ def mutex_watershed(
     strides: Sequence[int] = (1, 3, 3),
     bias: float = 0.0,
     foreground: Any = None,
+    apart: Sequence[tuple[Sequence[int], Sequence[int]]] = (),
 ) -> LabelArray:
     """Return segments of affinities with long-range offsets.
 
@@ -49,6 +50,7 @@ def mutex_watershed(
         strides: repelling edges are taken from every n-th voxel along (z, y, x) only: fewer do as well.
         bias: added to the attraction; above 0 merges more, below 0 splits more.
         foreground: (Z, Y, X), not 0 where there is tissue; everywhere if None. Other voxels have no edges.
+        apart: pairs of voxels ((z, y, x), (z, y, x)) within the volume that must not end in one segment.
 
     Returns:
         (Z, Y, X) segments 1..N in the order of their first voxels, in the smallest unsigned type. A voxel that joined
@@ -76,8 +78,10 @@ def mutex_watershed(
         raise InputError(f"the foreground must have the affinities' shape {shape}, got {inside.shape}")
     offset_array = np.array(steps, np.int64)
     edges = _edges(array, affinity_unit(array), offset_array, attractive, stride_array, float(bias), inside)
+    strides_of_voxels = np.array([shape[1] * shape[2], shape[2], 1])
+    pairs = np.asarray(apart, np.int64).reshape(-1, 2, 3) @ strides_of_voxels
     labels = np.zeros(array[0].size, np.uint32)
-    count = _cluster(_sorted_by_key(edges), offset_array @ [shape[1] * shape[2], shape[2], 1], attractive, labels)
+    count = _cluster(sorted_by_high_bits(edges, _KEY_BITS), offset_array @ strides_of_voxels, attractive, pairs, labels)
     return labels.astype(np.min_scalar_type(count)).reshape(shape)
 
 
@@ -116,24 +120,6 @@ def _edges(affinities: Any, unit: float, offsets: Any, attractive: Any, strides:
                             found[count] = edge | np.uint64((z * height + y) * width + x)
                         count += 1
     return found
-
-
-@njit(cache=True, nogil=True)
-def _sorted_by_key(edges: Any) -> Any:
-    """Return edges in the order of their keys, equal ones as they came: two rounds of a radix sort."""
-    digits = 1 << _DIGIT_BITS
-    source, target = edges, np.empty_like(edges)
-    for shift in (np.uint64(_ID_BITS), np.uint64(_ID_BITS + _DIGIT_BITS)):
-        places = np.zeros(digits + 1, np.int64)
-        for edge in source:
-            places[((edge >> shift) & np.uint64(digits - 1)) + np.uint64(1)] += 1
-        places = np.cumsum(places)
-        for edge in source:
-            digit = (edge >> shift) & np.uint64(digits - 1)
-            target[places[digit]] = edge
-            places[digit] += 1
-        source, target = target, source
-    return source
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -178,8 +164,10 @@ def _append(lists: Any, following: Any, root: Any, entry: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> int:
+def _cluster(edges: Any, steps: Any, attractive: Any, apart: Any, labels: Any) -> int:
     """Join and exclude in the order of the edges, number what was joined by first voxels into `labels`, and count it.
+
+    The pairs of voxels `apart` (P, 2) exclude each other before anything else.
 
     Exclusions stand twice. A table of pairs of roots answers whether two may join. Lists, one a root, say which pairs
     must be entered anew when a root goes up in another: the shorter list is walked, so that each pair is entered again
@@ -192,13 +180,18 @@ def _cluster(edges: Any, steps: Any, attractive: Any, labels: Any) -> int:
     excluded, following = np.empty(1 << 16, np.uint32), np.empty(1 << 16, np.uint32)
     entries = np.uint32(0)
 
-    for edge in edges:
-        channel = (edge >> np.uint64(32)) & np.uint64(0xFF)
-        here = np.uint32(edge)
-        one, other = find(parent, here), find(parent, np.uint32(here + steps[channel]))
+    for turn in range(len(apart) + edges.size):
+        if turn < len(apart):
+            here, there, attracts = np.uint32(apart[turn, 0]), np.uint32(apart[turn, 1]), False
+        else:
+            edge = edges[turn - len(apart)]
+            channel = (edge >> np.uint64(32)) & np.uint64(0xFF)
+            here, attracts = np.uint32(edge), attractive[channel]
+            there = np.uint32(here + steps[channel])
+        one, other = find(parent, here), find(parent, there)
         if one == other:
             continue
-        if attractive[channel]:
+        if attracts:
             if lists[one, 2] < lists[other, 2]:
                 one, other = other, one
             if lists[other, 2] != 0 and table[_slot(table, _pair(one, other))] != 0:

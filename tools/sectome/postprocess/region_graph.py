@@ -9,33 +9,44 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from sectome.checks import check_choice
 from sectome.postprocess.check_affinities import (
     affinity_unit,
     check_affinities,
     check_fragments,
     nearest_channels,
 )
-from sectome.postprocess.pair_table import EMPTY, find_slot, pair_key
-from sectome.types import Offsets
+from sectome.postprocess.slabs import in_threads, slabs
+from sectome.types import Array, Offsets
 
-_FIRST_SLOTS = 1 << 12
+LONG_RANGE_USES = ("no", "touching", "all")
+
+_FLOAT_UNIT = float(1 << 24)
+"""Affinities are summed as whole numbers, so that sums do not depend on the order and on the number of threads."""
 
 
 @dataclass(frozen=True, eq=False)
 class RegionGraph:
-    """Edges between fragments that share a face.
+    """Edges between fragments.
 
     Attributes:
         edges: (E, 2) int64 fragment ids u < v, sorted by (u, v), none twice, without the background 0.
-        sums: (E,) float64 sums of the affinities in 0..1 between u and v.
+        sums: (E,) int64 sums of the affinities between u and v, in whole numbers, so that they are exact in any order.
         counts: (E,) int64 numbers of voxel pairs behind the sums.
         max_fragment: the largest fragment id; it may have no edge.
+        unit: what an affinity of 1 adds to a sum.
+        touching: (E,) booleans, whether u and v share a face; `None` if all do.
+        levels: (counts.sum(),) uint8 affinities in 0..255 behind the edges, edge by edge, each edge's sorted; `None` if
+            they were not asked for.
     """
 
     edges: npt.NDArray[np.int64]
-    sums: npt.NDArray[np.float64]
+    sums: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
     max_fragment: int
+    unit: float
+    touching: npt.NDArray[np.bool_] | None = None
+    levels: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         """Return the number of edges."""
@@ -44,94 +55,272 @@ class RegionGraph:
     @property
     def means(self) -> npt.NDArray[np.float64]:
         """The (E,) mean affinities in 0..1."""
-        return self.sums / self.counts
+        return self.sums / (self.counts * self.unit)
 
 
 @njit(cache=True, nogil=True)
-def _grow(keys: Any, sums: Any, counts: Any) -> Any:
-    """Return the table with twice the slots."""
-    new_keys = np.full(2 * keys.size, EMPTY)
-    new_sums = np.zeros(new_keys.size, np.float64)
-    new_counts = np.zeros(new_keys.size, np.int64)
-    for old in range(keys.size):
-        if keys[old] != EMPTY:
-            new = find_slot(new_keys, keys[old])
-            new_keys[new], new_sums[new], new_counts[new] = keys[old], sums[old], counts[old]
-    return new_keys, new_sums, new_counts
+def _sum_slab(
+    affinities: Any,
+    channels: Any,
+    steps: Any,
+    scale: float,
+    fragments: Any,
+    first: int,
+    last: int,
+    rows: Any,
+    known: Any,
+) -> Any:
+    """Return (N, 3) keys, sums and counts of the voxel pairs whose affinity is stored in sections `first` to `last`.
 
+    Sums are in whole numbers of 1 / `scale` of the stored values. Unless `known` is empty, it holds the greater ends of
+    edges, those of the smaller end u from ``rows[u]`` on, and other pairs are left out.
 
-@njit(cache=True, nogil=True)
-def _accumulate(channel: Any, step: Any, fragments: Any, table: Any, touching_only: bool) -> Any:
-    """Add one channel's affinities between different fragments to the table (keys, sums, counts), and return it.
-
-    With `touching_only` an edge that the table does not hold yet is passed over.
+    A counting sort brings all pairs of one smaller end together: it walks memory forward, where a hash table of so many
+    pairs would miss the cache at every step.
     """
-    keys, sums, counts = table
-    used = 0
-    for key in keys:
-        if key != EMPTY:
-            used += 1
+    ends = np.zeros(rows.size + 1, np.int64)
+    _visit(affinities, channels, steps, scale, fragments, first, last, rows, known, ends[1:], np.empty(0, np.int64))
+    ends = np.cumsum(ends)
+    starts = ends.copy()
+    pairs = np.empty(ends[-1], np.int64)
+    _visit(affinities, channels, steps, scale, fragments, first, last, rows, known, ends, pairs)
+    count = 0
+    for u in range(rows.size):
+        if ends[u] > starts[u]:
+            _sort_short(pairs[starts[u] : ends[u]])
+            previous = np.int64(-1)
+            for place in range(starts[u], ends[u]):
+                count += pairs[place] >> 32 != previous
+                previous = pairs[place] >> 32
+    found = np.empty((count, 3), np.int64)
+    count = -1
+    for u in range(rows.size):
+        previous = np.int64(-1)
+        for place in range(starts[u], ends[u]):
+            v = pairs[place] >> 32
+            if v != previous:
+                count += 1
+                found[count, 0], found[count, 1], found[count, 2] = (u << 32) | v, 0, 0
+                previous = v
+            found[count, 1] += pairs[place] & 0xFFFFFFFF
+            found[count, 2] += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _visit(
+    affinities: Any,
+    channels: Any,
+    steps: Any,
+    scale: float,
+    fragments: Any,
+    first: int,
+    last: int,
+    rows: Any,
+    known: Any,
+    places: Any,
+    pairs: Any,
+) -> None:
+    """Move on the place of the smaller end of every pair, and write the greater end and the affinity there.
+
+    With empty `pairs` nothing is written: the places are then counts, at least as large as what a second call writes.
+    """
     depth, height, width = fragments.shape
-    dz, dy, dx = step
-    last_key, last_slot = EMPTY, np.int64(0)
-    for z in range(max(0, -dz), depth - max(0, dz)):
-        for y in range(max(0, -dy), height - max(0, dy)):
-            for x in range(max(0, -dx), width - max(0, dx)):
-                u = np.int64(fragments[z, y, x])
-                v = np.int64(fragments[z + dz, y + dy, x + dx])
-                if u == v or u == 0 or v == 0:
-                    continue
-                key = pair_key(u, v)
-                if key != last_key:
-                    slot = find_slot(keys, key)
-                    if keys[slot] == EMPTY:
-                        if touching_only:
+    for z in range(first, last):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            for y in range(max(0, -dy), min(height, height - dy)):
+                here, there = fragments[z, y], fragments[z + dz, y + dy]
+                for x in range(max(0, -dx), min(width, width - dx)):
+                    one, other = here[x], there[x + dx]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    u, v = np.int64(min(one, other)), np.int64(max(one, other))
+                    if pairs.size > 0:
+                        if known.size > 0 and _edge_of(rows, known, u, v) < 0:
                             continue
-                        if 2 * (used + 1) > keys.size:
-                            keys, sums, counts = _grow(keys, sums, counts)
-                            slot = find_slot(keys, key)
-                        keys[slot] = key
-                        used += 1
-                    last_key, last_slot = key, slot
-                sums[last_slot] += channel[z, y, x]
-                counts[last_slot] += 1
-    return keys, sums, counts
+                        pairs[places[u]] = (v << 32) | np.int64(affinities[channel, z, y, x] * scale + 0.5)
+                    places[u] += 1
 
 
-def region_graph(affinities: Any, offsets: Offsets, fragments: Any, *, long_range: bool = True) -> RegionGraph:
-    """Return the affinities between every two fragments that touch, summed and counted.
+@njit(cache=True, nogil=True, inline="always")
+def _edge_of(rows: Any, known: Any, u: int, v: int) -> int:
+    """Return the place in `known` of the edge from u to v, or -1."""
+    low, high = rows[u], rows[u + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if known[middle] < v:
+            low = middle + 1
+        elif known[middle] > v:
+            high = middle
+        else:
+            return middle
+    return -1
 
-    Two fragments touch if they share a face. Offsets longer than a voxel add to those edges, but never make one: a pair
-    of voxels further apart says nothing on whether what lies between them may be merged.
+
+@njit(cache=True, nogil=True, inline="always")
+def _sort_short(words: Any) -> None:
+    """Sort words in place: most fragments have a handful."""
+    if words.size > 48:
+        words.sort()
+        return
+    for index in range(1, words.size):
+        word, place = words[index], index
+        while place > 0 and words[place - 1] > word:
+            words[place] = words[place - 1]
+            place -= 1
+        words[place] = word
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _copy_entry(source: Any, index: int, target: Any, place: int) -> None:
+    """Copy an entry: three assignments take a fraction of one of a row's."""
+    for part in range(3):
+        target[place, part] = source[index, part]
+
+
+@njit(cache=True, nogil=True)
+def _place(found: Any, places: Any, merged: Any) -> None:
+    """Count the sorted entries of each smaller end, or write them to their places in `merged` where it is not empty."""
+    for index in range(len(found)):
+        u = found[index, 0] >> 32
+        if len(merged):
+            # A row is sorted as it grows: parts follow each other in space, and hardly ever share a row.
+            place = places[u]
+            while place > 0 and merged[place - 1, 0] > found[index, 0]:
+                _copy_entry(merged, place - 1, merged, place)
+                place -= 1
+            _copy_entry(found, index, merged, place)
+        places[u] += 1
+
+
+@njit(cache=True, nogil=True)
+def _add_up(found: Any) -> int:
+    """Add entries with equal keys, which follow each other, to the first of them; return how many keys there are."""
+    count = 0
+    for index in range(len(found)):
+        if count and found[count - 1, 0] == found[index, 0]:
+            found[count - 1, 1] += found[index, 1]
+            found[count - 1, 2] += found[index, 2]
+        else:
+            _copy_entry(found, index, found, count)
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _fill_levels(
+    affinities: Any, channels: Any, steps: Any, scale: float, fragments: Any, rows: Any, known: Any, starts: Any
+) -> Any:
+    """Return the level 0..255 of every voxel pair's affinity, those of an edge together and sorted."""
+    depth, height, width = fragments.shape
+    places, levels = starts.copy(), np.empty(starts[-1], np.uint8)
+    for z in range(depth):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            for y in range(max(0, -dy), min(height, height - dy)):
+                here, there = fragments[z, y], fragments[z + dz, y + dy]
+                for x in range(max(0, -dx), min(width, width - dx)):
+                    one, other = here[x], there[x + dx]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    edge = _edge_of(rows, known, np.int64(min(one, other)), np.int64(max(one, other)))
+                    if edge >= 0:
+                        levels[places[edge]] = min(255, int(affinities[channel, z, y, x] * scale))
+                        places[edge] += 1
+    for edge in range(known.size):
+        levels[starts[edge] : starts[edge + 1]].sort()
+    return levels
+
+
+def region_graph(
+    affinities: Any,
+    offsets: Offsets,
+    fragments: Any,
+    *,
+    long_range: str = "touching",
+    keep_levels: bool = False,
+    threads: int | None = None,
+) -> RegionGraph:
+    """Return the affinities between every two fragments, summed and counted.
+
+    Two fragments touch if they share a face. Only those may merge; what long-range offsets say of other pairs counts
+    once merging has made them neighbours.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
         offsets: K steps that hold `NEAREST`.
         fragments: (Z, Y, X) integers, 0 is background and has no edges.
-        long_range: whether offsets other than `NEAREST` contribute.
+        long_range: "no": offsets other than `NEAREST` do not count. "touching": they add to the edges of fragments that
+            touch, to attract where they are high and to repel where they are low. "all": they make edges between
+            fragments that do not touch as well, many more where fragments are small.
+        keep_levels: keep each single affinity, in 256 levels, as quantiles need it.
+        threads: `None` for all cores; the result does not depend on it.
 
     Raises:
         InputError: if the affinities do not fit the offsets, or the fragments not the affinities.
     """
+    check_choice(long_range, LONG_RANGE_USES, "long_range")
     array, steps = check_affinities(affinities, offsets)
-    nearest = nearest_channels(steps)
+    nearest = list(nearest_channels(steps))
+    further = [channel for channel in range(len(steps)) if channel not in nearest]
     fragments = check_fragments(fragments, array.shape[1:])
-    table = (np.full(_FIRST_SLOTS, EMPTY), np.zeros(_FIRST_SLOTS, np.float64), np.zeros(_FIRST_SLOTS, np.int64))
-    for channel in nearest:
-        table = _accumulate(array[channel], steps[channel], fragments, table, False)
-    if long_range:
-        for channel in range(len(steps)):
-            if channel not in nearest:
-                table = _accumulate(array[channel], steps[channel], fragments, table, True)
+    nodes = int(fragments.max(initial=0)) + 1
+    scale = 1.0 if array.dtype == np.uint8 else _FLOAT_UNIT
+    step_array = np.array(steps, np.int64)
+    no_rows, nothing = np.zeros(nodes + 1, np.int64), np.empty(0, np.int64)
 
-    keys, sums, counts = table
-    used = np.flatnonzero(keys != EMPTY)
-    used = used[np.argsort(keys[used])]
-    edges = np.stack([keys[used] >> 32, keys[used] & (2**32 - 1)], axis=1)
+    def summed(channels: list[int], rows: Array, known: Array, stage: str) -> Array:
+        """Return entries of all slabs, sorted, with equal keys added up."""
+        wanted = np.array(channels, np.int64)
+        parts = [(array, wanted, step_array, scale, fragments, *slab, rows, known) for slab in slabs(fragments.shape)]
+        return _sum_up(in_threads(_sum_slab, parts, threads, stage), nodes)
+
+    found = summed(nearest, no_rows, nothing, "region graph")
+    touching = None
+    if further and long_range != "no" and len(found):
+        near = found[:, 0].copy()
+        rows, known = _rows(near, nodes) if long_range == "touching" else (no_rows, nothing)
+        found = _sum_up([found, summed(further, rows, known, "long range")], nodes)
+        if long_range == "all":
+            touching = np.isin(found[:, 0], near, assume_unique=True)
+    keys, counts = found[:, 0], found[:, 2].copy()
+    levels = None
+    if keep_levels:
+        wanted = np.array(nearest if long_range == "no" else [*nearest, *further], np.int64)
+        level_scale = 1.0 if array.dtype == np.uint8 else 256.0
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        levels = _fill_levels(array, wanted, step_array, level_scale, fragments, *_rows(keys, nodes), starts)
     return RegionGraph(
-        edges=edges,
-        # Sums of uint8 are exact integers until this one division.
-        sums=sums[used] / affinity_unit(array),
-        counts=counts[used],
-        max_fragment=int(fragments.max(initial=0)),
+        edges=np.stack([keys >> 32, keys & (2**32 - 1)], axis=1),
+        sums=found[:, 1].copy(),
+        counts=counts,
+        max_fragment=nodes - 1,
+        unit=scale * affinity_unit(array),
+        touching=touching,
+        levels=levels,
     )
+
+
+def _rows(keys: Array, nodes: int) -> tuple[Array, Array]:
+    """Return where the edges of each smaller end begin among sorted keys, (nodes + 1,), and all greater ends."""
+    return np.concatenate([[0], np.cumsum(np.bincount(keys >> 32, minlength=nodes))]), keys & (2**32 - 1)
+
+
+def _sum_up(parts: list[Array], nodes: int) -> Array:
+    """Return the entries of all parts, each sorted, with equal keys added up and sorted; `nodes` is above any id."""
+    if len(parts) == 1:
+        return parts[0]
+    places = np.zeros(nodes + 1, np.int64)
+    nothing = np.empty((0, 3), np.int64)
+    for part in parts:
+        _place(part, places[1:], nothing)
+    places = np.cumsum(places)
+    merged = np.full((int(places[-1]), 3), -1)
+    for part in parts:
+        _place(part, places, merged)
+    return merged[: _add_up(merged)]

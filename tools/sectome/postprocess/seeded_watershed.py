@@ -80,7 +80,13 @@ def _grow(order: Any, strides: Any, seeds: Any, parent: Any, joined: Any) -> Non
 
 
 def seeded_watershed(
-    nearest: Array, heights: Array, seeds: LabelArray, *, low: float, per_section: bool = False
+    nearest: Array,
+    heights: Array,
+    seeds: LabelArray,
+    *,
+    low: float,
+    per_section: bool = False,
+    threads: int | None = None,
 ) -> LabelArray:
     """Return the region of every seed: a maximum spanning forest of the edges, cut between seeds.
 
@@ -96,6 +102,7 @@ def seeded_watershed(
         seeds: (Z, Y, X) integers, 0 where there is none.
         low: in the unit of the stored affinities.
         per_section: never cross from section to section.
+        threads: for numbering; the result does not depend on it.
 
     Returns:
         (Z, Y, X) uint32, regions 1..N in the order of their first voxels, 0 where a voxel has no edge above `low`.
@@ -107,4 +114,4 @@ def seeded_watershed(
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
     strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
     _grow(order[:total], strides, seeds.ravel().copy(), parent, joined)
-    return sets_to_labels(parent, joined, shape)
+    return sets_to_labels(parent, shape, threads, alone=joined)

@@ -1,0 +1,144 @@
+"""Choosing how affinities become segments, on labelled tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sectome.checks import InputError, check_choice
+from sectome.metrics.adapted_rand_error import adapted_rand_error
+from sectome.metrics.sweep import ScoreRow, scores_by_threshold
+from sectome.metrics.variation_of_information import variation_of_information
+from sectome.neighbourhoods import NEAREST, check_offsets
+from sectome.postprocess import SegmentationOptions, affinities_to_history, affinities_to_labels
+from sectome.types import Array, LabelArray, Offsets, VoxelSize
+
+THRESHOLDS = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
+BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+BIASES = (-0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4)
+CRITERIA = ("voi", "are")
+
+
+class LabelledAffinities(NamedTuple):
+    """Affinities (K, Z, Y, X), the truth (Z, Y, X) in which 0 is ignored, and the voxel size (z, y, x) in nm."""
+
+    affinities: Array
+    truth: LabelArray
+    voxel_size_nm: VoxelSize
+
+
+class Trial(NamedTuple):
+    """One setting, and the mean of its scores over volumes."""
+
+    options: SegmentationOptions
+    scores: ScoreRow
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best setting and all that were tried, in their order."""
+
+    best: Trial
+    trials: list[Trial]
+
+    def evidence(self) -> dict[str, Any]:
+        """Return the best scores and the curve as plain values, for a JSON file: only options that vary are listed."""
+        settings = [asdict(trial.options) for trial in self.trials]
+        varied = [name for name in settings[0] if len({str(setting[name]) for setting in settings}) > 1]
+        return {
+            "scores": {**self.best.scores._asdict(), "voi": self.best.scores.voi},
+            "curve": [
+                {
+                    **{name: setting[name] for name in varied},
+                    **trial.scores._asdict(),
+                    "threshold": trial.options.threshold,
+                }
+                for setting, trial in zip(settings, self.trials, strict=True)
+            ],
+        }
+
+
+def tune(
+    volumes: Sequence[LabelledAffinities],
+    offsets: Offsets,
+    *,
+    methods: Sequence[str] = ("mean", "mutex"),
+    criterion: str = "voi",
+    threads: int | None = None,
+    **options: Any,
+) -> Tuned:
+    """Return the setting with the smallest error on labelled tissue.
+
+    Methods that score pairs are swept over all thresholds from one agglomeration a volume and a boundary threshold; the
+    mutex watershed, where there are offsets beyond the nearest, over its bias.
+
+    Args:
+        volumes: at least one.
+        offsets: of all of them.
+        methods: which to try, see `SegmentationOptions`.
+        criterion: "voi" or "are"; the adapted Rand error barely discriminates where one body fills much of the tissue.
+        threads: `None` for all cores.
+        options: those of `SegmentationOptions` that are given and not tried.
+
+    Raises:
+        InputError: if there is no volume or no method that suits, or something does not fit the rest.
+    """
+    check_choice(criterion, CRITERIA, "criterion")
+    if not volumes:
+        raise InputError("tuning needs at least one volume with labels, got none")
+    steps = check_offsets(offsets)
+    fixed = SegmentationOptions().but(**options)
+    tried = [method for method in methods if method != "mutex" or len(steps) > len(NEAREST)]
+    if not tried:
+        raise InputError(
+            f"tuning needs a method that the {len(steps)} offsets allow, got {', '.join(methods) or 'none'}"
+        )
+    trials: list[Trial] = []
+    for method in tried:
+        settings = _mutex_trials if method == "mutex" else _threshold_trials
+        trials.extend(settings(volumes, steps, fixed.but(method=method), options, threads))
+    return Tuned(min(trials, key=lambda trial: getattr(trial.scores, criterion)), trials)
+
+
+def _threshold_trials(
+    volumes: Sequence[LabelledAffinities],
+    offsets: Offsets,
+    fixed: SegmentationOptions,
+    given: dict[str, Any],
+    threads: int | None,
+) -> Iterator[Trial]:
+    """Yield a trial for each boundary threshold, unless it is given, and each threshold."""
+    # Fragments of the watershed follow the affinities themselves and know no boundary threshold.
+    swept = fixed.fragments == "distance" and given.get("boundary_threshold") is None
+    for boundary_threshold in BOUNDARY_THRESHOLDS if swept else (fixed.boundary_threshold,):
+        options = fixed.but(boundary_threshold=boundary_threshold)
+        tables = []
+        for one in volumes:
+            pieces, history = affinities_to_history(
+                one.affinities, offsets, voxel_size_nm=one.voxel_size_nm, threads=threads, **asdict(options)
+            )
+            tables.append(scores_by_threshold(one.truth, pieces, history, THRESHOLDS))
+        for rows in zip(*tables, strict=True):
+            row = ScoreRow(*np.mean(rows, axis=0).tolist())
+            yield Trial(options.but(threshold=row.threshold), row)
+
+
+def _mutex_trials(
+    volumes: Sequence[LabelledAffinities],
+    offsets: Offsets,
+    fixed: SegmentationOptions,
+    given: dict[str, Any],
+    threads: int | None,
+) -> Iterator[Trial]:
+    """Yield a trial for each bias, unless it is given."""
+    for bias in BIASES if given.get("bias") is None else (fixed.bias,):
+        options = fixed.but(bias=bias)
+        scores = []
+        for one in volumes:
+            labels = affinities_to_labels(one.affinities, offsets, threads=threads, **asdict(options))
+            scores.append((adapted_rand_error(one.truth, labels), *variation_of_information(one.truth, labels)))
+        are, split, merge = np.mean(scores, axis=0).tolist()
+        yield Trial(options, ScoreRow(options.threshold, are, split, merge))

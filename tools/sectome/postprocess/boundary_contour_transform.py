@@ -1,0 +1,55 @@
+"""Predicted foreground and contours to mitochondria, inside a MONAI pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+
+from sectome.checks import InputError
+from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
+
+
+class BoundaryContourToLabels(Transform):
+    """Turn foreground, contour and, as a third channel, distance (2 or 3, Z, Y, X) into objects (1, Z, Y, X).
+
+    Args:
+        options: keyword arguments of `boundary_contour_to_labels`, but for the distance.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def __call__(self, predictions: torch.Tensor) -> MetaTensor:
+        """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions.
+
+        Raises:
+            InputError: if there are not 2 or 3 channels; see `boundary_contour_to_labels` for the rest.
+        """
+        if predictions.ndim != 4 or predictions.shape[0] not in (2, 3):
+            raise InputError(f"predictions must have axes (2 or 3, Z, Y, X), got shape {tuple(predictions.shape)}")
+        meta = predictions.meta if isinstance(predictions, MetaTensor) else {}
+        values = np.asarray(predictions)
+        distance = values[2] if len(values) == 3 else None
+        labels = boundary_contour_to_labels(values[:2], distance, **self.options)
+        return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
+
+
+class BoundaryContourToLabelsd(MapTransform):
+    """Dictionary version of `BoundaryContourToLabels`."""
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False, **options: Any) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = BoundaryContourToLabels(**options)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Apply to each key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self.transform(result[key])
+        return result

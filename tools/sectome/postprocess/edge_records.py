@@ -1,0 +1,82 @@
+"""Edges and segments as records, laid out for an agglomeration that waits for memory more than for anything else.
+
+Numba recompiles a cached function when its own file changes, not when this one does: after a change here, delete the
+`__pycache__` of those that import it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sectome.postprocess.region_graph import RegionGraph
+from sectome.types import Array
+
+NONE = np.int32(-1)
+
+EDGE = np.dtype(
+    [
+        ("one", np.int32),
+        ("other", np.int32),
+        ("sum", np.int64),
+        ("count", np.int64),
+        ("queued", np.float64),
+        ("start", np.int64),
+        ("levels", np.int32),
+        ("first", np.int32),
+        ("next", np.int32),
+        ("touching", np.bool_),
+        ("forbidden", np.bool_),
+        ("binned", np.bool_),
+        ("padding", np.uint8, 9),
+    ]
+)
+"""All of an edge in one cache line, for memory is what agglomeration waits for.
+
+`one` and `other` are the segments that it joins, `NONE` when it is gone. `queued` is the score of its best place in
+the queue, `first` the smallest of the edges that it has absorbed. `start` and `levels` say where its histogram is and
+how many levels it has. `next` is the next edge of its bin, where `binned`."""
+
+NODE = np.dtype(
+    [("start", np.int64), ("length", np.int64), ("room", np.int64), ("voxels", np.int64), ("smallest", np.int64)]
+)
+"""A segment: where its edges are listed, how many are, living or gone, for how many there is room; its voxels; its
+smallest fragment."""
+
+
+def edge_records(graph: RegionGraph, apart: Array) -> Array:
+    """Return the graph's edges as records, and behind them those of pairs to be kept apart that have no edge yet."""
+    keys = (graph.edges[:, 0] << 32) | graph.edges[:, 1]
+    apart_keys = (apart[:, 0] << 32) | apart[:, 1]
+    places = np.searchsorted(keys, apart_keys)
+    new = np.append(keys, -1)[places] != apart_keys
+    edges = _aligned(len(graph) + int(new.sum()), EDGE)
+    touching = np.ones(len(graph), np.bool_) if graph.touching is None else graph.touching
+    _fill_edges(edges, graph.edges, graph.sums, graph.counts, touching)
+    edges["forbidden"][places[~new]] = True
+    for name, column in zip(("one", "other"), apart[new].T, strict=True):
+        edges[name][len(graph) :] = column
+    edges["forbidden"][len(graph) :] = True
+    return edges
+
+
+@njit(cache=True, nogil=True)
+def _fill_edges(edges: Any, ends: Any, sums: Any, counts: Any, touching: Any) -> None:
+    """Write all fields of the records, those beyond the graph's edges empty."""
+    for index in range(len(edges)):
+        edge, known = edges[index], index < len(ends)
+        edge.one, edge.other = (ends[index, 0], ends[index, 1]) if known else (0, 0)
+        edge.sum, edge.count = (sums[index], counts[index]) if known else (0, 0)
+        edge.touching = known and touching[index]
+        edge.forbidden = edge.binned = False
+        edge.start = edge.levels = 0
+        edge.first, edge.next, edge.queued = index, NONE, -1.0
+
+
+def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
+    """Return empty records that begin where cache lines of 64 bytes do."""
+    memory = np.empty(count * dtype.itemsize + 64, np.uint8)
+    skipped = -memory.ctypes.data % 64
+    return memory[skipped : skipped + count * dtype.itemsize].view(dtype)

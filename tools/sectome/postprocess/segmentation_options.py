@@ -1,0 +1,141 @@
+"""All choices between affinities and segments in one place, as a file beside a model keeps them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
+from sectome.postprocess.check_affinities import check_probability
+from sectome.postprocess.region_graph import LONG_RANGE_USES
+from sectome.postprocess.scoring import parse_scoring
+from sectome.postprocess.threshold import Threshold, check_threshold
+from sectome.types import Shape3
+from sectome.volumes.replace import replacing
+
+FRAGMENTS = ("distance", "watershed")
+
+TUNED_NAME = "segmentation.json"
+"""The file beside a model that keeps what was chosen for it."""
+
+
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """How affinities become segments.
+
+    Attributes:
+        method: "mean", "quantile_Q" or "max_K": fragments merge by that score of the affinities between them, see
+            `agglomerate`. "mutex": the mutex watershed, which has neither fragments nor a threshold and needs offsets
+            beyond the nearest; of the others it takes `strides`, `bias`, `low`, `foreground_threshold` and
+            `min_size_voxels`.
+        threshold: segments with at least this score merge.
+        fragments: "distance" grows them from the middles of objects, "watershed" follows the steepest affinities.
+        boundary_threshold: of "distance": voxels with a mean affinity below it are boundary. A number or a percentile
+            of the mean affinities as in "20%".
+        sigma_nm: of "distance": smoothing of the distance; `None` is 1.5 times the shortest edge of a voxel.
+        per_section: fragments in each section by itself, for thick sections.
+        low: a voxel whose nearest affinities are all at or below it is background. A number or a percentile.
+        high: of "watershed": every edge at or above it joins. A number or a percentile.
+        foreground_threshold: voxels with a mean nearest affinity below it are background.
+        long_range: what offsets beyond the nearest do: "no", "touching" or "all", see `region_graph`.
+        min_size_voxels: smaller segments become background.
+        small_voxels: segments with fewer voxels join the neighbour with the greatest score, if that reaches
+            `small_threshold`, after all merges at `threshold` are done.
+        small_threshold: see there.
+        large_voxels: two segments that both have so many voxels or more never merge.
+        strides: of "mutex": edges that repel are taken from every n-th voxel along (z, y, x).
+        bias: of "mutex": what is added to the attraction; above 0 merges more.
+
+    Raises:
+        InputError: if a name is unknown or a number is out of its range.
+    """
+
+    method: str = "mean"
+    threshold: float = 0.5
+    fragments: str = "distance"
+    boundary_threshold: Threshold = 0.85
+    sigma_nm: float | None = None
+    per_section: bool = False
+    low: Threshold = 1e-4
+    high: Threshold = 0.9999
+    foreground_threshold: float = 0.0
+    long_range: str = "touching"
+    min_size_voxels: int = 0
+    small_voxels: int = 0
+    small_threshold: float = 0.1
+    large_voxels: int | None = None
+    strides: Shape3 = (1, 3, 3)
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.method != "mutex":
+            try:
+                parse_scoring(self.method)
+            except InputError:
+                raise InputError(
+                    f"method must be mean, quantile_Q (as in quantile_75), max_K or mutex, got {self.method!r}"
+                ) from None
+        check_choice(self.fragments, FRAGMENTS, "fragments")
+        check_choice(self.long_range, LONG_RANGE_USES, "long_range")
+        for name in ("threshold", "foreground_threshold", "small_threshold"):
+            check_probability(getattr(self, name), name)
+        for name in ("boundary_threshold", "low", "high"):
+            check_threshold(getattr(self, name), name)
+        for name in ("min_size_voxels", "small_voxels"):
+            check_at_least(getattr(self, name), 0, name)
+        if self.sigma_nm is not None:
+            check_at_least(self.sigma_nm, 0, "sigma_nm")
+        if self.large_voxels is not None:
+            check_at_least(self.large_voxels, 1, "large_voxels")
+        check_whole_triple(self.strides, "strides")
+        if not -1 <= self.bias <= 1:
+            raise InputError(f"bias must lie in -1..1, got {self.bias}")
+
+    def but(self, **changes: Any) -> SegmentationOptions:
+        """Return the options with some changed; `None` leaves one as it is.
+
+        Raises:
+            InputError: if there is no such option.
+        """
+        known = {field.name for field in dataclasses.fields(self)}
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                raise InputError(
+                    f"{name} is no option of a segmentation"
+                    + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
+                )
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def tuned_path(model: str | Path) -> Path:
+    """Return where the options of a model are kept: beside it, or in it if it is a folder."""
+    model = Path(model)
+    return (model if model.is_dir() else model.parent) / TUNED_NAME
+
+
+def save_options(path: str | Path, options: SegmentationOptions, evidence: Mapping[str, Any]) -> None:
+    """Write options with what they were chosen by; the file appears when it is complete."""
+    with replacing(Path(path)) as partial:
+        partial.write_text(json.dumps({"options": dataclasses.asdict(options), **evidence}, indent=2) + "\n")
+
+
+def load_options(model: str | Path) -> SegmentationOptions | None:
+    """Return the options that are kept beside a model, or `None` if there are none.
+
+    Raises:
+        InputError: if the file is none of options.
+    """
+    path = tuned_path(model)
+    if not path.is_file():
+        return None
+    try:
+        options = json.loads(path.read_text())["options"]
+        return SegmentationOptions().but(**options)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} must hold segmentation options as tuning wrote them, got: {error}") from None

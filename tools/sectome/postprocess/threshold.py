@@ -1,0 +1,58 @@
+"""Thresholds as numbers, or as percentiles of what they cut."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numba import njit
+
+from sectome.checks import InputError
+from sectome.postprocess.check_affinities import check_probability
+from sectome.types import Array
+
+Threshold: TypeAlias = float | str
+"""A number in 0..1, or a percentile of the values at hand as in "99.5%": what transfers between networks."""
+
+_LEVELS = 1 << 16
+
+
+@njit(cache=True, nogil=True)
+def _count_levels(values: Any, scale: float, counts: Any) -> None:
+    """Count flat values by their level, `scale` levels a unit."""
+    for value in values:
+        counts[min(counts.size - 1, max(0, int(value * scale)))] += 1
+
+
+def check_threshold(threshold: Threshold, name: str) -> Threshold:
+    """Return a threshold, or raise an `InputError` that calls it `name` if it is neither in 0..1 nor in 0%..100%."""
+    if not isinstance(threshold, str):
+        return check_probability(threshold, name)
+    try:
+        percent = float(threshold.removesuffix("%")) if threshold.endswith("%") else -1.0
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise InputError(f"{name} must be a number in 0..1 or a percentile as in '99.5%', got {threshold!r}")
+    return threshold
+
+
+def threshold_of(threshold: Threshold, values: Array, name: str) -> float:
+    """Return a threshold as a number in 0..1.
+
+    Args:
+        threshold: a number, or a percentile.
+        values: what a percentile is taken of, any shape; uint8, or floats in 0..1 (to 1 in 65536).
+        name: of the threshold, for errors.
+
+    Raises:
+        InputError: as `check_threshold`.
+    """
+    checked = check_threshold(threshold, name)
+    if not isinstance(checked, str):
+        return checked
+    counts = np.zeros(256 if values.dtype == np.uint8 else _LEVELS, np.int64)
+    top = counts.size - 1
+    _count_levels(values.reshape(-1), 1.0 if values.dtype == np.uint8 else float(top), counts)
+    rank = float(checked.removesuffix("%")) / 100 * values.size
+    return int(np.searchsorted(np.cumsum(counts), rank).clip(0, top)) / top
