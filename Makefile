@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast check install clean pictures bench
+.PHONY: demo test test-fast check install clean pictures bench bench-postprocess
 
 install: $(VENV)/installed
 
@@ -31,8 +31,18 @@ check: install
 bench: install
 	for name in crops augmentation affinities mutex metrics memory; do $(BIN)/python tests/benchmarks/$$name.py; done
 
+# The peers have an environment of their own: some of them pin what we do not.
+.venv-peers/installed: constraints.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q \
+		waterz==0.10.1 mwatershed==0.5.4 bioimage-cpp==0.10.0 scikit-image
+	touch $@
+
+bench-postprocess: install .venv-peers/installed
+	$(BIN)/python tests/benchmarks/postprocess.py --peers .venv-peers/bin/python --csv docs/results/benchmarks/postprocess.csv
+
 pictures: install
 	$(BIN)/sectome gallery docs/transforms
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) .venv-peers demo build dist

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
 import pytest
+import torch
 
 from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import write_affinities
 from sectome.cli import COMMANDS
-from sectome.neighbourhoods import NEAREST
+from sectome.neighbourhoods import LONG_RANGE, NEAREST
+from sectome.transforms import boundary_contour
 from sectome.volumes import open_volume, write_volume
 
 
@@ -104,6 +107,107 @@ def test_segment_and_evaluate_true_affinities(run, labels, tmp_path):
     scores = json.loads(out)
     assert scores["adapted_rand_error"] == pytest.approx(0, abs=1e-9)
     assert scores["average_precision_75"] == 1
+
+
+@pytest.fixture
+def predicted_folder(labels, tmp_path):
+    """Soft affinities with long-range offsets as a.zarr and a.npy, and their truth."""
+    true, _ = labels_to_affinities(labels, LONG_RANGE)
+    noise = np.random.default_rng(0).normal(size=true.shape)
+    affinities = (1 / (1 + np.exp(-(6 * true - 3 + noise)))).astype(np.float32)
+    write_affinities(tmp_path / "a.zarr", affinities, LONG_RANGE, (30, 6, 6))
+    np.save(tmp_path / "a.npy", affinities)
+    write_volume(tmp_path / "truth.tif", labels, voxel_size_nm=(30, 6, 6))
+    return tmp_path
+
+
+def test_tuning_keeps_its_choice_and_its_curve_beside_the_model_for_the_next_call(run, predicted_folder):
+    (predicted_folder / "models").mkdir()
+    model = predicted_folder / "models/model.pt"
+    code, out, err = run(
+        *("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5"),
+        *("--tune", predicted_folder / "truth.tif", "--model", model),
+    )
+    assert code == 0, err
+    assert "settings: VOI" in out
+    kept = json.loads((predicted_folder / "models/segmentation.json").read_text())
+    assert min(row["voi_split"] + row["voi_merge"] for row in kept["curve"]) == pytest.approx(kept["scores"]["voi"])
+    assert {row["method"] for row in kept["curve"]} == {"mean", "mutex"}
+    code, _, _ = run("segment", predicted_folder / "a.zarr", predicted_folder / "again.h5", "--model", model)
+    assert code == 0
+    tuned, again = (np.asarray(open_volume(predicted_folder / f"{name}.h5")) for name in ("tuned", "again"))
+    np.testing.assert_array_equal(tuned, again)
+
+
+def test_an_npy_file_is_segmented_with_its_offsets_and_percentiles(run, predicted_folder):
+    options = ["--offsets", "long_range", "--voxel_size_nm", "30,6,6", "--boundary_threshold", "30%", "--threads", 1]
+    code, out, err = run("segment", predicted_folder / "a.npy", predicted_folder / "b.tif", *options)
+    assert code == 0, err
+    assert "objects" in out
+    assert open_volume(predicted_folder / "b.tif").voxel_size_nm == (30, 6, 6)
+
+
+def test_voxels_of_a_file_are_kept_apart(run, labels, predicted_folder):
+    one, other = (np.argwhere(labels == label)[0].tolist() for label in (1, 2))
+    (predicted_folder / "apart.csv").write_text("z,y,x,z,y,x\n" + ",".join(map(str, one + other)) + "\n")
+    options = ["--threshold", 0, "--fragments", "watershed", "--apart", predicted_folder / "apart.csv"]
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "b.h5", *options)
+    assert code == 0, err
+    segments = np.asarray(open_volume(predicted_folder / "b.h5"))
+    assert segments[tuple(one)] != segments[tuple(other)]
+
+
+def test_evaluation_lists_objects_and_mistakes_with_their_places(run, labels, tmp_path):
+    wrong = np.where(labels == 2, 1, labels)
+    write_volume(tmp_path / "truth.tif", labels, voxel_size_nm=(30, 6, 6))
+    write_volume(tmp_path / "wrong.tif", wrong, voxel_size_nm=(30, 6, 6))
+    options = ["--objects", tmp_path / "objects.csv", "--mistakes", tmp_path / "mistakes.csv", "--run_length"]
+    code, out, err = run("evaluate", tmp_path / "truth.tif", tmp_path / "wrong.tif", *options)
+    assert code == 0, err
+    scores = json.loads(out)
+    assert 0 < scores["expected_run_length_nm"] <= scores["greatest_run_length_nm"]
+    with (tmp_path / "mistakes.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["kind"], sorted(row["objects"].split())) == ("merge", ["1", "2"])
+    z, y, x = (int(row[axis]) for axis in "zyx")
+    assert labels[z, y, x] in (1, 2)
+    assert float(row["z_nm"]) == 30 * z
+    assert len((tmp_path / "objects.csv").read_text().splitlines()) == 1 + len(np.unique(labels[labels > 0]))
+    code, out, _ = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--background")
+    assert json.loads(out)["average_precision_75_mitoem"] == 1
+
+
+def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
+    targets, _ = boundary_contour(torch.from_numpy(labels.astype(np.int64)), 1, False)
+    np.save(tmp_path / "p.npy", targets.numpy().astype(np.float32))
+    options = ["--min_seed_voxels", 1, "--min_size_voxels", 1, "--voxel_size_nm", "30,6,6"]
+    code, out, err = run("mitochondria", tmp_path / "p.npy", tmp_path / "m.tif", *options)
+    assert code == 0, err
+    assert "3 objects" in out
+    code, _, err = run("mitochondria", tmp_path / "none.npy", tmp_path / "m.tif")
+    assert code == 2
+    assert "an .npy file of probabilities was expected" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--threshold", 2], "threshold must lie in 0..1, got 2"),
+        (["--method", "median"], "method must be mean, quantile_Q"),
+        (["--boundary_threshold", "200%"], "got '200%'"),
+        (["--apart", "none.csv"], "a CSV file of voxel pairs was expected at none.csv"),
+        (["--tune", "none.tif"], "none.tif"),
+        (["--offsets", "nearest"], "offsets and voxel_size_nm are for .npy files"),
+        (["--threads", 0], "threads must be a number of at least 1, got 0"),
+    ],
+)
+def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folder, options, sentence):
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "b.tif", *options)
+    assert code == 2
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not (predicted_folder / "b.tif").exists()
+    assert not (predicted_folder / "segmentation.json").exists()
 
 
 @pytest.mark.parametrize(

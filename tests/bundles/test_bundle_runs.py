@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from sectome.affinity_file import read_affinities
 from sectome.neighbourhoods import NEAREST
+from sectome.postprocess import load_options
 from sectome.training import read_history
 from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES, TINY
@@ -135,7 +137,11 @@ def test_evaluation_of_segmentation_scores_with_controls(run_bundle, tissue_fold
     done = run_bundle("em_segmentation", EVALUATE, ckpt_dir=fine_tuned, **options)
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads((tmp_path / "scores.json").read_text())
-    assert set(result["scores"]) == {"mean agglomeration", "connected components", "one segment", "true affinities"}
+    controls = {"connected components", "one segment", "true affinities"}
+    assert set(result["scores"]) == {"mean agglomeration", "mutex watershed"} | controls
+    # Where inference finds what was chosen.
+    assert vars(load_options(fine_tuned / "model.pt")) == {**result["options"], "strides": ANY}
+    assert list(vars(load_options(fine_tuned / "model.pt"))["strides"]) == result["options"]["strides"]
     assert result["scores"]["true affinities"]["are"] < 0.01
     assert result["scores"]["one segment"]["voi_split"] == 0
     assert (tmp_path / "overlay.png").is_file()

@@ -1,26 +1,29 @@
-"""Affinities on disk: a zarr array (K, Z, Y, X) that knows its offsets and its voxel size."""
+"""Affinities on disk: a zarr array (K, Z, Y, X) that knows its offsets and its voxel size, or an .npy file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError, check_triple
-from sectome.neighbourhoods import check_offsets
+from sectome.checks import InputError, check_choice, check_triple
+from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
 from sectome.types import FloatArray, Offset, Offsets, VoxelSize
 from sectome.volumes.replace import replacing
 from sectome.volumes.tensorstore_process import open_store
 
 CHUNK = (1, 32, 128, 128)
 
+NEIGHBOURHOODS: dict[str, Offsets] = {"nearest": NEAREST, "long_range": LONG_RANGE, "isotropic": ISOTROPIC}
+
 
 @dataclass(frozen=True)
 class AffinityFile:
-    """Affinities read from disk: uint8 (K, Z, Y, X), 255 is 1."""
+    """Affinities (K, Z, Y, X): uint8, where 255 is 1, or floats, which may be mapped from a file."""
 
     affinities: np.ndarray
     offsets: tuple[Offset, ...]
@@ -63,23 +66,54 @@ def write_affinities(
             store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
 
 
-def read_affinities(path: str | Path) -> AffinityFile:
-    """Read what `write_affinities` wrote.
+def read_affinities(
+    path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
+) -> AffinityFile:
+    """Read what `write_affinities` wrote, or map an .npy file (K, Z, Y, X) into memory.
+
+    Args:
+        path: a .zarr folder that knows its offsets and its voxel size, or an .npy file that does not.
+        offsets: of an .npy file: (z, y, x) steps, one a channel, or "nearest", "long_range" or "isotropic".
+        voxel_size_nm: of an .npy file: (z, y, x).
 
     Raises:
-        InputError: if there is no such folder, or its attributes do not say the offsets.
+        InputError: if there is no such file, or what it or the arguments say of it does not fit.
     """
     path = Path(path)
+    if path.suffix == ".npy":
+        return _map_affinities(path, offsets, voxel_size_nm)
     try:
         metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         attributes = metadata["attributes"]
-        offsets = check_offsets(attributes["offsets"])
-        voxel_size_nm = check_triple(attributes["voxel_size_nm"], "voxel_size_nm")
+        known = check_offsets(attributes["offsets"])
+        size_nm = check_triple(attributes["voxel_size_nm"], "voxel_size_nm")
     except FileNotFoundError:
         raise InputError(f"a zarr folder of affinities was expected at {path}, got none") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} must hold affinities with offsets and voxel_size_nm, got: {error}") from None
+    if offsets is not None or voxel_size_nm is not None:
+        raise InputError(
+            f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
+        )
     store = open_store({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}, open=True)
-    if len(store.shape) != 4 or store.shape[0] != len(offsets):
-        raise InputError(f"{path} must have {len(offsets)} channels, one an offset, got shape {tuple(store.shape)}")
-    return AffinityFile(np.asarray(store.read().result()), offsets, voxel_size_nm)
+    if len(store.shape) != 4 or store.shape[0] != len(known):
+        raise InputError(f"{path} must have {len(known)} channels, one an offset, got shape {tuple(store.shape)}")
+    return AffinityFile(np.asarray(store.read().result()), known, size_nm)
+
+
+def _map_affinities(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> AffinityFile:
+    """Return an .npy file as it lies on disk."""
+    if not path.is_file():
+        raise InputError(f"a file of affinities was expected at {path}, got none")
+    if offsets is None or voxel_size_nm is None:
+        raise InputError(f"offsets and voxel_size_nm must be given for {path}, which does not say them")
+    steps = (
+        NEIGHBOURHOODS[check_choice(offsets, sorted(NEIGHBOURHOODS), "offsets")]
+        if isinstance(offsets, str)
+        else offsets
+    )
+    try:
+        array = np.load(path, mmap_mode="r")
+    except ValueError as error:
+        raise InputError(f"{path} must be a NumPy array, got: {error}") from None
+    return AffinityFile(array, check_offsets(steps), check_triple(voxel_size_nm, "voxel_size_nm"))

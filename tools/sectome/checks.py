@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Real
 from typing import TypeVar
 
 from sectome.types import AXES, Shape3
@@ -35,15 +36,20 @@ def check_triple(values: Sequence[float], name: str) -> tuple[float, float, floa
 
 def check_whole_triple(values: Sequence[float], name: str) -> Shape3:
     """Return three whole numbers from 1 on (z, y, x), or raise an `InputError` that calls them `name`."""
-    if len(values) != 3 or any(value != int(value) or value < 1 for value in values):
+    try:
+        triple = tuple(int(value) for value in values)
+        whole = len(triple) == 3 and min(triple) >= 1 and triple == tuple(values)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name} must be three whole numbers from 1 on (z, y, x), got {values!r}") from None
+    if not whole:
         raise InputError(f"{name} must be three whole numbers from 1 on (z, y, x), got {list(values)}")
-    z, y, x = (int(value) for value in values)
+    z, y, x = triple
     return z, y, x
 
 
 def check_at_least(value: float, least: float, name: str) -> float:
     """Return a number that is not below `least`, or raise an `InputError` that calls it `name`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < float("inf"):
         raise InputError(f"{name} must be a number of at least {least}, got {value!r}")
     return value
 

@@ -12,6 +12,7 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
+from sectome.commands import evaluate, mitochondria, segment
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -80,76 +81,6 @@ def phantom(
         path = Path(output) / kind / f"phantom_{seed}{suffix}"
         write_volume(str(path), volume, voxel_size_nm=size_nm)
         print(f"wrote {path}")
-
-
-def segment(
-    affinities: str,
-    output: str,
-    threshold: float = 0.5,
-    fragments: str = "distance",
-    per_section: bool = False,
-    min_size_voxels: int = 0,
-    method: str = "mean",
-    bias: float = 0.0,
-) -> None:
-    """Turn affinities into objects: fragments and mean-affinity agglomeration, or the mutex watershed.
-
-    Args:
-        affinities: a .zarr folder that inference wrote with --save_affinities true.
-        output: the label volume to write.
-        threshold: merge while the mean affinity of two fragments is at least this; higher splits more.
-        fragments: "distance" (seeds in the middle of objects) or "watershed" (every basin of the affinities).
-        per_section: grow fragments in each section by itself, for thick sections.
-        min_size_voxels: smaller objects become background.
-        method: "mean", or "mutex", for which threshold, fragments and per_section mean nothing.
-        bias: of "mutex": above 0 merges more.
-    """
-    from sectome.affinity_file import read_affinities
-    from sectome.postprocess import affinities_to_labels
-    from sectome.volumes import write_volume
-
-    source = read_affinities(affinities)
-    labels = affinities_to_labels(
-        source.affinities,
-        source.offsets,
-        threshold=threshold,
-        fragments=fragments,
-        per_section=per_section,
-        min_size_voxels=min_size_voxels,
-        method=method,
-        bias=bias,
-        voxel_size_nm=source.voxel_size_nm,
-    )
-    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm)
-    print(f"wrote {output}: {int(labels.max())} objects")
-
-
-def evaluate(truth: str, segmentation: str) -> None:
-    """Print scores of a segmentation as JSON; voxels that are 0 in the truth are ignored.
-
-    Args:
-        truth: label volume made by people.
-        segmentation: label volume to score.
-    """
-    from sectome.checks import check_same_shape
-    from sectome.metrics import adapted_rand_error, average_precision, variation_of_information
-    from sectome.volumes import open_volume
-
-    first, second = open_volume(str(truth)), open_volume(str(segmentation))
-    check_same_shape(first.shape, second.shape, "segmentation")
-    a, b = np.asarray(first), np.asarray(second)
-    split, merge = variation_of_information(a, b)
-    scores = {
-        "adapted_rand_error": adapted_rand_error(a, b),
-        "voi_split": split,
-        "voi_merge": merge,
-        "voi": split + merge,
-        "average_precision_50": average_precision(a, b, 0.5),
-        "average_precision_75": average_precision(a, b, 0.75),
-        "objects_in_truth": len(np.unique(a[a > 0])),
-        "objects_in_segmentation": len(np.unique(b[b > 0])),
-    }
-    print(json.dumps(scores, indent=2, default=_plain))
 
 
 def fetch(name: str, to: str = "data", archives: str | None = None) -> None:
@@ -226,6 +157,7 @@ COMMANDS = {
     "convert": convert,
     "phantom": phantom,
     "segment": segment,
+    "mitochondria": mitochondria,
     "evaluate": evaluate,
     "fetch": fetch,
     "report": report,

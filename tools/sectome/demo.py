@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -68,11 +67,7 @@ def run_demo(output: Path, bundles: Path) -> None:
         _bundle(segmentation, "evaluate", data, runs[name])
 
     _say(started, "segment the test volume as a user would: volume in, neurons out")
-    chosen = json.loads((runs["pretrained"] / "scores.json").read_text(encoding="utf-8"))
-    options = ["--image", str(data / "test/images/phantom.tif")]
-    for name in ("threshold", "boundary_threshold"):
-        options += [f"--{name}", str(chosen[name])]
-    _bundle(segmentation, "inference", data, runs["pretrained"], *options)
+    _bundle(segmentation, "inference", data, runs["pretrained"], "--image", str(data / "test/images/phantom.tif"))
 
     report = write_report([runs["mae"], runs["pretrained"], runs["scratch"]], output / "report.html")
     _say(started, f"done: open {report}")

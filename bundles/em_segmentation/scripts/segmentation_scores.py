@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,21 @@ from ignite.engine import Engine, Events
 
 from sectome.affinities import labels_to_affinities
 from sectome.metrics import (
-    ScoreRow,
+    LabelledAffinities,
+    Tuned,
     adapted_rand_error,
     boundary_average_precision,
-    scores_by_threshold,
+    tune,
     variation_of_information,
 )
-from sectome.neighbourhoods import check_offsets
-from sectome.postprocess import affinities_to_history, connected_components
+from sectome.neighbourhoods import NEAREST, check_offsets
+from sectome.postprocess import (
+    SegmentationOptions,
+    affinities_to_labels,
+    connected_components,
+    save_options,
+    tuned_path,
+)
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
 from sectome.training import write_arrays, write_json
@@ -28,8 +35,6 @@ from sectome.transforms import erode_borders
 from sectome.types import FloatArray, LabelArray, Offsets
 from sectome.volumes.replace import replacing
 
-THRESHOLDS = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
-BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
@@ -45,15 +50,6 @@ class Predicted:
     def truth(self) -> LabelArray:
         """The labels as the metrics take them: they ignore 0."""
         return np.maximum(self.labels, 0)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Thresholds that did best on validation tissue, with the sweep that shows it."""
-
-    boundary_threshold: float
-    threshold: float
-    sweep: list[ScoreRow]
 
 
 def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
@@ -76,8 +72,9 @@ class SegmentationScores:
     """Segment each predicted volume, choose thresholds on validation tissue, and score test tissue.
 
     Beside mean-affinity agglomeration stand three controls: connected components of the same prediction (naive), one
-    segment for everything, and the true affinities through the same pipeline (which must score almost 0). Writes
-    `scores.json`, `overlays.npz` and `overlay.png` into the run's folder.
+    segment for everything, and the true affinities through the same pipeline (which must score almost 0). Where there
+    are long-range offsets, the mutex watershed stands there too. Writes `scores.json`, `overlays.npz` and `overlay.png`
+    into the run's folder, and the options that did best beside the model, where inference finds them.
 
     Args:
         output_dir: folder of the run.
@@ -85,6 +82,7 @@ class SegmentationScores:
         validation: how many of them, from the first on, choose the thresholds.
         test: how many of them, up to the last, are scored; both may name the same volume.
         offsets: (z, y, x) steps, one a channel.
+        model: the checkpoint that made the affinities.
         erode_steps: how the training's targets were made; borders are scored against such targets.
         fragments: "distance" or "watershed".
         per_section: whether fragments are grown in each section by itself.
@@ -97,6 +95,7 @@ class SegmentationScores:
         validation: int,
         test: int,
         offsets: Offsets,
+        model: str,
         erode_steps: int = 0,
         fragments: str = "distance",
         per_section: bool = False,
@@ -106,9 +105,9 @@ class SegmentationScores:
         self.validation = validation
         self.test = test
         self.offsets = check_offsets(offsets)
+        self.model = model
         self.erode_steps = erode_steps
-        self.fragments = fragments
-        self.per_section = per_section
+        self.fixed = {"fragments": fragments, "per_section": per_section}
         self.predicted: list[Predicted] = []
 
     def attach(self, engine: Engine) -> None:
@@ -127,49 +126,46 @@ class SegmentationScores:
     def write(self, engine: Engine) -> None:
         """Choose, score, write, and print the table."""
         validation, test = self.predicted[: self.validation], self.predicted[-self.test :]
-        choice = self.choose(validation)
+        tuned = {"mean agglomeration": self.tune(validation, "mean")}
+        if len(self.offsets) > len(NEAREST):
+            tuned["mutex watershed"] = self.tune(validation, "mutex")
+        best = min((one.best for one in tuned.values()), key=lambda trial: trial.scores.voi)
         components = self.choose_components(validation)
 
-        segmentations = [self.segment(one, choice) for one in test]
         scores = {
-            "mean agglomeration": mean_row(
-                [score(*pair) for pair in zip(self.truths(test), segmentations, strict=True)]
-            ),
+            name: mean_row([score(one.truth, self.segment(one, method.best.options)) for one in test])
+            for name, method in tuned.items()
+        }
+        scores |= {
             "connected components": mean_row([score(one.truth, self.components(one, components)) for one in test]),
-            "one segment": mean_row([score(truth, np.ones_like(truth)) for truth in self.truths(test)]),
+            "one segment": mean_row([score(one.truth, np.ones_like(one.truth)) for one in test]),
             "true affinities": mean_row([self.score_truth(one) for one in test]),
         }
         names = [tissue.name for tissue in self.tissue]
+        mean = tuned["mean agglomeration"]
         result = {
-            "threshold": choice.threshold,
-            "boundary_threshold": choice.boundary_threshold,
+            "options": asdict(best.options),
+            "threshold": mean.best.options.threshold,
             "component_threshold": components,
             "validation": names[: self.validation],
             "test": names[-self.test :],
-            "sweep": [row._asdict() for row in choice.sweep],
+            "sweep": [trial.scores._asdict() for trial in mean.along_threshold()],
             "scores": scores,
             "boundary_average_precision": self.boundary_precision(test),
         }
         write_json(result, self.output_dir / "scores.json")
-        self.draw(test[0], segmentations[0])
-        self.print_table(choice, scores)
+        evidence = {
+            "validation": result["validation"],
+            "methods": {name: one.evidence() for name, one in tuned.items()},
+        }
+        save_options(tuned_path(self.model), best.options, evidence)
+        self.draw(test[0], self.segment(test[0], best.options))
+        self.print_table(best.options, scores)
 
-    def truths(self, volumes: Sequence[Predicted]) -> list[LabelArray]:
-        """Return the truth of each volume."""
-        return [one.truth for one in volumes]
-
-    def choose(self, volumes: Sequence[Predicted]) -> Choice:
-        """Return the thresholds with the smallest variation of information, mean over volumes."""
-        choices = []
-        # Watershed fragments follow the affinities themselves and know no boundary threshold.
-        for boundary_threshold in BOUNDARY_THRESHOLDS if self.fragments == "distance" else BOUNDARY_THRESHOLDS[:1]:
-            tables = []
-            for one in volumes:
-                fragments, history = self.history(one, boundary_threshold)
-                tables.append(scores_by_threshold(one.truth, fragments, history, THRESHOLDS))
-            sweep = [ScoreRow(*np.mean(rows, axis=0).tolist()) for rows in zip(*tables, strict=True)]
-            choices.append(Choice(boundary_threshold, min(sweep, key=lambda row: row.voi).threshold, sweep))
-        return min(choices, key=lambda choice: min(row.voi for row in choice.sweep))
+    def tune(self, volumes: Sequence[Predicted], method: str) -> Tuned:
+        """Return the setting of a method with the smallest variation of information, mean over volumes."""
+        labelled = [LabelledAffinities(one.affinities, one.truth, one.tissue.voxel_size_nm) for one in volumes]
+        return tune(labelled, self.offsets, methods=(method,), **self.fixed)
 
     def choose_components(self, volumes: Sequence[Predicted]) -> float:
         """Return the best threshold of the connected components."""
@@ -180,21 +176,10 @@ class SegmentationScores:
 
         return min(COMPONENT_THRESHOLDS, key=voi)
 
-    def history(self, one: Predicted, boundary_threshold: float) -> tuple[LabelArray, Any]:
-        """Return fragments and merge history of a volume's affinities."""
-        return affinities_to_history(
-            one.affinities,
-            self.offsets,
-            fragments=self.fragments,
-            voxel_size_nm=one.tissue.voxel_size_nm,
-            boundary_threshold=boundary_threshold,
-            per_section=self.per_section,
-        )
-
-    def segment(self, one: Predicted, choice: Choice) -> LabelArray:
-        """Return a volume's segments at the chosen thresholds."""
-        fragments, history = self.history(one, choice.boundary_threshold)
-        return history.labels_at(choice.threshold, fragments)
+    def segment(self, one: Predicted, options: SegmentationOptions) -> LabelArray:
+        """Return a volume's segments."""
+        size_nm = one.tissue.voxel_size_nm
+        return affinities_to_labels(one.affinities, self.offsets, voxel_size_nm=size_nm, **vars(options))
 
     def components(self, one: Predicted, threshold: float) -> LabelArray:
         """Return connected components of a prediction."""
@@ -212,7 +197,7 @@ class SegmentationScores:
         """
         affinities = labels_to_affinities(one.truth, self.offsets)[0].astype(np.float32)
         perfect = Predicted(one.tissue, one.labels, affinities)
-        return score(one.truth, self.segment(perfect, self.choose([perfect])))
+        return score(one.truth, self.segment(perfect, self.tune([perfect], "mean").best.options))
 
     def boundary_precision(self, test: Sequence[Predicted]) -> dict[str, float]:
         """Return the voxel-wise average precision of borders for each offset that meets one, mean over volumes."""
@@ -241,11 +226,11 @@ class SegmentationScores:
         with replacing(self.output_dir / "overlay.png") as partial:
             overlay_figure(planes).savefig(partial, format="png", dpi=110)
 
-    def print_table(self, choice: Choice, scores: Mapping[str, Mapping[str, float]]) -> None:
+    def print_table(self, options: SegmentationOptions, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Print the scores."""
         print(
-            f"scores at threshold {choice.threshold}, boundary threshold {choice.boundary_threshold} "
-            f"(chosen on validation tissue), written to {self.output_dir}"
+            f"scores, written to {self.output_dir}; best on validation tissue: method {options.method}, threshold "
+            f"{options.threshold:g}, boundary threshold {options.boundary_threshold}, kept in {tuned_path(self.model)}"
         )
         print(f"{'':24}{'ARE':>8}{'VOI split':>11}{'VOI merge':>11}{'VOI':>8}{'segments':>10}")
         for name, row in scores.items():

@@ -9,7 +9,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from sectome.checks import InputError
-from sectome.metrics.contingency import contingency_table
+from sectome.metrics.contingency import ContingencyTable, contingency_table
+from sectome.metrics.overlaps import overlaps_of
 
 
 def average_precision(
@@ -39,14 +40,14 @@ def average_precision(
     """
     if not 0 < iou_threshold <= 1:
         raise InputError(f"iou_threshold must be above 0 and at most 1, got {iou_threshold}")
-    table = contingency_table(truth, segmentation, ignore_label)
-    object_sizes = np.asarray(table.counts.sum(axis=1)).ravel()
-    segment_sizes = np.asarray(table.counts.sum(axis=0)).ravel()
-    cells = table.counts.tocoo()
-    rows, columns = cells.row, cells.col
-    overlap = cells.data / (object_sizes[rows] + segment_sizes[columns] - cells.data)
-    pairs = (overlap >= iou_threshold) & (table.objects[rows] != 0) & (table.segments[columns] != 0)
-    graph = sparse.csr_array((np.ones(int(pairs.sum())), (rows[pairs], columns[pairs])), shape=cells.shape)
+    return average_precision_of(contingency_table(truth, segmentation, ignore_label), iou_threshold)
+
+
+def average_precision_of(table: ContingencyTable, iou_threshold: float = 0.75) -> float:
+    """Return TP / (TP + FP + FN) of the objects and segments of a contingency table; see `average_precision`."""
+    rows, columns, _, iou = overlaps_of(table)
+    pairs = iou >= iou_threshold
+    graph = sparse.csr_array((np.ones(int(pairs.sum())), (rows[pairs], columns[pairs])), shape=table.counts.shape)
     found = int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
     instances = int((table.objects != 0).sum()) + int((table.segments != 0).sum())
     return found / (instances - found) if instances else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -14,11 +15,12 @@ from sectome.metrics.sweep import ScoreRow, scores_by_threshold
 from sectome.metrics.variation_of_information import variation_of_information
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.postprocess import SegmentationOptions, affinities_to_history, affinities_to_labels
-from sectome.types import Array, LabelArray, Offsets, VoxelSize
+from sectome.types import Array, LabelArray, Offsets, Shape3, VoxelSize
 
 THRESHOLDS = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
 BOUNDARY_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-BIASES = (-0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4)
+BIASES = (-0.2, -0.1, 0.0, 0.1, 0.2)
+STRIDES: tuple[Shape3, ...] = ((1, 3, 3), (3, 3, 3))
 CRITERIA = ("voi", "are")
 
 
@@ -43,6 +45,11 @@ class Tuned:
 
     best: Trial
     trials: list[Trial]
+
+    def along_threshold(self) -> list[Trial]:
+        """Return the trials that differ from the best in their threshold alone."""
+        best = self.best.options
+        return [trial for trial in self.trials if trial.options.but(threshold=best.threshold) == best]
 
     def evidence(self) -> dict[str, Any]:
         """Return the best scores and the curve as plain values, for a JSON file: only options that vary are listed."""
@@ -72,8 +79,9 @@ def tune(
 ) -> Tuned:
     """Return the setting with the smallest error on labelled tissue.
 
-    Methods that score pairs are swept over all thresholds from one agglomeration a volume and a boundary threshold; the
-    mutex watershed, where there are offsets beyond the nearest, over its bias.
+    Methods that score pairs are swept over all thresholds, from one agglomeration for each volume, boundary threshold
+    and use of long-range offsets; the mutex watershed, where there are offsets beyond the nearest, over bias and
+    strides.
 
     Args:
         volumes: at least one.
@@ -110,20 +118,25 @@ def _threshold_trials(
     given: dict[str, Any],
     threads: int | None,
 ) -> Iterator[Trial]:
-    """Yield a trial for each boundary threshold, unless it is given, and each threshold."""
+    """Yield a trial for each boundary threshold, use of long-range offsets and threshold, unless they are given."""
     # Fragments of the watershed follow the affinities themselves and know no boundary threshold.
     swept = fixed.fragments == "distance" and given.get("boundary_threshold") is None
-    for boundary_threshold in BOUNDARY_THRESHOLDS if swept else (fixed.boundary_threshold,):
-        options = fixed.but(boundary_threshold=boundary_threshold)
+    boundaries = BOUNDARY_THRESHOLDS if swept else (fixed.boundary_threshold,)
+    thresholds = THRESHOLDS if given.get("threshold") is None else (fixed.threshold,)
+    uses = (
+        ("no", "touching") if given.get("long_range") is None and len(offsets) > len(NEAREST) else (fixed.long_range,)
+    )
+    for long_range, boundary_threshold in itertools.product(uses, boundaries):
+        options = fixed.but(boundary_threshold=boundary_threshold, long_range=long_range)
         tables = []
         for one in volumes:
             pieces, history = affinities_to_history(
                 one.affinities, offsets, voxel_size_nm=one.voxel_size_nm, threads=threads, **asdict(options)
             )
-            tables.append(scores_by_threshold(one.truth, pieces, history, THRESHOLDS))
-        for rows in zip(*tables, strict=True):
-            row = ScoreRow(*np.mean(rows, axis=0).tolist())
-            yield Trial(options.but(threshold=row.threshold), row)
+            tables.append(scores_by_threshold(one.truth, pieces, history, thresholds))
+        for threshold, rows in zip(thresholds, zip(*tables, strict=True), strict=True):
+            _, are, split, merge = np.mean(rows, axis=0).tolist()
+            yield Trial(options.but(threshold=threshold), ScoreRow(threshold, are, split, merge))
 
 
 def _mutex_trials(
@@ -133,9 +146,10 @@ def _mutex_trials(
     given: dict[str, Any],
     threads: int | None,
 ) -> Iterator[Trial]:
-    """Yield a trial for each bias, unless it is given."""
-    for bias in BIASES if given.get("bias") is None else (fixed.bias,):
-        options = fixed.but(bias=bias)
+    """Yield a trial for each bias and strides, unless they are given."""
+    biases = BIASES if given.get("bias") is None else (fixed.bias,)
+    for bias, strides in itertools.product(biases, STRIDES if given.get("strides") is None else (fixed.strides,)):
+        options = fixed.but(bias=bias, strides=strides)
         scores = []
         for one in volumes:
             labels = affinities_to_labels(one.affinities, offsets, threads=threads, **asdict(options))

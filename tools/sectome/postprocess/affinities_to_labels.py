@@ -11,7 +11,12 @@ from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.absorb_small import absorb_small
 from sectome.postprocess.agglomeration import agglomerate
-from sectome.postprocess.check_affinities import check_affinities, nearest_affinities, stored_threshold
+from sectome.postprocess.check_affinities import (
+    check_affinities,
+    check_voxel_pairs,
+    nearest_affinities,
+    stored_threshold,
+)
 from sectome.postprocess.compact_labels import compact_labels, count_voxels
 from sectome.postprocess.fragments_distance import fragments_distance
 from sectome.postprocess.fragments_watershed import fragments_watershed
@@ -20,6 +25,7 @@ from sectome.postprocess.merge_history import MergeHistory, labels_of_lookup
 from sectome.postprocess.mutex_watershed import mutex_watershed
 from sectome.postprocess.region_graph import RegionGraph, region_graph
 from sectome.postprocess.segmentation_options import SegmentationOptions
+from sectome.postprocess.slabs import thread_count
 from sectome.postprocess.threshold import threshold_of
 from sectome.types import Array, LabelArray, Offsets, VoxelSize
 
@@ -55,6 +61,7 @@ def affinities_to_labels(
             voxels to be kept apart lie in one fragment.
     """
     chosen = SegmentationOptions().but(**options)
+    threads = thread_count(threads)
     if chosen.method == "mutex":
         return _mutex(affinities, offsets, chosen, apart)
     pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads)
@@ -147,7 +154,7 @@ def _agglomerated(
 def _fragment_pairs(pieces: LabelArray, apart: VoxelPairs) -> list[tuple[int, int]]:
     """Return the fragments of pairs of voxels; a pair with a voxel of the background is apart already."""
     pairs = []
-    for one, other in _voxel_pairs(pieces.shape, apart):
+    for one, other in check_voxel_pairs(apart, pieces.shape):
         u, v = int(pieces[one]), int(pieces[other])
         if u == v and u != 0:
             raise InputError(
@@ -157,15 +164,6 @@ def _fragment_pairs(pieces: LabelArray, apart: VoxelPairs) -> list[tuple[int, in
         if u and v:
             pairs.append((u, v))
     return pairs
-
-
-def _voxel_pairs(shape: tuple[int, ...], apart: VoxelPairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return pairs of voxels as tuples, all inside a volume (Z, Y, X)."""
-    pairs = np.asarray(apart, np.int64).reshape(-1, 2, 3)
-    for voxel in pairs.reshape(-1, 3).tolist():
-        if not all(0 <= place < length for place, length in zip(voxel, shape, strict=True)):
-            raise InputError(f"voxels to be kept apart must lie in the volume of shape {shape}, got {tuple(voxel)}")
-    return [(tuple(one), tuple(other)) for one, other in pairs.tolist()]
 
 
 def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart: VoxelPairs) -> LabelArray:
@@ -181,7 +179,7 @@ def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart
         strides=chosen.strides,
         bias=chosen.bias,
         foreground=foreground,
-        apart=_voxel_pairs(array.shape[1:], apart),
+        apart=apart,
     )
     return compact_labels(labels, min_size_voxels=chosen.min_size_voxels)
 

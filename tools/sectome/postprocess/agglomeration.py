@@ -78,7 +78,10 @@ def agglomerate(
 
 def _check_apart(apart: Sequence[Sequence[int]], max_fragment: int) -> Array:
     """Return pairs (P, 2) with the smaller id first, sorted, none twice."""
-    pairs = np.sort(np.asarray(apart, np.int64).reshape(-1, 2), axis=1)
+    pairs = np.asarray(apart if len(apart) else np.empty((0, 2)), np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise InputError(f"apart must hold pairs of fragments, got shape {pairs.shape}")
+    pairs = np.sort(pairs, axis=1)
     for u, v in pairs.tolist():
         if not 0 < u < v <= max_fragment:
             raise InputError(f"apart must hold pairs of two different fragments of 1..{max_fragment}, got ({u}, {v})")
@@ -172,9 +175,10 @@ def _merge(
                     now = score_of(edge, unit, kind, number, bins, amounts)
                     if int(now * _BINS) >= open_bin:
                         heapq.heappush(heap, (-now, edge.first, index))
-                        edge.queued = now
+                        edge.queued, edge.queued_first = now, edge.first
                     elif now >= stop:
-                        edge.next, edge.binned, edge.queued = binned[int(now * _BINS)], True, now
+                        edge.next, edge.binned = binned[int(now * _BINS)], True
+                        edge.queued, edge.queued_first = now, edge.first
                         binned[int(now * _BINS)] = index
                     else:
                         edge.queued = -1.0
@@ -195,7 +199,7 @@ def _merge(
         now = score_of(edge, unit, kind, number, bins, amounts)
         if now != score or edge.first != first:
             if now < score or (now == score and edge.first > first):
-                edge.queued = now if now >= stop else -1.0
+                edge.queued, edge.queued_first = now if now >= stop else -1.0, edge.first
                 if now >= stop:
                     if edge.binned or int(now * _BINS) >= open_bin:
                         heapq.heappush(heap, (-now, edge.first, chosen))
@@ -261,7 +265,6 @@ def _merge(
                 bins, amounts, levels_used = room_for(kept.levels + absorbed.levels, levels_used, edges, bins, amounts)
                 levels_used = unite_histograms(kept, absorbed, bins, amounts, levels_used)
             absorbed.one = NONE
-            earlier = absorbed.first < kept.first
             kept.sum += absorbed.sum
             kept.count += absorbed.count
             kept.touching |= absorbed.touching
@@ -269,8 +272,10 @@ def _merge(
             kept.first = min(kept.first, absorbed.first)
             if kept.touching and not kept.forbidden:
                 now = score_of(kept, unit, kind, number, bins, amounts)
+                # A score that has fallen and risen to where it was can be due earlier than its place says.
+                earlier = kept.first < kept.queued_first
                 if now >= stop and (now > kept.queued or (now == kept.queued and earlier)):
-                    kept.queued = now
+                    kept.queued, kept.queued_first = now, kept.first
                     heapq.heappush(heap, (-now, kept.first, survivor))
         goer.length = 0
     return merges[:done].copy(), merged_scores[:done].copy()

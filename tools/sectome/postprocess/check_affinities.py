@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def stored_threshold(threshold: float, affinities: Array) -> float:
 
 def check_probability(value: float, name: str) -> float:
     """Return a number in 0..1, or raise an `InputError` that calls it `name`."""
-    if not 0 <= value <= 1:
+    if not (isinstance(value, Real) and 0 <= value <= 1):
         raise InputError(f"{name} must lie in 0..1, got {value}")
     return float(value)
 
@@ -93,3 +94,25 @@ def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> Lab
     if array.size and not (int(array.min()) >= 0 and int(array.max()) < 2**31):
         raise InputError(f"fragment ids must lie in 0..{2**31 - 1}, got {int(array.min())}..{int(array.max())}")
     return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+def check_voxel_pairs(pairs: Any, shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return pairs of voxels ((z, y, x), (z, y, x)) that are to be kept apart, as tuples.
+
+    Raises:
+        InputError: if they are not pairs of three whole numbers, a voxel lies outside (Z, Y, X), or is paired with
+            itself.
+    """
+    try:
+        array = np.asarray(pairs if len(pairs) else np.empty((0, 2, 3), np.int64))
+    except ValueError:
+        array = np.empty(0)
+    if array.ndim != 3 or array.shape[1:] != (2, 3) or array.dtype.kind not in "iu":
+        raise InputError(f"voxels to be kept apart must be pairs of three whole numbers each, got {pairs}")
+    for one, other in array.tolist():
+        for voxel in (one, other):
+            if not all(0 <= place < length for place, length in zip(voxel, shape, strict=True)):
+                raise InputError(f"voxels to be kept apart must lie in the volume of shape {shape}, got {tuple(voxel)}")
+        if one == other:
+            raise InputError(f"two different voxels must be kept apart, got {tuple(one)} twice")
+    return [(tuple(one), tuple(other)) for one, other in array.tolist()]

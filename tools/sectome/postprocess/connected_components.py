@@ -35,6 +35,7 @@ def connected_components(
     check_probability(threshold, "threshold")
     nearest = nearest_affinities(affinities, offsets)
     shape = nearest.shape[1:]
-    parent = new_sets(int(np.prod(shape)))
-    join_strong_edges(nearest, stored_threshold(threshold, nearest), parent)
-    return compact_labels(sets_to_labels(parent, shape), min_size_voxels=min_size_voxels)
+    voxels = int(np.prod(shape))
+    parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
+    join_strong_edges(nearest, stored_threshold(threshold, nearest), parent, joined)
+    return compact_labels(sets_to_labels(parent, joined, shape), min_size_voxels=min_size_voxels)

@@ -26,18 +26,19 @@ EDGE = np.dtype(
         ("start", np.int64),
         ("levels", np.int32),
         ("first", np.int32),
+        ("queued_first", np.int32),
         ("next", np.int32),
         ("touching", np.bool_),
         ("forbidden", np.bool_),
         ("binned", np.bool_),
-        ("padding", np.uint8, 9),
+        ("padding", np.uint8, 5),
     ]
 )
 """All of an edge in one cache line, for memory is what agglomeration waits for.
 
-`one` and `other` are the segments that it joins, `NONE` when it is gone. `queued` is the score of its best place in
-the queue, `first` the smallest of the edges that it has absorbed. `start` and `levels` say where its histogram is and
-how many levels it has. `next` is the next edge of its bin, where `binned`."""
+`one` and `other` are the segments that it joins, `NONE` when it is gone. `first` is the smallest of the edges that it
+has absorbed; `queued` and `queued_first` are the score and the `first` of its best place in the queue. `start` and
+`levels` say where its histogram is and how many levels it has. `next` is the next edge of its bin, where `binned`."""
 
 NODE = np.dtype(
     [("start", np.int64), ("length", np.int64), ("room", np.int64), ("voxels", np.int64), ("smallest", np.int64)]
@@ -72,7 +73,7 @@ def _fill_edges(edges: Any, ends: Any, sums: Any, counts: Any, touching: Any) ->
         edge.touching = known and touching[index]
         edge.forbidden = edge.binned = False
         edge.start = edge.levels = 0
-        edge.first, edge.next, edge.queued = index, NONE, -1.0
+        edge.first, edge.queued_first, edge.next, edge.queued = index, index, NONE, -1.0
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> Array:

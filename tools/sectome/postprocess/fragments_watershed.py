@@ -14,12 +14,29 @@ from sectome.postprocess.threshold import Threshold, threshold_of
 from sectome.postprocess.union_find import new_sets, sets_to_labels, union
 from sectome.types import LabelArray, Offsets
 
+_SIDES = np.uint8(0b0011_1111)
+_WAITS = np.uint8(0b0100_0000)
+_JOINED = np.uint8(0b1000_0000)
+"""Bit n of a voxel's ways says that its edge to the side n of -z, -y, -x, +z, +y, +x is one of its steepest. `_WAITS`
+marks a voxel of a plateau that has not been joined to anything yet, `_JOINED` one that is no background."""
+
+_LOWEST_BIT = np.array([max(0, (bits & -bits).bit_length() - 1) for bits in range(64)], np.uint8)
+
 
 @njit(cache=True, nogil=True)
-def _join_slab(
-    affinities: Any, low: float, high: float, first: int, last: int, first_axis: int, parent: Any, seams: Any
+def _find_ways(
+    affinities: Any,
+    low: float,
+    high: float,
+    first: int,
+    last: int,
+    first_axis: int,
+    tops: Any,
+    ways: Any,
+    parent: Any,
+    seams: Any,
 ) -> int:
-    """Unite each voxel of sections `first` to `last` with its steepest neighbour, and the ends of every strong edge.
+    """Write each voxel's steepest edge and to which sides it is, in sections `first` to `last`; unite strong edges.
 
     A union across the slab's ends would meet another thread: it is written to `seams` (S, 2). Returns their number.
     """
@@ -30,42 +47,135 @@ def _join_slab(
         for y in range(height):
             index = z * section + y * width
             for x in range(width):
-                best, neighbour = low, -1
+                top, way = low, 0
                 if z > 0 and first_axis == 0:
-                    back = affinities[0, z, y, x]
-                    if back > best:
-                        best, neighbour = back, index - section
-                    if back >= high:
+                    edge = affinities[0, z, y, x]
+                    if edge > top:
+                        top, way = edge, 1
+                    if edge >= high:
                         if z == first:
                             seams[deferred, 0], seams[deferred, 1] = index, index - section
                             deferred += 1
                         else:
                             union(parent, index, index - section)
                 if y > 0:
-                    back = affinities[1, z, y, x]
-                    if back > best:
-                        best, neighbour = back, index - width
-                    if back >= high:
+                    edge = affinities[1, z, y, x]
+                    if edge > top:
+                        top, way = edge, 2
+                    elif edge == top and way:
+                        way |= 2
+                    if edge >= high:
                         union(parent, index, index - width)
                 if x > 0:
-                    back = affinities[2, z, y, x]
-                    if back > best:
-                        best, neighbour = back, index - 1
-                    if back >= high:
+                    edge = affinities[2, z, y, x]
+                    if edge > top:
+                        top, way = edge, 4
+                    elif edge == top and way:
+                        way |= 4
+                    if edge >= high:
                         union(parent, index, index - 1)
-                if z + 1 < depth and first_axis == 0 and affinities[0, z + 1, y, x] > best:
-                    best, neighbour = affinities[0, z + 1, y, x], index + section
-                if y + 1 < height and affinities[1, z, y + 1, x] > best:
-                    best, neighbour = affinities[1, z, y + 1, x], index + width
-                if x + 1 < width and affinities[2, z, y, x + 1] > best:
-                    best, neighbour = affinities[2, z, y, x + 1], index + 1
-                if neighbour >= first * section and neighbour < last * section:
-                    union(parent, index, neighbour)
-                elif neighbour >= 0:
-                    seams[deferred, 0], seams[deferred, 1] = index, neighbour
-                    deferred += 1
+                if z + 1 < depth and first_axis == 0:
+                    edge = affinities[0, z + 1, y, x]
+                    if edge > top:
+                        top, way = edge, 8
+                    elif edge == top and way:
+                        way |= 8
+                if y + 1 < height:
+                    edge = affinities[1, z, y + 1, x]
+                    if edge > top:
+                        top, way = edge, 16
+                    elif edge == top and way:
+                        way |= 16
+                if x + 1 < width:
+                    edge = affinities[2, z, y, x + 1]
+                    if edge > top:
+                        top, way = edge, 32
+                    elif edge == top and way:
+                        way |= 32
+                # An edge that is strong has joined its voxel already.
+                tops[index], ways[index] = top, _JOINED if top >= high else (way | _JOINED if way else 0)
                 index += 1
     return deferred
+
+
+@njit(cache=True, nogil=True)
+def _climb(steps: Any, first: int, last: int, tops: Any, ways: Any, parent: Any, seams: Any) -> int:
+    """Unite the voxels from `first` to `last` (flat) with the neighbour at a steepest edge that goes higher still.
+
+    The others wait. Unions across the ends are deferred as above.
+    """
+    deferred = 0
+    for index in range(first, last):
+        sides = ways[index] & _SIDES
+        if not sides:
+            continue
+        top = tops[index]
+        while sides:
+            neighbour = index + steps[_LOWEST_BIT[sides]]
+            if tops[neighbour] > top:
+                break
+            sides &= sides - np.uint8(1)
+        if not sides:
+            ways[index] |= _WAITS
+        elif first <= neighbour < last:
+            union(parent, index, neighbour)
+        else:
+            seams[deferred, 0], seams[deferred, 1] = index, neighbour
+            deferred += 1
+    return deferred
+
+
+@njit(cache=True, nogil=True)
+def _divide_plateaus(steps: Any, tops: Any, ways: Any, parent: Any) -> None:
+    """Let every voxel of a plateau join the nearest one that has gone up, in steps along the plateau.
+
+    A plateau that nothing leads up from is a maximum, and becomes one.
+    """
+    queue, waiting = np.empty(1 << 10, np.int64), 0
+    for index in range(ways.size):
+        if not ways[index] & _WAITS:
+            continue
+        sides = ways[index] & _SIDES
+        while sides:
+            neighbour = index + steps[_LOWEST_BIT[sides]]
+            if tops[neighbour] == tops[index] and not ways[neighbour] & _WAITS:
+                union(parent, index, neighbour)
+                if waiting == queue.size:
+                    queue = np.concatenate((queue, np.empty_like(queue)))
+                queue[waiting] = index
+                waiting += 1
+                break
+            sides &= sides - np.uint8(1)
+    # Not before: these are the first step, and all beside them the second.
+    for index in queue[:waiting]:
+        ways[index] ^= _WAITS
+    queue = _spread(steps, tops, ways, parent, queue, waiting)
+    for index in range(ways.size):
+        if ways[index] & _WAITS:
+            ways[index] ^= _WAITS
+            queue[0] = index
+            queue = _spread(steps, tops, ways, parent, queue, 1)
+
+
+@njit(cache=True, nogil=True)
+def _spread(steps: Any, tops: Any, ways: Any, parent: Any, queue: Any, waiting: int) -> Any:
+    """Join voxels that wait to those in the queue, first come first served; return the queue, which may have grown."""
+    served = 0
+    while served < waiting:
+        index = queue[served]
+        served += 1
+        top, sides = tops[index], ways[index] & _SIDES
+        while sides:
+            neighbour = index + steps[_LOWEST_BIT[sides]]
+            sides &= sides - np.uint8(1)
+            if ways[neighbour] & _WAITS and tops[neighbour] == top:
+                ways[neighbour] ^= _WAITS
+                union(parent, neighbour, index)
+                if waiting == queue.size:
+                    queue = np.concatenate((queue, np.empty_like(queue)))
+                queue[waiting] = neighbour
+                waiting += 1
+    return queue
 
 
 @njit(cache=True, nogil=True)
@@ -87,9 +197,10 @@ def fragments_watershed(
     """Return the catchment basins of the affinity graph as fragments.
 
     Every voxel joins the neighbour of its steepest edge, if that edge is above `low`; and the two voxels of every edge
-    at or above `high` join. This is the first round of Zlateski and Seung 2015 (arXiv:1505.00249) without their size-
-    dependent merges, which are left to the agglomeration. Plateaus are not divided evenly: on equal edges a voxel takes
-    the first of -z, -y, -x, +z, +y, +x.
+    at or above `high` join. Where the steepest edges are equal, as stored bytes often are, a voxel goes where it gets
+    higher; a plateau is divided between its ways up, each voxel to the nearest in steps, and is one if there is none.
+    This is the first round of Zlateski and Seung 2015 (arXiv:1505.00249) without their size-dependent merges, which are
+    left to the agglomeration. Of equal ways the first of -z, -y, -x, +z, +y, +x is taken.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
@@ -114,18 +225,24 @@ def fragments_watershed(
     shape = nearest.shape[1:]
     parts = slabs(shape)
     parent = new_sets(int(np.prod(shape)))
-    # Of the first section two unions a voxel can be deferred, of the last one.
-    seams = [np.empty((3 * shape[1] * shape[2], 2), parent.dtype) for _ in parts]
-    limits = stored_threshold(low, nearest), stored_threshold(high, nearest)
-    found = in_threads(
-        _join_slab,
-        [
-            (nearest, *limits, first, last, 1 if per_section else 0, parent, seam)
-            for (first, last), seam in zip(parts, seams, strict=True)
-        ],
-        threads,
-        "watershed",
-    )
-    for seam, number in zip(seams, found, strict=True):
+    # In their own type, or an edge would not equal itself; a byte is above `low` if it is above its whole part.
+    floor = nearest.dtype.type(stored_threshold(low, nearest))
+    voxels, section = parent.size, shape[1] * shape[2]
+    tops, ways = np.empty(voxels, nearest.dtype), np.empty(voxels, np.uint8)
+    seams = [np.empty((section, 2), parent.dtype) for _ in parts]
+    strong = [
+        (nearest, floor, stored_threshold(high, nearest), *part, 1 if per_section else 0, tops, ways, parent, seam)
+        for part, seam in zip(parts, seams, strict=True)
+    ]
+    for seam, number in zip(seams, in_threads(_find_ways, strong, threads, "watershed"), strict=True):
         join_pairs(seam[:number], parent)
-    return sets_to_labels(parent, shape, threads)
+    steps = np.array([-section, -shape[2], -1, section, shape[2], 1], np.int64)
+    seams = [np.empty((2 * section, 2), parent.dtype) for _ in parts]
+    steepest = [
+        (steps, first * section, last * section, tops, ways, parent, seam)
+        for (first, last), seam in zip(parts, seams, strict=True)
+    ]
+    for seam, number in zip(seams, in_threads(_climb, steepest, threads, "watershed"), strict=True):
+        join_pairs(seam[:number], parent)
+    _divide_plateaus(steps, tops, ways, parent)
+    return sets_to_labels(parent, ways, shape, threads)

@@ -15,7 +15,12 @@ from numba import njit
 
 from sectome.checks import InputError, check_whole_triple
 from sectome.neighbourhoods import NEAREST
-from sectome.postprocess.check_affinities import affinity_unit, check_affinities, nearest_channels
+from sectome.postprocess.check_affinities import (
+    affinity_unit,
+    check_affinities,
+    check_voxel_pairs,
+    nearest_channels,
+)
 from sectome.postprocess.radix_sort import sorted_by_high_bits
 from sectome.postprocess.union_find import find
 from sectome.types import LabelArray, Offsets
@@ -50,7 +55,7 @@ def mutex_watershed(
         strides: repelling edges are taken from every n-th voxel along (z, y, x) only: fewer do as well.
         bias: added to the attraction; above 0 merges more, below 0 splits more.
         foreground: (Z, Y, X), not 0 where there is tissue; everywhere if None. Other voxels have no edges.
-        apart: pairs of voxels ((z, y, x), (z, y, x)) within the volume that must not end in one segment.
+        apart: pairs of voxels ((z, y, x), (z, y, x)) that must not end in one segment.
 
     Returns:
         (Z, Y, X) segments 1..N in the order of their first voxels, in the smallest unsigned type. A voxel that joined
@@ -58,7 +63,8 @@ def mutex_watershed(
 
     Raises:
         InputError: if the affinities do not fit the offsets, none is of long range, a stride is no whole number from 1
-            on, the bias lies not within -1..1, or the foreground has another shape.
+            on, the bias lies not within -1..1, the foreground has another shape, or a voxel of a pair lies outside the
+            volume.
     """
     array, steps = check_affinities(affinities, offsets)
     attractive = np.zeros(len(steps), bool)
@@ -73,13 +79,14 @@ def mutex_watershed(
         raise InputError(
             f"the mutex watershed takes less than 2**32 voxels and at most 256 channels, got shape {array.shape}"
         )
+    checked_pairs = check_voxel_pairs(apart, shape)
     inside = np.ones(shape, bool) if foreground is None else np.asarray(foreground) != 0
     if inside.shape != shape:
         raise InputError(f"the foreground must have the affinities' shape {shape}, got {inside.shape}")
     offset_array = np.array(steps, np.int64)
     edges = _edges(array, affinity_unit(array), offset_array, attractive, stride_array, float(bias), inside)
     strides_of_voxels = np.array([shape[1] * shape[2], shape[2], 1])
-    pairs = np.asarray(apart, np.int64).reshape(-1, 2, 3) @ strides_of_voxels
+    pairs = np.array(checked_pairs, np.int64).reshape(-1, 2, 3) @ strides_of_voxels
     labels = np.zeros(array[0].size, np.uint32)
     count = _cluster(sorted_by_high_bits(edges, _KEY_BITS), offset_array @ strides_of_voxels, attractive, pairs, labels)
     return labels.astype(np.min_scalar_type(count)).reshape(shape)

@@ -141,7 +141,8 @@ def _visit(
                     if pairs.size > 0:
                         if known.size > 0 and _edge_of(rows, known, u, v) < 0:
                             continue
-                        pairs[places[u]] = (v << 32) | np.int64(affinities[channel, z, y, x] * scale + 0.5)
+                        # Rounding may have left an affinity a little below 0.
+                        pairs[places[u]] = (v << 32) | np.int64(max(0.0, affinities[channel, z, y, x] * scale) + 0.5)
                     places[u] += 1
 
 
@@ -282,7 +283,7 @@ def region_graph(
 
     found = summed(nearest, no_rows, nothing, "region graph")
     touching = None
-    if further and long_range != "no" and len(found):
+    if further and (long_range == "all" or (long_range == "touching" and len(found))):
         near = found[:, 0].copy()
         rows, known = _rows(near, nodes) if long_range == "touching" else (no_rows, nothing)
         found = _sum_up([found, summed(further, rows, known, "long range")], nodes)

@@ -114,4 +114,4 @@ def seeded_watershed(
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
     strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
     _grow(order[:total], strides, seeds.ravel().copy(), parent, joined)
-    return sets_to_labels(parent, shape, threads, alone=joined)
+    return sets_to_labels(parent, joined, shape, threads)

@@ -56,7 +56,7 @@ class SegmentationOptions:
     """
 
     method: str = "mean"
-    threshold: float = 0.5
+    threshold: float = 0.3
     fragments: str = "distance"
     boundary_threshold: Threshold = 0.85
     sigma_nm: float | None = None
@@ -64,7 +64,7 @@ class SegmentationOptions:
     low: Threshold = 1e-4
     high: Threshold = 0.9999
     foreground_threshold: float = 0.0
-    long_range: str = "touching"
+    long_range: str = "no"
     min_size_voxels: int = 0
     small_voxels: int = 0
     small_threshold: float = 0.1
@@ -92,7 +92,8 @@ class SegmentationOptions:
             check_at_least(self.sigma_nm, 0, "sigma_nm")
         if self.large_voxels is not None:
             check_at_least(self.large_voxels, 1, "large_voxels")
-        check_whole_triple(self.strides, "strides")
+        # A JSON file holds a list, which is not equal to the tuple that was saved.
+        object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
         if not -1 <= self.bias <= 1:
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 

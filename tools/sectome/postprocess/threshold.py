@@ -54,5 +54,6 @@ def threshold_of(threshold: Threshold, values: Array, name: str) -> float:
     counts = np.zeros(256 if values.dtype == np.uint8 else _LEVELS, np.int64)
     top = counts.size - 1
     _count_levels(values.reshape(-1), 1.0 if values.dtype == np.uint8 else float(top), counts)
-    rank = float(checked.removesuffix("%")) / 100 * values.size
+    # The smallest value is the first from the start, also for 0%.
+    rank = max(1.0, float(checked.removesuffix("%")) * values.size / 100)
     return int(np.searchsorted(np.cumsum(counts), rank).clip(0, top)) / top

@@ -1,7 +1,7 @@
 """Sets of voxels that grow together: union-find on flat voxel indices, compiled.
 
 A set is known by its smallest index, so that labels come out in the order of their first voxels whatever the order of
-the unions. A voxel that was never joined to another is no set, but background.
+the unions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from sectome.postprocess.slabs import in_threads, slabs
-from sectome.types import LabelArray
+from sectome.types import Array, LabelArray
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -35,13 +35,14 @@ def union(parent: Any, one: int, other: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def join_strong_edges(affinities: Any, threshold: float, parent: Any) -> None:
-    """Unite the two voxels of every nearest edge at or above the threshold.
+def join_strong_edges(affinities: Any, threshold: float, parent: Any, joined: Any) -> None:
+    """Unite the two voxels of every nearest edge at or above the threshold, and mark them in `joined`.
 
     Args:
         affinities: (3, Z, Y, X) of `NEAREST`.
         threshold: in the unit of the stored values.
         parent: (Z * Y * X,) the sets, changed in place.
+        joined: (Z * Y * X,) booleans, set where a voxel has such an edge.
     """
     _, depth, height, width = affinities.shape
     index = 0
@@ -50,10 +51,13 @@ def join_strong_edges(affinities: Any, threshold: float, parent: Any) -> None:
             for x in range(width):
                 if z > 0 and affinities[0, z, y, x] >= threshold:
                     union(parent, index, index - height * width)
+                    joined[index] = joined[index - height * width] = True
                 if y > 0 and affinities[1, z, y, x] >= threshold:
                     union(parent, index, index - width)
+                    joined[index] = joined[index - width] = True
                 if x > 0 and affinities[2, z, y, x] >= threshold:
                     union(parent, index, index - 1)
+                    joined[index] = joined[index - 1] = True
                 index += 1
 
 
@@ -63,30 +67,19 @@ def new_sets(voxels: int) -> LabelArray:
 
 
 @njit(cache=True, nogil=True)
-def _mark_larger(parent: Any, first: int, last: int, labels: Any) -> None:
-    """Mark in `labels` the roots of sets of two and more; several threads may mark the same root alike."""
-    for index in range(first, last):
-        root = parent[index]
-        if root != index:
-            while parent[root] != root:
-                root = parent[root]
-            labels[root] = 1
-
-
-@njit(cache=True, nogil=True)
-def _count_marks(parent: Any, labels: Any, first: int, last: int) -> int:
-    """Return how many roots are marked from `first` to `last`."""
+def _count_roots(parent: Any, joined: Any, first: int, last: int) -> int:
+    """Return how many sets begin from `first` to `last`."""
     count = 0
     for index in range(first, last):
-        count += labels[index] != 0 and parent[index] == index
+        count += parent[index] == index and joined[index] != 0
     return count
 
 
 @njit(cache=True, nogil=True)
-def _number_roots(parent: Any, labels: Any, first: int, last: int, number: int) -> None:
-    """Number the marked roots of a slab from `number` + 1 on."""
+def _number_roots(parent: Any, joined: Any, first: int, last: int, number: int, labels: Any) -> None:
+    """Number the sets that begin from `first` to `last`, from `number` + 1 on."""
     for index in range(first, last):
-        if labels[index] != 0 and parent[index] == index:
+        if parent[index] == index and joined[index] != 0:
             number += 1
             labels[index] = number
 
@@ -102,20 +95,14 @@ def _copy_numbers(parent: Any, first: int, last: int, labels: Any) -> None:
             labels[index] = labels[root]
 
 
-def sets_to_labels(
-    parent: LabelArray, shape: tuple[int, ...], threads: int | None = None, alone: Any = None
-) -> LabelArray:
-    """Return labels 1..N of the given (Z, Y, X), uint32, numbered by their first voxels.
-
-    A set of one voxel is background, 0, but for those where `alone`, flat booleans, is true.
-    """
-    labels = np.zeros(parent.size, np.uint32) if alone is None else np.asarray(alone, np.uint32)
+def sets_to_labels(parent: LabelArray, joined: Array, shape: tuple[int, ...], threads: int | None = None) -> LabelArray:
+    """Return labels 1..N of the given (Z, Y, X), uint32, numbered by their first voxels; 0 where `joined` is 0."""
+    labels = np.zeros(parent.size, np.uint32)
     section = shape[1] * shape[2]
     parts = [(first * section, last * section) for first, last in slabs(shape)]
-    in_threads(_mark_larger, [(parent, *part, labels) for part in parts], threads, "numbers")
-    counts = in_threads(_count_marks, [(parent, labels, *part) for part in parts], threads, "numbers")
+    counts = in_threads(_count_roots, [(parent, joined, *part) for part in parts], threads, "numbers")
     numbers = np.cumsum([0, *counts]).tolist()
-    numbered = [(parent, labels, *part, number) for part, number in zip(parts, numbers, strict=False)]
+    numbered = [(parent, joined, *part, number, labels) for part, number in zip(parts, numbers, strict=False)]
     in_threads(_number_roots, numbered, threads, "numbers")
     in_threads(_copy_numbers, [(parent, *part, labels) for part in parts], threads, "numbers")
     return labels.reshape(shape)

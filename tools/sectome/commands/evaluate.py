@@ -1,0 +1,78 @@
+"""`sectome evaluate`: scores, and where the mistakes are."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+
+
+def evaluate(
+    truth: str,
+    segmentation: str,
+    background: bool = False,
+    objects: str | None = None,
+    mistakes: str | None = None,
+    run_length: bool = False,
+) -> None:
+    """Print scores of a segmentation as JSON, and list what is wrong where.
+
+    Args:
+        truth: label volume made by people.
+        segmentation: label volume to score.
+        background: what 0 means in the truth: not labelled, and ignored; or, with --background, no object there, as for
+            mitochondria.
+        objects: write a CSV file with a row for each object: its pieces, recall, precision and IoU.
+        mistakes: write a CSV file with a row for each split, merge and loss: objects, segments, voxels, and where.
+        run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
+    """
+    from sectome.checks import check_same_shape
+    from sectome.metrics import expected_run_length_of, label_scores, object_scores, skeletons
+    from sectome.metrics import mistakes as find_mistakes
+    from sectome.volumes import open_volume
+
+    first, second = open_volume(str(truth)), open_volume(str(segmentation))
+    check_same_shape(first.shape, second.shape, "segmentation")
+    a, b = np.asarray(first), np.asarray(second)
+    scores: dict[str, Any] = dict(label_scores(a, b, background=background))
+    if run_length:
+        lines = skeletons(a, _size_nm(first))
+        scores["expected_run_length_nm"] = expected_run_length_of(lines, b)
+        scores["greatest_run_length_nm"] = lines.greatest_run_length_nm
+    if objects:
+        _write_rows(objects, [row._asdict() for row in object_scores(a, b)])
+    if mistakes:
+        size_nm = _size_nm(first)
+        _write_rows(mistakes, [{**row._asdict(), **_place_nm(row, size_nm)} for row in find_mistakes(a, b)])
+    print(json.dumps(scores, indent=2, default=float))
+
+
+def _size_nm(volume: Any) -> tuple[float, float, float]:
+    """Return the voxel size of the truth."""
+    if volume.voxel_size_nm is None:
+        raise InputError("a truth that says its voxel size was expected, got none: sectome convert can give it one")
+    return tuple(volume.voxel_size_nm)
+
+
+def _place_nm(place: Any, voxel_size_nm: Sequence[float]) -> dict[str, float]:
+    """Return where a voxel lies in nm."""
+    return {f"{axis}_nm": getattr(place, axis) * edge for axis, edge in zip("zyx", voxel_size_nm, strict=True)}
+
+
+def _write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows as a CSV file with a heading; ids that belong together are parted by a space."""
+    from sectome.volumes.replace import replacing
+
+    with replacing(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["nothing found"])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {name: " ".join(map(str, cell)) if isinstance(cell, tuple) else cell for name, cell in row.items()}
+            )

@@ -1,0 +1,140 @@
+"""`sectome segment`: affinities to objects."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+
+
+def segment(
+    affinities: str,
+    output: str,
+    threshold: float | None = None,
+    method: str | None = None,
+    fragments: str | None = None,
+    boundary_threshold: float | str | None = None,
+    per_section: bool | None = None,
+    long_range: str | None = None,
+    foreground_threshold: float | None = None,
+    min_size_voxels: int | None = None,
+    small_voxels: int | None = None,
+    large_voxels: int | None = None,
+    bias: float | None = None,
+    model: str | None = None,
+    tune: str | None = None,
+    criterion: str = "voi",
+    apart: str | None = None,
+    offsets: Any = None,
+    voxel_size_nm: Sequence[float] | None = None,
+    threads: int | None = None,
+) -> None:
+    """Turn affinities into objects: fragments and agglomeration, or the mutex watershed.
+
+    Options that are not given are those that tuning chose for the model, else the defaults.
+
+    Args:
+        affinities: a .zarr folder that inference wrote with --save_affinities true, or an .npy file (K, Z, Y, X).
+        output: the label volume to write.
+        threshold: merge while two fragments score at least this; higher splits more.
+        method: "mean" (default), "quantile_75" and others, "max_10" and others, or "mutex", which has neither
+            threshold nor fragments.
+        fragments: "distance" (seeds in the middle of objects) or "watershed" (every basin of the affinities).
+        boundary_threshold: of "distance": mean affinity below which a voxel is boundary, or a percentile as 20%.
+        per_section: grow fragments in each section by itself, for thick sections.
+        long_range: what offsets beyond the nearest do: "no", "touching" or "all".
+        foreground_threshold: voxels with a mean affinity below it are background.
+        min_size_voxels: smaller objects become background.
+        small_voxels: smaller objects join the neighbour that scores highest.
+        large_voxels: two objects of this size or more never merge.
+        bias: of "mutex": above 0 merges more.
+        model: a checkpoint; the options beside it are used, and --tune writes them there.
+        tune: labels of the same tissue, 0 where unlabelled: try many settings, use the best one and keep it with the
+            curve in segmentation.json beside the model (or the output).
+        criterion: what tuning makes small: "voi" or "are".
+        apart: a CSV file of voxel pairs z,y,x,z,y,x that must not end in one object.
+        offsets: of an .npy file: nearest, long_range, isotropic, or a list of z,y,x steps.
+        voxel_size_nm: of an .npy file: z,y,x.
+        threads: all cores by default; the result does not depend on it.
+    """
+    from sectome.affinity_file import read_affinities
+    from sectome.postprocess import SegmentationOptions, affinities_to_labels, load_options, showing_progress
+    from sectome.volumes import write_volume
+
+    given = {
+        "threshold": threshold,
+        "method": method,
+        "fragments": fragments,
+        "boundary_threshold": boundary_threshold,
+        "per_section": per_section,
+        "long_range": long_range,
+        "foreground_threshold": foreground_threshold,
+        "min_size_voxels": min_size_voxels,
+        "small_voxels": small_voxels,
+        "large_voxels": large_voxels,
+        "bias": bias,
+    }
+    known = load_options(model) if model else None
+    options = (known or SegmentationOptions()).but(**given)
+    pairs = _read_pairs(apart) if apart else []
+    source = read_affinities(affinities, offsets, voxel_size_nm)
+    with showing_progress(True):
+        if tune:
+            options = _tuned(source, str(tune), Path(model or output), criterion, threads, given)
+        labels = affinities_to_labels(
+            source.affinities,
+            source.offsets,
+            voxel_size_nm=source.voxel_size_nm,
+            apart=pairs,
+            threads=threads,
+            **vars(options),
+        )
+    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm)
+    print(f"wrote {output}: {int(labels.max(initial=0))} objects")
+
+
+def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
+    """Return the best options on labelled tissue, and keep them beside the model."""
+    from sectome.checks import check_same_shape
+    from sectome.metrics import LabelledAffinities
+    from sectome.metrics import tune as tune_options
+    from sectome.postprocess import save_options, tuned_path
+    from sectome.volumes import open_volume
+
+    labels = open_volume(truth)
+    check_same_shape(source.affinities.shape[1:], labels.shape, "truth")
+    methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
+    volume = LabelledAffinities(source.affinities, np.asarray(labels), source.voxel_size_nm)
+    fixed = {name: value for name, value in given.items() if name not in ("method", "threshold")}
+    tuned = tune_options([volume], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
+    path = tuned_path(model)
+    save_options(path, tuned.best.options, {"criterion": criterion, "truth": truth, **tuned.evidence()})
+    scores = tuned.best.scores
+    print(
+        f"chose method {tuned.best.options.method}, threshold {tuned.best.options.threshold:g} of "
+        f"{len(tuned.trials)} settings: VOI {scores.voi:.3f}, ARE {scores.are:.4f}; wrote {path}",
+        flush=True,
+    )
+    return tuned.best.options
+
+
+def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:
+    """Return the voxel pairs of a CSV file; a first line that is a heading may be there."""
+    if not Path(path).is_file():
+        raise InputError(f"a CSV file of voxel pairs was expected at {path}, got none")
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row]
+    if rows and not any(cell.strip().lstrip("-").isdigit() for cell in rows[0]):
+        rows = rows[1:]
+    pairs = []
+    for row in rows:
+        if len(row) != 6 or not all(cell.strip().isdigit() for cell in row):
+            raise InputError(f"{path} must hold rows of six whole numbers z,y,x,z,y,x, got {','.join(row)}")
+        numbers = [int(cell) for cell in row]
+        pairs.append((numbers[:3], numbers[3:]))
+    return pairs
