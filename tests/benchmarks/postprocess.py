@@ -33,7 +33,7 @@ from sectome.postprocess import connected_components
 from sectome.types import Offsets
 
 CANDIDATE = Path(__file__).with_name("postprocess_candidate.py")
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
 FEW_THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
 MEAN = ("sectome watershed", "sectome distance", "waterz", "scikit-image")
 MUTEX = ("sectome mutex", "bioimage-cpp mutex", "mwatershed mutex")
@@ -42,8 +42,9 @@ MUTEX = ("sectome mutex", "bioimage-cpp mutex", "mwatershed mutex")
 def degraded(labels: np.ndarray, offsets: Offsets, sigma: Sequence[float], seed: int = 0) -> np.ndarray:
     """Return affinities (K, Z, Y, X) as a network might give them: membranes, soft, with noise that is correlated.
 
-    A membrane two voxels thick is cut between objects in the plane. Noise changes slowly from voxel to voxel, as a
-    network's errors do.
+    A membrane two voxels thick is cut between objects in the plane. The noise changes slowly from voxel to voxel and is
+    mostly the same for all offsets, as a network's errors are, and the result has 256 levels, as it is stored: a
+    watershed finds a fragment for every 25 voxels or so, as in a network's affinities of fly medulla (27).
     """
     rng = np.random.default_rng(seed)
     apart = np.zeros(labels.shape, bool)
@@ -55,15 +56,16 @@ def degraded(labels: np.ndarray, offsets: Offsets, sigma: Sequence[float], seed:
         apart[tuple(after)] |= differ
     cells = np.where(apart, 0, labels)
     result = np.empty((len(offsets), *labels.shape), np.float32)
-    shared = _smooth_noise(rng, labels.shape, (1, 3, 3))
+    shared = 1.8 * _smooth_noise(rng, labels.shape, (1, 3, 3))
     for channel, offset in enumerate(offsets):
         true = labels_to_affinities(cells, (offset,))[0][0].astype(np.float32)
         logit = ndimage.gaussian_filter(true, sigma)
         logit *= 8
         logit -= 4
-        logit += 0.7 * shared
-        logit += 0.9 * _smooth_noise(rng, labels.shape, (0.5, 1, 1))
-        result[channel] = 1 / (1 + np.exp(-logit))
+        logit += shared
+        logit += 0.6 * _smooth_noise(rng, labels.shape, (1, 3, 3))
+        np.exp(-logit, out=logit)
+        result[channel] = np.rint(255 / (1 + logit)) / 255
     return result
 
 
@@ -96,7 +98,7 @@ def make_case(name: str, data: Path | None, folder: Path) -> tuple[np.ndarray, i
     """Write a case's affinities into a folder, and return the truth and how often each candidate runs."""
     if name == "phantom":
         truth, size_nm = make_phantom((64, 256, 256), (30, 6, 6), 3).neurons, (30, 6, 6)
-        offsets, affinities, rounds = LONG_RANGE, degraded(truth, LONG_RANGE, (0.3, 0.8, 0.8)), 3
+        offsets, affinities, rounds = LONG_RANGE, degraded(truth, LONG_RANGE, (0.5, 1, 1)), 3
     elif name == "snemi":
         known = np.load(data / "snemi_mini/train.npz")
         truth, size_nm, offsets, rounds = known["labels"], (30, 6, 6), LONG_RANGE, 5
@@ -109,7 +111,7 @@ def make_case(name: str, data: Path | None, folder: Path) -> tuple[np.ndarray, i
         offsets = LONG_RANGE if name == "pinky corner" else NEAREST
         if name == "pinky corner":
             truth, rounds = np.ascontiguousarray(truth[:64, :256, :256]), 2
-        affinities = degraded(truth, offsets, (0.5, 0.7, 0.7))
+        affinities = degraded(truth, offsets, (0.8, 1, 1))
     np.save(folder / "affinities.npy", affinities)
     case = {"offsets": [list(offset) for offset in offsets], "strides": [1, 3, 3], "voxel_size_nm": list(size_nm)}
     (folder / "case.json").write_text(json.dumps(case))

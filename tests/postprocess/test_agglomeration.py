@@ -85,6 +85,12 @@ def test_agglomeration_stops_below_its_threshold_and_takes_it_in():
         agglomerate(graph, stop=2)
 
 
+def test_what_falls_below_the_threshold_in_the_last_bin_is_not_merged():
+    # 1-3 waits at 2/1024 and falls to 1/2048 before its turn.
+    graph = make_graph({(1, 2): (0.5, 1), (1, 3): (2 / 1024, 1), (2, 3): (0.0, 3)}, 3)
+    assert agglomerate(graph, stop=0.0006).merges.tolist() == [[1, 2]]
+
+
 def test_a_graph_without_edges_has_no_merges():
     history = agglomerate(make_graph({}, 3))
     assert len(history) == 0

@@ -182,6 +182,20 @@ def test_a_plateau_that_nothing_leads_up_from_is_one_fragment():
     assert fragments_watershed(affinities, NEAREST).tolist() == np.ones((2, 3, 4)).tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_where_the_thresholds_meet_a_voxel_without_such_an_edge_is_background(random_affinities, dtype):
+    affinities = np.zeros((3, 1, 1, 5), dtype)
+    affinities[2, 0, 0] = [0, 255, 128, 60, 60] if dtype == np.uint8 else [0, 1, 0.5, 0.2, 0.2]
+    middle = 128 / 255 if dtype == np.uint8 else 0.5
+    assert fragments_watershed(affinities, NEAREST, low=middle, high=middle).tolist() == [[[1, 1, 1, 0, 0]]]
+    noise = (random_affinities(0, levels=8) * 8).astype(dtype)
+    scale = 255 if dtype == np.uint8 else 8
+    expected = reference_watershed(noise, 6, 6)
+    found = fragments_watershed(noise if dtype == np.uint8 else noise / 8, NEAREST, low=6 / scale, high=6 / scale)
+    assert (found == 0).any()
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_waterz_finds_as_many_fragments_of_affinities_in_few_levels(random_affinities):
     waterz = pytest.importorskip("waterz", reason="waterz has wheels for Python 3.11 and later only")
     for seed, levels in ((0, None), (1, 20), (2, 4)):

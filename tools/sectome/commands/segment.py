@@ -110,7 +110,8 @@ def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | 
     check_same_shape(source.affinities.shape[1:], labels.shape, "truth")
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
     volume = LabelledAffinities(source.affinities, np.asarray(labels), source.voxel_size_nm)
-    fixed = {name: value for name, value in given.items() if name not in ("method", "threshold")}
+    # Rules on sizes act on what is chosen.
+    fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}
     tuned = tune_options([volume], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
     path = tuned_path(model)
     save_options(path, tuned.best.options, {"criterion": criterion, "truth": truth, **tuned.evidence()})
@@ -120,7 +121,7 @@ def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | 
         f"{len(tuned.trials)} settings: VOI {scores.voi:.3f}, ARE {scores.are:.4f}; wrote {path}",
         flush=True,
     )
-    return tuned.best.options
+    return tuned.best.options.but(min_size_voxels=given["min_size_voxels"], small_voxels=given["small_voxels"])
 
 
 def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:

@@ -95,6 +95,9 @@ def tune(
         InputError: if there is no volume or no method that suits, or something does not fit the rest.
     """
     check_choice(criterion, CRITERIA, "criterion")
+    for name in ("small_voxels", "min_size_voxels"):
+        if options.get(name):
+            raise InputError(f"tuning chooses before {name} acts: give it to the segmentation, got {options[name]}")
     if not volumes:
         raise InputError("tuning needs at least one volume with labels, got none")
     steps = check_offsets(offsets)

@@ -173,15 +173,14 @@ def _merge(
                 following, edge.binned = edge.next, False
                 if edge.one != NONE and not edge.forbidden:
                     now = score_of(edge, unit, kind, number, bins, amounts)
-                    if int(now * _BINS) >= open_bin:
+                    edge.queued, edge.queued_first = now if now >= stop else -1.0, edge.first
+                    if now < stop:
+                        pass
+                    elif int(now * _BINS) >= open_bin:
                         heapq.heappush(heap, (-now, edge.first, index))
-                        edge.queued, edge.queued_first = now, edge.first
-                    elif now >= stop:
-                        edge.next, edge.binned = binned[int(now * _BINS)], True
-                        edge.queued, edge.queued_first = now, edge.first
-                        binned[int(now * _BINS)] = index
                     else:
-                        edge.queued = -1.0
+                        edge.next, edge.binned = binned[int(now * _BINS)], True
+                        binned[int(now * _BINS)] = index
                 index = following
             continue
         if from_heap:

@@ -219,19 +219,26 @@ def fragments_watershed(
         InputError: if the affinities do not fit the offsets, or not 0 <= low <= high <= 1.
     """
     nearest = nearest_affinities(affinities, offsets)
-    low, high = threshold_of(low, nearest, "low"), threshold_of(high, nearest, "high")
+    low, percentile = threshold_of(low, nearest, "low"), isinstance(high, str)
+    high = threshold_of(high, nearest, "high")
+    if percentile:
+        # Of a volume that is mostly background it may lie anywhere.
+        high = max(high, low)
     if high < low:
         raise InputError(f"high must not lie below low, got low {low} and high {high}")
     shape = nearest.shape[1:]
     parts = slabs(shape)
     parent = new_sets(int(np.prod(shape)))
     # In their own type, or an edge would not equal itself; a byte is above `low` if it is above its whole part.
-    floor = nearest.dtype.type(stored_threshold(low, nearest))
+    floor, limit = nearest.dtype.type(stored_threshold(low, nearest)), stored_threshold(high, nearest)
+    if floor == limit:
+        # Where they meet, an edge counts from there on, and what has no edge is not as strong as one.
+        floor = np.uint8(max(0, int(floor) - 1)) if nearest.dtype == np.uint8 else np.nextafter(floor, np.float32(-1))
     voxels, section = parent.size, shape[1] * shape[2]
     tops, ways = np.empty(voxels, nearest.dtype), np.empty(voxels, np.uint8)
     seams = [np.empty((section, 2), parent.dtype) for _ in parts]
     strong = [
-        (nearest, floor, stored_threshold(high, nearest), *part, 1 if per_section else 0, tops, ways, parent, seam)
+        (nearest, floor, limit, *part, 1 if per_section else 0, tops, ways, parent, seam)
         for part, seam in zip(parts, seams, strict=True)
     ]
     for seam, number in zip(seams, in_threads(_find_ways, strong, threads, "watershed"), strict=True):

@@ -17,7 +17,7 @@ from sectome.postprocess.check_affinities import (
     nearest_channels,
 )
 from sectome.postprocess.slabs import in_threads, slabs
-from sectome.types import Array, Offsets
+from sectome.types import Array, LabelArray, Offsets
 
 LONG_RANGE_USES = ("no", "touching", "all")
 
@@ -58,18 +58,17 @@ class RegionGraph:
         return self.sums / (self.counts * self.unit)
 
 
-@njit(cache=True, nogil=True)
 def _sum_slab(
-    affinities: Any,
-    channels: Any,
-    steps: Any,
+    affinities: Array,
+    channels: Array,
+    steps: Array,
     scale: float,
-    fragments: Any,
+    fragments: LabelArray,
     first: int,
     last: int,
-    rows: Any,
-    known: Any,
-) -> Any:
+    rows: Array,
+    known: Array,
+) -> Array:
     """Return (N, 3) keys, sums and counts of the voxel pairs whose affinity is stored in sections `first` to `last`.
 
     Sums are in whole numbers of 1 / `scale` of the stored values. Unless `known` is empty, it holds the greater ends of
@@ -78,54 +77,62 @@ def _sum_slab(
     A counting sort brings all pairs of one smaller end together: it walks memory forward, where a hash table of so many
     pairs would miss the cache at every step.
     """
-    ends = np.zeros(rows.size + 1, np.int64)
-    _visit(affinities, channels, steps, scale, fragments, first, last, rows, known, ends[1:], np.empty(0, np.int64))
-    ends = np.cumsum(ends)
-    starts = ends.copy()
-    pairs = np.empty(ends[-1], np.int64)
-    _visit(affinities, channels, steps, scale, fragments, first, last, rows, known, ends, pairs)
-    count = 0
-    for u in range(rows.size):
-        if ends[u] > starts[u]:
-            _sort_short(pairs[starts[u] : ends[u]])
-            previous = np.int64(-1)
-            for place in range(starts[u], ends[u]):
-                count += pairs[place] >> 32 != previous
-                previous = pairs[place] >> 32
-    found = np.empty((count, 3), np.int64)
-    count = -1
-    for u in range(rows.size):
-        previous = np.int64(-1)
-        for place in range(starts[u], ends[u]):
-            v = pairs[place] >> 32
-            if v != previous:
-                count += 1
-                found[count, 0], found[count, 1], found[count, 2] = (u << 32) | v, 0, 0
-                previous = v
-            found[count, 1] += pairs[place] & 0xFFFFFFFF
-            found[count, 2] += 1
-    return found
+    # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments.
+    numbers = np.zeros(rows.size, np.int32)
+    where = (fragments, channels, steps, first, last)
+    ends, counts = _count_pairs(*where, numbers)
+    return _sum_pairs(*where, affinities, scale, rows, known, numbers, ends, counts)
 
 
 @njit(cache=True, nogil=True)
-def _visit(
-    affinities: Any,
+def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, numbers: Any) -> Any:
+    """Return the smaller ends (U,) that occur and the number of pairs of each; writes 1..U to their `numbers`."""
+    depth, height, width = fragments.shape
+    ends, counts, count = np.empty(1 << 10, np.int64), np.zeros(1 << 10, np.int64), 0
+    for z in range(first, last):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            for y in range(max(0, -dy), min(height, height - dy)):
+                here, there = fragments[z, y], fragments[z + dz, y + dy]
+                for x in range(max(0, -dx), min(width, width - dx)):
+                    one, other = here[x], there[x + dx]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    u = min(one, other)
+                    if numbers[u] == 0:
+                        if count == ends.size:
+                            ends = np.concatenate((ends, np.empty_like(ends)))
+                            counts = np.concatenate((counts, np.zeros_like(counts)))
+                        ends[count] = u
+                        count += 1
+                        numbers[u] = count
+                    counts[numbers[u] - 1] += 1
+    return ends[:count], counts[:count]
+
+
+@njit(cache=True, nogil=True)
+def _sum_pairs(
+    fragments: Any,
     channels: Any,
     steps: Any,
-    scale: float,
-    fragments: Any,
     first: int,
     last: int,
+    affinities: Any,
+    scale: float,
     rows: Any,
     known: Any,
-    places: Any,
-    pairs: Any,
-) -> None:
-    """Move on the place of the smaller end of every pair, and write the greater end and the affinity there.
-
-    With empty `pairs` nothing is written: the places are then counts, at least as large as what a second call writes.
-    """
+    numbers: Any,
+    ends: Any,
+    counts: Any,
+) -> Any:
+    """Return the entries (N, 3) of a slab, sorted by their keys; `counts` may be larger than what is known."""
     depth, height, width = fragments.shape
+    starts = np.cumsum(counts) - counts
+    places = starts.copy()
+    # Of each pair the greater end in the high 32 bits, the affinity in the low.
+    pairs = np.empty(counts.sum(), np.int64)
     for z in range(first, last):
         for channel in channels:
             dz, dy, dx = steps[channel]
@@ -138,12 +145,32 @@ def _visit(
                     if one == other or one == 0 or other == 0:
                         continue
                     u, v = np.int64(min(one, other)), np.int64(max(one, other))
-                    if pairs.size > 0:
-                        if known.size > 0 and _edge_of(rows, known, u, v) < 0:
-                            continue
-                        # Rounding may have left an affinity a little below 0.
-                        pairs[places[u]] = (v << 32) | np.int64(max(0.0, affinities[channel, z, y, x] * scale) + 0.5)
-                    places[u] += 1
+                    if known.size > 0 and _edge_of(rows, known, u, v) < 0:
+                        continue
+                    number = numbers[u] - 1
+                    # Rounding may have left an affinity a little below 0.
+                    pairs[places[number]] = (v << 32) | np.int64(max(0.0, affinities[channel, z, y, x] * scale) + 0.5)
+                    places[number] += 1
+    total = 0
+    for number in range(ends.size):
+        row = pairs[starts[number] : places[number]]
+        _sort_short(row)
+        previous = np.int64(-1)
+        for pair in row:
+            total += pair >> 32 != previous
+            previous = pair >> 32
+    found, total = np.empty((total, 3), np.int64), -1
+    for number in np.argsort(ends):
+        previous = np.int64(-1)
+        for pair in pairs[starts[number] : places[number]]:
+            v = pair >> 32
+            if v != previous:
+                total += 1
+                found[total, 0], found[total, 1], found[total, 2] = (ends[number] << 32) | v, 0, 0
+                previous = v
+            found[total, 1] += pair & 0xFFFFFFFF
+            found[total, 2] += 1
+    return found
 
 
 @njit(cache=True, nogil=True, inline="always")

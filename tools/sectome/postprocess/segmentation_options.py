@@ -91,7 +91,7 @@ class SegmentationOptions:
         if self.sigma_nm is not None:
             check_at_least(self.sigma_nm, 0, "sigma_nm")
         if self.large_voxels is not None:
-            check_at_least(self.large_voxels, 1, "large_voxels")
+            check_at_least(self.large_voxels, max(1, self.small_voxels), "large_voxels")
         # A JSON file holds a list, which is not equal to the tuple that was saved.
         object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
         if not -1 <= self.bias <= 1:
