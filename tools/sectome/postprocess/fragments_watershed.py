@@ -45,11 +45,17 @@ def _find_ways(
     deferred = 0
     for z in range(first, last):
         for y in range(height):
+            # A row of edges for each side; where there is none, one that is not looked at.
+            back_z, back_y, back_x = affinities[0, z, y], affinities[1, z, y], affinities[2, z, y]
+            has_back_z, has_back_y = z > 0 and first_axis == 0, y > 0
+            has_next_z, has_next_y = z + 1 < depth and first_axis == 0, y + 1 < height
+            next_z = affinities[0, z + 1, y] if has_next_z else back_z
+            next_y = affinities[1, z, y + 1] if has_next_y else back_y
             index = z * section + y * width
             for x in range(width):
                 top, way = low, 0
-                if z > 0 and first_axis == 0:
-                    edge = affinities[0, z, y, x]
+                if has_back_z:
+                    edge = back_z[x]
                     if edge > top:
                         top, way = edge, 1
                     if edge >= high:
@@ -58,36 +64,36 @@ def _find_ways(
                             deferred += 1
                         else:
                             union(parent, index, index - section)
-                if y > 0:
-                    edge = affinities[1, z, y, x]
+                if has_back_y:
+                    edge = back_y[x]
+                    if edge >= high:
+                        union(parent, index, index - width)
                     if edge > top:
                         top, way = edge, 2
                     elif edge == top and way:
                         way |= 2
-                    if edge >= high:
-                        union(parent, index, index - width)
                 if x > 0:
-                    edge = affinities[2, z, y, x]
+                    edge = back_x[x]
+                    if edge >= high:
+                        union(parent, index, index - 1)
                     if edge > top:
                         top, way = edge, 4
                     elif edge == top and way:
                         way |= 4
-                    if edge >= high:
-                        union(parent, index, index - 1)
-                if z + 1 < depth and first_axis == 0:
-                    edge = affinities[0, z + 1, y, x]
+                if has_next_z:
+                    edge = next_z[x]
                     if edge > top:
                         top, way = edge, 8
                     elif edge == top and way:
                         way |= 8
-                if y + 1 < height:
-                    edge = affinities[1, z, y + 1, x]
+                if has_next_y:
+                    edge = next_y[x]
                     if edge > top:
                         top, way = edge, 16
                     elif edge == top and way:
                         way |= 16
                 if x + 1 < width:
-                    edge = affinities[2, z, y, x + 1]
+                    edge = back_x[x + 1]
                     if edge > top:
                         top, way = edge, 32
                     elif edge == top and way:

@@ -78,38 +78,38 @@ def _sum_slab(
     pairs would miss the cache at every step.
     """
     # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments.
-    numbers = np.zeros(rows.size, np.int32)
+    places = np.zeros(rows.size, np.int64)
     where = (fragments, channels, steps, first, last)
-    ends, counts = _count_pairs(*where, numbers)
-    return _sum_pairs(*where, affinities, scale, rows, known, numbers, ends, counts)
+    ends = np.sort(_count_pairs(*where, places))
+    return _sum_pairs(*where, affinities, scale, rows, known, places, ends)
 
 
 @njit(cache=True, nogil=True)
-def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, numbers: Any) -> Any:
-    """Return the smaller ends (U,) that occur and the number of pairs of each; writes 1..U to their `numbers`."""
+def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, places: Any) -> Any:
+    """Return the smaller ends (U,) that occur; counts the pairs of each in its place."""
     depth, height, width = fragments.shape
-    ends, counts, count = np.empty(1 << 10, np.int64), np.zeros(1 << 10, np.int64), 0
+    ends, count = np.empty(1 << 10, np.int64), 0
     for z in range(first, last):
         for channel in channels:
             dz, dy, dx = steps[channel]
             if not 0 <= z + dz < depth:
                 continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(0, -dx), min(width, width - dx)
             for y in range(max(0, -dy), min(height, height - dy)):
-                here, there = fragments[z, y], fragments[z + dz, y + dy]
-                for x in range(max(0, -dx), min(width, width - dx)):
-                    one, other = here[x], there[x + dx]
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
                     if one == other or one == 0 or other == 0:
                         continue
                     u = min(one, other)
-                    if numbers[u] == 0:
+                    if places[u] == 0:
                         if count == ends.size:
                             ends = np.concatenate((ends, np.empty_like(ends)))
-                            counts = np.concatenate((counts, np.zeros_like(counts)))
                         ends[count] = u
                         count += 1
-                        numbers[u] = count
-                    counts[numbers[u] - 1] += 1
-    return ends[:count], counts[:count]
+                    places[u] += 1
+    return ends[:count]
 
 
 @njit(cache=True, nogil=True)
@@ -123,50 +123,55 @@ def _sum_pairs(
     scale: float,
     rows: Any,
     known: Any,
-    numbers: Any,
+    places: Any,
     ends: Any,
-    counts: Any,
 ) -> Any:
-    """Return the entries (N, 3) of a slab, sorted by their keys; `counts` may be larger than what is known."""
+    """Return the entries (N, 3) of a slab, sorted by their keys; the counts in `places` may exceed what is known."""
     depth, height, width = fragments.shape
-    starts = np.cumsum(counts) - counts
-    places = starts.copy()
+    starts, total = np.empty_like(ends), 0
+    for index in range(ends.size):
+        starts[index] = total
+        total += places[ends[index]]
+        places[ends[index]] = starts[index]
     # Of each pair the greater end in the high 32 bits, the affinity in the low.
-    pairs = np.empty(counts.sum(), np.int64)
+    pairs = np.empty(total, np.int64)
     for z in range(first, last):
         for channel in channels:
             dz, dy, dx = steps[channel]
             if not 0 <= z + dz < depth:
                 continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(0, -dx), min(width, width - dx)
             for y in range(max(0, -dy), min(height, height - dy)):
-                here, there = fragments[z, y], fragments[z + dz, y + dy]
-                for x in range(max(0, -dx), min(width, width - dx)):
-                    one, other = here[x], there[x + dx]
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
                     if one == other or one == 0 or other == 0:
                         continue
                     u, v = np.int64(min(one, other)), np.int64(max(one, other))
                     if known.size > 0 and _edge_of(rows, known, u, v) < 0:
                         continue
-                    number = numbers[u] - 1
                     # Rounding may have left an affinity a little below 0.
-                    pairs[places[number]] = (v << 32) | np.int64(max(0.0, affinities[channel, z, y, x] * scale) + 0.5)
-                    places[number] += 1
+                    pairs[places[u]] = (v << 32) | np.int64(
+                        max(0.0, affinities[channel, z, y, from_x + x] * scale) + 0.5
+                    )
+                    places[u] += 1
     total = 0
-    for number in range(ends.size):
-        row = pairs[starts[number] : places[number]]
+    for index in range(ends.size):
+        row = pairs[starts[index] : places[ends[index]]]
         _sort_short(row)
         previous = np.int64(-1)
         for pair in row:
             total += pair >> 32 != previous
             previous = pair >> 32
     found, total = np.empty((total, 3), np.int64), -1
-    for number in np.argsort(ends):
+    for index in range(ends.size):
         previous = np.int64(-1)
-        for pair in pairs[starts[number] : places[number]]:
+        for pair in pairs[starts[index] : places[ends[index]]]:
             v = pair >> 32
             if v != previous:
                 total += 1
-                found[total, 0], found[total, 1], found[total, 2] = (ends[number] << 32) | v, 0, 0
+                found[total, 0], found[total, 1], found[total, 2] = (ends[index] << 32) | v, 0, 0
                 previous = v
             found[total, 1] += pair & 0xFFFFFFFF
             found[total, 2] += 1
@@ -250,15 +255,17 @@ def _fill_levels(
             dz, dy, dx = steps[channel]
             if not 0 <= z + dz < depth:
                 continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(0, -dx), min(width, width - dx)
             for y in range(max(0, -dy), min(height, height - dy)):
-                here, there = fragments[z, y], fragments[z + dz, y + dy]
-                for x in range(max(0, -dx), min(width, width - dx)):
-                    one, other = here[x], there[x + dx]
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
                     if one == other or one == 0 or other == 0:
                         continue
                     edge = _edge_of(rows, known, np.int64(min(one, other)), np.int64(max(one, other)))
                     if edge >= 0:
-                        levels[places[edge]] = min(255, int(affinities[channel, z, y, x] * scale))
+                        levels[places[edge]] = min(255, int(affinities[channel, z, y, from_x + x] * scale))
                         places[edge] += 1
     for edge in range(known.size):
         levels[starts[edge] : starts[edge + 1]].sort()
