@@ -124,3 +124,15 @@ def test_a_volume_network_reconstructs_or_encodes(network, mae_scripts):
     assert mae_scripts.VolumeNetwork(network, "encode")(image).shape == (2, 24, 2, 2, 2)
     with pytest.raises(InputError, match="'reconstruct' or 'encode', got 'draw'"):
         mae_scripts.VolumeNetwork(network, "draw")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mask_ratio": 1.0}, "mask_ratio must lie between 0 and 1, got 1.0"),
+        ({"mask_block": (2, 0, 2)}, "mask_block must be three whole numbers"),
+    ],
+)
+def test_a_mask_that_cannot_be_drawn_is_refused_before_training(mae_scripts, options, message):
+    with pytest.raises(InputError, match=message):
+        mae_scripts.MaskedAutoencoder((2, 4, 4), 1, 24, 1, 2, **options)

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sectome.checks import check_choice, check_patch_divides
+from sectome.checks import check_choice, check_patch_divides, check_whole_triple
 from sectome.encoder import Encoder, initialise_transformer, patchify, position_codes, unpatchify, vit_blocks
-from sectome.masking import MASK_KINDS, MaskKind, draw_mask
+from sectome.masking import MASK_KINDS, MaskKind, check_mask_ratio, draw_mask
 
 
 def gather_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
@@ -64,9 +64,10 @@ class MaskedAutoencoder(nn.Module):
         target: Literal["raw", "normalised"] = "raw",
     ) -> None:
         super().__init__()
-        self.mask_ratio = mask_ratio
+        # Before a run has written anything.
+        self.mask_ratio = check_mask_ratio(mask_ratio)
         self.mask = check_choice(mask, MASK_KINDS, "mask")
-        self.mask_block = mask_block
+        self.mask_block = check_whole_triple(mask_block, "mask_block")
         self.target = check_choice(target, ("raw", "normalised"), "target")
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
         self.decoder_hidden_size = decoder_hidden_size

@@ -10,14 +10,20 @@ from torch import Tensor
 from sectome.checks import InputError
 
 
+def check_mask_ratio(mask_ratio: float) -> float:
+    """Return a share of tokens to hide, or raise an `InputError` if it does not lie strictly between 0 and 1."""
+    if not 0 < mask_ratio < 1:
+        raise InputError(f"mask_ratio must lie between 0 and 1, got {mask_ratio}")
+    return mask_ratio
+
+
 def count_kept(tokens: int, mask_ratio: float) -> int:
     """Return how many of the tokens stay visible: the nearest whole number, at least one and not all.
 
     Raises:
         InputError: if the ratio does not lie strictly between 0 and 1, or there are fewer than two tokens.
     """
-    if not 0 < mask_ratio < 1:
-        raise InputError(f"mask_ratio must lie between 0 and 1, got {mask_ratio}")
+    check_mask_ratio(mask_ratio)
     if tokens < 2:
         raise InputError(f"a crop must have at least 2 patches to mask some of them, got {tokens}")
     return min(max(round((1 - mask_ratio) * tokens), 1), tokens - 1)
