@@ -56,14 +56,14 @@ def degraded(labels: np.ndarray, offsets: Offsets, sigma: Sequence[float], seed:
         apart[tuple(after)] |= differ
     cells = np.where(apart, 0, labels)
     result = np.empty((len(offsets), *labels.shape), np.float32)
-    shared = 1.8 * _smooth_noise(rng, labels.shape, (1, 3, 3))
+    shared = 1.2 * _smooth_noise(rng, labels.shape, (1, 3, 3))
     for channel, offset in enumerate(offsets):
         true = labels_to_affinities(cells, (offset,))[0][0].astype(np.float32)
         logit = ndimage.gaussian_filter(true, sigma)
         logit *= 8
         logit -= 4
         logit += shared
-        logit += 0.6 * _smooth_noise(rng, labels.shape, (1, 3, 3))
+        logit += 0.4 * _smooth_noise(rng, labels.shape, (1, 2, 2))
         np.exp(-logit, out=logit)
         result[channel] = np.rint(255 / (1 + logit)) / 255
     return result

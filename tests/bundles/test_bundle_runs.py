@@ -233,6 +233,20 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run_bundle, tissue_folder,
 
 
 @pytest.mark.slow
+def test_a_loss_that_explodes_ends_the_run_with_the_batch_and_spares_the_last_checkpoint(
+    run_bundle, tissue_folder, tmp_path
+):
+    options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
+    options |= {"ckpt_dir": tmp_path, "lr": 1e30, "warmup_steps": 0, "epoch_length": 1, "epochs": 9}
+    done = run_bundle("em_segmentation", "train", **options)
+    assert done.returncode == 2, done.stderr[-2000:]
+    last = done.stderr.strip().splitlines()[-1]
+    assert "error: the loss must be a finite number, got nan at iteration 2 (samples 2 to 3)" in last
+    assert f"the last good weights are in {tmp_path / 'checkpoint.pt'}" in last
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["trainer"]["iteration"] == 1
+
+
+@pytest.mark.slow
 def test_a_volume_thinner_than_the_crop_trains(run_bundle, tissue_folder, tmp_path):
     options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "crop_size": [32, 32, 32], "epochs": 1}
     done = run_bundle("em_segmentation", "train", output_dir=tmp_path, ckpt_dir=tmp_path, **options)

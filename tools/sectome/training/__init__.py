@@ -2,6 +2,7 @@
 
 from sectome.training.autocast import AutocastInferer
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
+from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
 from sectome.training.gradient_clipping import GradientClipping
 from sectome.training.history import History, read_history
@@ -12,6 +13,7 @@ from sectome.training.run_record import RunRecord, write_arrays, write_json
 
 __all__ = [
     "AutocastInferer",
+    "Failures",
     "FixedSeed",
     "GradientClipping",
     "History",
@@ -19,6 +21,7 @@ __all__ = [
     "Progress",
     "RunRecord",
     "TrainingCheckpoint",
+    "memory_advice",
     "parameter_groups",
     "read_history",
     "save_atomically",

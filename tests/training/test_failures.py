@@ -1,0 +1,78 @@
+"""Training that cannot go on says why, what is kept and what to change."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+
+from sectome.checks import InputError
+from sectome.training import Failures, memory_advice
+
+MESSAGE = (
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of which 512 MiB is free."
+)
+
+
+def losing(losses, error=None):
+    """An engine whose losses are given, with its handlers' events; it counts the steps that reach the weights."""
+    steps = []
+
+    def step(engine, batch):
+        engine.state.output = {"loss": torch.tensor(losses[batch])}
+        engine.fire_event(IterationEvents.LOSS_COMPLETED)
+        if error is not None:
+            raise error
+        steps.append(batch)
+        return engine.state.output
+
+    engine = Engine(step)
+    engine.register_events(*IterationEvents)
+    return engine, steps
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_reaches_the_weights(tmp_path, value):
+    engine, steps = losing([1.0, 0.5, value, 0.1])
+    Failures(str(tmp_path), 8).attach(engine)
+    with pytest.raises(InputError, match=r"got (nan|inf) at iteration 3 \(samples 16 to 23\); no epoch was done"):
+        engine.run(range(4))
+    assert steps == [0, 1]
+
+
+def test_the_last_good_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    engine, _ = losing([float("nan")])
+    Failures(str(tmp_path), 1).attach(engine)
+    with pytest.raises(InputError, match=r"the last good weights are in .*checkpoint.pt"):
+        engine.run(range(1))
+
+
+def test_too_little_memory_says_what_to_lower_and_by_how_much(tmp_path):
+    engine, _ = losing([1.0], torch.OutOfMemoryError(MESSAGE))
+    Failures(str(tmp_path), 16).attach(engine)
+    with pytest.raises(InputError, match=r"a batch of 16, got: CUDA out of memory.*lower --batch_size from 16 to 8"):
+        engine.run(range(1))
+    # Twice as much was asked for as there is: a third fits.
+    assert "from 30 to 10" in memory_advice("Tried to allocate 16.00 GiB. A total capacity of 8.00 GiB", 30)
+    assert "--crop_size" in memory_advice(MESSAGE, 1)
+    assert "from 4 to 2" in memory_advice("out of memory", 4)
+
+
+def test_other_errors_go_on_as_they_are(tmp_path):
+    engine, _ = losing([1.0], KeyError("image"))
+    Failures(str(tmp_path), 16).attach(engine)
+    with pytest.raises(KeyError, match="image"):
+        engine.run(range(1))
+
+
+def test_losses_that_are_finite_change_nothing(tmp_path):
+    engine, steps = losing([1.0, 0.0])
+    Failures(str(tmp_path), 2).attach(engine)
+    engine.add_event_handler(Events.COMPLETED, lambda engine: None)
+    assert engine.run(range(2)).iteration == 2
+    assert steps == [0, 1]
+    assert SimpleNamespace(**engine.state.output).loss == 0
