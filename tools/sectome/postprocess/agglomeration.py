@@ -68,7 +68,8 @@ def agglomerate(
         nodes["voxels"] = sizes
     bins, amounts = edge_histograms(graph.levels if kind != MEAN else None, edges)
     scores = _first_scores(edges, graph.unit, kind, number, bins, amounts, stop)
-    order = np.uint64(0xFFFFFFFF) & sorted_by_high_bits(_queue_words(edges, scores), 32)
+    # The low halves of the words are the edges.
+    order = sorted_by_high_bits(_queue_words(edges, scores), 32).astype(np.uint32)
     _sort_equal_words(order, scores)
     merges, merged_scores = _merge(
         edges, nodes, order, scores, graph.unit, kind, number, bins, amounts, stop, large_voxels or 0
