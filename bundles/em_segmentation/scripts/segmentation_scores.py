@@ -132,8 +132,17 @@ class SegmentationScores:
         best = min((one.best for one in tuned.values()), key=lambda trial: trial.scores.voi)
         components = self.choose_components(validation)
 
+        segmentations = {
+            method.best.options.method: [self.segment(one, method.best.options) for one in test]
+            for method in tuned.values()
+        }
         scores = {
-            name: mean_row([score(one.truth, self.segment(one, method.best.options)) for one in test])
+            name: mean_row(
+                [
+                    score(one.truth, labels)
+                    for one, labels in zip(test, segmentations[method.best.options.method], strict=True)
+                ]
+            )
             for name, method in tuned.items()
         }
         scores |= {
@@ -159,7 +168,7 @@ class SegmentationScores:
             "methods": {name: one.evidence() for name, one in tuned.items()},
         }
         save_options(tuned_path(self.model), best.options, evidence)
-        self.draw(test[0], self.segment(test[0], best.options))
+        self.draw(test[0], segmentations[best.options.method][0])
         self.print_table(best.options, scores)
 
     def tune(self, volumes: Sequence[Predicted], method: str) -> Tuned:

@@ -29,6 +29,11 @@ class ScoreRow(NamedTuple):
         return self.voi_split + self.voi_merge
 
 
+def score_row(threshold: float, counts: sparse.csr_array) -> ScoreRow:
+    """Return the scores of (objects, segments) voxel counts at a threshold."""
+    return ScoreRow(threshold, adapted_rand_error_of(counts), *variation_of_information_of(counts))
+
+
 def scores_by_threshold(
     truth: Any,
     fragments: Any,
@@ -63,5 +68,5 @@ def scores_by_threshold(
         _, segments = np.unique(history.lookup_at(threshold)[table.segments], return_inverse=True)
         join = sparse.csr_array((np.ones(len(segments)), (np.arange(len(segments)), segments)))
         counts = table.counts @ join
-        rows.append(ScoreRow(threshold, adapted_rand_error_of(counts), *variation_of_information_of(counts)))
+        rows.append(score_row(threshold, counts))
     return rows

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sectome.checks import InputError, check_choice
-from sectome.metrics.adapted_rand_error import adapted_rand_error
-from sectome.metrics.sweep import ScoreRow, scores_by_threshold
-from sectome.metrics.variation_of_information import variation_of_information
+from sectome.metrics.contingency import contingency_table
+from sectome.metrics.sweep import ScoreRow, score_row, scores_by_threshold
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.postprocess import SegmentationOptions, affinities_to_history, affinities_to_labels
 from sectome.types import Array, LabelArray, Offsets, Shape3, VoxelSize
@@ -156,6 +155,6 @@ def _mutex_trials(
         scores = []
         for one in volumes:
             labels = affinities_to_labels(one.affinities, offsets, threads=threads, **asdict(options))
-            scores.append((adapted_rand_error(one.truth, labels), *variation_of_information(one.truth, labels)))
-        are, split, merge = np.mean(scores, axis=0).tolist()
+            scores.append(score_row(options.threshold, contingency_table(one.truth, labels).counts))
+        _, are, split, merge = np.mean(scores, axis=0).tolist()
         yield Trial(options, ScoreRow(options.threshold, are, split, merge))

@@ -9,12 +9,9 @@ from numba import njit
 from scipy import ndimage
 
 from sectome.checks import InputError, check_at_least, check_same_shape
-from sectome.postprocess.check_affinities import check_probability
+from sectome.postprocess.check_affinities import ROUNDING, check_probability
 from sectome.postprocess.compact_labels import compact_labels, count_voxels
 from sectome.types import Array, LabelArray
-
-# Blended windows add up to 1 only up to rounding.
-_ROUNDING = 1e-4
 
 # Few, so that the noise of saturated probabilities is a plateau.
 _LEVELS = 256
@@ -69,7 +66,7 @@ def _check_floats(values: Array, low: int, name: str, also: str = "") -> Array:
     if values.dtype.kind != "f":
         raise InputError(f"{name} must be floats in {low}..1{also}, got {values.dtype}")
     least, greatest = float(values.min()), float(values.max())
-    if not (least >= low - _ROUNDING and greatest <= 1 + _ROUNDING):
+    if not (least >= low - ROUNDING and greatest <= 1 + ROUNDING):
         raise InputError(f"{name} must lie in {low}..1, got values in {least:g}..{greatest:g}")
     return np.asarray(values, np.float32)
 

@@ -12,7 +12,7 @@ from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.types import Array, LabelArray, Offset, Offsets
 
 # Blended windows add up to 1 only up to rounding.
-_ROUNDING = 1e-4
+ROUNDING = 1e-4
 
 
 def check_affinities(affinities: Any, offsets: Offsets) -> tuple[Array, tuple[Offset, ...]]:
@@ -41,7 +41,7 @@ def check_affinities(affinities: Any, offsets: Offsets) -> tuple[Array, tuple[Of
     if array.dtype.kind != "f":
         raise InputError(f"affinities must be floats in 0..1 or uint8 in 0..255, got {array.dtype}")
     low, high = float(array.min()), float(array.max())
-    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise InputError(f"affinities must lie in 0..1 (probabilities, not logits), got values in {low:g}..{high:g}")
     return np.ascontiguousarray(array, dtype=np.float32), steps
 
