@@ -8,9 +8,17 @@ from typing import Any
 import torch
 from monai.inferers import Inferer
 
-from sectome.checks import InputError
+from sectome.checks import check_choice
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16; without them a convolution takes many times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 class AutocastInferer(Inferer):
@@ -18,20 +26,19 @@ class AutocastInferer(Inferer):
 
     Args:
         inferer: what runs the network on the inputs.
-        precision: "bf16" or "fp32".
+        precision: "bf16", "fp32", or "auto": bf16 on a device that computes with it, else fp32.
 
     Raises:
-        InputError: if the precision is neither.
+        InputError: if the precision is none of them.
     """
 
-    def __init__(self, inferer: Inferer, precision: str = "bf16") -> None:
-        if precision not in PRECISIONS:
-            raise InputError(f"precision must be one of {sorted(PRECISIONS)}, got {precision!r}")
+    def __init__(self, inferer: Inferer, precision: str = "auto") -> None:
         self.inferer = inferer
-        self.dtype = PRECISIONS[precision]
+        self.precision = check_choice(precision, PRECISIONS, "precision")
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return what the inferer returns; a tensor comes back as float32."""
-        with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+        mixed = self.precision == "bf16" or (self.precision == "auto" and computes_bfloat16(inputs.device))
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=mixed):
             output = self.inferer(inputs, network, *args, **kwargs)
         return output.float() if isinstance(output, torch.Tensor) else output

@@ -1,0 +1,48 @@
+"""The residual symmetric U-Net: the convolutional network that a transformer has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem
+from sectome.checks import check_patch_divides
+
+
+class ResidualUNet(nn.Module):
+    """Predict logits for each voxel by convolutions alone, after Lee et al. 2017 (arXiv:1706.00120).
+
+    Args:
+        patch_size: voxels (z, y, x), powers of two, that are one voxel of the coarsest level.
+        in_channels: channels of the image.
+        out_channels: channels of the prediction, one an offset.
+        feature_size: channels at full resolution; each level has as many more.
+        full_resolution: how much is done at full resolution; see `Levels`.
+
+    Raises:
+        InputError: if the patch or `full_resolution` does not suit.
+    """
+
+    def __init__(
+        self,
+        patch_size: Sequence[int] = (4, 16, 16),
+        in_channels: int = 1,
+        out_channels: int = 12,
+        feature_size: int = 16,
+        full_resolution: FullResolution = "residual",
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        levels = Levels(patch_size, feature_size, full_resolution)
+        self.stem = stem(in_channels, levels)
+        self.pyramid = pyramid(levels)
+        self.decoder = Decoder(levels, out_channels)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""
+        check_patch_divides(self.patch_size, image.shape[2:])
+        skips = [self.stem(image)]
+        for down in self.pyramid:
+            skips.append(down(skips[-1]))
+        return self.decoder(skips)

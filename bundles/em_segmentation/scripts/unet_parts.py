@@ -1,0 +1,152 @@
+"""What the segmentation networks share: the levels from voxels to patches, the stem and the decoder.
+
+The decoder is that of the residual symmetric U-Net of Lee et al. 2017 (arXiv:1706.00120) on MONAI's blocks: skips are
+added, not concatenated, each level has one residual unit, and channels grow by the same number at each level. Most of a
+network's time goes into its full resolution, so that how much is done there is a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from monai.networks.blocks import Convolution, ResidualUnit
+from monai.networks.blocks.dynunet_block import get_conv_layer
+from torch import Tensor, nn
+
+from sectome.checks import InputError, check_choice
+from sectome.types import Shape3
+
+FullResolution = Literal["residual", "single", "sub_pixel"]
+FULL_RESOLUTION: tuple[FullResolution, ...] = ("residual", "single", "sub_pixel")
+
+
+def scale_factors(patch_size: Sequence[int]) -> list[Shape3]:
+    """Return the down-sampling of each step from voxels to patches, finest first, each 1 or 2 an axis.
+
+    An axis with a smaller patch is halved late, when the voxels have become about cubic: (4, 16, 16) gives
+    (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2).
+
+    Raises:
+        InputError: if a patch's length is no power of two, or the patch is a single voxel.
+    """
+    halvings = []
+    for length in patch_size:
+        if length < 1 or length & (length - 1):
+            raise InputError(f"a patch's lengths must be powers of two, got {tuple(patch_size)}")
+        halvings.append(length.bit_length() - 1)
+    steps = max(halvings)
+    if not steps:
+        raise InputError(f"a patch must be longer than one voxel along some axis, got {tuple(patch_size)}")
+    factors = []
+    for step in range(steps):
+        z, y, x = (2 if step >= steps - count else 1 for count in halvings)
+        factors.append((z, y, x))
+    return factors
+
+
+class Levels:
+    """How often and how a network halves its volume: resolutions from fine to coarse.
+
+    Args:
+        patch_size: voxels of a patch (z, y, x), which is one voxel of the coarsest level.
+        feature_size: channels at full resolution; each level has as many more.
+        full_resolution: "residual" units at full resolution as at the other levels, a "single" convolution on either
+            side, or none: "sub_pixel" starts with a strided convolution and ends by shuffling channels into voxels.
+
+    Attributes:
+        stem_factor: Down-sampling of the stem; 1 along each axis but for "sub_pixel".
+        factors: Down-sampling from each level to the next coarser one.
+        channels: Channels of each level.
+
+    Raises:
+        InputError: if the patch does not suit (see `scale_factors`), or `full_resolution` is none of these.
+    """
+
+    def __init__(self, patch_size: Sequence[int], feature_size: int, full_resolution: FullResolution) -> None:
+        self.full_resolution = check_choice(full_resolution, FULL_RESOLUTION, "full_resolution")
+        steps: list[Shape3] = [(1, 1, 1), *scale_factors(patch_size)]
+        channels = [feature_size * (level + 1) for level in range(len(steps))]
+        # The factor (1, 2, 2) means that voxels are thick along z: neighbours there are another matter than in x and y.
+        self.flat_kernel = (1, 3, 3) if steps[1][0] == 1 else (3, 3, 3)
+        if full_resolution == "sub_pixel":
+            steps, channels = steps[1:], channels[1:]
+        self.stem_factor, *self.factors = steps
+        self.channels = channels
+
+
+def convolution(in_channels: int, out_channels: int, kernel_size: Sequence[int], strides: Sequence[int]) -> Convolution:
+    """Return a convolution with its norm and activation."""
+    return Convolution(3, in_channels, out_channels, strides, kernel_size, act="LEAKYRELU", norm="INSTANCE", bias=False)
+
+
+def residual_unit(in_channels: int, out_channels: int) -> ResidualUnit:
+    """Return two convolutions of 3x3x3 beside the identity, or beside a convolution of 1x1x1 if channels change."""
+    return ResidualUnit(3, in_channels, out_channels, subunits=2, act="LEAKYRELU", norm="INSTANCE", bias=False)
+
+
+def upsampling(in_channels: int, out_channels: int, factor: Shape3) -> nn.Module:
+    """Return a transposed convolution in which each voxel makes a box of `factor` voxels."""
+    return get_conv_layer(3, in_channels, out_channels, factor, factor, conv_only=True, is_transposed=True)
+
+
+def stem(in_channels: int, levels: Levels) -> nn.Module:
+    """Return what brings the image (B, C, Z, Y, X) to the finest level."""
+    channels = levels.channels[0]
+    if levels.full_resolution == "residual":
+        return residual_unit(in_channels, channels)
+    if levels.full_resolution == "single":
+        return convolution(in_channels, channels, levels.flat_kernel, (1, 1, 1))
+    return nn.Sequential(
+        convolution(in_channels, channels, (3, 3, 3), levels.stem_factor), residual_unit(channels, channels)
+    )
+
+
+def pyramid(levels: Levels) -> nn.ModuleList:
+    """Return the steps from each level to the next coarser one: a maximum and a residual unit."""
+    return nn.ModuleList(
+        nn.Sequential(nn.MaxPool3d(factor), residual_unit(fine, coarse))
+        for factor, (fine, coarse) in zip(levels.factors, pairwise(levels.channels), strict=True)
+    )
+
+
+class Decoder(nn.Module):
+    """Bring the coarsest level back to voxels, adding each level's skip on the way.
+
+    Args:
+        levels: of the network.
+        out_channels: channels of the prediction.
+    """
+
+    def __init__(self, levels: Levels, out_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(
+            upsampling(coarse, fine, factor)
+            for factor, (fine, coarse) in zip(levels.factors, pairwise(levels.channels), strict=True)
+        )
+        self.units = nn.ModuleList(residual_unit(channels, channels) for channels in levels.channels[:-1])
+        finest = levels.channels[0]
+        if levels.full_resolution == "single":
+            self.units[0] = convolution(finest, finest, levels.flat_kernel, (1, 1, 1))
+        self.stem_factor = levels.stem_factor
+        fz, fy, fx = levels.stem_factor
+        self.out = nn.Conv3d(finest, out_channels * fz * fy * fx, kernel_size=1)
+
+    def forward(self, skips: Sequence[Tensor]) -> Tensor:
+        """Map a tensor (B, C, Z, Y, X) for each level, finest first, to logits (B, K, Z, Y, X) of voxels."""
+        features = skips[-1]
+        for up, unit, skip in zip(reversed(self.up), reversed(self.units), reversed(skips[:-1]), strict=True):
+            features = unit(up(features) + skip)
+        return channels_to_voxels(self.out(features), self.stem_factor)
+
+
+def channels_to_voxels(image: Tensor, factor: Sequence[int]) -> Tensor:
+    """Shuffle (B, K * fz * fy * fx, Z, Y, X) into (B, K, Z * fz, Y * fy, X * fx), as Shi et al. 2016 do in 2D."""
+    fz, fy, fx = factor
+    if fz == fy == fx == 1:
+        return image
+    batch, _, z, y, x = image.shape
+    # (B, K, fz, fy, fx, Z, Y, X) -> (B, K, Z, fz, Y, fy, X, fx)
+    split = image.reshape(batch, -1, fz, fy, fx, z, y, x).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return split.reshape(batch, -1, z * fz, y * fy, x * fx)

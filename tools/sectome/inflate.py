@@ -1,0 +1,133 @@
+"""A 3D encoder from the weights of a 2D vision transformer, as timm and DINO store them.
+
+Blocks are taken as they are: attention knows no space. The patch embedding is summed over the colours, resampled to the
+patch's width and height, and spread evenly over its sections (Carreira and Zisserman 2017, arXiv:1705.07750), so that a
+patch of equal sections is embedded as its picture was. Learned positions, class and register tokens are left out: the
+encoder has sine-cosine positions of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sectome.checks import InputError, check_whole_triple
+from sectome.encoder import PREFIX, Encoder, load_strictly
+from sectome.training import save_atomically
+
+WRAPPERS = ("model", "state_dict", "teacher", "student")
+"""Keys under which checkpoints keep the state."""
+
+OUTER_NAMES = ("module.", "backbone.", "encoder.", "visual.")
+"""What training scripts put before the names of a ViT."""
+
+NAMES = {
+    "norm1": "norm1",
+    "norm2": "norm2",
+    "attn.qkv": "attn.qkv",
+    "attn.proj": "attn.out_proj",
+    "mlp.fc1": "mlp.linear1",
+    "mlp.fc2": "mlp.linear2",
+}
+"""Layers of a block in timm, and in MONAI."""
+
+LAYER_SCALES = {"ls1": "attn.out_proj", "ls2": "mlp.linear2"}
+"""Factors of DINOv2 for each channel, and the layer whose output they scale."""
+
+
+def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], num_heads: int) -> Encoder:
+    """Write a checkpoint whose encoder is a 2D vision transformer's, for `--pretrained` of em_segmentation.
+
+    Args:
+        weights: a .pth or .pt file of plain tensors, of timm, DINO or MAE.
+        output: the checkpoint to write.
+        patch_size: voxels of the 3D patch (z, y, x).
+        num_heads: attention heads of the transformer, which its weights do not say.
+
+    Raises:
+        InputError: if the file is no such transformer, or its width does not suit the heads.
+    """
+    state = read_vit(weights)
+    depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
+    hidden_size = state["patch_embed.proj.weight"].shape[0]
+    mlp_ratio = state["blocks.0.mlp.fc1.weight"].shape[0] / hidden_size
+    patch = check_whole_triple(patch_size, "patch_size")
+    encoder = Encoder(patch, 1, hidden_size, depth, num_heads, mlp_ratio)
+    load_strictly(encoder, encoder_state(state, patch), str(weights))
+    save_atomically({"model": {PREFIX + key: value for key, value in encoder.state_dict().items()}}, output)
+    return encoder
+
+
+def read_vit(path: str | Path) -> dict[str, Tensor]:
+    """Return the state of a 2D vision transformer under timm's names.
+
+    Raises:
+        InputError: if the file is missing, holds more than plain tensors, or no vision transformer.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"weights of a vision transformer were expected at {path}, got no such file")
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path} must be weights that torch can load as plain tensors, got: {reason[0]}") from None
+    while isinstance(content, Mapping) and (inner := next((name for name in WRAPPERS if name in content), None)):
+        content = content[inner]
+    state = {_bare(name): value for name, value in content.items()} if isinstance(content, Mapping) else {}
+    for name in ("patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "blocks.0.mlp.fc1.weight"):
+        if not isinstance(state.get(name), Tensor):
+            known = ", ".join(sorted(state)[:3]) or "nothing"
+            raise InputError(f"{path} must hold a vision transformer under timm's names, with {name}; got {known}")
+    return {name: value.float() for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def encoder_state(state: Mapping[str, Tensor], patch_size: Sequence[int]) -> dict[str, Tensor]:
+    """Translate a 2D transformer's state into that of an `Encoder` of one channel with this patch (z, y, x)."""
+    embedding = inflate_patch_embedding(state["patch_embed.proj.weight"], patch_size)
+    hidden_size = len(embedding)
+    inflated = {
+        "patch_size_voxels": torch.tensor(tuple(patch_size)),
+        "patch_embedding.weight": embedding,
+        "patch_embedding.bias": state.get("patch_embed.proj.bias", torch.zeros(hidden_size)),
+        "norm.weight": state.get("norm.weight", torch.ones(hidden_size)),
+        "norm.bias": state.get("norm.bias", torch.zeros(hidden_size)),
+    }
+    for name, value in state.items():
+        if match := re.fullmatch(r"(blocks\.\d+\.)(.+)\.(weight|bias)", name):
+            block, layer, kind = match.groups()
+            if layer in NAMES:
+                inflated[f"{block}{NAMES[layer]}.{kind}"] = value.clone()
+    for name, factors in state.items():
+        if match := re.fullmatch(r"(blocks\.\d+\.)(ls[12])\.gamma", name):
+            layer = match[1] + LAYER_SCALES[match[2]]
+            inflated[f"{layer}.weight"] *= factors[:, None]
+            inflated[f"{layer}.bias"] *= factors
+    return inflated
+
+
+def inflate_patch_embedding(weight: Tensor, patch_size: Sequence[int]) -> Tensor:
+    """Return (hidden, pz * py * px) from a picture's (hidden, colours, height, width).
+
+    Where the patch has another size in x and y, weights are found that embed a resampled picture as the picture itself
+    was (Beyer et al. 2023, arXiv:2212.08013).
+    """
+    pz, py, px = patch_size
+    hidden, _, height, width = weight.shape
+    pixels = torch.eye(height * width).reshape(-1, 1, height, width)
+    # Row i is the picture whose pixel i is 1, resampled.
+    resampling = F.interpolate(pixels, size=(py, px), mode="area").reshape(height * width, py * px)
+    grey = weight.sum(dim=1).reshape(hidden, -1)
+    resampled = grey @ torch.linalg.pinv(resampling).T
+    return (resampled / pz).repeat(1, pz)
+
+
+def _bare(name: str) -> str:
+    for outer in OUTER_NAMES:
+        name = name.removeprefix(outer)
+    return name
