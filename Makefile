@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast check install clean pictures bench bench-postprocess
+.PHONY: demo test test-fast check install clean pictures bench bench-postprocess bench-training
 
 install: $(VENV)/installed
 
@@ -40,6 +40,9 @@ bench: install
 
 bench-postprocess: install .venv-peers/installed
 	$(BIN)/python tests/benchmarks/postprocess.py --peers .venv-peers/bin/python --csv docs/results/benchmarks/postprocess.csv
+
+bench-training: install
+	$(BIN)/python tests/benchmarks/training.py --csv docs/results/benchmarks/training.csv
 
 pictures: install
 	$(BIN)/sectome gallery docs/transforms

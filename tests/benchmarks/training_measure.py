@@ -1,0 +1,207 @@
+"""What a training step costs: time, floating-point operations and memory, on the CPU or on a GPU.
+
+On the CPU: one thread, process CPU time. On a GPU: time between CUDA events.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from interleaved import cpu_seconds  # isort: skip  (sets the number of threads)
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+GPU_CALLS = 10
+"""How often a candidate is called each time that it has its turn on a GPU."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how everything is measured."""
+
+    device: torch.device
+    precision: str
+    rounds: int
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of the network's forward pass."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is measured: a call, and the network that it runs."""
+
+    run: Callable[..., object]
+    network: nn.Module
+
+
+Build = Callable[[], Work]
+"""Makes a candidate; can be sent to a process of its own."""
+
+
+def training_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Any, Any], Tensor],
+    image: Tensor,
+    target: Tensor,
+    setting: Setting,
+) -> Work:
+    """Return a training step, which may be given another image (B, C, Z, Y, X) of the same shape."""
+
+    def run(image: Tensor = image) -> None:
+        with setting.autocast():
+            output = network(image)
+        optimizer.zero_grad()
+        loss(output, image if target is None else target).backward()
+        optimizer.step()
+
+    return Work(run, network)
+
+
+def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
+    """Return the seconds of a call."""
+    if device.type == "cpu":
+        start = time.process_time()
+        for _ in range(calls):
+            call()
+        return (time.process_time() - start) / calls
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begin.record()
+    for _ in range(calls):
+        call()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / 1e3 / calls
+
+
+def median_seconds(candidates: Mapping[str, Callable[[], object]], setting: Setting) -> dict[str, float]:
+    """Return the median seconds of a call of each candidate; the first round warms up and does not count."""
+    if setting.device.type == "cpu":
+        return cpu_seconds(dict(candidates), setting.rounds)
+    rounds = [
+        {name: seconds_of(call, setting.device, GPU_CALLS) for name, call in candidates.items()}
+        for _ in range(setting.rounds + 1)
+    ]
+    return {name: median(one[name] for one in rounds[1:]) for name in candidates}
+
+
+def peak_flops(setting: Setting) -> float:
+    """Return the floating-point operations a second of the fastest of several multiplications of large matrices."""
+    size = 2048 if setting.device.type == "cpu" else 8192
+    dtype = torch.bfloat16 if setting.precision == "bf16" else torch.float32
+    matrix = torch.randn(size, size, device=setting.device, dtype=dtype)
+    return 2 * size**3 / min(seconds_of(lambda: matrix @ matrix, setting.device) for _ in range(10))
+
+
+def count_flops(work: Work) -> int:
+    """Return the floating-point operations of matrix products and convolutions in a call."""
+    # Fused attention is counted with what it computes twice on a GPU, and not at all on the CPU.
+    fused = [part for part in work.network.modules() if getattr(part, "use_flash_attention", False)]
+    for part in fused:
+        part.use_flash_attention = False
+    with FlopCounterMode(display=False) as counter:
+        work.run()
+    for part in fused:
+        part.use_flash_attention = True
+    return counter.get_total_flops()
+
+
+def peak_mib(build: Build, device: torch.device) -> float:
+    """Return the peak of memory of a candidate, its weights included and loaded libraries not, after two calls."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        _call_twice(build)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_resident_peak_mib, (build,))
+
+
+def _call_twice(build: Build) -> None:
+    work = build()
+    work.run()
+    work.run()
+
+
+def _resident_peak_mib(build: Build) -> float:
+    warnings.simplefilter("ignore")
+    # What importing needed at its peak is forgotten.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status_mib("VmRSS")
+    _call_twice(build)
+    return _status_mib("VmHWM") - before
+
+
+def _status_mib(name: str) -> float:
+    return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) / 1024
+
+
+def compare(
+    part: str,
+    case: str,
+    build: Callable[..., Work],
+    candidates: Mapping[str, Any],
+    setting: Setting,
+    peak: float,
+    memory: bool = False,
+) -> list[dict[str, Any]]:
+    """Measure candidates in turn and print a table.
+
+    Args:
+        part: of the benchmark.
+        case: what is done, for the table.
+        build: makes a candidate's work out of its description; a function of a module.
+        candidates: descriptions by name, the baseline first.
+        setting: where and how.
+        peak: floating-point operations a second of the device.
+        memory: whether to measure the peak of memory.
+
+    Returns:
+        A row for each candidate.
+    """
+    peaks = {
+        name: peak_mib(partial(build, description, setting), setting.device) if memory else None
+        for name, description in candidates.items()
+    }
+    works = {name: build(description, setting) for name, description in candidates.items()}
+    seconds = median_seconds({name: work.run for name, work in works.items()}, setting)
+    baseline = seconds[next(iter(candidates))]
+    rows = []
+    print(f"\n{part}: {case}, {setting.precision}", flush=True)
+    for name, work in works.items():
+        flops = count_flops(work)
+        row = {
+            "part": part,
+            "case": case,
+            "candidate": name,
+            "precision": setting.precision,
+            "ms": round(1e3 * seconds[name], 2),
+            "ratio": round(baseline / seconds[name], 3),
+            "gflop": round(flops / 1e9, 3),
+            "utilisation": round(flops / seconds[name] / peak, 3),
+            "peak_mib": peaks[name] and round(peaks[name]),
+        }
+        rows.append(row)
+        used = "" if row["peak_mib"] is None else f"  peak {row['peak_mib']:6} MiB"
+        print(
+            f"  {name:46} {row['ms']:10.1f} ms {row['ratio']:6.2f}x {row['gflop']:9.1f} GFLOP "
+            f"{row['utilisation']:6.1%} of the peak{used}",
+            flush=True,
+        )
+    return rows

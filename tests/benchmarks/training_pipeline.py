@@ -1,0 +1,151 @@
+"""Pre-training from a file to updated weights: crops a second, and the share of time in which a step waits for them.
+
+MONAI's part is what its tutorials do: a `CacheDataset` whose random transforms cut a crop, change contrast, add noise,
+flip and rotate, with the probabilities of ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import training_mae as mae  # isort: skip  (sets the number of threads)
+
+import numpy as np
+import torch
+from monai import transforms as monai
+from monai.data import CacheDataset, DataLoader
+from torch import Tensor
+from torch.utils.data import RandomSampler
+from training_config import from_config
+from training_measure import Setting
+
+from sectome.transforms import StandardiseIntensity
+from sectome.volumes import open_volume, write_volume
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What makes batches (B, 1, Z, Y, X) without end, and a step that takes them."""
+
+    batches: Iterator[Tensor]
+    step: Callable[[Tensor], object]
+
+
+def monai_batches(path: Path, candidate: mae.Candidate, setting: Setting, copy_cache: bool) -> Iterator[Tensor]:
+    """Yield batches of MONAI's pipeline; the volume is read once."""
+    key = "image"
+    transform = monai.Compose(
+        [
+            monai.Lambdad(key, StandardiseIntensity()),
+            monai.EnsureTyped(key, dtype=torch.float32, track_meta=False),
+            monai.RandSpatialCropd(key, candidate.crop, random_size=False),
+            monai.RandScaleIntensityd(key, 0.15, prob=0.75),
+            monai.RandShiftIntensityd(key, 0.15, prob=0.75),
+            monai.RandGaussianNoised(key, prob=0.3, std=0.1),
+            *(monai.RandFlipd(key, prob=0.5, spatial_axis=axis) for axis in range(3)),
+            monai.RandRotate90d(key, prob=0.5, spatial_axes=(1, 2)),
+        ]
+    )
+    image = torch.from_numpy(np.asarray(open_volume(path)[:, :, :]))[None]
+    dataset = CacheDataset([{key: image}], transform, copy_cache=copy_cache, progress=False)
+    workers = 2 if setting.device.type == "cuda" else 0
+    sampler = RandomSampler(dataset, replacement=True, num_samples=10**6)
+    loader = DataLoader(
+        dataset, batch_size=candidate.batch, sampler=sampler, num_workers=workers, pin_memory=workers > 0
+    )
+    for batch in loader:
+        yield batch[key].to(setting.device, non_blocking=True)
+
+
+def our_batches(path: Path, candidate: mae.Candidate, setting: Setting, resident: bool) -> Iterator[Tensor]:
+    """Yield batches of mae_pretrain's pipeline, or of the same with volume and augmentation on the device."""
+    overrides = {
+        "train_data": [{"image": str(path)}],
+        "crop_size": list(candidate.crop),
+        "batch_size": candidate.batch,
+        "device": setting.device,
+        "resident": resident,
+        "augment_on_device": resident,
+    }
+    prepare = from_config("mae_pretrain", "train#trainer#prepare_batch", **overrides)
+    for batch in from_config("mae_pretrain", "train#dataloader", **overrides):
+        yield prepare(batch, setting.device, non_blocking=True)[0]
+
+
+def compare_pipelines(
+    candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, setting: Setting, batches: int
+) -> list[dict[str, Any]]:
+    """Return a row for each pipeline.
+
+    Args:
+        candidate: our network, and the batch.
+        volume_shape: voxels (z, y, x) of a volume of random grey values.
+        folder: where it is written.
+        setting: where and how.
+        batches: of each pipeline's turn.
+    """
+    path = folder / "volume.tif"
+    grey = np.random.default_rng(0).integers(1, 255, volume_shape, dtype=np.uint8)
+    write_volume(path, grey, voxel_size_nm=(30, 6, 6))
+    stock = mae.build(mae.replace(candidate, stock=True), setting).run
+    ours = mae.build(candidate, setting).run
+    pipelines = {
+        "MONAI CacheDataset, MONAI step": Pipeline(monai_batches(path, candidate, setting, True), stock),
+        "MONAI CacheDataset(copy_cache=False)": Pipeline(monai_batches(path, candidate, setting, False), stock),
+        "MONAI CacheDataset, our step": Pipeline(monai_batches(path, candidate, setting, True), ours),
+        "sectome": Pipeline(our_batches(path, candidate, setting, False), ours),
+        "sectome, resident": Pipeline(our_batches(path, candidate, setting, True), ours),
+    }
+    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
+    for number in range(setting.rounds + 1):
+        for name, pipeline in pipelines.items():
+            taken = turn(pipeline, candidate, setting, batches)
+            if number:
+                turns[name].append(taken)
+    case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"
+    print(f"\ndata and step: {case}, {setting.precision}", flush=True)
+    rows = []
+    for name, taken in turns.items():
+        seconds, waiting = (median(one[index] for one in taken) for index in (0, 1))
+        baseline = median(one[0] for one in turns[next(iter(pipelines))])
+        row = {
+            "part": "data and step",
+            "case": case,
+            "candidate": name,
+            "precision": setting.precision,
+            "ms": round(1e3 * seconds, 2),
+            "ratio": round(baseline / seconds, 3),
+            "crops_per_second": round(candidate.batch / seconds, 2),
+            "waiting": round(waiting / seconds, 4),
+        }
+        rows.append(row)
+        print(
+            f"  {name:46} {row['ms']:10.1f} ms {row['ratio']:6.2f}x {row['crops_per_second']:9.1f} crops/s "
+            f"{row['waiting']:6.1%} of the time waiting",
+            flush=True,
+        )
+    return rows
+
+
+def turn(pipeline: Pipeline, candidate: mae.Candidate, setting: Setting, batches: int) -> tuple[float, float]:
+    """Return the seconds of a batch with its step, and those of waiting for the batch."""
+    clock = time.process_time if setting.device.type == "cpu" else time.perf_counter
+    # Workers fill their queue while the other pipelines have their turn.
+    for _ in range(0 if setting.device.type == "cpu" else 8):
+        next(pipeline.batches)
+    start, waiting = clock(), 0.0
+    for _ in range(batches):
+        asked = clock()
+        image = next(pipeline.batches)
+        waiting += clock() - asked
+        assert image.shape == (candidate.batch, 1, *candidate.crop)
+        assert image.dtype == torch.float32
+        pipeline.step(image)
+    if setting.device.type == "cuda":
+        torch.cuda.synchronize()
+    return (clock() - start) / batches, waiting / batches
