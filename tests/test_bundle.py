@@ -71,6 +71,15 @@ def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (2, "error: a was expected, got c")
+    code = (
+        "import io, sys; from sectome import bundle; from sectome.checks import InputError; bundle.prepare()\n"
+        "hook = sys.excepthook\n"
+        "def buffered(*args): sys.stderr = io.StringIO(); hook(*args)\n"
+        "sys.excepthook = buffered\n"  # as torch does where several processes train
+        "raise InputError('a was expected, got d')"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (2, "error: a was expected, got d")
     code = "from sectome import bundle; bundle.prepare(); 1 / 0"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -75,6 +75,15 @@ def test_numbers_go_on_without_end_from_where_a_run_was_resumed():
     assert len(sampler) == 4
 
 
+def test_several_processes_see_in_each_batch_what_one_process_sees_in_a_greater_one():
+    def batches(size, **share):
+        loader = torch.utils.data.DataLoader(range(60), size, sampler=SampleNumbers(60, start=12, **share))
+        return [set(batch.tolist()) for batch in itertools.islice(loader, 4)]
+
+    shares = zip(*(batches(2, process=process, processes=3) for process in range(3)), strict=True)
+    assert [set.union(*parts) for parts in shares] == batches(6)
+
+
 def test_every_place_is_reached(cube):
     crops = RandomCrops([cube], (5, 7, 9), 1)
     corners = {int(raw(crops[number], crops).min()) for number in range(200)}

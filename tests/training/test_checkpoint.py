@@ -77,6 +77,32 @@ def test_a_finished_run_is_not_silently_run_again(tmp_path):
         train(tmp_path, 2)
 
 
+def test_a_checkpoint_of_another_number_of_processes_is_refused(tmp_path):
+    train(tmp_path, 1)
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    content["random"] *= 2
+    save_atomically(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=r"was made by 2 processes, got 1; resume with as many \(torchrun"):
+        train(tmp_path, 2)
+
+
+def test_a_run_that_ends_between_its_two_files_writes_both_again(tmp_path, monkeypatch):
+    whole = train(tmp_path / "whole", 2)
+    folder = tmp_path / "ended"
+
+    def save_model_only(content, path):
+        if content.get("trainer", {}).get("epoch") == 2:
+            raise KeyboardInterrupt
+        save_atomically(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sectome.training.checkpoint.save_atomically", save_model_only)
+        with pytest.raises(KeyboardInterrupt):
+            train(folder, 2)
+    assert torch.equal(read_checkpoint(folder / "model.pt")["0.weight"], whole["0.weight"])
+    assert torch.equal(train(folder, 2)["0.weight"], whole["0.weight"])
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
     with pytest.raises(InputError, match="must be a run's checkpoint"):

@@ -60,6 +60,34 @@ def test_too_little_memory_says_what_to_lower_and_by_how_much(tmp_path):
     assert "from 30 to 10" in memory_advice("Tried to allocate 16.00 GiB. A total capacity of 8.00 GiB", 30)
     assert "--crop_size" in memory_advice(MESSAGE, 1)
     assert "from 4 to 2" in memory_advice("out of memory", 4)
+    # A step of the optimizer may take as many samples as before.
+    assert "from 4 to 2, and raise --accumulation_steps to 6 for" in memory_advice("out of memory", 4, 3)
+
+
+def test_accumulation_steps_that_are_no_count_are_refused(tmp_path):
+    for steps in (0, 1.5):
+        with pytest.raises(InputError, match=f"accumulation_steps must be a whole number from 1 on, got {steps}"):
+            Failures(str(tmp_path), 1, steps)
+
+
+def test_the_end_of_another_process_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("sectome.training.failures.idist.get_world_size", lambda: 2)
+    monkeypatch.setattr("sectome.training.failures.signal.signal", lambda *_: None)
+    lost = RuntimeError("[/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+    sentence = "the 2 processes of a run must go on together, got one that was ended.*the same command"
+    engine, _ = losing([1.0], lost)
+    Failures(str(tmp_path), 1).attach(engine)
+    with pytest.raises(InputError, match=f"{sentence} starts anew, no epoch was done"):
+        engine.run(range(1))
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(InputError, match=f"{sentence} goes on from .*checkpoint.pt"):
+        Failures(str(tmp_path), 1).end()
+    # A single process has no other to lose.
+    monkeypatch.undo()
+    engine, _ = losing([1.0], lost)
+    Failures(str(tmp_path), 1).attach(engine)
+    with pytest.raises(RuntimeError, match="Connection reset"):
+        engine.run(range(1))
 
 
 def test_other_errors_go_on_as_they_are(tmp_path):

@@ -5,7 +5,6 @@ Each config of ours calls `prepare` first in its `initialize` list.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import pydoc
@@ -20,6 +19,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
 from sectome.checks import EXIT_CODE, InputError
+from sectome.did_you_mean import did_you_mean
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
@@ -55,7 +55,7 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
         known |= {re.split("#|::", key)[0] for key in json.loads(path.read_text(encoding="utf-8"))}
     for key in config:
         if key not in known:
-            raise InputError(f"unknown config key {key!r}{_nearest(key, sorted({*known, *config} - {key}))}")
+            raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted({*known, *config} - {key}))}")
     for place, component in _components(config, ""):
         _check_component(parser, place, component)
 
@@ -77,7 +77,7 @@ def _check_component(parser: ConfigParser, place: str, component: Mapping[str, A
     for key in component:
         if key not in parameters and key not in COMPONENT_KEYS:
             raise InputError(
-                f"unknown config key '{place}#{key}': {name} does not take it{_nearest(key, [*parameters])}"
+                f"unknown config key '{place}#{key}': {name} does not take it{did_you_mean(key, parameters)}"
             )
 
 
@@ -106,11 +106,6 @@ def _references(config: Any) -> Iterator[str]:
         yield from re.findall(r"[@%](\w+)", config)
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    match = difflib.get_close_matches(key, known, n=1)
-    return f", did you mean {match[0]!r}?" if match else ""
-
-
 def _running_workflow() -> ConfigWorkflow | None:
     """Return the workflow that is being initialised: a config's expressions cannot name it."""
     frame = inspect.currentframe()
@@ -130,6 +125,7 @@ def _say_input_errors(kind: type[BaseException], error: BaseException, trace: Tr
     if cause is None and sentence is None:
         sys.__excepthook__(kind, error, trace)
         return
-    print(f"error: {cause or sentence[1]}", file=sys.stderr, flush=True)  # type: ignore[index]
+    # Not `sys.stderr`: with several processes torch calls this hook with a buffer there, and drops it on an exit.
+    print(f"error: {cause or sentence[1]}", file=sys.__stderr__, flush=True)  # type: ignore[index]
     # The interpreter ends with this code when its hook raises it.
     raise SystemExit(EXIT_CODE)

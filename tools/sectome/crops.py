@@ -238,17 +238,24 @@ def _say_thin_axes(tissue: Tissue, crop_size: Sequence[int]) -> None:
 class SampleNumbers(Sampler[int]):
     """Numbers of samples without end, from `start` on; a resumed run sets `start` to the samples already seen.
 
+    Of several processes each takes every so-manyth number, so that their batches together are those of one process with
+    so much greater batches.
+
     Args:
-        epoch_length: samples of an epoch, the sampler's length.
-        start: the first number.
+        epoch_length: samples of an epoch of one process, the sampler's length.
+        start: the first number of the first process.
+        process: which of the processes this is, from 0 on.
+        processes: how many there are.
     """
 
-    def __init__(self, epoch_length: int, start: int = 0) -> None:
+    def __init__(self, epoch_length: int, start: int = 0, process: int = 0, processes: int = 1) -> None:
         self.epoch_length = epoch_length
         self.start = start
+        self.process = process
+        self.processes = processes
 
     def __len__(self) -> int:
         return self.epoch_length
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.count(self.start)
+        return itertools.count(self.start + self.process, self.processes)

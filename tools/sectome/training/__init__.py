@@ -2,29 +2,36 @@
 
 from sectome.training.autocast import AutocastInferer
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
+from sectome.training.early_stopping import EarlyStopping
 from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
-from sectome.training.gradient_clipping import GradientClipping
 from sectome.training.history import History, read_history
+from sectome.training.optimizer_steps import OptimizerSteps
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.prepare_batch import PrepareBatch
+from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.run_record import RunRecord, write_arrays, write_json
+from sectome.training.weight_average import WeightAverage
 
 __all__ = [
     "AutocastInferer",
+    "EarlyStopping",
     "Failures",
     "FixedSeed",
-    "GradientClipping",
     "History",
+    "OptimizerSteps",
     "PrepareBatch",
     "Progress",
     "RunRecord",
     "TrainingCheckpoint",
+    "WeightAverage",
+    "join_processes",
     "memory_advice",
     "parameter_groups",
     "read_history",
     "save_atomically",
+    "sum_over_processes",
     "write_arrays",
     "write_json",
 ]

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
+from sectome.training.early_stopping import EarlyStopping
+from sectome.training.weight_average import WeightAverage
 from sectome.volumes.replace import replacing
 
 
@@ -28,19 +31,21 @@ class TrainingCheckpoint:
     """Save a run after each epoch, and take it up again where it ended.
 
     `checkpoint.pt` in the output folder holds all that a resume needs; `model.pt` beside the other weights holds the
-    network alone, under "model", as MONAI's tools load it.
+    network alone, under "model", as MONAI's tools load it. The first of several processes writes for all.
 
     Args:
         output_dir: folder of the run.
         ckpt_dir: folder of `model.pt`.
         states: what has a `state_dict`: "model", "optimizer", "schedule".
         sampler: numbers the samples; set to go on with the first unseen one.
-        batch_size: samples an iteration.
+        batch_size: samples an iteration of one process.
         settings: plain values that must not change between a run and its resume.
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
+        average: its network is written as `model.pt`; without it, the state "model" is.
+        early_stopping: says which epochs write `model.pt`; without it, all do.
 
     Raises:
-        InputError: when a resume finds other settings, or a file that is no checkpoint.
+        InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint.
     """
 
     def __init__(
@@ -52,10 +57,15 @@ class TrainingCheckpoint:
         batch_size: int,
         settings: Mapping[str, Any],
         resume: bool = True,
+        average: WeightAverage | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self.path = Path(output_dir) / "checkpoint.pt"
         self.model_path = Path(ckpt_dir) / "model.pt"
-        self.states = dict(states)
+        extra = {"average": average, "early_stopping": early_stopping}
+        self.states = {**states, **{name: part for name, part in extra.items() if part is not None}}
+        self.network = states["model"] if average is None else average.network
+        self.early_stopping = early_stopping
         self.sampler = sampler
         self.batch_size = batch_size
         # Through JSON, so that a tuple that became a list on the way is no difference.
@@ -64,12 +74,20 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Resume before the first epoch, save after each."""
-        if self.resume and self.path.is_file():
+        processes = idist.get_world_size()
+        found = idist.all_reduce(int(self.path.is_file()))
+        if found not in (0, processes):
+            raise InputError(f"each process must see {self.path}, got {found} of {processes} that do")
+        if self.resume and found:
             self.load(engine)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:
         """Write both files."""
+        # Of every process: what is not drawn by a sample's number differs between them.
+        random = idist.all_gather(_random_state())
+        if idist.get_rank():
+            return
         content: dict[str, Any] = {name: part.state_dict() for name, part in self.states.items()}
         content["trainer"] = {
             "epoch": engine.state.epoch,
@@ -78,11 +96,11 @@ class TrainingCheckpoint:
             "max_epochs": engine.state.max_epochs,
         }
         content["settings"] = json.dumps(self.settings)
-        content["random"] = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            content["random"]["cuda"] = torch.cuda.get_rng_state_all()
+        content["random"] = random
+        # The model first: a run that is ended between the two goes on from the old checkpoint and writes both again.
+        if self.early_stopping is None or self.early_stopping.keeps(engine.state.epoch):
+            save_atomically({"model": self.network.state_dict()}, self.model_path)
         save_atomically(content, self.path)
-        save_atomically({"model": content["model"]}, self.model_path)
 
     def load(self, engine: Engine) -> None:
         """Restore everything and tell the trainer and the sampler how far the run had come."""
@@ -100,6 +118,12 @@ class TrainingCheckpoint:
                     f"{self.path} was made with {name} {settings.get(name)!r}, got {self.settings.get(name)!r}; resume "
                     "with the same settings, name another --output_dir, or start anew with --resume false"
                 )
+        made_by, processes = len(content["random"]), idist.get_world_size()
+        if made_by != processes:
+            raise InputError(
+                f"{self.path} was made by {made_by} processes, got {processes}; resume with as many (torchrun "
+                "--nproc_per_node), name another --output_dir, or start anew with --resume false"
+            )
         for name, part in self.states.items():
             part.load_state_dict(content[name])
         trainer = content["trainer"]
@@ -110,11 +134,19 @@ class TrainingCheckpoint:
             )
         engine.state.epoch = trainer["epoch"]
         engine.state.iteration = trainer["iteration"]
-        self.sampler.start = trainer["iteration"] * self.batch_size
+        self.sampler.start = trainer["iteration"] * self.batch_size * processes
         # A data loader draws from torch's generator when it starts, which the uninterrupted run did long before.
         first = Events.ITERATION_STARTED(once=trainer["iteration"] + 1)
-        engine.add_event_handler(first, _set_random_state, content["random"])
-        print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
+        engine.add_event_handler(first, _set_random_state, content["random"][idist.get_rank()])
+        if idist.get_rank() == 0:
+            print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
+
+
+def _random_state() -> dict[str, Any]:
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
 
 
 def _set_random_state(states: Mapping[str, Any]) -> None:

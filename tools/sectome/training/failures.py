@@ -1,34 +1,47 @@
-"""What a person needs to know when training cannot go on: which batch, what is kept, and what to change."""
+"""What a person needs to know when training cannot go on: which batch or process, what is kept, and what to change."""
 
 from __future__ import annotations
 
 import math
 import re
+import signal
 from pathlib import Path
+from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from sectome.checks import InputError
+from sectome.training.whole_number import check_whole_number
 
 
 class Failures:
-    """Stop at a loss that is not finite before it reaches the weights, and explain memory that does not suffice.
+    """Stop at a loss that is not finite before it reaches the weights, and explain what else ends a run.
+
+    That is memory that does not suffice and, where several processes train together, the end of another process.
 
     Args:
         output_dir: folder of the run, for the checkpoint that is named.
-        batch_size: samples a batch.
+        batch_size: samples a batch of one process.
+        accumulation_steps: batches a step of the optimizer.
+
+    Raises:
+        InputError: if the steps are no whole number from 1 on.
     """
 
-    def __init__(self, output_dir: str, batch_size: int) -> None:
+    def __init__(self, output_dir: str, batch_size: int, accumulation_steps: int = 1) -> None:
         self.checkpoint = Path(output_dir) / "checkpoint.pt"
         self.batch_size = batch_size
+        self.accumulation_steps = check_whole_number(accumulation_steps, 1, "accumulation_steps")
 
     def attach(self, engine: Engine) -> None:
         """Look at each loss before its backward pass, and at what ends the run."""
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.check_loss)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.explain)
+        if idist.get_world_size() > 1:
+            engine.add_event_handler(Events.STARTED, lambda: signal.signal(signal.SIGTERM, self.end))
 
     def check_loss(self, engine: Engine) -> None:
         """End the run if the loss is NaN or infinite.
@@ -40,26 +53,52 @@ class Failures:
         if math.isfinite(loss):
             return
         iteration = engine.state.iteration
-        last = iteration * self.batch_size - 1
+        samples = self.batch_size * idist.get_world_size()
+        last = iteration * samples - 1
         kept = f"the last good weights are in {self.checkpoint}" if self.checkpoint.is_file() else "no epoch was done"
         raise InputError(
             f"the loss must be a finite number, got {loss} at iteration {iteration} (samples "
-            f"{last - self.batch_size + 1} to {last}); {kept}; try a lower --lr, more --warmup_steps or "
+            f"{last - samples + 1} to {last}); {kept}; try a lower --lr, more --warmup_steps or "
             "--precision fp32 in another --output_dir"
         )
 
     def explain(self, engine: Engine, error: Exception) -> None:
-        """Turn an out-of-memory error into what to lower, and by how much.
+        """Turn an out-of-memory error into what to lower, and by how much; tell when another process has ended.
 
         Raises:
             InputError: instead of torch's error; every other error goes on.
         """
-        if not isinstance(error, torch.OutOfMemoryError):
-            raise error
-        raise InputError(memory_advice(str(error), self.batch_size)) from None
+        if isinstance(error, torch.OutOfMemoryError):
+            raise InputError(memory_advice(str(error), self.batch_size, self.accumulation_steps)) from None
+        if idist.get_world_size() > 1 and _is_of_the_connection(error):
+            raise self.lost_process() from None
+        raise error
+
+    def end(self, *_: Any) -> None:
+        """End as torchrun asks its processes to when one of them has ended.
+
+        Raises:
+            InputError: that says how to go on.
+        """
+        raise self.lost_process()
+
+    def lost_process(self) -> InputError:
+        """Return the sentence about another process that has ended."""
+        # The sentence is on its way: torchrun need not ask (again).
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        go_on = f"goes on from {self.checkpoint}" if self.checkpoint.is_file() else "starts anew, no epoch was done"
+        return InputError(
+            f"the {idist.get_world_size()} processes of a run must go on together, got one that was ended; if it says "
+            f"why, mend that; the same command {go_on}"
+        )
 
 
-def memory_advice(message: str, batch_size: int) -> str:
+def _is_of_the_connection(error: Exception) -> bool:
+    """Tell whether an error is gloo's or NCCL's, as when the process at the other end is gone."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def memory_advice(message: str, batch_size: int, accumulation_steps: int = 1) -> str:
     """Return a sentence that says which batch would have had room, by torch's out-of-memory message."""
     numbers = [
         float(number) * 1024.0 ** ("KiB", "MiB", "GiB", "TiB").index(unit)
@@ -71,7 +110,8 @@ def memory_advice(message: str, batch_size: int) -> str:
         asked, total = numbers[0], numbers[1]
         fits = min(fits, math.floor(batch_size * total / (total + asked)))
     advice = (
-        f"lower --batch_size from {batch_size} to {fits}"
+        f"lower --batch_size from {batch_size} to {fits}, and raise --accumulation_steps to "
+        f"{math.ceil(accumulation_steps * batch_size / fits)} for steps of as many samples"
         if fits
         else "lower --crop_size by a patch along each axis, or take a smaller network of configs/sizes"
     )

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -17,8 +18,8 @@ COLUMNS = ("iteration", "seconds", "name", "value")
 class History:
     """Write `history.csv` in a run's folder: one row a number, columns `COLUMNS`; the same to `tensorboard/` there.
 
-    Rows are "loss" (mean over an epoch), "learning_rate" (with the group's name where the optimizer has several), and
-    each metric of the validation. Seconds are of training only, summed over resumes.
+    Rows are "loss" (mean over an epoch and all processes), "learning_rate" (with the group's name where the optimizer
+    has several), and each metric of the validation. Seconds are of training only, summed over resumes.
 
     Args:
         output_dir: folder of the run.
@@ -34,6 +35,7 @@ class History:
         self.losses: list[Any] = []
         self.seconds = 0.0
         self.since = 0.0
+        self.writes = idist.get_rank() == 0
 
     def attach(self, engine: Engine) -> None:
         """Log after each epoch; must stand before the validation in the list of handlers."""
@@ -47,6 +49,8 @@ class History:
 
     def start(self, engine: Engine) -> None:
         """Keep the rows up to the iteration that the run goes on from."""
+        if not self.writes:
+            return
         rows = [row for row in read_history(self.path) if row[0] <= engine.state.iteration]
         self.seconds = max((row[1] for row in rows), default=0.0)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,8 @@ class History:
     def finish_epoch(self, engine: Engine) -> None:
         """Write loss and learning rates."""
         self.seconds += time.perf_counter() - self.since
-        rows = [("loss", sum(float(loss) for loss in self.losses) / len(self.losses))]
+        mean = sum(float(loss) for loss in self.losses) / len(self.losses)
+        rows = [("loss", idist.all_reduce(mean) / idist.get_world_size())]
         # Groups that differ in their weight decay only have one name and one rate.
         rates = {f"learning_rate {group.get('name', '')}".strip(): group["lr"] for group in self.optimizer.param_groups}
         self.append(engine, [*rows, *rates.items()])
@@ -76,6 +81,8 @@ class History:
 
     def append(self, engine: Engine, rows: list[tuple[str, float]]) -> None:
         """Add rows (name, value) at the engine's iteration."""
+        if not self.writes:
+            return
         with self.path.open("a", newline="") as file:
             csv.writer(file).writerows((engine.state.iteration, round(self.seconds, 3), *row) for row in rows)
         if self.events is not None:

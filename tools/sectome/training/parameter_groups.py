@@ -1,14 +1,21 @@
-"""Which parameters learn at which rate, and which decay."""
+"""Which parameters learn at which rate, which decay, and which do not learn at all."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
 
+from sectome.checks import InputError, check_at_least
+from sectome.encoder import PREFIX
+
+LEAST_SHARE = 0.01
+"""Of the learning rate; what learns slower is all but frozen."""
+
 
 def parameter_groups(
-    network: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0
+    network: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
     """Return named groups for an optimizer: encoder and rest, with weight decay for matrices only.
 
@@ -16,19 +23,53 @@ def parameter_groups(
         network: has its encoder under `encoder`.
         lr: learning rate of all but the encoder.
         weight_decay: of weights with at least two axes; biases, norms and single tokens do not decay.
-        encoder_lr_factor: learning rate of the encoder over `lr`.
+        encoder_lr_factor: learning rate of the encoder over `lr`. 0 freezes it: its parameters then need no gradient,
+            which is set here, and are in no group.
+        layer_decay: learning rate of each of the encoder's blocks over that of the next one, and of the patch embedding
+            over that of the first block (Clark et al. 2020, arXiv:2003.10555). Other than 1, each has a group.
+
+    Raises:
+        InputError: if the factor is negative, the decay does not lie in (0, 1], or there is no encoder to decay in.
     """
-    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
-    for name, parameter in network.named_parameters():
+    check_at_least(encoder_lr_factor, 0, "encoder_lr_factor")
+    if not 0 < check_at_least(layer_decay, 0, "layer_decay") <= 1:
+        raise InputError(f"layer_decay must be greater than 0 and at most 1, got {layer_decay!r}")
+    parts = [_encoder_part(name) for name, _ in network.named_parameters()]
+    depth = 1 + max((block for _, block in filter(None, parts)), default=-1)
+    if layer_decay < 1 and not depth:
+        raise InputError(f"layer_decay needs a network with a transformer as its encoder, got {type(network).__name__}")
+
+    groups: dict[tuple[str, bool], dict[str, Any]] = {}
+    for part, (name, parameter) in zip(parts, network.named_parameters(), strict=True):
+        label, rate = "rest", lr
+        if part is not None:
+            if encoder_lr_factor == 0:
+                parameter.requires_grad_(False)
+            kind, block = part
+            steps = {"blocks": depth - 1 - block, "patch_embedding": depth}.get(kind, 0)
+            label, rate = "encoder", lr * encoder_lr_factor * layer_decay**steps
+            if layer_decay < 1:
+                label = f"encoder block {block}" if kind == "blocks" else f"encoder {kind}"
         if not parameter.requires_grad:
             continue
-        encoder = name.startswith("encoder.")
         decays = parameter.ndim > 1 and not name.endswith("mask_token")
-        settings: dict[str, Any] = {
-            "name": "encoder" if encoder else "rest",
-            "lr": lr * (encoder_lr_factor if encoder else 1.0),
-            "weight_decay": weight_decay if decays else 0.0,
-            "params": [],
-        }
-        groups.setdefault((encoder, decays), settings)["params"].append(parameter)
+        settings = {"name": label, "lr": rate, "weight_decay": weight_decay if decays else 0.0, "params": []}
+        groups.setdefault((label, decays), settings)["params"].append(parameter)
+
+    slowest = min(groups.values(), key=lambda group: group["lr"])
+    if slowest["lr"] < LEAST_SHARE * lr:
+        warnings.warn(
+            f"the group {slowest['name']} is all but frozen: it learns at {slowest['lr'] / lr:.2g} of lr; raise "
+            "layer_decay or encoder_lr_factor, or freeze the encoder with encoder_lr_factor 0",
+            UserWarning,
+            stacklevel=2,
+        )
     return list(groups.values())
+
+
+def _encoder_part(name: str) -> tuple[str, int] | None:
+    """Return the part of the encoder that a parameter belongs to, with the number of the block or -1."""
+    if not name.startswith(PREFIX):
+        return None
+    part, number = (name.removeprefix(PREFIX) + ".").split(".")[:2]
+    return part, int(number) if part == "blocks" else -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
@@ -31,7 +32,9 @@ class Progress:
         self.first = 0
 
     def attach(self, engine: Engine) -> None:
-        """Print while the engine runs."""
+        """Print while the engine runs, in the first of several processes."""
+        if idist.get_rank():
+            return
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
 
@@ -41,7 +44,9 @@ class Progress:
         where = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
         )
-        print(f"{self.name}: {self.total(engine)} iterations on {where}", flush=True)
+        processes = idist.get_world_size()
+        each = f"in {processes} processes, each on " if processes > 1 else "on "
+        print(f"{self.name}: {self.total(engine)} iterations {each}{where}", flush=True)
         self.started = self.printed = time.perf_counter()
         self.first = engine.state.iteration
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -42,12 +43,15 @@ class RunRecord:
         self.content = {
             "bundle": bundle,
             "settings": dict(settings),
+            "processes": idist.get_world_size(),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "versions": {name: version(name) for name in ("sectome", "monai", "torch", "numpy")},
         }
 
     def attach(self, engine: Engine) -> None:
-        """Write once."""
+        """Write once, in the first of several processes."""
+        if idist.get_rank():
+            return
         engine.add_event_handler(Events.STARTED, self.write)
 
     def write(self, engine: Engine) -> None:

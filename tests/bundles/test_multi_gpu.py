@@ -1,0 +1,134 @@
+"""Two processes train as one with the double batch, and a run that lost a process goes on as if it had not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sectome.training import read_history
+from tiny_networks import BUNDLES, TINY
+
+SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 3, "batch_size": 2, "crop_size": [8, 32, 32]}
+MULTI_GPU = ["train", "multi_gpu_train"]
+
+
+@pytest.fixture
+def run_processes(tissue_folder):
+    """Run a bundle's training by torchrun, two processes on this machine, into a folder."""
+
+    def run(bundle, folder, **overrides):
+        files = str([f"configs/{name}.json" for name in MULTI_GPU])
+        options = {**SHORT, **TINY[bundle], "dataset_dir": tissue_folder, "output_dir": folder, "ckpt_dir": folder}
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+        command += ["-m", "monai.bundle", "run", "--config_file", files]
+        for key, value in {**options, **overrides}.items():
+            command += [f"--{key.replace('__', '#')}", str(value)]
+        return subprocess.run(
+            command,
+            cwd=BUNDLES / bundle,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parent),
+                "PYTHONWARNINGS": "ignore",
+                "CUDA_VISIBLE_DEVICES": "",
+                "OMP_NUM_THREADS": "1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return run
+
+
+def load(folder, name="model.pt"):
+    return torch.load(folder / name, weights_only=True)
+
+
+def numbers(folder, name):
+    return [row[3] for row in read_history(folder / "history.csv") if row[2] == name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bundle", "options"),
+    [
+        # Masks are drawn batch by batch, so that those of two halves are not those of the whole.
+        ("mae_pretrain", {"network_def___target_": "fixed_mask.FixedMaskAutoencoder"}),
+        ("em_segmentation", {}),
+        ("em_segmentation", {"encoder_lr_factor": 0}),
+    ],
+    ids=["pre-training", "segmentation", "frozen encoder"],
+)
+def test_two_processes_train_as_one_with_the_double_batch(
+    run_bundle, run_processes, tissue_folder, tmp_path, monkeypatch, bundle, options
+):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    two, one = tmp_path / "two", tmp_path / "one"
+    done = run_processes(bundle, two, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("6 iterations in 2 processes, each on") == 1
+    options = {**SHORT, **TINY[bundle], **options, "dataset_dir": tissue_folder, "batch_size": 4}
+    done = run_bundle(bundle, "train", output_dir=one, ckpt_dir=one, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    assert numbers(two, "loss") == pytest.approx(numbers(one, "loss"), rel=1e-5)
+    # Classes are balanced within a batch of the validation, and these are others.
+    equal = 1e-5 if bundle == "mae_pretrain" else 2e-2
+    assert numbers(two, "val_loss") == pytest.approx(numbers(one, "val_loss"), rel=equal)
+    assert list(load(two)["model"]) == list(load(one)["model"])
+    halves, whole = (load(folder, "checkpoint.pt")["optimizer"]["state"] for folder in (two, one))
+    assert len(halves) == len(whole) > 0
+    for key, state in whole.items():
+        # A mean of the gradients of all steps; weights would not do, for Adam takes rounding errors for gradients.
+        largest = float(state["exp_avg"].abs().max())
+        assert torch.allclose(halves[key]["exp_avg"], state["exp_avg"], rtol=0, atol=1e-3 * largest + 1e-6), key
+    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_run_with_a_message_and_the_same_command_goes_on_bit_for_bit(run_processes, tmp_path):
+    # What a checkpoint must hold: masks drawn by each process, an average, a count of validations.
+    options = {"ema_decay": 0.9, "accumulation_steps": 2, "patience": 9}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = run_processes("mae_pretrain", whole, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    dying = [{"_target_": "ending.EndProcess", "iteration": 8, "process": 1}]
+    done = run_processes("mae_pretrain", killed, **options, train__postprocessing__transforms=dying)
+    assert done.returncode != 0
+    assert "error: the 2 processes of a run must go on together, got one that was ended" in done.stderr
+    assert f"the same command goes on from {killed / 'checkpoint.pt'}" in done.stderr
+
+    done = run_processes("mae_pretrain", killed, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("resume from epoch 1") == 1
+    for key, value in load(whole)["model"].items():
+        assert torch.equal(value, load(killed)["model"][key]), key
+    for name in ("loss", "val_loss"):
+        assert numbers(whole, name) == numbers(killed, name)
+    one, other = load(whole, "checkpoint.pt")["random"]
+    assert not torch.equal(one["cpu"], other["cpu"])
+
+
+@pytest.mark.slow
+def test_the_overlay_without_torchrun_says_what_to_write(run_bundle, tissue_folder, tmp_path):
+    options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder, "output_dir": tmp_path / "run"}
+    done = run_bundle("mae_pretrain", MULTI_GPU, ckpt_dir=tmp_path / "run", **options)
+    assert done.returncode == 2
+    assert "must be started as several processes, got one; write torchrun --nproc_per_node=N" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_fewer_validation_crops_than_processes_are_refused(run_processes, tmp_path):
+    done = run_processes("em_segmentation", tmp_path / "run", val_crops=1)
+    assert done.returncode != 0
+    assert "error: the number of validation crops (one a process) must be a number of at least 2, got 1" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,137 @@
+"""Accumulated gradients, averaged weights, early stopping, layer decay and a frozen encoder, as a config sets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sectome.training import read_history
+from tiny_networks import TINY
+
+SHORT = {"epochs": 3, "epoch_length": 2, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
+ALL = {"accumulation_steps": 2, "batch_size": 1, "ema_decay": 0.9, "patience": 9}
+
+
+@pytest.fixture
+def train(run_bundle, tissue_folder, monkeypatch):
+    """Train a bundle into a folder; return how that ended."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+    def run(bundle, folder, **overrides):
+        options = {**SHORT, **TINY[bundle], "dataset_dir": tissue_folder, "output_dir": folder, "ckpt_dir": folder}
+        return run_bundle(bundle, "train", **{**options, **overrides})
+
+    return run
+
+
+def load(folder, name="model.pt"):
+    return torch.load(folder / name, weights_only=True)
+
+
+def numbers(folder, name):
+    return [row[3] for row in read_history(folder / "history.csv") if row[2] == name]
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_train_as_the_batch_that_they_make(train, tmp_path):
+    fixed = {"network_def___target_": "fixed_mask.FixedMaskAutoencoder"}
+    for name, options in {"parts": {"accumulation_steps": 2, "batch_size": 1}, "whole": {}}.items():
+        done = train("mae_pretrain", tmp_path / name, **fixed, **options)
+        assert done.returncode == 0, done.stderr[-3000:]
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    assert numbers(parts, "loss") == pytest.approx(numbers(whole, "loss"), rel=1e-5)
+    assert numbers(parts, "learning_rate rest") == numbers(whole, "learning_rate rest")
+    for key, value in load(whole)["model"].items():
+        assert torch.allclose(load(parts)["model"][key], value, atol=1e-3), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_a_killed_run_goes_on_bit_for_bit_with_all_options_on(train, tmp_path, bundle):
+    options = {**ALL, **({"layer_decay": 0.5} if bundle == "em_segmentation" else {})}
+    whole = tmp_path / "whole"
+    done = train(bundle, whole, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    # Before the first checkpoint, in the middle of an epoch, and after the last batch of one. An epoch has 4 batches.
+    killed = tmp_path / "killed"
+    for iteration, after in ((2, 0), (7, 4), (4, 4)):
+        dying = [{"_target_": "ending.EndProcess", "iteration": iteration}]
+        done = train(bundle, killed, **options, train__postprocessing__transforms=dying)
+        assert done.returncode == -9
+        assert (killed / "checkpoint.pt").is_file() == bool(after)
+        assert not after or load(killed, "checkpoint.pt")["trainer"]["iteration"] == after
+    done = train(bundle, killed, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "resume from epoch 1" in done.stdout
+    for key, value in load(whole)["model"].items():
+        assert torch.equal(value, load(killed)["model"][key]), key
+    for name in ("loss", "val_loss"):
+        assert numbers(whole, name) == numbers(killed, name)
+
+    # Averaged weights are kept beside those that are trained, and are the model.
+    checkpoint = load(whole, "checkpoint.pt")
+    assert checkpoint["average"]["n_averaged"] == 6
+    best = checkpoint["early_stopping"]["best_epoch"] == 3
+    for key, value in load(whole)["model"].items():
+        assert not best or torch.equal(value, checkpoint["average"][f"module.{key}"]), key
+    assert not all(torch.equal(value, checkpoint["model"][key]) for key, value in load(whole)["model"].items())
+    if bundle == "em_segmentation":
+        names = {row[2].removeprefix("learning_rate ") for row in read_history(whole / "history.csv")}
+        assert {"encoder patch_embedding", "encoder block 0", "encoder block 1", "encoder norm", "rest"} <= names
+
+
+@pytest.mark.slow
+def test_a_run_that_gets_no_better_ends_early_with_the_best_weights(train, tmp_path):
+    # No step changes the weights, so that the first validation stays the best.
+    options = {"lr": 0.0, "epochs": 9, "patience": 2}
+    done = train("em_segmentation", tmp_path, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "stop after epoch 3: no val_loss below" in done.stdout
+    assert load(tmp_path, "checkpoint.pt")["early_stopping"]["best_epoch"] == 1
+    again = train("em_segmentation", tmp_path, **options)
+    assert again.returncode == 2
+    assert "error: the run ended early, its best epoch was 1" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_factor_of_0_freezes_the_encoder(train, tmp_path):
+    done = train("em_segmentation", tmp_path, encoder_lr_factor=0, epochs=1)
+    assert done.returncode == 0, done.stderr[-3000:]
+    checkpoint = load(tmp_path, "checkpoint.pt")
+    trained = [name for name in checkpoint["model"] if not name.startswith("encoder.")]
+    assert len(checkpoint["optimizer"]["state"]) == len(trained)
+    assert numbers(tmp_path, "learning_rate encoder") == []
+
+
+BAD = {
+    "no image": ({"train_data": [{"label": "cube.tif"}]}, "an entry of data must have an image"),
+    "misspelt": ({"train_data": [{"image": "cube.tif", "section": [0, 4]}]}, "an entry of data must have an image and"),
+    "no labels": ({"val_data": [{"image": "CUBE"}]}, "must have labels here, got none"),
+    "steps": ({"accumulation_steps": 1.5}, "accumulation_steps must be a whole number from 1 on, got 1.5"),
+    "average": ({"ema_decay": 1}, "ema_decay must be a number from 0 to less than 1, got 1"),
+    "patience": ({"patience": -1}, "patience must be a whole number from 0 on, got -1"),
+    "decay": ({"layer_decay": 1.5}, "layer_decay must be greater than 0 and at most 1, got 1.5"),
+    "depth": ({"pretrained": "MODEL", "depth": 3}, "must hold an encoder of depth 3, got depth 2"),
+    "width": ({"pretrained": "MODEL", "hidden_size": 96}, "must have shape (96, 1024), got (48, 1024)"),
+    "patch": ({"pretrained": "MODEL", "patch_size": [2, 16, 16]}, "of patch size (2, 16, 16), got (4, 16, 16)"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_meant_is_one_sentence_and_leaves_nothing(train, tissue_folder, tmp_path, mae_scripts, name):
+    overrides, sentence = BAD[name]
+    model = mae_scripts.MaskedAutoencoder(**TINY["mae_pretrain"])
+    torch.save({"model": model.state_dict()}, tmp_path / "model.pt")
+    paths = {"MODEL": str(tmp_path / "model.pt"), "CUBE": str(tissue_folder / "train/images/cube.tif")}
+    written = json.dumps(overrides)
+    for word, path in paths.items():
+        written = written.replace(word, path)
+    done = train("em_segmentation", tmp_path / "run", **json.loads(written))
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,75 @@
+"""Early stopping: after so many validations without a better one, with the best weights kept, also over a resume."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+
+from sectome.checks import InputError
+from sectome.crops import SampleNumbers
+from sectome.training import EarlyStopping, TrainingCheckpoint
+
+LOSSES = (5.0, 3.0, 4.0, math.nan, 2.5, 2.0, 2.0, 2.1, 1.0)
+
+
+def train(folder, patience, epochs=9):
+    """Validate with `LOSSES`, one an epoch, while the weight is the number of the epoch; return epochs and model."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.key_metric_name = "val_loss"
+    trainer = Engine(lambda engine, batch: torch.nn.init.constant_(network.weight, engine.state.epoch))
+    trainer.state.max_epochs, trainer.state.epoch_length = epochs, 1
+
+    def validate(engine):
+        evaluator.add_event_handler(
+            Events.EPOCH_COMPLETED(once=1),
+            lambda: evaluator.state.metrics.update(val_loss=LOSSES[trainer.state.epoch - 1]),
+        )
+        evaluator.run([0])
+
+    stopping = EarlyStopping(evaluator, patience)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
+    stopping.attach(trainer)
+    checkpoint = TrainingCheckpoint(
+        folder, folder, {"model": network}, SampleNumbers(1), 1, {}, early_stopping=stopping
+    )
+    checkpoint.attach(trainer)
+    trainer.run([0])
+    model = torch.load(folder / "model.pt", weights_only=True)["model"]["weight"].item()
+    return trainer.state.epoch, model
+
+
+def test_a_run_ends_after_so_many_validations_without_a_better_one_and_keeps_the_best_weights(tmp_path, capsys):
+    assert train(tmp_path, 2) == (4, 2)
+    assert "stop after epoch 4: no val_loss below 3.0000 of epoch 2 in 2 validations" in capsys.readouterr().out
+    assert train(tmp_path / "longer", 3) == (9, 9)
+
+
+def test_no_patience_trains_to_the_last_epoch_and_keeps_its_weights(tmp_path):
+    assert train(tmp_path, 0, epochs=8) == (8, 8)
+
+
+def test_a_resume_goes_on_counting(tmp_path):
+    assert train(tmp_path, 2, epochs=3) == (3, 2)
+    assert train(tmp_path, 2) == (4, 2)
+
+
+def test_a_run_that_ended_early_goes_on_with_more_patience_only(tmp_path):
+    train(tmp_path, 2)
+    with pytest.raises(InputError, match="its best epoch was 2; to go on it must wait for more than 2 validations"):
+        train(tmp_path, 2)
+    assert train(tmp_path, 3) == (9, 9)
+
+
+def test_patience_may_be_given_up(tmp_path):
+    train(tmp_path, 2)
+    assert train(tmp_path, 0, epochs=6) == (6, 6)
+
+
+@pytest.mark.parametrize("patience", [-1, 1.5, True])
+def test_a_patience_that_is_no_count_is_refused(patience):
+    with pytest.raises(InputError, match="patience must be a whole number from 0 on, got"):
+        EarlyStopping(Engine(lambda engine, batch: None), patience)

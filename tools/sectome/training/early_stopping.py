@@ -1,0 +1,77 @@
+"""The end of a run that no longer gets better, and which of its weights are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+
+from sectome.checks import InputError
+from sectome.training.whole_number import check_whole_number
+
+
+class EarlyStopping:
+    """End training after so many validations without a lower key metric; `model.pt` is then that of the lowest one.
+
+    Args:
+        evaluator: MONAI's, with a key metric of which less is better.
+        patience: validations to wait for a better one; 0 trains to the last epoch and keeps the last weights.
+
+    Raises:
+        InputError: if the patience is no whole number from 0 on.
+    """
+
+    def __init__(self, evaluator: Engine, patience: int = 0) -> None:
+        self.evaluator = evaluator
+        self.patience = check_whole_number(patience, 0, "patience")
+        self.best = math.inf
+        self.best_epoch = self.waited = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Judge each validation; must stand before the checkpoint in the list of handlers."""
+        if self.patience:
+            self.evaluator.add_event_handler(Events.COMPLETED, self.judge, engine)
+
+    def judge(self, evaluator: Engine, engine: Engine) -> None:
+        """Compare with the best so far, and end the training if that is too long ago."""
+        name = evaluator.state.key_metric_name
+        value = float(evaluator.state.metrics[name])
+        if value < self.best:
+            self.best, self.best_epoch, self.waited = value, engine.state.epoch, 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            if idist.get_rank() == 0:
+                print(
+                    f"stop after epoch {engine.state.epoch}: no {name} below {self.best:.4f} of epoch "
+                    f"{self.best_epoch} in {self.waited} validations",
+                    flush=True,
+                )
+            engine.terminate()
+
+    def keeps(self, epoch: int) -> bool:
+        """Tell whether the weights after an epoch are the ones to keep, until a later epoch's are."""
+        return not self.patience or self.best_epoch in (0, epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resume needs to go on counting."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on counting.
+
+        Raises:
+            InputError: if the run that goes on was ended, and the patience is no greater now.
+        """
+        if not self.patience:
+            return
+        if state["waited"] >= self.patience:
+            raise InputError(
+                f"the run ended early, its best epoch was {state['best_epoch']}; to go on it must wait for more than "
+                f"{state['waited']} validations, got --patience {self.patience}; give more, another --output_dir, or "
+                "start anew with --resume false"
+            )
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]

@@ -1,0 +1,58 @@
+"""What surrounds each step of the optimizer: bounded gradients before it, learning rate and averaged weights after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from sectome.checks import check_at_least
+from sectome.training.weight_average import WeightAverage
+
+
+class OptimizerSteps:
+    """Clip, schedule and average by hooks of the optimizer.
+
+    Events of the engine do not serve: with accumulated gradients only some of its iterations take a step.
+
+    Args:
+        optimizer: whose steps are meant.
+        schedule: of the learning rate, in steps.
+        average: of the weights; None averages nothing.
+        max_norm: the greatest norm of all gradients together; 0 does not clip.
+
+    Raises:
+        InputError: if the norm is negative.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        average: WeightAverage | None = None,
+        max_norm: float = 0.0,
+    ) -> None:
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.average = average
+        self.max_norm = check_at_least(max_norm, 0, "clip_norm")
+
+    def attach(self, engine: Engine) -> None:
+        """Register the hooks."""
+        if self.max_norm:
+            self.optimizer.register_step_pre_hook(self.clip)
+        self.optimizer.register_step_post_hook(self.advance)
+
+    def clip(self, optimizer: Optimizer, *_: Any) -> None:
+        """Scale the gradients in place."""
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, self.max_norm)
+
+    def advance(self, *_: Any) -> None:
+        """Go on with the learning rate and the average."""
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update()

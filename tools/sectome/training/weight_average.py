@@ -1,0 +1,54 @@
+"""An exponential moving average of the weights, which is validated and kept in the place of the last weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sectome.checks import InputError
+
+
+class WeightAverage:
+    """Keep averaged weights beside those that are trained.
+
+    Attributes:
+        network: what to validate and to keep: the averaged network, or the trained one if nothing is averaged.
+
+    Args:
+        trained: the network that is trained.
+        decay: weight of the average so far against the newest weights, in each step; 0 averages nothing. The first
+            steps count more, `(1 + n) / (10 + n)` at step n if that is less: a short run's average would else be
+            that of its random start.
+
+    Raises:
+        InputError: if the decay does not lie in [0, 1).
+    """
+
+    def __init__(self, trained: nn.Module, decay: float = 0.0) -> None:
+        if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 <= decay < 1:
+            raise InputError(f"ema_decay must be a number from 0 to less than 1, got {decay!r}")
+        self.decay = decay
+        self.trained = trained
+        self.average = AveragedModel(trained, multi_avg_fn=self._blend) if decay else None
+        self.network: nn.Module = self.average.module if self.average else trained
+
+    def update(self) -> None:
+        """Take the newest weights in; after each step of the optimizer."""
+        if self.average is not None:
+            self.average.update_parameters(self.trained)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average and its number of steps, nothing if nothing is averaged."""
+        return self.average.state_dict() if self.average else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        if self.average is not None:
+            self.average.load_state_dict(state)
+
+    def _blend(self, averaged: list[Tensor], newest: list[Tensor], steps: Tensor | int) -> None:
+        decay = min(self.decay, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(decay)(averaged, newest, steps)
