@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -238,6 +240,55 @@ def test_segmentations_of_another_shape_are_refused(run, labels, tmp_path):
     code, _, err = run("evaluate", tmp_path / "a.tif", tmp_path / "b.tif")
     assert code == 2
     assert "(6, 12, 14), got (5, 12, 14)" in err
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_misspelt_flag_is_refused_before_the_command_runs(run, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    *_, flag = inspect.signature(COMMANDS[command]).parameters
+    monkeypatch.setitem(COMMANDS, command, wraps(COMMANDS[command])(lambda *words, **flags: ran.append(flags)))
+    code, _, err = run(command, "a", "b", f"--{flag}x", "1")
+    assert (code, ran) == (2, [])
+    assert err == f"error: sectome {command} has no flag '--{flag}x', did you mean '--{flag}'?\n"
+    code, _, err = run(command, "a", "b", "--zzzzzzzz=1")
+    assert (code, ran) == (2, [])
+    assert f"sectome {command} has no flag '--zzzzzzzz', expected one of --" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_misspelt_flag_of_a_segmentation_writes_nothing(run, predicted_folder):
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "b.tif", "--treshold", 0.5)
+    assert code == 2
+    assert err == "error: sectome segment has no flag '--treshold', did you mean '--threshold'?\n"
+    assert not (predicted_folder / "b.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["segmnt", "a", "b"], "unknown command 'segmnt', did you mean 'segment'?"),
+        (["xyzzy"], "unknown command 'xyzzy', expected one of info, convert"),
+        (["info", "a.tif", "1,1,1", "c.tif"], "sectome info takes no further argument, got 'c.tif'"),
+        (["info", "a.tif", "--voxel-size-nm", "1,1,1", "c.tif"], "takes no further argument, got 'c.tif'"),
+        (["evaluate", "a", "b", "--nobackgrund"], "has no flag '--nobackgrund', did you mean '--background'?"),
+        (["segment", "a", "b", "-m", "mean"], "sectome segment has no flag '-m', did you mean '--m"),
+    ],
+)
+def test_what_no_command_takes_is_one_sentence(run, arguments, sentence):
+    code, _, err = run(*arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert sentence in err
+
+
+@pytest.mark.parametrize(
+    "flags", [["--background"], ["--nobackground"], ["-b"], ["--run-length=False", "--background=True"], ["True"], []]
+)
+def test_flags_are_taken_in_every_way_that_fire_takes_them(run, labels, tmp_path, flags):
+    write_volume(tmp_path / "a.tif", labels, voxel_size_nm=(30, 6, 6))
+    code, out, err = run("evaluate", tmp_path / "a.tif", tmp_path / "a.tif", *flags)
+    assert code == 0, err
+    assert ("average_precision_75_mitoem" in json.loads(out)) == (flags not in ([], ["--nobackground"]))
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

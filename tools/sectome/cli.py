@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
-from sectome.commands import evaluate, mitochondria, segment
+from sectome.commands import check_flags, evaluate, mitochondria, segment, study
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -152,7 +152,10 @@ def demo(output: str = "demo", bundles: str = "bundles") -> None:
     run_demo(Path(output), Path(bundles))
 
 
-COMMANDS = {
+INTERRUPTED = 130
+"""What a program that Ctrl-C ended returns, by the habit of shells."""
+
+COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "convert": convert,
     "phantom": phantom,
@@ -162,6 +165,7 @@ COMMANDS = {
     "fetch": fetch,
     "report": report,
     "gallery": gallery,
+    "study": study,
     "demo": demo,
 }
 
@@ -173,10 +177,14 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
     try:
+        check_flags(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="sectome")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODE) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,6 +13,15 @@ from pathlib import Path
 from sectome.checks import InputError
 from sectome.phantom import make_phantom
 from sectome.report import write_report
+from sectome.study.bundle_command import (
+    PRETRAIN,
+    PYTHON,
+    SEGMENT,
+    bundle_command,
+    bundle_environment,
+    find_bundles,
+    shown,
+)
 from sectome.training.progress import readable_seconds
 from sectome.types import Shape3
 from sectome.volumes import write_volume
@@ -45,10 +53,8 @@ def run_demo(output: Path, bundles: Path) -> None:
     Raises:
         InputError: if the bundles are not there, or one of their commands fails.
     """
-    output, bundles = output.resolve(), bundles.resolve()
-    pretrain, segmentation = bundles / "mae_pretrain", bundles / "em_segmentation"
-    if not (pretrain.is_dir() and segmentation.is_dir()):
-        raise InputError(f"the bundles mae_pretrain and em_segmentation were expected in {bundles}, got none")
+    output, roots = output.resolve(), find_bundles(bundles)
+    pretrain, segmentation = roots[PRETRAIN], roots[SEGMENT]
     started = time.monotonic()
     data = output / "data"
     runs = {name: output / "runs" / name for name in ("mae", "pretrained", "scratch")}
@@ -92,17 +98,11 @@ def _write_phantom(folder: Path, shape: Shape3, seed: int) -> None:
 def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> None:
     """Run a bundle's config from its root, and print the command."""
     configs = [f"configs/{name}.json" for name in (["train", "evaluate"] if config == "evaluate" else [config])]
-    configs.append("configs/datasets/phantom.json")
-    files = str(configs).replace(" ", "")
     folders = ["--dataset_dir", str(data), "--output_dir", str(run)]
     folders += ["--checkpoint", str(run / "model.pt")] if config == "inference" else ["--ckpt_dir", str(run)]
-    command = ["-m", "monai.bundle", "run", "--config_file", files, *folders, *options]
-    # Lists of configs hold single quotes: double ones around them read as MONAI's own documentation writes them.
-    shown = " ".join(f'"{part}"' if "'" in part else shlex.quote(part) for part in command)
-    print(f"\n$ cd {root}\n$ python {shown}", flush=True)
-    # What MONAI says of its own configs is not what a user of the demo needs to read.
-    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    if subprocess.run([sys.executable, *command], cwd=root, env=quiet, check=False).returncode:
+    command = bundle_command([*configs, "configs/datasets/phantom.json"], [*folders, *options])
+    print(f"\n$ cd {root}\n$ {shown(command)}", flush=True)
+    if subprocess.run([*PYTHON, *command], cwd=root, env=bundle_environment(), check=False).returncode:
         raise InputError(f"the command above was expected to succeed, it failed; its output is above ({run})")
 
 

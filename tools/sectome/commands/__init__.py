@@ -1,7 +1,9 @@
 """Commands of `sectome` that are more than a call. Each imports what it needs when it runs, so help is quick."""
 
+from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
 from sectome.commands.mitochondria import mitochondria
 from sectome.commands.segment import segment
+from sectome.commands.study import study
 
-__all__ = ["evaluate", "mitochondria", "segment"]
+__all__ = ["check_flags", "evaluate", "mitochondria", "segment", "study"]

@@ -1,0 +1,204 @@
+"""A study's runs by made-up commands: what is run once, what is refused, and what goes on after a failure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tiny_networks import BUNDLES
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls.txt").read_text().split()
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_run_has_its_log_its_commands_and_its_row(declare, run_stubbed, tmp_path):
+    code, out, err = run_stubbed(declare())
+    assert code == 0, err
+    folder = tmp_path / "out"
+    assert "6 runs, 0 done already, 2 at once" in out
+    assert calls(folder / "pretrained/seed_1") == ["train", "evaluate"]
+    assert calls(folder / "pretrainings/mae/seed_1") == ["train", "evaluate"]
+    script = (folder / "pretrained/seed_1/commands.sh").read_text()
+    pretrained = f"--pretrained {folder}/pretrainings/mae/seed_1/model.pt"
+    assert f'cd "{BUNDLES / "em_segmentation"}"' in script
+    assert (
+        "python -m monai.bundle run --config_file \"['configs/train.json','configs/datasets/phantom.json']\"" in script
+    )
+    assert script.count(pretrained) == 1
+    assert script.count("--epochs 3 --batch_size 2 --encoder_lr_factor 0.2 --seed 1") == 2
+    assert (folder / "pretrained/seed_1/log.txt").read_text().count("$ python -m monai.bundle run") == 2
+    table = rows(folder / "results.csv")
+    assert [(row["arm"], row["seed"]) for row in table] == [(a, s) for a in ("scratch", "pretrained") for s in "01"]
+    assert (folder / "small.png").read_bytes().startswith(b"\x89PNG")
+    assert "-0.4000" in out
+
+
+def test_a_finished_study_is_only_read_again(declare, run_stubbed, tmp_path):
+    run_stubbed(declare())
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.*")}
+    code, out, _ = run_stubbed(declare())
+    assert code == 0
+    assert "6 done already" in out
+    assert calls(tmp_path / "out/pretrained/seed_1") == ["train", "evaluate"]
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*.*")} == before
+
+
+def test_only_some_arms_are_run_with_the_pretraining_that_they_need(declare, run_stubbed, tmp_path):
+    code, _, _ = run_stubbed(declare(), "--only", "scratch")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {"scratch"}
+    assert {row["arm"] for row in rows(tmp_path / "out/results.csv")} == {"scratch"}
+    code, out, _ = run_stubbed(declare(), "--only", "pretrained,scratch")
+    assert code == 0
+    assert "6 runs, 2 done already" in out
+
+
+def test_a_changed_declaration_of_a_finished_run_is_refused_with_what_differs(declare, run_stubbed, tmp_path):
+    run_stubbed(declare(), "--only", "scratch")
+    changed = declare(fine_tuning={"overlays": ["configs/datasets/phantom.json"], "overrides": {"epochs": 4}})
+    code, _, err = run_stubbed(changed, "--only", "scratch")
+    assert code == 2
+    assert "overrides epochs 3, got 4; overrides batch_size 2, got None" in err
+    assert "--redo scratch" in err
+    assert calls(tmp_path / "out/scratch/seed_0") == ["train", "evaluate"]
+    code, _, err = run_stubbed(changed, "--only", "scratch", "--redo", "scratch")
+    assert code == 0, err
+    assert calls(tmp_path / "out/scratch/seed_0") == ["train", "evaluate"]
+    assert {row["steps"] for row in rows(tmp_path / "out/results.csv")} == {"400"}
+
+
+def test_a_run_of_other_settings_is_in_no_table(declare, run_stubbed, tmp_path):
+    run_stubbed(declare(), "--only", "scratch")
+    changed = declare(fine_tuning={"overlays": ["configs/datasets/phantom.json"], "overrides": {"epochs": 4}})
+    code, _, err = run_stubbed(changed, "--only", "pretrained")
+    assert code == 0, err
+    assert {row["arm"] for row in rows(tmp_path / "out/results.csv")} == {"pretrained"}
+
+
+def test_a_pretraining_is_redone_with_all_that_starts_from_it_and_nothing_else(declare, run_stubbed, tmp_path):
+    run_stubbed(declare())
+    changed = declare(pretrainings={"mae": {"overrides": {"mask_ratio": 0.9}}})
+    code, _, err = run_stubbed(changed)
+    assert code == 2
+    assert "overrides mask_ratio 0.5, got 0.9" in err
+    (tmp_path / "out/scratch/seed_0/calls.txt").write_text("as it was")
+    code, out, err = run_stubbed(changed, "--redo", "pretrainings/mae")
+    assert code == 0, err
+    assert "6 runs, 2 done already" in out
+    assert (tmp_path / "out/scratch/seed_0/calls.txt").read_text() == "as it was"
+
+
+def test_a_failed_run_is_listed_with_its_last_words_and_the_others_go_on(declare, run_stubbed, tmp_path):
+    bad = declare(pretrainings={"mae": {"overrides": {"lr": 13}}})
+    code, out, _ = run_stubbed(bad)
+    assert code == 1
+    for seed in range(2):
+        assert f"failed: pretrainings/mae/seed_{seed}: error: a learning rate of 13 brings bad luck" in out
+        assert f"failed: pretrained/seed_{seed}: pretrainings/mae/seed_{seed} failed, which it starts from" in out
+    assert [row["arm"] for row in rows(tmp_path / "out/results.csv")] == ["scratch"] * 2
+    # What has left nothing behind may be declared anew.
+    code, _, err = run_stubbed(declare())
+    assert code == 0, err
+    assert len(rows(tmp_path / "out/results.csv")) == 4
+
+
+def test_a_dry_run_prints_commands_and_what_is_done_and_writes_nothing(declare, run_stubbed, tmp_path):
+    code, out, _ = run_stubbed(declare(), "--dry_run")
+    assert code == 0
+    assert out.count("\npython -m monai.bundle run") == 12
+    assert "# pretrained/seed_0: to do" in out
+    assert not (tmp_path / "out").exists()
+    run_stubbed(declare(), "--only", "scratch")
+    _, out, _ = run_stubbed(declare(), "--dry_run")
+    assert "# scratch/seed_0: done" in out
+
+
+def test_a_pretraining_alone_can_be_an_arm_and_one_can_serve_all_seeds(declare, run_stubbed, tmp_path):
+    path = declare(
+        pretrainings={"mae": {"seed": 5, "vary": {"mask_ratio": [0.5, 0.9]}}},
+        arms={"scratch": {}, "reconstruction": {"pretraining": "mae", "fine_tune": False}},
+    )
+    code, _, err = run_stubbed(path)
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "out/pretrainings/mae_0.5").iterdir()} == {"seed_5"}
+    table = rows(tmp_path / "out/results.csv")
+    assert [(row["arm"], row["value"], row["seed"]) for row in table] == [
+        *(("scratch", "", seed) for seed in "01"),
+        ("reconstruction_0.5", "0.5", "0"),
+        ("reconstruction_0.9", "0.9", "0"),
+    ]
+    assert float(table[-1]["masked_loss"]) == pytest.approx(0.3 + 0.05 + 0.09)
+    assert table[-1]["steps"] == ""
+
+
+def test_overrides_and_the_data_folder_of_the_command_line_reach_every_run(declare, run_stubbed, tmp_path):
+    options = ("--overrides", "{epochs: 1, fine_tuning: {feature_size: 4}}", "--dataset_dir", tmp_path / "my data")
+    code, _, err = run_stubbed(declare(), *options)
+    assert code == 0, err
+    for run, width in {"scratch": 1, "pretrainings/mae": 0}.items():
+        script = (tmp_path / "out" / run / "seed_0/commands.sh").read_text()
+        assert script.count("--epochs 1 ") == 2
+        assert script.count(f"--dataset_dir '{tmp_path}/my data'") == 2
+        assert script.count("--feature_size 4") == 2 * width
+    code, _, err = run_stubbed(declare(), "--overrides", "epochs=1")
+    assert code == 2
+    assert "overrides must be written as" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "sentence"),
+    [
+        ({"sedes": []}, (), "did you mean 'seeds'?"),
+        ({}, ("--only", "scrach"), "the study has no arm 'scrach', did you mean 'scratch'?"),
+        ({}, ("--redo", "mae"), "the study has no arm 'mae', expected one of"),
+        ({}, ("--jobs", 0), "jobs must be a number of at least 1, got 0"),
+        ({}, ("--bundles", "nowhere"), "the bundles mae_pretrain and em_segmentation were expected in"),
+        ({"arms": {"scratch": {"overrides": {"epoch": 3}}}, "pretrainings": {}}, (), "did you mean 'epochs'?"),
+        ({"arms": {"scratch": {"overrides": {"seed#x": 3}}}, "pretrainings": {}}, (), "no place for the override"),
+        (
+            {"arms": {"scratch": {"overlays": ["configs/networks/none.json"]}}, "pretrainings": {}},
+            (),
+            "scratch/seed_0: an overlay was expected at",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(declare, run_stubbed, tmp_path, changes, options, sentence):
+    code, _, err = run_stubbed(declare(**changes), *options)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert sentence in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_study_or_of_other_things_is_refused(declare, run_stubbed, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    code, _, err = run_stubbed(declare(), to="mine")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "with other files" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    run_stubbed(declare(), "--only", "scratch")
+    code, _, err = run_stubbed(declare(name="other"))
+    assert code == 2
+    assert "must be empty or hold the study 'other', got" in err
+    assert "with the study 'small'" in err
+    code, _, err = run_stubbed(declare(), to="mine/thesis.txt")
+    assert code == 2
+    assert "must be a folder" in err
+
+
+def test_a_state_of_a_run_is_a_file_that_says_what_was_declared_and_is_finished(declare, run_stubbed, tmp_path):
+    run_stubbed(declare(), "--only", "pretrained")
+    state = json.loads((tmp_path / "out/pretrained/seed_1/state.json").read_text())
+    assert set(state["finished"]) == {"train", "evaluate"}
+    assert state["declared"]["seed"] == 1
+    assert state["declared"]["pretraining"]["overrides"] == {"epochs": 2, "mask_ratio": 0.5}

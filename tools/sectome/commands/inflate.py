@@ -1,0 +1,28 @@
+"""`sectome inflate`: a 2D vision transformer's weights as a 3D encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sectome.checks import check_whole_triple
+
+
+def inflate(weights: str, output: str, num_heads: int, patch_size: Sequence[int] = (4, 16, 16)) -> None:
+    """Make a 3D encoder from a 2D vision transformer (timm, DINO, MAE), for --pretrained of em_segmentation.
+
+    The fine-tuning's hidden_size, depth, num_heads and patch_size must be the ones that are printed.
+
+    Args:
+        weights: a .pth or .pt file of plain tensors under timm's names.
+        output: the checkpoint to write.
+        num_heads: attention heads of the transformer: 3, 6 and 12 for ViT-Ti, ViT-S and ViT-B.
+        patch_size: voxels z,y,x of a 3D patch.
+    """
+    from sectome.inflate import inflate as inflate_weights
+
+    pz, py, px = check_whole_triple(patch_size, "patch_size")
+    encoder = inflate_weights(str(weights), str(output), (pz, py, px), num_heads)
+    print(
+        f"wrote {output}; use it with --pretrained {output} --hidden_size {encoder.hidden_size} "
+        f"--depth {encoder.depth} --num_heads {num_heads} --patch_size '[{pz},{py},{px}]'"
+    )

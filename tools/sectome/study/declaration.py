@@ -1,0 +1,253 @@
+"""A study's JSON file, read and checked: which arms there are, and what each of them is trained with."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sectome.checks import InputError
+from sectome.did_you_mean import nearest_or_all
+from sectome.study.variants import Variant, read_variants
+
+STUDY_KEYS: Final = ("name", "asks", "seeds", "baseline", "pretraining", "fine_tuning", "pretrainings", "arms")
+RECIPE_KEYS: Final = ("overlays", "overrides")
+PRETRAINING_KEYS: Final = (*RECIPE_KEYS, "vary", "seed")
+ARM_KEYS: Final = (*RECIPE_KEYS, "vary", "pretraining", "fine_tune")
+
+BUNDLES: Final = ("pretraining", "fine_tuning")
+"""What the file calls the settings of the one and of the other bundle."""
+
+OWN: Final = ("output_dir", "ckpt_dir", "seed", "checkpoint", "resume")
+"""Overrides that the study itself gives."""
+
+PRETRAININGS: Final = "pretrainings"
+"""Folder of the pre-trainings, beside the arms' own."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a bundle is run with: overlays from its root, and overrides."""
+
+    overlays: tuple[str, ...]
+    overrides: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A pre-training; with a `seed` there is one for all seeds of the arms, else each seed has its own."""
+
+    name: str
+    family: str
+    recipe: Recipe
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm: `family` is its name in the file, `value` the varied number; without a recipe it is not fine-tuned."""
+
+    name: str
+    family: str
+    value: float | None
+    recipe: Recipe | None
+    pretraining: Pretraining | None
+
+    def pretraining_seed(self, seed: int) -> int:
+        """Return the seed of the pre-training that this seed of the arm starts from."""
+        shared = self.pretraining.seed if self.pretraining else None
+        return seed if shared is None else shared
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole declaration; `varied` says what the arms' values are, empty if nothing varies."""
+
+    name: str
+    asks: str
+    seeds: tuple[int, ...]
+    baseline: str
+    varied: str
+    arms: tuple[Arm, ...]
+
+    def baseline_of(self, arm: Arm) -> Arm | None:
+        """Return the arm that this one is compared with: of the baseline's arms the one with its value, or the only."""
+        family = [other for other in self.arms if self.baseline in (other.name, other.family)]
+        same = [other for other in family if other.value == arm.value] or (family if len(family) == 1 else [])
+        return same[0] if same and same[0] is not arm else None
+
+
+def read_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
+    """Return the study that a JSON file declares.
+
+    Args:
+        path: the file.
+        overrides: for every run, over what the file says; under "pretraining" and "fine_tuning" for one bundle only.
+
+    Raises:
+        InputError: if the file is missing, is no JSON, or declares something that is not known or does not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"a study's JSON file was expected at {path}, got none")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{path} must be JSON, got: {error}") from None
+    try:
+        return parse_study(content, overrides or {})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def parse_study(content: Any, overrides: Mapping[str, Any]) -> Study:
+    """Return the study that the content of a file declares; see `read_study`."""
+    _check_keys(content, STUDY_KEYS, "the study")
+    both = {key: value for key, value in _object(overrides, "overrides").items() if key not in BUNDLES}
+    last = {part: {**both, **_object(overrides.get(part, {}), f"overrides of {part}")} for part in BUNDLES}
+    pretrainings: dict[str, list[tuple[Pretraining, Variant]]] = {}
+    varied: set[str] = set()
+    for family, entry in _object(content.get("pretrainings", {}), "pretrainings").items():
+        _check_keys(entry, PRETRAINING_KEYS, f"the pre-training {family!r}")
+        label, variants = read_variants(entry.get("vary"), f"the pre-training {family!r}")
+        seed = _seeds([entry["seed"]], f"seed of the pre-training {family!r}")[0] if "seed" in entry else None
+        varied |= {label} - {""}
+        pretrainings[family] = [
+            (Pretraining(variant.name(_name(family)), family, recipe, seed), variant)
+            for variant, recipe in _recipes(content.get("pretraining", {}), entry, variants, last["pretraining"])
+        ]
+    arms: list[Arm] = []
+    for family, entry in _object(content.get("arms"), "arms").items():
+        _check_keys(entry, ARM_KEYS, f"the arm {family!r}")
+        label, variants = read_variants(entry.get("vary"), f"the arm {family!r}")
+        varied |= {label} - {""}
+        arms += _arms(_name(family), entry, variants, content.get("fine_tuning", {}), last["fine_tuning"], pretrainings)
+    study = Study(
+        name=_name(content.get("name")),
+        asks=str(content.get("asks", "")),
+        seeds=_seeds(content.get("seeds"), "seeds"),
+        baseline=str(content.get("baseline", "")),
+        varied=next(iter(varied), ""),
+        arms=tuple(arms),
+    )
+    _check_whole(study, varied, pretrainings)
+    return study
+
+
+def _arms(
+    family: str,
+    entry: Mapping[str, Any],
+    variants: Sequence[Variant],
+    common: Any,
+    last: Mapping[str, Any],
+    pretrainings: Mapping[str, list[tuple[Pretraining, Variant]]],
+) -> Iterator[Arm]:
+    """Yield the arms of one entry: one, or one a varied value of its own or of its pre-training."""
+    start = entry.get("pretraining")
+    if start is not None and start not in pretrainings:
+        raise InputError(
+            f"the arm {family!r} must start from a declared pre-training, got {start!r}"
+            f"{nearest_or_all(str(start), pretrainings) if pretrainings else ' and none is declared'}"
+        )
+    fine_tune = entry.get("fine_tune", True)
+    if not isinstance(fine_tune, bool) or (start is None and not fine_tune):
+        raise InputError(
+            f"the arm {family!r} must be fine-tuned or name a pre-training, got fine_tune {fine_tune!r} without one"
+        )
+    if not fine_tune and {"overlays", "overrides", "vary"} & set(entry):
+        raise InputError(f"the arm {family!r} is not fine-tuned and must have no settings of its own, got some")
+    starts = pretrainings[start] if start is not None else [(None, Variant.none())]
+    if len(starts) > 1 and len(variants) > 1:
+        raise InputError(f"the arm {family!r} or its pre-training may vary, got both")
+    recipes = list(_recipes(common, entry, variants, last))
+    for pretraining, start_variant in starts:
+        for own_variant, recipe in recipes:
+            if pretraining is not None and "pretrained" in recipe.overrides:
+                raise InputError(f"the arm {family!r} must start from a pre-training or from 'pretrained', got both")
+            variant = own_variant if own_variant.label else start_variant
+            yield Arm(variant.name(family), family, variant.value, recipe if fine_tune else None, pretraining)
+
+
+def _recipes(
+    common: Any, entry: Mapping[str, Any], variants: Sequence[Variant], last: Mapping[str, Any]
+) -> Iterator[tuple[Variant, Recipe]]:
+    """Yield the settings of each variant: what is common, the entry's own, the varied, and the command line's."""
+    _check_keys(common, RECIPE_KEYS, "what is common to all")
+    overlays = []
+    for part in (common, entry):
+        listed = part.get("overlays", [])
+        if not isinstance(listed, list) or not all(isinstance(overlay, str) for overlay in listed):
+            raise InputError(f"overlays must be a list of paths from the bundle's root, got {listed!r}")
+        overlays += listed
+    for variant in variants:
+        parts = [common.get("overrides", {}), entry.get("overrides", {}), variant.overrides, last]
+        overrides = {key: value for part in parts for key, value in _object(part, "overrides").items()}
+        if own := [key for key in overrides if key in OWN]:
+            raise InputError(f"overrides must not set what the study gives itself ({', '.join(OWN)}), got {own[0]!r}")
+        yield variant, Recipe(tuple(overlays), overrides)
+
+
+def _check_whole(study: Study, varied: set[str], pretrainings: Mapping[str, list[tuple[Pretraining, Variant]]]) -> None:
+    """Check what only shows when all is read."""
+    if not study.arms:
+        raise InputError("arms must name at least one arm, got none")
+    if len(varied) > 1:
+        raise InputError(f"a study must vary one thing, got {' and '.join(sorted(varied))}")
+    groups = (
+        ("arm", [arm.name for arm in study.arms]),
+        ("pre-training", [one.name for family in pretrainings.values() for one, _ in family]),
+    )
+    for kind, names in groups:
+        if twins := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"each {kind} must have a name of its own, got {twins[0]!r} twice")
+    used = {arm.pretraining.name for arm in study.arms if arm.pretraining}
+    for family, members in pretrainings.items():
+        if not used & {one.name for one, _ in members}:
+            raise InputError(f"a pre-training must be used by an arm, got {family!r}, which none starts from")
+    known = {arm.family for arm in study.arms} | {arm.name for arm in study.arms}
+    if study.baseline and study.baseline not in known:
+        raise InputError(
+            f"the baseline must be an arm, got {study.baseline!r}{nearest_or_all(study.baseline, sorted(known))}"
+        )
+
+
+def _check_keys(content: Any, known: Sequence[str], place: str) -> None:
+    for key in _object(content, place):
+        if key not in known:
+            raise InputError(f"{place} has no key {key!r}{nearest_or_all(key, known)}")
+
+
+def _object(content: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise InputError(f"{place} must be an object of names and values, got {content!r}")
+    return content
+
+
+def _name(name: Any) -> str:
+    """Return a name that may become a folder's."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.+=-]*", name) or name == PRETRAININGS:
+        raise InputError(
+            f"a name must be that of a folder (letters, digits, _ . + = -; not {PRETRAININGS!r}), got {name!r}"
+        )
+    return name
+
+
+def _seeds(seeds: Any, place: str) -> tuple[int, ...]:
+    whole = isinstance(seeds, list) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+    if not whole or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise InputError(f"{place} must list different whole numbers from 0 on, at least one, got {seeds!r}")
+    return tuple(seeds)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; JSON itself would keep the last of two of one name."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"each name must be given once in an object, got {name!r} twice")
+    return dict(pairs)

@@ -1,0 +1,40 @@
+"""Where runs are trained at once: each place is the environment of the runs that it takes, one after the other."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from sectome.checks import check_at_least
+
+
+def places(jobs: int | None = None) -> list[dict[str, str]]:
+    """Return the environment of each place: one GPU a run, or as many CPU threads as OMP_NUM_THREADS says, 1 without.
+
+    Args:
+        jobs: how many places; without, one a GPU, or cores over threads.
+
+    Raises:
+        InputError: if that is not a number from 1 on.
+    """
+    if jobs is not None:
+        check_at_least(jobs, 1, "jobs")
+    if gpus := visible_gpus():
+        return [{"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} for place in range(int(jobs or len(gpus)))]
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS", 1)))
+    count = int(jobs or max(1, cores() // threads))
+    # Segmentation counts its threads by the second name.
+    return [{"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)} for _ in range(count)]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs by the names that CUDA_VISIBLE_DEVICES takes."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return (named.split(",") if named else [str(number) for number in range(count)])[:count]

@@ -1,0 +1,165 @@
+"""The runs of a study: a pre-training or an arm with one seed, as the commands that a user would type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from sectome.bundle import check_keys
+from sectome.checks import InputError
+from sectome.did_you_mean import nearest_or_all
+from sectome.study.bundle_command import PRETRAIN, SEGMENT, as_options, bundle_command
+from sectome.study.declaration import PRETRAININGS, Arm, Recipe, Study
+
+TRAIN = ("configs/train.json",)
+EVALUATE = ("configs/train.json", "configs/evaluate.json")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training with its evaluation.
+
+    Attributes:
+        name: its folder, seen from the study's.
+        names: those that select it: of the arm or `pretrainings/NAME`, and of the entry in the file.
+        folder: where it writes.
+        root: of the bundle.
+        recipe: what it is run with.
+        declared: all that its result depends on, plain.
+        commands: the words after "python" of "train" and "evaluate".
+        needs: the pre-training that it starts from.
+    """
+
+    name: str
+    names: tuple[str, str]
+    folder: Path
+    root: Path
+    recipe: Recipe
+    declared: Mapping[str, Any]
+    commands: Mapping[str, Sequence[str]]
+    needs: Job | None = None
+
+
+def arm_folder(folder: Path, arm: Arm, seed: int) -> Path:
+    """Return where an arm is trained with a seed."""
+    return folder / arm.name / f"seed_{seed}"
+
+
+def pretraining_folder(folder: Path, arm: Arm, seed: int) -> Path | None:
+    """Return where the encoder is trained that an arm starts from."""
+    if arm.pretraining is None:
+        return None
+    return folder / PRETRAININGS / arm.pretraining.name / f"seed_{arm.pretraining_seed(seed)}"
+
+
+def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, Path]) -> list[Job]:
+    """Return the runs of some arms, each seed's before the next one's, so that a part of a study is a whole table.
+
+    Args:
+        study: the declaration.
+        arms: those of its arms that are wanted.
+        folder: of the study, absolute.
+        bundles: root of each bundle.
+    """
+    arms = list(arms)
+    jobs: dict[str, Job] = {}
+    for seed in study.seeds:
+        for arm in arms:
+            first = None
+            if (start := arm.pretraining) is not None:
+                own, names = (
+                    arm.pretraining_seed(seed),
+                    (f"{PRETRAININGS}/{start.name}", f"{PRETRAININGS}/{start.family}"),
+                )
+                job = _job(names, folder, bundles[PRETRAIN], start.recipe, own)
+                first = jobs.setdefault(job.name, job)
+            if arm.recipe is not None:
+                job = _job((arm.name, arm.family), folder, bundles[SEGMENT], arm.recipe, seed, first)
+                jobs[job.name] = job
+    return list(jobs.values())
+
+
+def choose_jobs(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
+    """Return the runs of some names, and those that start from them.
+
+    Raises:
+        InputError: if there is no run of a name.
+    """
+    known = list(dict.fromkeys(name for job in jobs for name in job.names))
+    _check_names(names, known)
+    return [job for job in jobs if set(names) & {*job.names, *(job.needs.names if job.needs else ())}]
+
+
+def choose_arms(study: Study, names: Sequence[str]) -> list[Arm]:
+    """Return the arms of some names, or of the entries of the file that they come from; all without names.
+
+    Raises:
+        InputError: if there is no such arm.
+    """
+    _check_names(names, list(dict.fromkeys(name for arm in study.arms for name in (arm.family, arm.name))))
+    return [arm for arm in study.arms if not names or {arm.name, arm.family} & set(names)]
+
+
+def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"the study has no arm {name!r}{nearest_or_all(name, known)}")
+
+
+def check_settings(jobs: Iterable[Job]) -> None:
+    """Raise an `InputError` for an overlay that is not there and an override that does nothing."""
+    seen: set[str] = set()
+    for job in jobs:
+        key = json.dumps([str(job.root), job.recipe.overlays, job.recipe.overrides], sort_keys=True)
+        if key in seen:
+            continue
+        seen.add(key)
+        for overlay in job.recipe.overlays:
+            if not (job.root / overlay).is_file():
+                raise InputError(f"{job.name}: an overlay was expected at {job.root / overlay}, got none")
+        parser = ConfigParser()
+        parser.read_config([str(job.root / config) for config in (*EVALUATE, *job.recipe.overlays)])
+        for name, value in job.recipe.overrides.items():
+            try:
+                parser[name] = value
+            except (IndexError, KeyError, TypeError, ValueError):
+                raise InputError(f"{job.name}: the configs have no place for the override {name!r}") from None
+        try:
+            check_keys(parser, job.root / "configs")
+        except InputError as error:
+            raise InputError(f"{job.name}: {error}") from None
+
+
+def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: int, needs: Job | None = None) -> Job:
+    name = f"{names[0]}/seed_{seed}"
+    folder = study / name
+    declared = {
+        "bundle": root.name,
+        "overlays": list(recipe.overlays),
+        "overrides": dict(recipe.overrides),
+        "seed": seed,
+        "pretraining": needs.declared if needs else None,
+    }
+    options = {**recipe.overrides, "seed": seed, "output_dir": folder, "ckpt_dir": folder}
+    start = {"pretrained": needs.folder / "model.pt"} if needs else {}
+    # An evaluation takes no other weights than the run's own.
+    own = {key: value for key, value in options.items() if key != "pretrained"}
+    return Job(
+        name=name,
+        names=names,
+        folder=folder,
+        root=root,
+        recipe=recipe,
+        # As it is read back from a file.
+        declared=json.loads(json.dumps(declared)),
+        commands={
+            "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**options, **start})),
+            "evaluate": bundle_command([*EVALUATE, *recipe.overlays], as_options(own)),
+        },
+        needs=needs,
+    )

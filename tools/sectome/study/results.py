@@ -1,0 +1,118 @@
+"""The numbers of a study: a row for each arm and seed, read from the run folders."""
+
+from __future__ import annotations
+
+import ast
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sectome.report.run_files import read_object
+from sectome.report.scores import CONTROLS
+from sectome.study.declaration import Study
+from sectome.study.plan import arm_folder, pretraining_folder
+from sectome.training.history import read_history
+from sectome.volumes.replace import replacing
+
+Row = dict[str, Any]
+
+PRETRAINING_MEASURES: Final = ("masked_loss", "masked_loss_of_mean", "pretraining_seconds")
+"""What belongs to a pre-training: one for all seeds is one number, not as many."""
+
+FRAMES: Final = (*CONTROLS, "all background", "true maps")
+"""Methods of `scores.json` that frame the others, of neurons and of mitochondria."""
+
+IDENTITY: Final = ("arm", "value", "seed")
+
+
+def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
+    """Return a row for each arm and seed whose runs are finished; what a run does not have, its row does not have.
+
+    Args:
+        study: the declaration.
+        folder: of the study.
+        done: folders of the finished runs.
+    """
+    rows = []
+    for arm in study.arms:
+        for seed in study.seeds:
+            own, first = arm_folder(folder, arm, seed), pretraining_folder(folder, arm, seed)
+            wanted = [own] if arm.recipe else [first]
+            if arm.recipe is None and arm.pretraining_seed(seed) != seed and seed != study.seeds[0]:
+                continue
+            if all(place in done for place in wanted):
+                row: Row = {"arm": arm.name, "value": arm.value, "seed": seed}
+                row |= training_numbers(own) if arm.recipe else {}
+                row |= pretraining_numbers(first)
+                row |= score_numbers(own / "scores.json") if arm.recipe else {}
+                rows.append({key: number for key, number in row.items() if number is not None})
+    return rows
+
+
+def training_numbers(folder: Path) -> Row:
+    """Return steps, seconds, parameters and the last validation loss of a run."""
+    history = read_history(folder / "history.csv")
+    losses = [value for _, _, name, value in history if name == "val_loss"]
+    return {
+        "steps": max((row[0] for row in history), default=None),
+        "training_seconds": max((row[1] for row in history), default=None),
+        "parameters": (read_object(folder / "run.json") or {}).get("parameters"),
+        "val_loss": losses[-1] if losses else None,
+    }
+
+
+def pretraining_numbers(folder: Path | None) -> Row:
+    """Return seconds and masked loss of a pre-training; without one, no seconds."""
+    if folder is None:
+        return {"pretraining_seconds": 0.0}
+    evaluation = read_object(folder / "evaluation.json") or {}
+    return {
+        "pretraining_seconds": training_numbers(folder)["training_seconds"],
+        "masked_loss": evaluation.get("masked_loss"),
+        "masked_loss_of_mean": evaluation.get("masked_loss_of_mean"),
+    }
+
+
+def score_numbers(path: Path) -> Row:
+    """Return what `scores.json` holds: the first method's numbers by their names, the others' after their method's.
+
+    The boundary average precision is the mean over all offsets ("boundary_ap") and over those of one length in voxels
+    ("boundary_ap_3"), whatever their axis; that of mitochondria is of each map ("average_precision_contour").
+    """
+    content = read_object(path) or {}
+    row: Row = {}
+    main = next((method for method in content.get("scores", {}) if method not in FRAMES), None)
+    for method, numbers in content.get("scores", {}).items():
+        found = {name: number for name, number in numbers.items() if _is_number(number)}
+        if {"voi_split", "voi_merge"} <= set(found):
+            found["voi"] = found["voi_split"] + found["voi_merge"]
+        row |= {name if method == main else f"{method}: {name}": number for name, number in found.items()}
+    row |= {f"average_precision_{name}": number for name, number in content.get("average_precision", {}).items()}
+    boundaries = content.get("boundary_average_precision", {})
+    precision = {ast.literal_eval(offset): number for offset, number in boundaries.items()}
+    lengths: dict[int, list[float]] = {}
+    for offset, number in precision.items():
+        lengths.setdefault(max(abs(step) for step in offset), []).append(number)
+    if precision:
+        row["boundary_ap"] = sum(precision.values()) / len(precision)
+    row |= {f"boundary_ap_{length}": sum(lengths[length]) / len(lengths[length]) for length in sorted(lengths)}
+    return row
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """Return the names of all numbers, those of methods beside the first, as the controls, at the end."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [*IDENTITY, *sorted((name for name in names if name not in IDENTITY), key=lambda name: ": " in name)]
+
+
+def write_rows(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as a CSV file with a heading, which appears whole or not at all; what a row lacks stays empty."""
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

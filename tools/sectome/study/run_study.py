@@ -1,0 +1,123 @@
+"""A study from its file to its tables: what is missing is run, what is done is read."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sectome.checks import InputError
+from sectome.report.figure_style import png_bytes
+from sectome.report.run_files import read_object
+from sectome.study.bundle_command import find_bundles, shown
+from sectome.study.declaration import Study, read_study
+from sectome.study.figure import panels, study_figure
+from sectome.study.places import places
+from sectome.study.plan import Job, check_settings, choose_arms, choose_jobs, plan
+from sectome.study.results import Row, columns, read_results, write_rows
+from sectome.study.schedule import run_jobs
+from sectome.study.state import check_unchanged, is_done, remove, status
+from sectome.study.summary import SUMMARY, summarise, table
+from sectome.training.run_record import write_json
+from sectome.volumes.replace import replacing
+
+STUDY: Final = "study.json"
+"""In the study's folder: which study it is."""
+
+LOCK: Final = ".lock"
+
+
+def run_study(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    bundles: str | Path = "bundles",
+    overrides: Mapping[str, Any] | None = None,
+    only: Sequence[str] = (),
+    redo: Sequence[str] = (),
+    jobs: int | None = None,
+    dry_run: bool = False,
+) -> dict[str, str]:
+    """Run what is missing of a study and write `results.csv`, `summary.csv` and a figure.
+
+    Args:
+        path: the declaration.
+        folder: of the study's runs and tables.
+        bundles: folder that holds both bundles.
+        overrides: for every run; see `read_study`.
+        only: arms, or entries of the file that several come from; all without.
+        redo: arms or `pretrainings/NAME` to run anew, with what starts from them.
+        jobs: how many runs at once; see `places`.
+        dry_run: print the commands and what is done already, and write nothing.
+
+    Returns:
+        Why each failed run did, by its name.
+
+    Raises:
+        InputError: if something that was given does not fit; nothing has been written then.
+    """
+    study = read_study(path, overrides)
+    folder = Path(folder).resolve()
+    roots = find_bundles(bundles)
+    everything = plan(study, study.arms, folder, roots)
+    again = choose_jobs(everything, redo)
+    runs = plan(study, choose_arms(study, only), folder, roots)
+    slots = places(jobs)
+    _check_folder(folder, study)
+    check_settings(runs)
+    check_unchanged([run for run in runs if run not in again])
+    if dry_run:
+        for run in runs:
+            print(f"\n# {run.name}: {'to do anew' if run in again else status(run)}\ncd {run.root}")
+            print("\n".join(shown(command) for command in run.commands.values()))
+        return {}
+
+    with _alone(folder):
+        write_json({"name": study.name, "asks": study.asks}, folder / STUDY)
+        for run in again:
+            remove(run)
+        done = sum(is_done(run) for run in runs)
+        print(f"{study.name}: {study.asks}\n{len(runs)} runs, {done} done already, {len(slots)} at once", flush=True)
+        failures = run_jobs(runs, slots, lambda: write_tables(study, folder, everything))
+        rows, summary = write_tables(study, folder, everything)
+        if (figure := study_figure(study, rows)) is not None:
+            with replacing(folder / f"{study.name}.png") as partial:
+                partial.write_bytes(png_bytes(figure))
+    print(table(summary, panels(study, rows)))
+    for name, reason in failures.items():
+        print(f"failed: {name}: {reason}", flush=True)
+    return failures
+
+
+def write_tables(study: Study, folder: Path, jobs: Sequence[Job]) -> tuple[list[Row], list[Row]]:
+    """Write and return the results and the summary of what is done."""
+    rows = read_results(study, folder, [job.folder for job in jobs if is_done(job)])
+    summary = summarise(study, rows)
+    write_rows(folder / "results.csv", columns(rows), rows)
+    write_rows(folder / "summary.csv", SUMMARY, summary)
+    return rows, summary
+
+
+def _check_folder(folder: Path, study: Study) -> None:
+    """Raise an `InputError` if a folder holds another study, or something that is none."""
+    if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        held = (read_object(folder / STUDY) or {}).get("name")
+        if held != study.name:
+            found = f"the study {held!r}" if held else "other files"
+            raise InputError(f"--to must be empty or hold the study {study.name!r}, got {folder} with {found}")
+    elif folder.exists() and not folder.is_dir():
+        raise InputError(f"--to must be a folder, got the file {folder}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that no other process runs the same study there; the system lets go of it at any end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"a study must have its folder for itself, got {folder}, where one is on") from None
+        yield

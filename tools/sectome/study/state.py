@@ -1,0 +1,97 @@
+"""What a run's folder says of how far it has come, so that a study that was stopped goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from sectome.checks import InputError
+from sectome.report.run_files import read_object
+from sectome.study.bundle_command import shown
+from sectome.study.plan import Job
+from sectome.training.run_record import write_json
+
+STATE: Final = "state.json"
+LOG: Final = "log.txt"
+COMMANDS: Final = "commands.sh"
+
+
+def finished_steps(job: Job) -> dict[str, float]:
+    """Return the seconds that each finished command of a run took."""
+    return dict((read_object(job.folder / STATE) or {}).get("finished", {}))
+
+
+def is_done(job: Job) -> bool:
+    """Tell whether all commands of a run are finished, with the settings that it has now."""
+    state = read_object(job.folder / STATE) or {}
+    return state.get("declared") == job.declared and set(job.commands) <= set(state.get("finished", {}))
+
+
+def status(job: Job) -> str:
+    """Return "done", "begun" or "to do"."""
+    if is_done(job):
+        return "done"
+    return "begun" if _has_results(job) else "to do"
+
+
+def record(job: Job, finished: Mapping[str, float]) -> None:
+    """Write what a run is and which of its commands are finished; appears whole or not at all."""
+    write_json({"declared": job.declared, "finished": dict(finished)}, job.folder / STATE)
+
+
+def write_commands(job: Job, environment: Mapping[str, str]) -> None:
+    """Write the run's commands as a script that a person can repeat."""
+    lines = ["#!/bin/sh -e", f"# {job.name}", *(f"export {name}={value}" for name, value in environment.items())]
+    lines += [f'cd "{job.root}"', *(shown(command) for command in job.commands.values())]
+    (job.folder / COMMANDS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def check_unchanged(jobs: Sequence[Job]) -> None:
+    """Raise an `InputError` if a run has results that were made with other settings; shows what differs."""
+    for job in jobs:
+        before = (read_object(job.folder / STATE) or {}).get("declared")
+        if before is not None and before != job.declared and _has_results(job):
+            raise InputError(
+                f"{job.folder} was made with {'; '.join(_differences(before, job.declared))}; "
+                f"declare it as it was, or run it anew with --redo {job.names[0]}"
+            )
+
+
+def remove(job: Job) -> None:
+    """Remove a run's folder."""
+    if job.folder.is_dir():
+        shutil.rmtree(job.folder)
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that is not empty."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def is_trained(job: Job) -> bool:
+    """Tell whether a run was stopped between its last epoch and the end of its command: it can not train on."""
+    try:
+        trainer = torch.load(job.folder / "checkpoint.pt", map_location="cpu", weights_only=True)["trainer"]
+        return bool(trainer["epoch"] >= trainer["max_epochs"])
+    except Exception:
+        # The bundle starts anew without a checkpoint, and says what is wrong with one.
+        return False
+
+
+def _has_results(job: Job) -> bool:
+    return bool(finished_steps(job)) or (job.folder / "checkpoint.pt").is_file()
+
+
+def _differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Yield where two plain values differ."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*before, *now]):
+            if before.get(key) != now.get(key):
+                yield from _differences(before.get(key), now.get(key), f"{place} {key}".strip())
+    else:
+        yield f"{place} {before!r}, got {now!r}"
