@@ -19,7 +19,7 @@ GUIDE = (Path(__file__).parents[1] / "docs/your_own_volume.md").read_text(encodi
 SHORT = {
     "train": "--epochs 1 --epoch_length 2 --val_interval 1 --val_crops 1 --batch_size 1",
     "evaluate": "--crop_size [8,32,32]",
-    "inference": "--crop_size [8,32,32] --overlap 0",
+    "inference": "--overlap 0",
 }
 """Appended to the guide's commands, where the last of two options with one name wins."""
 
@@ -34,6 +34,8 @@ def shortened(line: str, bundle: str) -> str:
     configs = [name for name in ("evaluate", "inference", "train") if f"configs/{name}.json" in line]
     size = "" if "--crop_size" in SHORT[configs[0]] else "--crop_size [8,32,32]"
     network = " ".join(f"--{name} {value}" for name, value in TINY[bundle].items())
+    if configs[0] == "inference":
+        return f"{line} {SHORT['inference']}"
     for option in ("--epochs", "--batch_size"):
         line = re.sub(rf" {option} \S+", "", line)
     return f"{line} {SHORT[configs[0]]} {size} {network}"

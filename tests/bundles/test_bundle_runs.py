@@ -116,9 +116,9 @@ def test_evaluation_of_pretraining_writes_numbers_and_pictures(run_bundle, tissu
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["reconstruct", "encode"])
 def test_inference_of_pretraining(run_bundle, tissue_folder, pretrained, tmp_path, mode):
-    options = {**TINY["mae_pretrain"], "crop_size": [8, 32, 32], "mode": mode, "output_dir": tmp_path}
     image = tissue_folder / "test/images/cube.tif"
-    done = run_bundle("mae_pretrain", "inference", image=image, checkpoint=pretrained / "model.pt", **options)
+    model = pretrained / "model.pt"
+    done = run_bundle("mae_pretrain", "inference", image=image, checkpoint=model, mode=mode, output_dir=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     if mode == "reconstruct":
         result = open_volume(tmp_path / "cube_reconstruction.tif")
@@ -153,14 +153,14 @@ def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle
     # Another format, in a folder of its own, and longer than the window along one axis only.
     raw = np.asarray(open_volume(tissue_folder / "test/images/cube.tif"))[:10, :50]
     write_volume(tmp_path / "cube.h5:raw", raw, voxel_size_nm=(30, 6, 6))
-    options = {**TINY["em_segmentation"], "crop_size": [8, 32, 32], "threshold": 0.4, "save_affinities": True}
     done = run_bundle(
         "em_segmentation",
         "inference",
         image=tmp_path / "cube.h5:raw",
         checkpoint=fine_tuned / "model.pt",
         output_dir=tmp_path / "out",
-        **options,
+        threshold=0.4,
+        save_affinities=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     labels = open_volume(tmp_path / "out/cube_raw_labels.tif")
@@ -169,6 +169,17 @@ def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle
     affinities = read_affinities(tmp_path / "out/cube_raw_affinities.zarr")
     assert affinities.affinities.shape == (12, *raw.shape)
     assert affinities.offsets[:3] == NEAREST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", [*TINY])
+def test_inference_without_the_settings_of_its_model_is_refused(run_bundle, tissue_folder, tmp_path, bundle):
+    (tmp_path / "model.pt").write_bytes(b"")
+    image = tissue_folder / "test/images/cube.tif"
+    done = run_bundle(bundle, "inference", image=image, checkpoint=tmp_path / "model.pt", output_dir=tmp_path / "out")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert f"with its settings in {tmp_path / 'model.json'}, got no such file" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 def bad_inputs(folder):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sectome.checks import InputError, check_same_shape
+from sectome.derived_volumes import EveryNthSection, MembraneLabels
 from sectome.resident import ResidentVolume
 from sectome.transforms.in_plane import mirror
 from sectome.transforms.label_volume import UNLABELLED
@@ -24,7 +25,9 @@ from sectome.volumes import Volume, open_with_default_size, require_voxel_size
 Data = Sequence[Mapping[str, Any]]
 """Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along
 z), "weight" (how often random crops come from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y,
-x), which level of a pyramid is taken)."""
+x), which level of a pyramid is taken). "membrane", a mask, takes the place of "label": see `MembraneLabels`.
+"section_step" takes one section in so many of the file's, counted from its first: see `EveryNthSection`; "sections" are
+the file's, still."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class Tissue:
     weight: float
     voxel_size_nm: VoxelSize
     intensity: FittedNormaliser
+    section_step: int = 1
 
     @property
     def name(self) -> str:
         """What tells this tissue from other: the end of its path, and its sections if not all are taken."""
         first, last = self.sections
-        part = "" if last - first == self.image.shape[0] else f", sections {first} to {last - 1}"
-        return "/".join(Path(self.image.path).parts[-3:]) + part
+        step = self.section_step
+        part = "" if last - first == self.image.shape[0] else f", sections {first * step} to {(last - 1) * step}"
+        return "/".join(Path(self.image.path).parts[-3:]) + part + (f", one in {step}" if step > 1 else "")
 
     @property
     def shape(self) -> Shape3:
@@ -221,17 +226,21 @@ def open_tissue(
 def _open_entry(
     entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool, intensity: Normaliser
 ) -> Tissue:
-    known = {"image", "label", "mask", "sections", "weight", "near_voxel_size_nm"}
+    known = {"image", "label", "mask", "membrane", "sections", "section_step", "weight", "near_voxel_size_nm"}
     if "image" not in entry or not known.issuperset(entry):
         raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
     near = entry.get("near_voxel_size_nm")
     image = _open(entry["image"], voxel_size_nm, near)
     companions: dict[str, Volume | None] = {}
-    for kind in ("label", "mask"):
+    for kind in ("label", "mask", "membrane"):
         companions[kind] = _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None
         if (companion := companions[kind]) is not None:
             check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
-    label = companions["label"]
+    label, mask, membrane = companions.values()
+    if membrane is not None:
+        if label is not None:
+            raise InputError(f"an entry of data must have a label or a membrane, got both for {entry['image']}")
+        label = MembraneLabels(membrane)
     if labelled and label is None:
         raise InputError(f"{entry['image']} must have labels here, got none")
     if label is not None and not np.issubdtype(label.dtype, np.integer):
@@ -239,13 +248,22 @@ def _open_entry(
     first, last = entry.get("sections") or (0, image.shape[0])
     if not 0 <= first < last <= image.shape[0]:
         raise InputError(f"sections must lie within 0 and {image.shape[0]}, got {[first, last]} for {entry['image']}")
+    step = entry.get("section_step", 1)
+    if not isinstance(step, int) or step < 1:
+        raise InputError(f"section_step must be a whole number from 1 on, got {step!r} for {entry['image']}")
+    if step > 1:
+        image = EveryNthSection(image, step)
+        label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
+        first, last = (-(-section // step) for section in (first, last))
+        if first == last:
+            raise InputError(f"sections must hold one in {step}, got {entry['sections']} for {entry['image']}")
+    voxel_size = require_voxel_size(image)
     weight = float(entry.get("weight", 1.0))
     if not weight > 0:
         raise InputError(f"a volume's weight must be positive, got {weight} for {entry['image']}")
-    voxel_size = require_voxel_size(image)
     with _naming(image):
         fitted = intensity.fit(image)
-    return Tissue(image, label, companions["mask"], (first, last), weight, voxel_size, fitted)
+    return Tissue(image, label, mask, (first, last), weight, voxel_size, fitted, step)
 
 
 def _open(source: Any, voxel_size_nm: Sequence[float] | None, near: Sequence[float] | None) -> Volume:

@@ -1,7 +1,10 @@
 """The network and the steps of fine-tuning and segmentation."""
 
 from scripts.affinity_loss import AffinityLoss
+from scripts.boundary_contour_loss import BoundaryContourLoss
+from scripts.mitochondria_scores import MitochondriaScores
+from scripts.residual_unet import ResidualUNet
 from scripts.segmentation_scores import SegmentationScores
 from scripts.unetr import UNETR
 
-__all__ = ["UNETR", "AffinityLoss", "SegmentationScores"]
+__all__ = ["UNETR", "AffinityLoss", "BoundaryContourLoss", "MitochondriaScores", "ResidualUNet", "SegmentationScores"]

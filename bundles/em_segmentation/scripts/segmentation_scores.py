@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
 
+from scripts.predicted_volumes import Predicted, PredictedVolumes, mean_row
 from sectome.affinities import labels_to_affinities
 from sectome.metrics import (
     LabelledAffinities,
@@ -28,28 +27,12 @@ from sectome.postprocess import (
     save_options,
     tuned_path,
 )
-from sectome.report import overlay_figure
 from sectome.tissue import Tissue
-from sectome.training import write_arrays, write_json
+from sectome.training import write_json
 from sectome.transforms import erode_borders
-from sectome.types import FloatArray, LabelArray, Offsets
-from sectome.volumes.replace import replacing
+from sectome.types import LabelArray, Offsets
 
 COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """A volume, its labels (Z, Y, X) with 0 for background and negative for unknown, and affinities (K, Z, Y, X)."""
-
-    tissue: Tissue
-    labels: LabelArray
-    affinities: FloatArray
-
-    @property
-    def truth(self) -> LabelArray:
-        """The labels as the metrics take them: they ignore 0."""
-        return np.maximum(self.labels, 0)
 
 
 def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
@@ -63,12 +46,7 @@ def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
     }
 
 
-def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each number over volumes."""
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-class SegmentationScores:
+class SegmentationScores(PredictedVolumes):
     """Segment each predicted volume, choose thresholds on validation tissue, and score test tissue.
 
     Beside mean-affinity agglomeration stand three controls: connected components of the same prediction (naive), one
@@ -100,32 +78,13 @@ class SegmentationScores:
         fragments: str = "distance",
         per_section: bool = False,
     ) -> None:
-        self.output_dir = Path(output_dir)
-        self.tissue = list(tissue)
-        self.validation = validation
-        self.test = test
         self.offsets = check_offsets(offsets)
-        self.model = model
+        super().__init__(output_dir, tissue, validation, test, model, (len(self.offsets), "one an offset"))
         self.erode_steps = erode_steps
         self.fixed = {"fragments": fragments, "per_section": per_section}
-        self.predicted: list[Predicted] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Collect after each volume, segment and score at the end."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.write)
-
-    def collect(self, engine: Engine) -> None:
-        """Keep the affinities and the truth of one volume."""
-        output = engine.state.output
-        tissue = self.tissue[len(self.predicted)]
-        labels = output["label"][0, 0].cpu().numpy()
-        self.predicted.append(Predicted(tissue, labels, output["pred"][0].float().sigmoid().cpu().numpy()))
-        print(f"predicted {tissue.name}", flush=True)
-
-    def write(self, engine: Engine) -> None:
+    def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:
         """Choose, score, write, and print the table."""
-        validation, test = self.predicted[: self.validation], self.predicted[-self.test :]
         tuned = {"mean agglomeration": self.tune(validation, "mean")}
         if len(self.offsets) > len(NEAREST):
             tuned["mutex watershed"] = self.tune(validation, "mutex")
@@ -150,30 +109,28 @@ class SegmentationScores:
             "one segment": mean_row([score(one.truth, np.ones_like(one.truth)) for one in test]),
             "true affinities": mean_row([self.score_truth(one) for one in test]),
         }
-        names = [tissue.name for tissue in self.tissue]
         mean = tuned["mean agglomeration"]
         result = {
             "options": asdict(best.options),
             "threshold": mean.best.options.threshold,
             "component_threshold": components,
-            "validation": names[: self.validation],
-            "test": names[-self.test :],
+            **self.names,
             "sweep": [trial.scores._asdict() for trial in mean.along_threshold()],
             "scores": scores,
             "boundary_average_precision": self.boundary_precision(test),
         }
         write_json(result, self.output_dir / "scores.json")
         evidence = {
-            "validation": result["validation"],
+            "validation": self.names["validation"],
             "methods": {name: one.evidence() for name, one in tuned.items()},
         }
         save_options(tuned_path(self.model), best.options, evidence)
-        self.draw(test[0], segmentations[best.options.method][0])
+        self.draw(test[0], segmentations[best.options.method][0], "affinity", test[0].maps[:3].mean(axis=0))
         self.print_table(best.options, scores)
 
     def tune(self, volumes: Sequence[Predicted], method: str) -> Tuned:
         """Return the setting of a method with the smallest variation of information, mean over volumes."""
-        labelled = [LabelledAffinities(one.affinities, one.truth, one.tissue.voxel_size_nm) for one in volumes]
+        labelled = [LabelledAffinities(one.maps, one.truth, one.tissue.voxel_size_nm) for one in volumes]
         return tune(labelled, self.offsets, methods=(method,), **self.fixed)
 
     def choose_components(self, volumes: Sequence[Predicted]) -> float:
@@ -188,11 +145,11 @@ class SegmentationScores:
     def segment(self, one: Predicted, options: SegmentationOptions) -> LabelArray:
         """Return a volume's segments."""
         size_nm = one.tissue.voxel_size_nm
-        return affinities_to_labels(one.affinities, self.offsets, voxel_size_nm=size_nm, **vars(options))
+        return affinities_to_labels(one.maps, self.offsets, voxel_size_nm=size_nm, **vars(options))
 
     def components(self, one: Predicted, threshold: float) -> LabelArray:
         """Return connected components of a prediction."""
-        return connected_components(one.affinities, self.offsets, threshold=threshold)
+        return connected_components(one.maps, self.offsets, threshold=threshold)
 
     def targets(self, labels: LabelArray) -> tuple[Any, Any]:
         """Return affinities of the labels, made as for training, and where they are known."""
@@ -215,25 +172,8 @@ class SegmentationScores:
             truth, valid = self.targets(one.labels)
             for channel, values in enumerate(totals.values()):
                 if len(np.unique(truth[channel][valid[channel] > 0])) == 2:
-                    values.append(boundary_average_precision(truth[channel], one.affinities[channel], valid[channel]))
+                    values.append(boundary_average_precision(truth[channel], one.maps[channel], valid[channel]))
         return {offset: float(np.mean(values)) for offset, values in totals.items() if values}
-
-    def draw(self, one: Predicted, labels: LabelArray) -> None:
-        """Write the middle planes of a test volume, as arrays and as a picture."""
-        first, last = one.tissue.sections
-        volumes = {
-            "raw": one.tissue.image[first:last],
-            "affinity": one.affinities[:3].mean(axis=0),
-            "segmentation": labels,
-            "truth": one.truth,
-        }
-        planes: dict[str, Any] = {"voxel_size_nm": np.asarray(one.tissue.voxel_size_nm, dtype=float)}
-        for name, volume in volumes.items():
-            planes[f"{name}_xy"] = volume[volume.shape[0] // 2]
-            planes[f"{name}_xz"] = volume[:, volume.shape[1] // 2]
-        write_arrays(planes, self.output_dir / "overlays.npz")
-        with replacing(self.output_dir / "overlay.png") as partial:
-            overlay_figure(planes).savefig(partial, format="png", dpi=110)
 
     def print_table(self, options: SegmentationOptions, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Print the scores."""

@@ -3,6 +3,7 @@
 from sectome.postprocess.absorb_small import absorb_small
 from sectome.postprocess.affinities_to_labels import affinities_to_history, affinities_to_labels
 from sectome.postprocess.agglomeration import agglomerate
+from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
 from sectome.postprocess.boundary_contour_transform import BoundaryContourToLabels, BoundaryContourToLabelsd
 from sectome.postprocess.compact_labels import compact_labels
@@ -19,6 +20,7 @@ from sectome.postprocess.slabs import showing_progress
 __all__ = [
     "AffinitiesToLabels",
     "AffinitiesToLabelsd",
+    "BoundaryContourOptions",
     "BoundaryContourToLabels",
     "BoundaryContourToLabelsd",
     "MergeHistory",

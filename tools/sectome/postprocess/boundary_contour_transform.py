@@ -12,18 +12,22 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
 from sectome.checks import InputError
+from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
+from sectome.postprocess.segmentation_options import load_options_as
 
 
 class BoundaryContourToLabels(Transform):
     """Turn foreground, contour and, as a third channel, distance (2 or 3, Z, Y, X) into objects (1, Z, Y, X).
 
     Args:
-        options: keyword arguments of `boundary_contour_to_labels`, but for the distance.
+        model: a checkpoint; what its evaluation chose, kept beside it, comes before the defaults.
+        options: those of `BoundaryContourOptions`; they come before what was chosen, unless they are `None`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        self.options = options
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        chosen = load_options_as(BoundaryContourOptions, model) if model else None
+        self.options = (chosen or BoundaryContourOptions()).but(**options)
 
     def __call__(self, predictions: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions.
@@ -36,16 +40,18 @@ class BoundaryContourToLabels(Transform):
         meta = predictions.meta if isinstance(predictions, MetaTensor) else {}
         values = np.asarray(predictions)
         distance = values[2] if len(values) == 3 else None
-        labels = boundary_contour_to_labels(values[:2], distance, **self.options)
+        labels = boundary_contour_to_labels(values[:2], distance, **vars(self.options))
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
 class BoundaryContourToLabelsd(MapTransform):
     """Dictionary version of `BoundaryContourToLabels`."""
 
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False, **options: Any) -> None:
+    def __init__(
+        self, keys: KeysCollection, model: str | None = None, allow_missing_keys: bool = False, **options: Any
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.transform = BoundaryContourToLabels(**options)
+        self.transform = BoundaryContourToLabels(model, **options)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to each key."""

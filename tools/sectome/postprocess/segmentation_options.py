@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
 from sectome.postprocess.check_affinities import check_probability
@@ -24,8 +24,39 @@ TUNED_NAME = "segmentation.json"
 """The file beside a model that keeps what was chosen for it."""
 
 
+AnyOptions = TypeVar("AnyOptions", bound="Options")
+
+
 @dataclass(frozen=True)
-class SegmentationOptions:
+class Options:
+    """What the options of all targets share.
+
+    Attributes:
+        targets: what the network predicts that these turn into objects; a file says it, so that a model's options are
+            not taken for those of another.
+    """
+
+    targets: ClassVar[str]
+
+    def but(self: AnyOptions, **changes: Any) -> AnyOptions:
+        """Return the options with some changed; `None` leaves one as it is.
+
+        Raises:
+            InputError: if there is no such option.
+        """
+        known = {field.name for field in dataclasses.fields(self)}
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                raise InputError(
+                    f"{name} is no option of a segmentation"
+                    + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
+                )
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class SegmentationOptions(Options):
     """How affinities become segments.
 
     Attributes:
@@ -54,6 +85,8 @@ class SegmentationOptions:
     Raises:
         InputError: if a name is unknown or a number is out of its range.
     """
+
+    targets: ClassVar[str] = "affinities"
 
     method: str = "mean"
     threshold: float = 0.3
@@ -97,22 +130,6 @@ class SegmentationOptions:
         if not -1 <= self.bias <= 1:
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 
-    def but(self, **changes: Any) -> SegmentationOptions:
-        """Return the options with some changed; `None` leaves one as it is.
-
-        Raises:
-            InputError: if there is no such option.
-        """
-        known = {field.name for field in dataclasses.fields(self)}
-        for name in changes:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                raise InputError(
-                    f"{name} is no option of a segmentation"
-                    + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
-                )
-        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
-
 
 def tuned_path(model: str | Path) -> Path:
     """Return where the options of a model are kept: beside it, or in it if it is a folder."""
@@ -120,23 +137,34 @@ def tuned_path(model: str | Path) -> Path:
     return (model if model.is_dir() else model.parent) / TUNED_NAME
 
 
-def save_options(path: str | Path, options: SegmentationOptions, evidence: Mapping[str, Any]) -> None:
+def save_options(path: str | Path, options: Options, evidence: Mapping[str, Any]) -> None:
     """Write options with what they were chosen by; the file appears when it is complete."""
+    content = {"targets": options.targets, "options": dataclasses.asdict(options), **evidence}
     with replacing(Path(path)) as partial:
-        partial.write_text(json.dumps({"options": dataclasses.asdict(options), **evidence}, indent=2) + "\n")
+        partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def load_options(model: str | Path) -> SegmentationOptions | None:
-    """Return the options that are kept beside a model, or `None` if there are none.
+    """Return the options for affinities that are kept beside a model, or `None` if there are none.
 
     Raises:
-        InputError: if the file is none of options.
+        InputError: if the file is none of options, or has those for other targets.
     """
+    return load_options_as(SegmentationOptions, model)
+
+
+def load_options_as(kind: type[AnyOptions], model: str | Path) -> AnyOptions | None:
+    """Return the options of some kind that are kept beside a model; see `load_options`."""
     path = tuned_path(model)
     if not path.is_file():
         return None
     try:
-        options = json.loads(path.read_text())["options"]
-        return SegmentationOptions().but(**options)
+        content = json.loads(path.read_text())
+        options = content["options"]
+        # Files from before there were other targets do not name theirs.
+        targets = content.get("targets", SegmentationOptions.targets)
+        if targets == kind.targets:
+            return kind().but(**options)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} must hold segmentation options as tuning wrote them, got: {error}") from None
+    raise InputError(f"{path} must hold options for the targets {kind.targets}, got those for {targets}")

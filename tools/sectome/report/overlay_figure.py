@@ -11,7 +11,7 @@ from sectome.checks import InputError, check_same_shape, check_triple
 from sectome.report.image_grid import image_grid
 from sectome.report.label_colours import blend_labels
 from sectome.report.matched_labels import match_labels
-from sectome.report.runs import OVERLAYS, PLANES
+from sectome.report.runs import FOREGROUND_OVERLAYS, OVERLAYS, PLANES
 from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray
 
@@ -20,25 +20,26 @@ PANEL_WIDTH = 2.4
 
 
 def overlay_figure(overlays: Mapping[str, Array]) -> Figure:
-    """Return a figure: columns raw, affinity, segmentation, truth; rows xy and xz at true proportions.
+    """Return a figure: columns raw, affinity or foreground, segmentation, truth; rows xy and xz at true proportions.
 
     A segment that is the best match of a true object has its colour.
 
     Args:
-        overlays: 2D arrays `raw_xy`, `affinity_xy` (0 to 1), `segmentation_xy`, `truth_xy` (integers, 0 background),
-            the same with `xz`, rows y or z and columns x; and `voxel_size_nm` (z, y, x).
+        overlays: 2D arrays `raw_xy`, `affinity_xy` or `foreground_xy` (0 to 1), `segmentation_xy`, `truth_xy`
+            (integers, 0 background), the same with `xz`, rows y or z and columns x; and `voxel_size_nm` (z, y, x).
 
     Raises:
         InputError: if an array is missing or does not fit the others.
     """
-    names = [f"{name}_{plane}" for plane in PLANES for name in OVERLAYS]
+    columns = FOREGROUND_OVERLAYS if "foreground_xy" in overlays else OVERLAYS
+    names = [f"{name}_{plane}" for plane in PLANES for name in columns]
     for name in (*names, "voxel_size_nm"):
         if name not in overlays:
             raise InputError(f"overlays must hold {name!r}, got {sorted(overlays)}")
     for plane in PLANES:
         if overlays[f"raw_{plane}"].ndim != 2:
             raise InputError(f"raw_{plane} must have 2 axes, got shape {overlays[f'raw_{plane}'].shape}")
-        for name in OVERLAYS:
+        for name in columns:
             check_same_shape(overlays[f"raw_{plane}"].shape, overlays[f"{name}_{plane}"].shape, f"{name}_{plane}")
         for name in (f"segmentation_{plane}", f"truth_{plane}"):
             if not np.issubdtype(overlays[name].dtype, np.integer):
@@ -52,12 +53,12 @@ def overlay_figure(overlays: Mapping[str, Array]) -> Figure:
     truths = [overlays[f"truth_{plane}"] for plane in PLANES]
     segmentations = match_labels([overlays[f"segmentation_{plane}"] for plane in PLANES], truths)
     figure, panels = image_grid(
-        [PANEL_WIDTH] * len(OVERLAYS), [depths[plane] * inches_per_nm for plane in PLANES], OVERLAYS, PLANES
+        [PANEL_WIDTH] * len(columns), [depths[plane] * inches_per_nm for plane in PLANES], columns, PLANES
     )
     for plane, row, segmentation, truth in zip(PLANES, panels, segmentations, truths, strict=True):
         pictures = (
             grey[plane],
-            np.clip(np.nan_to_num(overlays[f"affinity_{plane}"].astype(np.float32)), 0, 1),
+            np.clip(np.nan_to_num(overlays[f"{columns[1]}_{plane}"].astype(np.float32)), 0, 1),
             blend_labels(grey[plane], segmentation),
             blend_labels(grey[plane], truth),
         )

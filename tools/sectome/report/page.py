@@ -14,7 +14,7 @@ from sectome.report.markup import anchor, collapsed, heading, paragraph, picture
 from sectome.report.overlay_figure import overlay_figure
 from sectome.report.reconstruction_figure import reconstruction_figure
 from sectome.report.runs import PRETRAIN, RECONSTRUCTIONS, SEGMENT, Run, read_runs
-from sectome.report.score_table import comparison_table, precision_table, score_table
+from sectome.report.score_table import comparison_table, mitochondria_table, precision_table, score_table
 from sectome.report.settings_table import runs_table, settings_table
 from sectome.report.summary import masked_loss_sentence, summarise
 from sectome.report.sweep_figure import sweep_figure
@@ -110,10 +110,20 @@ def _pretraining(runs: Sequence[Run]) -> Iterator[str]:
 def _arm_sections(arms: Sequence[Run]) -> dict[str, list[str]]:
     if not arms:
         return {}
+    mitochondria = [run for run in arms if run.mitochondria is not None]
+    sections = {
+        "Fine-tuning": list(_losses(arms, "segmentation: cross-entropy and Dice of the targets")),
+        "Segmentation": list(_segmentation(arms)),
+        "Mitochondria": [mitochondria_table(mitochondria)] if mitochondria else [],
+    }
+    return sections | _neuron_sections([run for run in arms if run.mitochondria is None])
+
+
+def _neuron_sections(arms: Sequence[Run]) -> dict[str, list[str]]:
+    if not arms:
+        return {}
     scored = [run for run in arms if run.scores is not None]
     return {
-        "Fine-tuning": list(_losses(arms, "segmentation: affinity loss")),
-        "Segmentation": list(_segmentation(arms)),
         "Threshold": list(_threshold(scored)) or [paragraph("Not evaluated yet.")],
         "Scores": [score_table(scored), precision_table(scored)] if scored else [paragraph("Not evaluated yet.")],
         "Pre-trained against from scratch": list(_comparison(arms)),
@@ -142,13 +152,19 @@ def _segmentation(arms: Sequence[Run]) -> Iterator[str]:
         if run.overlays is None:
             yield paragraph("Not evaluated yet.")
             continue
-        where = f" Volume: {', '.join(run.scores.test)}." if run.scores and run.scores.test else ""
+        scores = run.scores or run.mitochondria
+        where = f" Volume: {', '.join(scores.test)}." if scores and scores.test else ""
+        shown, meaning = (
+            ("foreground", "Foreground: black 0 to white 1.")
+            if run.mitochondria
+            else ("affinity", "Affinity: mean over the three nearest neighbours, black 0 (boundary) to white 1.")
+        )
         yield picture(
             overlay_figure(run.overlays),
-            f"Raw, affinity, segmentation and truth of {run.name}, in an xy section and an xz plane",
-            "True proportions, both rows at one scale. Affinity: mean over the three nearest neighbours, black 0 "
-            "(boundary) to white 1. A segment has the colour of the true object that it matches best; in a colour "
-            f"that the truth has not, it is a part of one. Truth without colour is unlabelled.{where}",
+            f"Raw, {shown}, segmentation and truth of {run.name}, in an xy section and an xz plane",
+            f"True proportions, both rows at one scale. {meaning} A segment has the colour of the true object that it "
+            f"matches best; in a colour that the truth has not, it is a part of one. Truth without colour "
+            f"{'is background' if run.mitochondria else 'is unlabelled'}.{where}",
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sectome.checks import InputError
+from sectome.report.mitochondria_scores import MitochondriaScores, read_mitochondria_scores
 from sectome.report.run_files import read_arrays, read_number, read_object
 from sectome.report.scores import Scores, read_scores
 from sectome.training.history import read_history
@@ -19,6 +20,9 @@ SEGMENT: Final = "em_segmentation"
 
 OVERLAYS: Final = ("raw", "affinity", "segmentation", "truth")
 """Arrays of `overlays.npz`, each for both planes."""
+
+FOREGROUND_OVERLAYS: Final = ("raw", "foreground", "segmentation", "truth")
+"""The same of a run that finds mitochondria."""
 
 RECONSTRUCTIONS: Final = ("image", "masked", "reconstructed", "hidden", "voxel_size_nm")
 """Arrays of `reconstructions.npz`."""
@@ -51,6 +55,7 @@ class Run:
     reconstructions: Mapping[str, Array] | None
     scores: Scores | None
     overlays: Mapping[str, Array] | None
+    mitochondria: MitochondriaScores | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -117,7 +122,9 @@ def read_run(folder: str | Path, name: str = "") -> Run:
     for key in ("settings", "versions"):
         if not isinstance(content.get(key, {}), Mapping):
             raise InputError(f"{path} must give {key!r} as an object, got {type(content[key]).__name__}")
-    planes = [f"{name}_{plane}" for plane in PLANES for name in OVERLAYS]
+    mitochondria = read_mitochondria_scores(folder / "scores.json")
+    drawn = OVERLAYS if mitochondria is None else FOREGROUND_OVERLAYS
+    planes = [f"{name}_{plane}" for plane in PLANES for name in drawn]
     return Run(
         name=name or folder.name,
         bundle=bundle,
@@ -130,6 +137,7 @@ def read_run(folder: str | Path, name: str = "") -> Run:
         reconstructions=read_arrays(folder / "reconstructions.npz", RECONSTRUCTIONS),
         scores=read_scores(folder / "scores.json"),
         overlays=read_arrays(folder / "overlays.npz", (*planes, "voxel_size_nm")),
+        mitochondria=mitochondria,
     )
 
 

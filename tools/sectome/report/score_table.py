@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sectome.report.comparison import Comparison, mean
 from sectome.report.markup import MINUS, NONE, Cell, Row, number_cell, table
+from sectome.report.mitochondria_scores import MEASURES as MITOCHONDRIA_MEASURES
 from sectome.report.runs import Run
 from sectome.report.scores import CONTROLS, MEASURES, Score
 
@@ -99,6 +100,33 @@ def precision_table(arms: Sequence[Run]) -> str:
         rows,
         "Average precision of boundaries, an offset a row: how well the affinity tells, voxel by voxel, where two "
         "objects part, whatever the threshold. 1 is perfect; higher is better.",
+    )
+
+
+def mitochondria_table(arms: Sequence[Run]) -> str:
+    """Return the table of all scores of mitochondria: predictions first, then the controls of each arm."""
+    scored = [(run, run.mitochondria) for run in arms if run.mitochondria]
+    channels = list(dict.fromkeys(channel for _, scores in scored for channel in scores.voxel_precision))
+    predictions: list[Row] = []
+    controls: list[Row] = []
+    for run, scores in scored:
+        for method, row in scores.methods.items():
+            predicted = method in scores.predictions
+            cells = [Cell(run.name), Cell(run.start if predicted else "control"), Cell(method)]
+            cells += [number_cell(row[measure]) for measure in MITOCHONDRIA_MEASURES]
+            cells += [number_cell(scores.voxel_precision.get(name) if predicted else None) for name in channels]
+            cells.append(number_cell(row["segments"], 0))
+            (predictions if predicted else controls).append(Row(cells, kind="" if predicted else "control"))
+    header = [Cell("arm"), Cell("start"), Cell("method")]
+    measures = (*MITOCHONDRIA_MEASURES.values(), *(f"AP of {name} voxels" for name in channels), "objects")
+    return table(
+        [*header, *(Cell(text, number=True) for text in measures)],
+        predictions + controls,
+        "Test volumes; higher is better. Foreground IoU is the overlap of all mitochondria with all that was found, "
+        "whatever object it belongs to. AP-50 and AP-75 are TP / (TP + FP + FN) of objects at that overlap; MitoEM's "
+        "ranks them by size. Where the true objects are the connected parts of a mask, mitochondria that touch are one "
+        "of them, and to part these counts as a mistake: go by the foreground there. In grey, controls: the parts of "
+        "the thresholded foreground, nothing at all, and what the same steps make of the true maps.",
     )
 
 

@@ -54,38 +54,42 @@ class Scores:
 
 
 def read_scores(path: Path) -> Scores | None:
-    """Return the scores in a file, None if there is no file.
+    """Return the scores in a file, None if there is no file, or it is of other targets than affinities.
 
     Raises:
         InputError: if a number is missing; names it.
     """
     content = read_object(path)
-    if content is None:
+    if content is None or content.get("targets", "affinities") != "affinities":
         return None
     sweep = content.get("sweep", [])
     if not isinstance(sweep, list):
         raise InputError(f"{path} must give 'sweep' as a list, got {type(sweep).__name__}")
-    precision = _section(content, "boundary_average_precision", path)
+    precision = read_section(content, "boundary_average_precision", path)
     return Scores(
         threshold=read_number(content, "threshold", path),
-        validation=_names(content, "validation", path),
-        test=_names(content, "test", path),
+        validation=read_names(content, "validation", path),
+        test=read_names(content, "test", path),
         sweep=tuple(
             sorted((_score(point, path, "threshold") for point in sweep), key=lambda point: point.threshold or 0.0)
         ),
-        methods={name: _score(value, path, "segments") for name, value in _section(content, "scores", path).items()},
+        methods={
+            name: _score(value, path, "segments") for name, value in read_section(content, "scores", path).items()
+        },
         boundary_average_precision={offset: read_number(precision, offset, path) for offset in precision},
     )
 
 
-def _section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+def read_section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+    """Return an object of the file's content, empty if it is not there, or raise an `InputError`."""
     section = content.get(key, {})
     if not isinstance(section, Mapping):
         raise InputError(f"{path} must give {key!r} as an object, got {type(section).__name__}")
     return section
 
 
-def _names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
+def read_names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
+    """Return a list of names of the file's content, empty if it is not there, or raise an `InputError`."""
     names = content.get(key, [])
     if not isinstance(names, list):
         raise InputError(f"{path} must give {key!r} as a list of names, got {names!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sectome.report.comparison import Comparison, compare, mean
-from sectome.report.runs import PRETRAIN, SEGMENT, Run
+from sectome.report.runs import SEGMENT, Run
 
 
 def summarise(runs: Sequence[Run]) -> list[str]:
@@ -15,8 +15,9 @@ def summarise(runs: Sequence[Run]) -> list[str]:
     lines = [comparison_sentence(comparison) for comparison in comparisons]
     if not comparisons:
         lines += [sentence for run in arms if (sentence := score_sentence(run))]
+    lines += [sentence for run in arms if (sentence := mitochondria_sentence(run))]
     lines += [sentence for run in runs if (sentence := masked_loss_sentence(run))]
-    waiting = [run.name for run in runs if (run.masked_loss if run.bundle == PRETRAIN else run.scores) is None]
+    waiting = [run.name for run in runs if not any((run.masked_loss, run.scores, run.mitochondria))]
     if waiting:
         lines.append(f"Not evaluated yet: {', '.join(waiting)}.")
     return lines
@@ -44,6 +45,17 @@ def score_sentence(run: Run) -> str:
     return (
         f"{run.name} ({run.start}) has a VOI sum of {score.voi_sum:.3f} bits and an adapted Rand error of "
         f"{score.are:.3f} with {method} (lower is better), in one run."
+    )
+
+
+def mitochondria_sentence(run: Run) -> str:
+    """Return the scores of one arm that finds mitochondria, nothing if it has none."""
+    if run.mitochondria is None or not run.mitochondria.predictions:
+        return ""
+    method, row = next(iter(run.mitochondria.predictions.items()))
+    return (
+        f"{run.name} ({run.start}) finds mitochondria with a foreground IoU of {row['foreground_iou']:.3f} and an "
+        f"AP-75 of {row['average_precision_75']:.3f} with {method} (higher is better), in one run."
     )
 
 

@@ -14,7 +14,9 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
+from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
+from sectome.training.run_record import write_json
 from sectome.training.weight_average import WeightAverage
 from sectome.volumes.replace import replacing
 
@@ -31,7 +33,8 @@ class TrainingCheckpoint:
     """Save a run after each epoch, and take it up again where it ended.
 
     `checkpoint.pt` in the output folder holds all that a resume needs; `model.pt` beside the other weights holds the
-    network alone, under "model", as MONAI's tools load it. The first of several processes writes for all.
+    network alone, under "model", as MONAI's tools load it, and `model.json` what it was trained as, for inference. The
+    first of several processes writes for all.
 
     Args:
         output_dir: folder of the run.
@@ -83,7 +86,7 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:
-        """Write both files."""
+        """Write the files."""
         # Of every process: what is not drawn by a sample's number differs between them.
         random = idist.all_gather(_random_state())
         if idist.get_rank():
@@ -100,6 +103,7 @@ class TrainingCheckpoint:
         # The model first: a run that is ended between the two goes on from the old checkpoint and writes both again.
         if self.early_stopping is None or self.early_stopping.keeps(engine.state.epoch):
             save_atomically({"model": self.network.state_dict()}, self.model_path)
+            write_json(self.settings, settings_path(self.model_path))
         save_atomically(content, self.path)
 
     def load(self, engine: Engine) -> None:

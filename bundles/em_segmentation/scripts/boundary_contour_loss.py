@@ -1,0 +1,60 @@
+"""What a prediction of foreground and contour costs: balanced cross-entropy and Dice, where labels are known."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scripts.balanced_loss import balanced_loss
+from sectome.checks import InputError, check_at_least
+from sectome.transforms import boundary_contour
+from sectome.transforms.label_volume import UNLABELLED
+
+CHANNELS = ("foreground", "contour")
+
+
+class BoundaryContourLoss(nn.Module):
+    """Binary cross-entropy, balanced between voxels of 1 and of 0 in each channel, plus Dice of those of 1.
+
+    Targets are made from the labels on their device. Where several processes train together, each returns the loss of
+    all their batches. Both foreground and contour are rare where mitochondria are.
+
+    Args:
+        width_voxels: of a contour, on each side of a border.
+        in_plane: contours are drawn within sections only, as suits thick ones.
+        dice_weight: weight of the Dice term; cross-entropy has 1.
+        balance_limits: smallest and greatest weight that balancing may give to a class.
+
+    Raises:
+        InputError: if the width is below 1.
+    """
+
+    def __init__(
+        self,
+        width_voxels: int = 1,
+        in_plane: bool = True,
+        dice_weight: float = 0.5,
+        balance_limits: tuple[float, float] = (0.3, 8.0),
+    ) -> None:
+        super().__init__()
+        self.width_voxels = int(check_at_least(width_voxels, 1, "width_voxels"))
+        self.in_plane = in_plane
+        self.dice_weight = dice_weight
+        self.balance_limits = balance_limits
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return a scalar.
+
+        Args:
+            logits: (B, 2, Z, Y, X), foreground and contour.
+            labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
+
+        Raises:
+            InputError: if there are not two channels.
+        """
+        if logits.shape[1] != len(CHANNELS):
+            raise InputError(f"logits must have the channels {', '.join(CHANNELS)}, got shape {tuple(logits.shape)}")
+        known = labels[:, 0].clamp(min=UNLABELLED)
+        made = [boundary_contour(one, self.width_voxels, self.in_plane) for one in known]
+        targets, valid = (torch.stack(part).to(logits.dtype) for part in zip(*made, strict=True))
+        return balanced_loss(logits, targets, valid, self.dice_weight, self.balance_limits)

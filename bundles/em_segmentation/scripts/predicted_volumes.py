@@ -1,0 +1,119 @@
+"""Whole volumes with what a network predicts of them: collected during an evaluation, scored and drawn at its end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from sectome.checks import InputError
+from sectome.report import overlay_figure
+from sectome.tissue import Tissue
+from sectome.training import write_arrays
+from sectome.types import FloatArray, LabelArray
+from sectome.volumes.replace import replacing
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A volume, its labels (Z, Y, X) with 0 for background and negative for unknown, and maps (K, Z, Y, X) in 0..1."""
+
+    tissue: Tissue
+    labels: LabelArray
+    maps: FloatArray
+
+    @property
+    def truth(self) -> LabelArray:
+        """The labels as the metrics take them, from 0 on."""
+        return np.maximum(self.labels, 0)
+
+
+def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each number over volumes."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+class PredictedVolumes(ABC):
+    """An Ignite handler that keeps each prediction, and scores them when all are there.
+
+    Args:
+        output_dir: folder of the run.
+        tissue: the volumes that are predicted, in order.
+        validation: how many of them, from the first on, choose the thresholds.
+        test: how many of them, up to the last, are scored; both may name the same volume.
+        model: the checkpoint that made the predictions.
+        channels: how many maps there are, and what they are, as in "12, one an offset".
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        tissue: Sequence[Tissue],
+        validation: int,
+        test: int,
+        model: str,
+        channels: tuple[int, str],
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.tissue = list(tissue)
+        names = [one.name for one in self.tissue]
+        self.names = {"validation": names[:validation], "test": names[-test:]}
+        self.model = model
+        self.channels = channels
+        self.predicted: list[Predicted] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Collect after each volume, score at the end."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def collect(self, engine: Engine) -> None:
+        """Keep the maps and the truth of one volume.
+
+        Raises:
+            InputError: if the network predicts other targets than are scored here.
+        """
+        output = engine.state.output
+        logits = output["pred"][0]
+        count, meaning = self.channels
+        if len(logits) != count:
+            raise InputError(
+                f"predictions must have {count} channels, {meaning}, got {len(logits)}; the overlay of the targets "
+                "must be that of the training, and stand after evaluate.json"
+            )
+        tissue = self.tissue[len(self.predicted)]
+        labels = output["label"][0, 0].cpu().numpy()
+        self.predicted.append(Predicted(tissue, labels, logits.float().sigmoid().cpu().numpy()))
+        print(f"predicted {tissue.name}", flush=True)
+
+    def finish(self, engine: Engine) -> None:
+        """Score, with the volumes in their roles."""
+        self.write(self.predicted[: len(self.names["validation"])], self.predicted[-len(self.names["test"]) :])
+
+    @abstractmethod
+    def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:
+        """Choose on validation tissue, score test tissue, write and print."""
+
+    def draw(self, one: Predicted, labels: LabelArray, name: str, likely: FloatArray) -> None:
+        """Write the middle planes of a volume, as `overlays.npz` and as a picture.
+
+        Args:
+            one: the volume.
+            labels: its segmentation (Z, Y, X).
+            name: of the map that is shown.
+            likely: that map (Z, Y, X), 0..1.
+        """
+        first, last = one.tissue.sections
+        volumes = {"raw": one.tissue.image[first:last], name: likely, "segmentation": labels, "truth": one.truth}
+        planes: dict[str, Any] = {"voxel_size_nm": np.asarray(one.tissue.voxel_size_nm, dtype=float)}
+        for kind, volume in volumes.items():
+            planes[f"{kind}_xy"] = volume[volume.shape[0] // 2]
+            planes[f"{kind}_xz"] = volume[:, volume.shape[1] // 2]
+        write_arrays(planes, self.output_dir / "overlays.npz")
+        with replacing(self.output_dir / "overlay.png") as partial:
+            overlay_figure(planes).savefig(partial, format="png", dpi=110)

@@ -1,0 +1,138 @@
+"""Thicker sections and labels from membranes, read lazily, and as entries of data."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sectome.checks import InputError
+from sectome.crops import RandomCrops, WholeVolumes
+from sectome.derived_volumes import EveryNthSection, MembraneLabels
+from sectome.tissue import open_tissue
+from sectome.volumes import open_volume, write_volume
+
+KEYS = [
+    ...,
+    0,
+    -1,
+    slice(1, 3),
+    slice(None, None, 2),
+    slice(None, None, -1),
+    slice(2, 2),
+    (slice(0, 2), slice(1, 5), slice(None, None, 3)),
+    (1, slice(None), 4),
+    (-1, 2, 3),
+]
+
+
+@pytest.fixture
+def voxels():
+    return np.arange(11 * 6 * 7, dtype=np.uint16).reshape(11, 6, 7)
+
+
+@pytest.fixture
+def volume(voxels, tmp_path):
+    write_volume(tmp_path / "cube.tif", voxels, voxel_size_nm=(8, 8, 8))
+    return open_volume(tmp_path / "cube.tif")
+
+
+@pytest.fixture
+def membrane(tmp_path):
+    mask = (np.random.default_rng(0).random((5, 9, 8)) < 0.5).astype(np.uint8)
+    write_volume(tmp_path / "membrane.tif", mask, voxel_size_nm=(50, 5, 5))
+    return mask, open_volume(tmp_path / "membrane.tif")
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_every_nth_section_is_sliced_as_numpy_does(voxels, volume, step, key):
+    np.testing.assert_array_equal(EveryNthSection(volume, step)[key], voxels[::step][key])
+
+
+def test_every_nth_section_knows_its_size_and_travels(voxels, volume):
+    thick = EveryNthSection(volume, 4)
+    assert (thick.shape, thick.voxel_size_nm, len(thick), thick.dtype) == ((3, 6, 7), (32, 8, 8), 3, np.uint16)
+    assert volume.shape == (11, 6, 7)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(thick)), voxels[::4])
+
+
+def reference_labels(mask):
+    """Label each section by itself; ids of later sections are greater."""
+    labels = np.zeros(mask.shape, np.int64)
+    for z, section in enumerate(mask):
+        parts = ndimage.label(section == 0)[0]
+        labels[z] = np.where(parts, parts + labels.max(), 0)
+    return labels
+
+
+def same_partition(one, other):
+    pairs = set(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def test_membranes_make_labels_by_section(membrane):
+    mask, volume = membrane
+    labels = MembraneLabels(volume)
+    whole = np.asarray(labels)
+    assert whole.dtype == labels.dtype == np.int64
+    assert same_partition(whole, reference_labels(mask))
+    assert np.array_equal(whole == 0, mask > 0)
+
+
+@pytest.mark.parametrize("key", [1, (slice(1, 4), slice(2, 5), slice(3, None)), (slice(None, None, 2), 3, 2)], ids=str)
+def test_a_crop_of_labels_is_a_part_of_the_whole(membrane, key):
+    labels = MembraneLabels(membrane[1])
+    np.testing.assert_array_equal(labels[key], np.asarray(labels)[key])
+
+
+def test_an_entry_takes_every_nth_of_its_own_sections(voxels, volume, tmp_path):
+    write_volume(tmp_path / "mask.tif", (voxels % 2).astype(np.uint8), voxel_size_nm=(8, 8, 8))
+    entry = {"image": volume, "label": volume, "mask": str(tmp_path / "mask.tif"), "section_step": 4}
+    dataset = WholeVolumes([{**entry, "sections": [2, 9]}], labelled=True)
+    tissue = dataset.tissue[0]
+    assert (tissue.shape, tissue.voxel_size_nm) == ((2, 6, 7), (32, 8, 8))
+    assert tissue.name.endswith("cube.tif, sections 4 to 8, one in 4")
+    kept = voxels[4:9:4].astype(int)
+    np.testing.assert_array_equal(dataset[0]["label"][0], np.where(kept % 2, kept, -1))
+    assert open_tissue([entry])[0].name.endswith("cube.tif, one in 4")
+    assert open_tissue([{**entry, "section_step": 1, "sections": [0, 4]}])[0].name.endswith("sections 0 to 3")
+
+
+def test_resident_tissue_is_the_same(volume):
+    entry = {"image": volume, "label": volume, "section_step": 3, "sections": [1, 10]}
+    lazy, resident = (
+        RandomCrops([entry], (2, 4, 4), 1, labelled=True, places="labelled", resident_on=device)
+        for device in (None, "cpu")
+    )
+    for number in range(3):
+        assert all((lazy[number][key] == resident[number][key]).all() for key in ("image", "label"))
+
+
+def test_an_entry_has_labels_from_its_membranes(membrane, tmp_path):
+    mask, volume = membrane
+    entry = {"image": volume, "membrane": str(tmp_path / "membrane.tif"), "sections": [1, 4]}
+    labels = WholeVolumes([entry], labelled=True)[0]["label"][0].numpy()
+    assert same_partition(labels, reference_labels(mask[1:4]))
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"section_step": 0}, r"section_step must be a whole number from 1 on, got 0 for .*cube\.tif"),
+        ({"section_step": 1.5}, r"section_step must be a whole number from 1 on, got 1\.5"),
+        ({"section_step": 4, "sections": [1, 4]}, r"sections must hold one in 4, got \[1, 4\]"),
+        ({"membrane": "volume"}, "must have a label or a membrane, got both"),
+        (
+            {"membrane": "other", "label": None},
+            r"membrane .* must have the image's shape \(11, 6, 7\), got \(5, 9, 8\)",
+        ),
+    ],
+)
+def test_entries_that_make_no_sense_are_refused(volume, membrane, more, sentence):
+    volumes = {"volume": volume, "other": membrane[1]}
+    more = {key: volumes.get(value, value) if isinstance(value, str) else value for key, value in more.items()}
+    with pytest.raises(InputError, match=sentence):
+        open_tissue([{"image": volume, "label": volume, **more}])

@@ -1,0 +1,52 @@
+"""What a network was trained as, kept beside its weights, so that inference need not be told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sectome.checks import InputError
+
+
+def settings_path(model: str | Path) -> Path:
+    """Return where the settings of a checkpoint lie: `model.json` beside `model.pt`."""
+    return Path(model).with_suffix(".json")
+
+
+class TrainedSettings(Mapping[str, Any]):
+    """The settings that a training wrote beside a checkpoint, by the names that its config has.
+
+    Args:
+        model: the checkpoint.
+
+    Raises:
+        InputError: if there is no such file, or it holds no settings; and when a setting is asked for that it lacks.
+    """
+
+    def __init__(self, model: str | Path) -> None:
+        self.path = settings_path(model)
+        if not self.path.is_file():
+            raise InputError(
+                f"a trained model was expected at {model} with its settings in {self.path}, got no such file; name "
+                "another --checkpoint, or train first"
+            )
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{self.path} must hold a model's settings as JSON, got: {error}") from None
+        if not isinstance(content, dict):
+            raise InputError(f"{self.path} must hold a model's settings by name, got {type(content).__name__}")
+        self.settings: dict[str, Any] = content
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.settings:
+            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
+        return self.settings[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.settings)
+
+    def __len__(self) -> int:
+        return len(self.settings)
