@@ -12,7 +12,7 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
-from sectome.commands import check_flags, evaluate, mitochondria, segment, study
+from sectome.commands import check_flags, evaluate, inflate, mitochondria, segment, study
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -166,6 +166,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "gallery": gallery,
     "study": study,
+    "inflate": inflate,
     "demo": demo,
 }
 
