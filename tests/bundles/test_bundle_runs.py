@@ -50,6 +50,7 @@ def test_pretraining_writes_a_whole_run_folder(pretrained):
     assert {path.name for path in pretrained.iterdir()} == {
         "checkpoint.pt",
         "history.csv",
+        "model.json",
         "model.pt",
         "run.json",
         "tensorboard",
