@@ -41,6 +41,12 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
+def hear_all_signals() -> None:
+    """Undo what a shell does to a command in the background, whose interrupts it has ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
 @pytest.mark.parametrize(
@@ -56,7 +62,8 @@ def test_a_study_ends_with_all_its_processes_and_goes_on_where_it_was(declare, r
     hold.touch()
     command = [sys.executable, "-c", COMMAND, STUB, "study", path, "--to", tmp_path / "out", "--bundles", BUNDLES]
     environment = {**os.environ, "STUB_HOLD": str(hold)}
-    with subprocess.Popen([*map(str, command)], env=environment, stdout=PIPE, stderr=PIPE) as study:
+    arguments = [*map(str, command)]
+    with subprocess.Popen(arguments, env=environment, stdout=PIPE, stderr=PIPE, preexec_fn=hear_all_signals) as study:
         pid = hold.with_suffix(".pid")
         wait_for(lambda: study.poll() is not None or (pid.is_file() and pid.read_text() != ""))
         assert study.poll() is None, study.communicate()

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
 from sectome.encoder import read_checkpoint
+from sectome.trained_settings import TrainedSettings
 from sectome.training import TrainingCheckpoint, save_atomically
 
 
@@ -61,7 +62,8 @@ def test_the_model_file_holds_plain_tensors_under_model(tmp_path):
     content = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(content) == ["model"]
     assert torch.equal(read_checkpoint(tmp_path / "model.pt")["0.weight"], weights["0.weight"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "model.pt"]
+    assert dict(TrainedSettings(tmp_path / "model.pt")) == {"lr": 0.1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "model.json", "model.pt"]
 
 
 def test_other_settings_are_refused_and_named(tmp_path):
