@@ -54,6 +54,13 @@ def check_at_least(value: float, least: float, name: str) -> float:
     return value
 
 
+def check_whole_number(value: int, least: int, name: str) -> int:
+    """Return a whole number that is not below `least`, or raise an `InputError` that calls it `name`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} must be a whole number from {least} on, got {value!r}")
+    return value
+
+
 def check_range(values: Sequence[float], least: float, greatest: float, name: str) -> tuple[float, float]:
     """Return a range (low, high) within [least, greatest], or raise an `InputError` that calls it `name`."""
     try:

@@ -158,22 +158,33 @@ class Encoder(nn.Module):
         return states
 
 
+def load_plain_tensors(path: str | Path, what: str) -> Any:
+    """Return the content of a file that torch can load without running code.
+
+    Args:
+        path: the file.
+        what: names the file to the user: "a checkpoint".
+
+    Raises:
+        InputError: if the file is missing, or holds anything but plain tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{what} was expected at {path}, got no such file")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path} must be {what} that torch can load as plain tensors, got: {reason[0]}") from None
+
+
 def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """Return the model's state in a checkpoint: the file's "model" entry, or the whole file.
 
     Raises:
         InputError: if the file is missing or is no checkpoint of plain tensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"a checkpoint was expected at {path}, got no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(
-            f"{path} must be a checkpoint that torch can load as plain tensors, got: {reason[0]}"
-        ) from None
+    content = load_plain_tensors(path, "a checkpoint")
     state = content.get("model", content) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} must hold a model's state (names to tensors), got {type(state).__name__}")

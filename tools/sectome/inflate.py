@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sectome.checks import InputError, check_whole_triple
-from sectome.encoder import PREFIX, Encoder, load_strictly
+from sectome.encoder import PREFIX, Encoder, load_plain_tensors, load_strictly
 from sectome.training import save_atomically
 
 WRAPPERS = ("model", "state_dict", "teacher", "student")
@@ -70,13 +69,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: if the file is missing, holds more than plain tensors, or no vision transformer.
     """
-    if not Path(path).is_file():
-        raise InputError(f"weights of a vision transformer were expected at {path}, got no such file")
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{path} must be weights that torch can load as plain tensors, got: {reason[0]}") from None
+    content = load_plain_tensors(path, "a vision transformer")
     while isinstance(content, Mapping) and (inner := next((name for name in WRAPPERS if name in content), None)):
         content = content[inner]
     state = {_bare(name): value for name, value in content.items()} if isinstance(content, Mapping) else {}

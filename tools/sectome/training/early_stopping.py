@@ -9,8 +9,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from sectome.checks import InputError
-from sectome.training.whole_number import check_whole_number
+from sectome.checks import InputError, check_whole_number
 
 
 class EarlyStopping:

@@ -13,8 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
-from sectome.checks import InputError
-from sectome.training.whole_number import check_whole_number
+from sectome.checks import InputError, check_whole_number
 
 
 class Failures:
