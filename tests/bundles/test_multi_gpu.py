@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained_runs import load, numbers
 
-from sectome.training import read_history
 from tiny_networks import BUNDLES, TINY
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 3, "batch_size": 2, "crop_size": [8, 32, 32]}
@@ -45,14 +45,6 @@ def run_processes(tissue_folder):
         )
 
     return run
-
-
-def load(folder, name="model.pt"):
-    return torch.load(folder / name, weights_only=True)
-
-
-def numbers(folder, name):
-    return [row[3] for row in read_history(folder / "history.csv") if row[2] == name]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained_runs import load, numbers
 
 from sectome.training import read_history
 from tiny_networks import TINY
@@ -25,14 +26,6 @@ def train(run_bundle, tissue_folder, monkeypatch):
         return run_bundle(bundle, "train", **{**options, **overrides})
 
     return run
-
-
-def load(folder, name="model.pt"):
-    return torch.load(folder / name, weights_only=True)
-
-
-def numbers(folder, name):
-    return [row[3] for row in read_history(folder / "history.csv") if row[2] == name]
 
 
 @pytest.mark.slow
