@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from trained_runs import load, numbers
 
 from tiny_networks import BUNDLES, TINY
+from trained_runs import load, numbers
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 3, "batch_size": 2, "crop_size": [8, 32, 32]}
 MULTI_GPU = ["train", "multi_gpu_train"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from trained_runs import load, numbers
 
 from sectome.training import read_history
 from tiny_networks import TINY
+from trained_runs import load, numbers
 
 SHORT = {"epochs": 3, "epoch_length": 2, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
 ALL = {"accumulation_steps": 2, "batch_size": 1, "ema_decay": 0.9, "patience": 9}
