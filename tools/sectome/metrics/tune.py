@@ -128,17 +128,24 @@ def _threshold_trials(
     uses = (
         ("no", "touching") if given.get("long_range") is None and len(offsets) > len(NEAREST) else (fixed.long_range,)
     )
-    for long_range, boundary_threshold in itertools.product(uses, boundaries):
-        options = fixed.but(boundary_threshold=boundary_threshold, long_range=long_range)
-        tables = []
-        for one in volumes:
-            pieces, history = affinities_to_history(
-                one.affinities, offsets, voxel_size_nm=one.voxel_size_nm, threads=threads, **asdict(options)
-            )
-            tables.append(scores_by_threshold(one.truth, pieces, history, thresholds))
-        for threshold, rows in zip(thresholds, zip(*tables, strict=True), strict=True):
-            _, are, split, merge = np.mean(rows, axis=0).tolist()
-            yield Trial(options.but(threshold=threshold), ScoreRow(threshold, are, split, merge))
+    for boundary_threshold in boundaries:
+        pieces: list[LabelArray | None] = [None] * len(volumes)
+        for long_range in uses:
+            options = fixed.but(boundary_threshold=boundary_threshold, long_range=long_range)
+            tables = []
+            for index, one in enumerate(volumes):
+                pieces[index], history = affinities_to_history(
+                    one.affinities,
+                    offsets,
+                    voxel_size_nm=one.voxel_size_nm,
+                    threads=threads,
+                    pieces=pieces[index],
+                    **asdict(options),
+                )
+                tables.append(scores_by_threshold(one.truth, pieces[index], history, thresholds))
+            for threshold, rows in zip(thresholds, zip(*tables, strict=True), strict=True):
+                _, are, split, merge = np.mean(rows, axis=0).tolist()
+                yield Trial(options.but(threshold=threshold), ScoreRow(threshold, are, split, merge))
 
 
 def _mutex_trials(

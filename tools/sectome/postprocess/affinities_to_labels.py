@@ -89,11 +89,14 @@ def affinities_to_history(
     apart: VoxelPairs = (),
     threads: int | None = None,
     stop: float = 0.0,
+    pieces: LabelArray | None = None,
     **options: Any,
 ) -> tuple[LabelArray, MergeHistory]:
     """Return fragments and their merge history: every threshold from one pass, as a sweep needs it.
 
-    The arguments are those of `affinities_to_labels`; merges scored below `stop` are not looked for.
+    The arguments are those of `affinities_to_labels`; merges scored below `stop` are not looked for. `pieces` are
+    fragments that this function returned for the same affinities, to be used again with another `method` or
+    `long_range`.
 
     Returns:
         (Z, Y, X) uint32 fragments 1..N with background 0, and the history for `labels_at`.
@@ -104,7 +107,7 @@ def affinities_to_history(
     chosen = SegmentationOptions().but(**options)
     if chosen.method == "mutex":
         raise InputError("a merge history needs a method that scores pairs (mean, quantile_Q, max_K), got mutex")
-    pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads)
+    pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads, pieces)
     return pieces, _agglomerated(graph, chosen, pairs, count_voxels(pieces), stop)
 
 
@@ -115,31 +118,38 @@ def _fragments_and_graph(
     voxel_size_nm: VoxelSize,
     apart: VoxelPairs,
     threads: int | None,
+    pieces: LabelArray | None = None,
 ) -> tuple[LabelArray, RegionGraph, list[tuple[int, int]]]:
     """Return fragments, their graph, and the pairs of fragments to be kept apart."""
     array, steps = check_affinities(affinities, offsets)
-    nearest = nearest_affinities(array, steps)
-    if chosen.foreground_threshold > 0:
-        nearest = without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
-    if chosen.fragments == "watershed":
-        pieces = fragments_watershed(
-            nearest, NEAREST, low=chosen.low, high=chosen.high, per_section=chosen.per_section, threads=threads
-        )
-    else:
-        pieces = fragments_distance(
-            nearest,
-            NEAREST,
-            voxel_size_nm=voxel_size_nm,
-            boundary_threshold=chosen.boundary_threshold,
-            sigma_nm=chosen.sigma_nm,
-            low=chosen.low,
-            per_section=chosen.per_section,
-            threads=threads,
-        )
+    if pieces is None:
+        pieces = _fragments(nearest_affinities(array, steps), chosen, voxel_size_nm, threads)
     graph = region_graph(
         array, steps, pieces, long_range=chosen.long_range, keep_levels=chosen.method != "mean", threads=threads
     )
     return pieces, graph, _fragment_pairs(pieces, apart)
+
+
+def _fragments(
+    nearest: Array, chosen: SegmentationOptions, voxel_size_nm: VoxelSize, threads: int | None
+) -> LabelArray:
+    """Return the fragments that the options ask for."""
+    if chosen.foreground_threshold > 0:
+        nearest = without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
+    if chosen.fragments == "watershed":
+        return fragments_watershed(
+            nearest, NEAREST, low=chosen.low, high=chosen.high, per_section=chosen.per_section, threads=threads
+        )
+    return fragments_distance(
+        nearest,
+        NEAREST,
+        voxel_size_nm=voxel_size_nm,
+        boundary_threshold=chosen.boundary_threshold,
+        sigma_nm=chosen.sigma_nm,
+        low=chosen.low,
+        per_section=chosen.per_section,
+        threads=threads,
+    )
 
 
 def _agglomerated(
