@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from training_measure import Setting, Work, compare, training_step  # isort: skip  (sets the number of threads)
+from training_measure import Setting, Work, as_cuda_graph, compare, training_step  # isort: skip  (sets the number of threads)
 
 import torch
 from monai.networks.nets import MaskedAutoEncoderViT
@@ -39,6 +39,8 @@ class Candidate:
         embed_visible: embed visible patches only, instead of all.
         predict_masked: predict hidden patches only, instead of all.
         fused: AdamW updates all weights in one call.
+        compiled: the network goes through `torch.compile`.
+        graph: the whole step is one CUDA graph.
         settings: of the network, instead of the size's.
     """
 
@@ -50,6 +52,8 @@ class Candidate:
     embed_visible: bool = True
     predict_masked: bool = True
     fused: bool = True
+    compiled: bool = False
+    graph: bool = False
     settings: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -149,13 +153,21 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         return training_step(network, optimizer, stock_loss, image, None, setting)
     network = our_network(size).to(setting.device)
     groups = parameter_groups(network, LR, WEIGHT_DECAY)
-    optimizer = torch.optim.AdamW(groups, fused=True) if candidate.fused else torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=candidate.fused or None, capturable=candidate.graph)
     for part in network.modules():
         if hasattr(part, "use_flash_attention"):
             part.use_flash_attention = candidate.sdpa
     if not (candidate.embed_visible and candidate.predict_masked):
         network = Lavish(network, candidate.embed_visible, candidate.predict_masked)
-    return training_step(network, optimizer, our_loss, image, None, setting)
+    work = training_step(network, optimizer, our_loss, image, None, setting)
+    if candidate.graph:
+        return as_cuda_graph(work)
+    if candidate.compiled:
+        # What is counted is the same network before it is compiled.
+        plain = build(replace(candidate, compiled=False), setting)
+        network.compile()
+        return Work(work.run, network, eager=plain.run)
+    return work
 
 
 def our_key(key: str, size: Mapping[str, int]) -> str:
@@ -225,6 +237,9 @@ def against_monai(candidate: Candidate, setting: Setting, peak: float, memory: b
     """Return rows of our step and MONAI's."""
     patched = ", patched for autocast" if setting.precision == "bf16" else ""
     candidates = {f"MONAI{patched}": replace(candidate, stock=True), "sectome": candidate}
+    if setting.device.type == "cuda":
+        candidates["sectome, compiled"] = replace(candidate, compiled=True)
+        candidates["sectome, CUDA graph"] = replace(candidate, graph=True)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"
     return compare("mae step", case, build, candidates, setting, peak, memory)
 

@@ -41,10 +41,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: a call, and the network that it runs."""
+    """What is measured: a call, and the network that it runs; `eager` is the same call for counting its operations."""
 
     run: Callable[..., object]
     network: nn.Module
+    eager: Callable[..., object] | None = None
 
 
 Build = Callable[[], Work]
@@ -69,6 +70,20 @@ def training_step(
         optimizer.step()
 
     return Work(run, network)
+
+
+def as_cuda_graph(work: Work) -> Work:
+    """Return a training step that is recorded once and then replayed; its shapes must never change."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            work.run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work.run()
+    return Work(graph.replay, work.network, eager=work.run)
 
 
 def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
@@ -104,7 +119,8 @@ def peak_flops(setting: Setting) -> float:
     size = 2048 if setting.device.type == "cpu" else 8192
     dtype = torch.bfloat16 if setting.precision == "bf16" else torch.float32
     matrix = torch.randn(size, size, device=setting.device, dtype=dtype)
-    return 2 * size**3 / min(seconds_of(lambda: matrix @ matrix, setting.device) for _ in range(10))
+    calls = 1 if setting.device.type == "cpu" else GPU_CALLS
+    return 2 * size**3 / min(seconds_of(lambda: matrix @ matrix, setting.device, calls) for _ in range(10))
 
 
 def count_flops(work: Work) -> int:
@@ -114,7 +130,7 @@ def count_flops(work: Work) -> int:
     for part in fused:
         part.use_flash_attention = False
     with FlopCounterMode(display=False) as counter:
-        work.run()
+        (work.eager or work.run)()
     for part in fused:
         part.use_flash_attention = True
     return counter.get_total_flops()

@@ -1,0 +1,54 @@
+"""Training on a GPU: crops from its memory, augmentation there, a compiled network, a resumed run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tiny_networks import BUNDLES, TINY
+from trained_runs import numbers
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+]
+
+SHORT = {"epochs": 2, "epoch_length": 4, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
+
+
+def train(bundle: str, tissue: Path, folder: Path, **overrides: object) -> None:
+    options = {**SHORT, **TINY[bundle], "dataset_dir": tissue, "output_dir": folder, "ckpt_dir": folder, **overrides}
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/train.json"]
+    command += [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        command, cwd=BUNDLES / bundle, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_crops_of_its_memory_train_as_those_of_workers(bundle, tissue_folder, tmp_path):
+    train(bundle, tissue_folder, tmp_path / "workers", num_workers=2)
+    train(bundle, tissue_folder, tmp_path / "resident", resident=True, augment_on_device=True)
+    for name in ("loss", "val_loss"):
+        found, expected = numbers(tmp_path / "resident", name), numbers(tmp_path / "workers", name)
+        assert found == pytest.approx(expected, rel=0.02)
+    train(bundle, tissue_folder, tmp_path / "resident", resident=True, augment_on_device=True, epochs=3)
+    assert len(numbers(tmp_path / "resident", "loss")) == 3
+
+
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_a_compiled_network_trains_as_a_plain_one(bundle, tissue_folder, tmp_path):
+    for name, compiled in (("plain", False), ("compiled", True)):
+        train(bundle, tissue_folder, tmp_path / name, resident=True, compile=compiled)
+    # The mask of a compiled autoencoder is drawn by other random numbers.
+    close = 0.3 if bundle == "mae_pretrain" else 0.02
+    assert numbers(tmp_path / "compiled", "loss") == pytest.approx(numbers(tmp_path / "plain", "loss"), rel=close)
+    plain, compiled = (torch.load(tmp_path / name / "model.pt", weights_only=True) for name in ("plain", "compiled"))
+    assert plain["model"].keys() == compiled["model"].keys()
