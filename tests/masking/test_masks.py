@@ -111,6 +111,8 @@ def test_what_cannot_be_masked_is_refused():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @every_kind
 def test_a_mask_is_drawn_on_the_gpu_without_the_host(kind):
+    # The first call of all loads the library, for which the host waits.
+    draw_mask(kind, 2, (4, 4, 4), 0.75, torch.device("cuda"))
     torch.cuda.set_sync_debug_mode("error")
     try:
         ids_keep, _ = draw_mask(kind, 2, (4, 4, 4), 0.75, torch.device("cuda"))

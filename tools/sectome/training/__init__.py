@@ -11,6 +11,7 @@ from sectome.training.parameter_groups import parameter_groups
 from sectome.training.prepare_batch import PrepareBatch
 from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
+from sectome.training.record_network import record_network
 from sectome.training.run_record import RunRecord, write_arrays, write_json
 from sectome.training.weight_average import WeightAverage
 
@@ -30,6 +31,7 @@ __all__ = [
     "memory_advice",
     "parameter_groups",
     "read_history",
+    "record_network",
     "save_atomically",
     "sum_over_processes",
     "write_arrays",

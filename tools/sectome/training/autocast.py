@@ -21,6 +21,11 @@ def computes_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Tell whether a precision, one of `PRECISIONS`, is bfloat16 on a device."""
+    return precision == "bf16" or (precision == "auto" and computes_bfloat16(device))
+
+
 class AutocastInferer(Inferer):
     """Run the network inside autocast; MONAI's own `amp` knows CUDA only.
 
@@ -38,7 +43,7 @@ class AutocastInferer(Inferer):
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return what the inferer returns; a tensor comes back as float32."""
-        mixed = self.precision == "bf16" or (self.precision == "auto" and computes_bfloat16(inputs.device))
+        mixed = use_bfloat16(self.precision, inputs.device)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=mixed):
             output = self.inferer(inputs, network, *args, **kwargs)
         return output.float() if isinstance(output, torch.Tensor) else output

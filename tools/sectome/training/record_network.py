@@ -1,0 +1,40 @@
+"""A network's forward and backward pass as CUDA graphs: recorded once, then replayed by one launch each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from sectome.checks import InputError
+from sectome.training.autocast import use_bfloat16
+
+
+def record_network(
+    network: nn.Module, batch_shape: Sequence[int], device: torch.device, precision: str, accumulation_steps: int = 1
+) -> None:
+    """Record a network's training pass, so that a step costs what the GPU computes and not what Python launches.
+
+    The network is changed in place: it replays in training mode and is as before in evaluation mode; its state and its
+    results stay the same. Every batch must have the recorded shape, and gradients must be set to None, not to 0.
+
+    Args:
+        network: on the device, in training mode, without hooks.
+        batch_shape: of the input (B, C, Z, Y, X).
+        device: a GPU.
+        precision: as for `AutocastInferer`.
+        accumulation_steps: of the trainer; a replay overwrites its gradients.
+
+    Raises:
+        InputError: if the device is no GPU, or gradients are accumulated or shared between processes.
+    """
+    if device.type != "cuda":
+        raise InputError(f"cuda_graph needs a CUDA GPU, got the device {device.type}")
+    if accumulation_steps != 1:
+        raise InputError(f"cuda_graph needs accumulation_steps 1, got {accumulation_steps}")
+    if torch.distributed.is_initialized():
+        raise InputError("cuda_graph needs one process, got several: leave it out of multi_gpu_train.json")
+    image = torch.zeros(*batch_shape, device=device)
+    with torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False):
+        torch.cuda.make_graphed_callables(network, (image,))
