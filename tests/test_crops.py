@@ -160,7 +160,11 @@ def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):
     refused("labels must be integers, got float32", label=str(tmp_path / "float.tif"))
     refused("must have labels here, got none", label=None)
     refused("sections must lie within 0 and 6", sections=[4, 9])
+    refused(r"sections must be two whole numbers \[first, behind the last\], got 4 for .*cube\.tif", sections=4)
+    refused("sections must be two whole numbers", sections=[0, 2.5])
     refused("weight must be positive, got -1", weight=-1)
+    refused("weight must be positive, got 'much'", weight="much")
+    refused("must name its volumes by paths, got 3", image=3)
     refused("may have .* got", lable="x")
     with pytest.raises(InputError, match="voxel"):
         RandomCrops([{"image": str(tmp_path / "no_size.npy")}], (2, 4, 4), 1)
@@ -168,6 +172,8 @@ def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):
         RandomCrops([cube], (2, 4, 4), 1, places="labels")
     with pytest.raises(InputError, match=r"places by 'labelled' expected labels, got none with .*cube\.tif"):
         RandomCrops([{"image": cube["image"]}], (2, 4, 4), 1, places="labelled")
+    with pytest.raises(InputError, match=r"must be a dictionary with an image, got 'cube\.tif'"):
+        RandomCrops(["cube.tif"], (2, 4, 4), 1)
     with pytest.raises(InputError, match="at least one volume, got none"):
         RandomCrops([], (2, 4, 4), 1)
     with pytest.raises(InputError, match="volumes were expected in"):

@@ -121,8 +121,8 @@ def test_an_entry_has_labels_from_its_membranes(membrane, tmp_path):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"section_step": 0}, r"section_step must be a whole number from 1 on, got 0 for .*cube\.tif"),
-        ({"section_step": 1.5}, r"section_step must be a whole number from 1 on, got 1\.5"),
+        ({"section_step": 0}, r"section_step of .*cube\.tif must be a whole number from 1 on, got 0"),
+        ({"section_step": 1.5}, r"section_step of .* must be a whole number from 1 on, got 1\.5"),
         ({"section_step": 4, "sections": [1, 4]}, r"sections must hold one in 4, got \[1, 4\]"),
         ({"membrane": "volume"}, "must have a label or a membrane, got both"),
         (

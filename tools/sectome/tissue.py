@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sectome.checks import InputError, check_same_shape
+from sectome.checks import InputError, check_same_shape, check_whole_number
 from sectome.derived_volumes import EveryNthSection, MembraneLabels
 from sectome.resident import ResidentVolume
 from sectome.transforms.in_plane import mirror
@@ -227,6 +228,8 @@ def _open_entry(
     entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool, intensity: Normaliser
 ) -> Tissue:
     known = {"image", "label", "mask", "membrane", "sections", "section_step", "weight", "near_voxel_size_nm"}
+    if not isinstance(entry, Mapping):
+        raise InputError(f"an entry of data must be a dictionary with an image, got {entry!r}")
     if "image" not in entry or not known.issuperset(entry):
         raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
     near = entry.get("near_voxel_size_nm")
@@ -245,12 +248,8 @@ def _open_entry(
         raise InputError(f"{entry['image']} must have labels here, got none")
     if label is not None and not np.issubdtype(label.dtype, np.integer):
         raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
-    first, last = entry.get("sections") or (0, image.shape[0])
-    if not 0 <= first < last <= image.shape[0]:
-        raise InputError(f"sections must lie within 0 and {image.shape[0]}, got {[first, last]} for {entry['image']}")
-    step = entry.get("section_step", 1)
-    if not isinstance(step, int) or step < 1:
-        raise InputError(f"section_step must be a whole number from 1 on, got {step!r} for {entry['image']}")
+    first, last = _section_range(entry, image.shape[0])
+    step = check_whole_number(entry.get("section_step", 1), 1, f"section_step of {image.name}")
     if step > 1:
         image = EveryNthSection(image, step)
         label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
@@ -258,13 +257,30 @@ def _open_entry(
         if first == last:
             raise InputError(f"sections must hold one in {step}, got {entry['sections']} for {entry['image']}")
     voxel_size = require_voxel_size(image)
-    weight = float(entry.get("weight", 1.0))
-    if not weight > 0:
-        raise InputError(f"a volume's weight must be positive, got {weight} for {entry['image']}")
+    weight = entry.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
+        raise InputError(f"a volume's weight must be positive, got {weight!r} for {entry['image']}")
     with _naming(image):
         fitted = intensity.fit(image)
     return Tissue(image, label, mask, (first, last), weight, voxel_size, fitted, step)
 
 
+def _section_range(entry: Mapping[str, Any], depth: int) -> tuple[int, int]:
+    """Return the first section of an entry and the one behind its last."""
+    given = entry.get("sections") or (0, depth)
+    if not isinstance(given, Sequence) or len(given) != 2 or not all(type(number) is int for number in given):
+        raise InputError(
+            f"sections must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
+        )
+    first, last = given
+    if not 0 <= first < last <= depth:
+        raise InputError(f"sections must lie within 0 and {depth}, got {[first, last]} for {entry['image']}")
+    return first, last
+
+
 def _open(source: Any, voxel_size_nm: Sequence[float] | None, near: Sequence[float] | None) -> Volume:
-    return source if isinstance(source, Volume) else open_with_default_size(source, voxel_size_nm, near)
+    if isinstance(source, Volume):
+        return source
+    if not isinstance(source, (str, PathLike)):
+        raise InputError(f"an entry of data must name its volumes by paths, got {source!r}")
+    return open_with_default_size(source, voxel_size_nm, near)
