@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sectome.volumes.replace import replacing
 from sectome.volumes.tensorstore_process import open_store
 
 CHUNK = (1, 32, 128, 128)
+DTYPES = ("uint8", "float16", "float32")
 
 NEIGHBOURHOODS: dict[str, Offsets] = {"nearest": NEAREST, "long_range": LONG_RANGE, "isotropic": ISOTROPIC}
 
@@ -38,32 +40,68 @@ def write_affinities(
     Raises:
         InputError: if the name does not end in .zarr, or there is not one channel an offset.
     """
-    path = Path(path)
-    steps = check_offsets(offsets)
+    if affinities.ndim != 4:
+        raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
+    with new_affinities(path, affinities.shape, offsets, voxel_size_nm) as store:
+        for channel, values in enumerate(affinities):
+            store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
+
+
+@contextmanager
+def new_affinities(
+    path: str | Path,
+    shape: Sequence[int],
+    offsets: Offsets,
+    voxel_size_nm: Sequence[float],
+    *,
+    chunk: Sequence[int] = CHUNK,
+    dtype: str = "uint8",
+    offset_nm: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Iterator[Any]:
+    """Give a tensorstore of affinities (K, Z, Y, X) to write into; the folder appears when all is written.
+
+    Args:
+        path: a .zarr folder; affinities that are there are replaced at the end.
+        shape: (K, Z, Y, X), one channel an offset.
+        offsets: (z, y, x) steps.
+        voxel_size_nm: (z, y, x).
+        chunk: what is stored together, (K, Z, Y, X).
+        dtype: "uint8", where 255 is 1, "float16" or "float32".
+        offset_nm: where the first voxel lies along (z, y, x).
+
+    Raises:
+        InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset.
+    """
+    path, steps = Path(path), check_offsets(offsets)
     if path.suffix != ".zarr":
         raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
-    if affinities.ndim != 4 or affinities.shape[0] != len(steps):
+    if len(shape) != 4 or shape[0] != len(steps):
         raise InputError(
-            f"affinities must be (K, Z, Y, X) with {len(steps)} channels, one an offset, got {affinities.shape}"
+            f"affinities must be (K, Z, Y, X) with {len(steps)} channels, one an offset, got {tuple(shape)}"
         )
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
     metadata: dict[str, Any] = {
-        "shape": affinities.shape,
-        "data_type": "uint8",
+        "shape": list(shape),
+        "data_type": check_choice(dtype, DTYPES, "dtype"),
         "dimension_names": ["offset", "z", "y", "x"],
         "chunk_grid": {
             "name": "regular",
-            "configuration": {"chunk_shape": [min(pair) for pair in zip(CHUNK, affinities.shape, strict=True)]},
+            "configuration": {"chunk_shape": [min(pair) for pair in zip(chunk, shape, strict=True)]},
         },
-        "codecs": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 3}}],
-        "attributes": {"offsets": steps, "voxel_size_nm": check_triple(voxel_size_nm, "voxel_size_nm")},
+        "codecs": [
+            {"name": "bytes", **({} if dtype == "uint8" else {"configuration": {"endian": "little"}})},
+            {"name": "zstd", "configuration": {"level": 3}},
+        ],
+        "attributes": {
+            "offsets": steps,
+            "voxel_size_nm": check_triple(voxel_size_nm, "voxel_size_nm"),
+            "offset_nm": list(offset_nm),
+        },
     }
     with replacing(path) as partial:
         spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{partial}/"}, "metadata": metadata}
-        store = open_store(spec, create=True, write=True)
-        for channel, values in enumerate(affinities):
-            store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
+        yield open_store(spec, create=True, write=True)
 
 
 def read_affinities(

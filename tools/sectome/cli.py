@@ -12,7 +12,7 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
-from sectome.commands import check_flags, evaluate, inflate, mitochondria, segment, study
+from sectome.commands import check_flags, evaluate, inflate, mitochondria, predict, segment, study
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -159,6 +159,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "convert": convert,
     "phantom": phantom,
+    "predict": predict,
     "segment": segment,
     "mitochondria": mitochondria,
     "evaluate": evaluate,

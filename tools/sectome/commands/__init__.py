@@ -4,7 +4,8 @@ from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
 from sectome.commands.inflate import inflate
 from sectome.commands.mitochondria import mitochondria
+from sectome.commands.predict import predict
 from sectome.commands.segment import segment
 from sectome.commands.study import study
 
-__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "segment", "study"]
+__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "predict", "segment", "study"]

@@ -1,0 +1,80 @@
+"""Predictions that are finished slab by slab equal those that are held whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from sectome.inference import StreamingInferer, Tile, blended_slabs, window_grid
+
+SHAPE, WINDOW = (37, 70, 64), (16, 32, 20)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv3d(1, 3, 3, padding=1), nn.Tanh(), nn.Conv3d(3, 2, 5, padding=2)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.randn(1, 1, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.5])
+@pytest.mark.parametrize("mode", ["constant", "gaussian"])
+def test_the_streaming_inferer_returns_what_monai_does(network, image, overlap, mode):
+    theirs = SlidingWindowInferer(WINDOW, 3, overlap, mode=mode)
+    grid = window_grid(SHAPE, WINDOW, overlap, mode)
+    z, y, x = (torch.from_numpy(weights) for weights in grid.weights)
+    # Else MONAI raises small weights to 1/1000 of the greatest, so that no sum of them is a product.
+    theirs.roi_weight_map = z[:, None, None] * y[:, None] * x
+    expected = theirs(image, network)
+    torch.testing.assert_close(StreamingInferer(WINDOW, 3, overlap, mode)(image, network), expected, rtol=0, atol=1e-5)
+
+
+def test_several_images_and_one_thinner_than_a_window(network, image):
+    batch = torch.cat([image, -image])
+    found = StreamingInferer(WINDOW, 2)(batch, network)
+    assert found.shape == (2, 2, *SHAPE)
+    torch.testing.assert_close(found[1:], StreamingInferer(WINDOW, 5)(-image, network))
+    thin = image[:, :, :9]
+    expected = SlidingWindowInferer(WINDOW, 3, 0.5)(thin, network)
+    torch.testing.assert_close(StreamingInferer(WINDOW, 3, mode="constant")(thin, network), expected, rtol=0, atol=1e-5)
+
+
+def collect(image, network, **options):
+    grid = window_grid(SHAPE, WINDOW)
+    slabs = list(blended_slabs(image[0, 0].__getitem__, network, grid, **options))
+    assert [slab.start for slab in slabs] == list(grid.starts[0])
+    return torch.cat([slab.values for slab in slabs], dim=1)
+
+
+@pytest.mark.parametrize("tile", [Tile(slice(0, 30), slice(21, 64)), Tile(slice(40, 70), slice(0, 10))])
+def test_a_tile_is_what_the_whole_is_there(network, image, tile):
+    whole = collect(image, network)
+    assert whole.shape == (2, *SHAPE)
+    torch.testing.assert_close(collect(image, network, tile=tile, batch_size=3), whole[:, :, tile.y, tile.x])
+
+
+def test_values_are_right_where_all_windows_are_wanted(network, image):
+    calls = []
+
+    def counted(windows):
+        calls.append(len(windows))
+        return network(windows)
+
+    whole = collect(image, counted)
+    every = sum(calls)
+    calls.clear()
+    # Windows that reach section 20 or a later one.
+    grid = window_grid(SHAPE, WINDOW)
+    slabs = list(blended_slabs(image[0, 0].__getitem__, counted, grid, wanted=lambda box: box[0].stop > 20))
+    assert 0 < sum(calls) < every
+    assert slabs[0].start == 8
+    for slab in slabs:
+        for section in range(slab.start, slab.start + slab.values.shape[1]):
+            if section >= 20:
+                torch.testing.assert_close(slab.values[:, section - slab.start], whole[:, section])

@@ -1,0 +1,171 @@
+"""From a volume on disk to affinities on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sectome.affinity_file import read_affinities
+from sectome.checks import InputError
+from sectome.inference import StreamingInferer, predict_volume, window_grid
+from sectome.inference.predict_volume import plan_tiles, whole_chunks
+from sectome.neighbourhoods import NEAREST
+from sectome.tissue import open_tissue
+from sectome.volumes import open_volume, write_volume
+
+SHAPE, WINDOW, SIZE_NM = (21, 300, 150), (8, 32, 32), (30.0, 6.0, 6.0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    grey = np.random.default_rng(0).integers(0, 255, SHAPE, dtype=np.uint8)
+    write_volume(folder / "raw.zarr", grey, voxel_size_nm=SIZE_NM, offset_nm=(60, 12, 18))
+    wanted = np.zeros(SHAPE, np.uint8)
+    wanted[9:14, 40:70, 100:] = 1
+    write_volume(folder / "mask.tif", wanted, voxel_size_nm=SIZE_NM)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    layers = nn.Conv3d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv3d(4, 3, 5, padding=2)
+    return nn.Sequential(*layers).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def expected(folder, network):
+    (tissue,) = open_tissue([{"image": str(folder / "raw.zarr")}])
+    image = tissue.read_whole()["image"][None]
+    return StreamingInferer(WINDOW)(image, network)[0].sigmoid().numpy()
+
+
+def predict(folder, network, path, entry=None, **options):
+    (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **(entry or {})}])
+    predict_volume(tissue, network, path, NEAREST, **{"window": WINDOW, "batch_size": 4, **options})
+    return read_affinities(path)
+
+
+def test_what_is_written_is_the_prediction_of_the_whole(folder, network, expected, tmp_path):
+    made = predict(folder, network, tmp_path / "a.zarr")
+    assert made.affinities.dtype == np.uint8
+    assert made.voxel_size_nm == SIZE_NM
+    assert made.offsets == NEAREST
+    np.testing.assert_allclose(made.affinities / 255, expected, atol=0.6 / 255)
+    attributes = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())["attributes"]
+    assert attributes["offset_nm"] == [60, 12, 18]
+
+
+def test_tiles_floats_and_a_part_of_the_sections(folder, network, expected, tmp_path):
+    made = predict(folder, network, tmp_path / "a.zarr", memory_mib=10, dtype="float32")
+    np.testing.assert_allclose(made.affinities, expected, atol=1e-5)
+    part = predict(folder, network, tmp_path / "b.zarr", {"sections": [3, 12]}, dtype="float16")
+    assert part.affinities.shape == (3, 9, *SHAPE[1:])
+    assert json.loads((tmp_path / "b.zarr" / "zarr.json").read_text())["attributes"]["offset_nm"] == [150, 12, 18]
+
+
+def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, network, expected, tmp_path):
+    calls = []
+
+    def counted(windows):
+        calls.append(len(windows))
+        return network(windows)
+
+    mask = open_volume(folder / "mask.tif")
+    made = predict(folder, counted, tmp_path / "a.zarr", mask=mask, dtype="float32")
+    inside = np.asarray(mask) > 0
+    np.testing.assert_allclose(made.affinities[:, inside], expected[:, inside], atol=1e-5)
+    assert not made.affinities[:, ~inside].any()
+    grid = window_grid(SHAPE, WINDOW)
+    assert sum(calls) < np.prod([len(along) for along in grid.starts]) / 4
+
+
+def test_a_volume_thinner_than_a_window_goes_on_as_its_mirror_image(folder, network, tmp_path):
+    made = predict(folder, network, tmp_path / "a.zarr", {"sections": [0, 5]}, dtype="float32")
+    (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), "sections": [0, 5]}])
+    image = tissue.read((0, 0, 0), (8, *SHAPE[1:]))["image"][None]
+    whole = StreamingInferer(WINDOW)(image, network)[0].sigmoid().numpy()
+    np.testing.assert_allclose(made.affinities, whole[:, :5], atol=1e-5)
+
+
+def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
+    written = np.zeros((3, *SHAPE), int)
+
+    class Store:
+        def __getitem__(self, place):
+            written[place] += 1
+            for part, depth in zip(place[1:], (4, 128, 128), strict=True):
+                assert part.start % depth == 0
+            return self
+
+        def write(self, values):
+            return self
+
+        def result(self):
+            return None
+
+    @contextlib.contextmanager
+    def new_affinities(path, shape, *_, chunk, **__):
+        assert chunk == (1, 4, 128, 128)
+        yield Store()
+
+    monkeypatch.setattr(sys.modules["sectome.inference.predict_volume"], "new_affinities", new_affinities)
+    (tissue,) = open_tissue([{"image": str(folder / "raw.zarr")}])
+    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, batch_size=4, memory_mib=10)
+    assert (written == 1).all()
+
+
+def test_slabs_are_joined_to_whole_chunks():
+    slabs = [(4, 4), (8, 4), (12, 3), (15, 8)]
+    parts = list(whole_chunks(((start, np.full((1, depth, 1, 1), start)) for start, depth in slabs), 4))
+    assert [(start, part.shape[1]) for start, part in parts] == [(4, 4), (8, 4), (12, 8), (20, 3)]
+    assert (
+        np.concatenate([part for _, part in parts], axis=1).ravel().tolist() == [4] * 4 + [8] * 4 + [12] * 3 + [15] * 8
+    )
+
+
+def test_tiles_keep_within_their_memory_or_are_refused():
+    grid = window_grid((64, 1000, 1500), (16, 96, 96))
+    assert len(plan_tiles(grid, 12, 10_000)) == 1
+    tiles = plan_tiles(grid, 12, 400)
+    covered = np.zeros((1000, 1500), int)
+    for tile in tiles:
+        covered[tile.y, tile.x] += 1
+        assert tile.y.start % 128 == tile.x.start % 128 == 0
+        rows, columns = (
+            min(part.stop - part.start + 192, whole) for part, whole in zip(tile, (1000, 1500), strict=True)
+        )
+        assert 3 * 4 * 12 * 16 * rows * columns <= 400 * 2**20
+    assert (covered == 1).all()
+    with pytest.raises(InputError, match=r"memory_mib must be at least 225 for windows of \(16, 96, 96\), got 100"):
+        plan_tiles(grid, 12, 100)
+
+
+def test_nothing_is_left_of_a_prediction_that_fails(folder, tmp_path):
+    def fails(windows):
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        predict(folder, fails, tmp_path / "a.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_does_not_fit_is_refused(folder, network, tmp_path):
+    write_volume(tmp_path / "small.tif", np.ones((2, 2, 2), np.uint8), voxel_size_nm=SIZE_NM)
+    with pytest.raises(InputError, match=r"mask .* must have the image's shape \(21, 300, 150\), got \(2, 2, 2\)"):
+        predict(folder, network, tmp_path / "a.zarr", mask=open_volume(tmp_path / "small.tif"))
+    with pytest.raises(InputError, match="batch_size must be a whole number from 1 on, got 0"):
+        predict(folder, network, tmp_path / "a.zarr", batch_size=0)
+    with pytest.raises(InputError, match=r"a folder that ends in \.zarr, got .*a\.h5"):
+        predict(folder, network, tmp_path / "a.h5")
+    (tmp_path / "kept.zarr").mkdir()
+    (tmp_path / "kept.zarr" / "note.txt").touch()
+    with pytest.raises(InputError, match="something else, which stays as it is"):
+        predict(folder, network, tmp_path / "kept.zarr")

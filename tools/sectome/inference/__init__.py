@@ -1,0 +1,18 @@
+"""A network over a volume of any size, in bounded memory."""
+
+from sectome.inference.blended_slabs import Slab, Tile, blended_slabs
+from sectome.inference.flips import predict_flipped
+from sectome.inference.predict_volume import predict_volume
+from sectome.inference.streaming_inferer import StreamingInferer
+from sectome.inference.window_grid import WindowGrid, window_grid
+
+__all__ = [
+    "Slab",
+    "StreamingInferer",
+    "Tile",
+    "WindowGrid",
+    "blended_slabs",
+    "predict_flipped",
+    "predict_volume",
+    "window_grid",
+]

@@ -1,0 +1,114 @@
+"""A sliding-window prediction that is finished slab by slab, so that memory does not grow with the volume's depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sectome.inference.window_grid import WindowGrid
+
+ReadBox = Callable[[tuple[slice, slice, slice]], Tensor]
+"""Returns the image (z, y, x) of a box, float32."""
+
+Predict = Callable[[Tensor], Tensor]
+"""Maps windows (B, 1, z, y, x) to values (B, C, z, y, x)."""
+
+
+class Slab(NamedTuple):
+    """Finished values (C, z, y, x), and the volume's section that they start at."""
+
+    start: int
+    values: Tensor
+
+
+class Tile(NamedTuple):
+    """A part of all sections, in voxels."""
+
+    y: slice
+    x: slice
+
+
+def blended_slabs(
+    read: ReadBox,
+    predict: Predict,
+    grid: WindowGrid,
+    *,
+    tile: Tile | None = None,
+    batch_size: int = 1,
+    device: torch.device | str = "cpu",
+    wanted: Callable[[tuple[slice, slice, slice]], bool] | None = None,
+) -> Iterator[Slab]:
+    """Predict windows from the first section to the last, and yield sections as soon as no window is left for them.
+
+    An accumulator of one window's depth takes each window's values by its weights. The weights' sums are known in
+    advance (`WindowGrid.sums`), so that no count of windows is kept beside it. While the network computes, the image
+    of the next windows is read.
+
+    Args:
+        read: reads the image.
+        predict: runs the network.
+        grid: the windows.
+        tile: what is asked for of each section; all windows that reach into it are predicted. None is all of it.
+        batch_size: windows that the network takes at once.
+        device: where values are accumulated.
+        wanted: tells whether a window's box is worth predicting. Values are right wherever all windows over a voxel
+            are; where none is, they are 0 or left out.
+
+    Yields:
+        Values of the tile, float32 on the device, from the first section to the last; slabs before the first wanted
+        window are left out.
+    """
+    depth, height, width = grid.window
+    tile = tile or Tile(slice(0, grid.shape[1]), slice(0, grid.shape[2]))
+    ys, xs = (_reaching(*axis) for axis in zip(grid.starts[1:], grid.window[1:], tile, strict=True))
+    region = Tile(slice(ys[0], ys[-1] + height), slice(xs[0], xs[-1] + width))
+    z_weights, y_weights, x_weights = (torch.from_numpy(weights).to(device) for weights in grid.weights)
+    weights = z_weights[:, None, None] * y_weights[:, None] * x_weights
+    z_sums, y_sums, x_sums = (torch.from_numpy(sums).to(device) for sums in grid.sums)
+    section_sums = y_sums[tile.y, None] * x_sums[tile.x]
+    # The tile, seen from the region that its windows cover.
+    inner = tuple(
+        slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(tile, region, strict=True)
+    )
+
+    accumulator: Tensor | None = None
+    with ThreadPoolExecutor(1) as reader:
+        boxes = [(slice(z, z + depth), *region) for z in grid.starts[0]]
+        coming = reader.submit(read, boxes[0])
+        for number, z in enumerate(grid.starts[0]):
+            image = coming.result().to(device)
+            if number + 1 < len(boxes):
+                coming = reader.submit(read, boxes[number + 1])
+            places = [
+                (y, x)
+                for y, x in product(ys, xs)
+                if wanted is None or wanted((slice(z, z + depth), slice(y, y + height), slice(x, x + width)))
+            ]
+            for first in range(0, len(places), batch_size):
+                some = places[first : first + batch_size]
+                local = [(y - region.y.start, x - region.x.start) for y, x in some]
+                windows = torch.stack([image[:, y : y + height, x : x + width] for y, x in local])[:, None]
+                values = predict(windows).to(device, torch.float32)
+                if accumulator is None:
+                    accumulator = values.new_zeros(values.shape[1], *image.shape)
+                values *= weights
+                for (y, x), one in zip(local, values, strict=True):
+                    accumulator[:, :, y : y + height, x : x + width] += one
+            following = grid.starts[0][number + 1] if number + 1 < len(boxes) else grid.shape[0]
+            if accumulator is None:
+                continue
+            done = following - z
+            sums = z_sums[z:following, None, None] * section_sums
+            yield Slab(z, accumulator[(slice(None), slice(0, done), *inner)] / sums)
+            accumulator[:, : depth - done] = accumulator[:, done:].clone()
+            accumulator[:, depth - done :] = 0
+
+
+def _reaching(starts: Sequence[int], size: int, part: slice) -> list[int]:
+    """Return the starts of the windows that reach into a part of an axis."""
+    return [start for start in starts if start < part.stop and start + size > part.start]

@@ -1,0 +1,215 @@
+"""From a volume on disk to affinities on disk: read, predicted, blended and written slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from sectome.affinity_file import new_affinities
+from sectome.checks import InputError, check_at_least, check_same_shape, check_whole_number
+from sectome.inference.blended_slabs import Slab, Tile, blended_slabs
+from sectome.inference.window_grid import WindowGrid, window_grid
+from sectome.neighbourhoods import check_offsets
+from sectome.tissue import Tissue
+from sectome.types import Array, Offsets
+from sectome.volumes import Volume
+
+CHUNK_IN_PLANE = 128
+IN_FLIGHT = 4
+"""Writes that may be under way while the network goes on."""
+
+Predict = Callable[[Tensor], Tensor]
+
+
+def predict_volume(
+    tissue: Tissue,
+    predict: Predict,
+    path: str | Path,
+    offsets: Offsets,
+    *,
+    window: Sequence[int],
+    overlap: float = 0.5,
+    blending: str = "gaussian",
+    batch_size: int = 1,
+    device: torch.device | str = "cpu",
+    dtype: str = "uint8",
+    memory_mib: float = 2048,
+    mask: Volume | None = None,
+) -> None:
+    """Predict affinities of a volume of any size and write them as a zarr array (K, Z, Y, X), each chunk once.
+
+    Memory holds one window's depth of a section's width, or of a part of it where that would be more than
+    `memory_mib`; it does not grow with the number of sections.
+
+    Args:
+        tissue: what is predicted: the sections that its entry allows.
+        predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
+        path: a .zarr folder, which appears when it is complete.
+        offsets: K steps (z, y, x), one a channel.
+        window: voxels (z, y, x). A volume that is thinner is extended by its mirror image.
+        overlap: share of a window that the next one covers again.
+        blending: weights of a window's voxels; see `window_grid`.
+        batch_size: windows that the network takes at once.
+        device: of the network, and where its values are blended.
+        dtype: "uint8", where 255 is 1, "float16" or "float32".
+        memory_mib: what the values of a slab may take, without the network's own needs.
+        mask: of the volume's shape, 0 where nothing is wanted: windows without any other value are not predicted, and
+            affinities there are 0.
+
+    Raises:
+        InputError: if a number is out of its range, the mask has another shape, or the output can not be written.
+    """
+    steps = check_offsets(offsets)
+    check_whole_number(batch_size, 1, "batch_size")
+    check_at_least(memory_mib, 1, "memory_mib")
+    if mask is not None:
+        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
+    shape = tissue.shape
+    padded = tuple(max(pair) for pair in zip(shape, window, strict=True))
+    grid = window_grid(padded, window, overlap, blending)
+    tiles = plan_tiles(grid, len(steps), memory_mib)
+    stride = grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
+    chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
+    masked = None if mask is None else SectionMask(mask, tissue.sections[0], shape)
+
+    def read(box: tuple[slice, slice, slice]) -> Tensor:
+        crop = tissue.read([part.start for part in box], [part.stop - part.start for part in box])
+        assert crop is not None
+        return crop["image"][0]
+
+    assert isinstance(tissue.image, Volume)
+    offset_nm = np.add(tissue.image.offset_nm, [tissue.sections[0] * tissue.voxel_size_nm[0], 0, 0]).tolist()
+    with (
+        new_affinities(
+            path, (len(steps), *shape), steps, tissue.voxel_size_nm, chunk=chunk, dtype=dtype, offset_nm=offset_nm
+        ) as store,
+        tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
+    ):
+        writes: list[Any] = []
+        for tile in tiles:
+            slabs = blended_slabs(
+                read,
+                predict,
+                grid,
+                tile=tile,
+                batch_size=batch_size,
+                device=device,
+                wanted=None if masked is None else masked.any_in,
+            )
+            for start, values in whole_chunks(_stored(slabs, dtype), stride):
+                part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
+                if masked is not None:
+                    part = part * masked.box(start, part.shape[1], tile, part.shape[2:])
+                _, z, y, x = part.shape
+                place = (slice(None), slice(start, start + z), *_at((tile.y.start, tile.x.start), (y, x)))
+                writes.append(store[place].write(np.ascontiguousarray(part)))
+                while len(writes) > IN_FLIGHT:
+                    writes.pop(0).result()
+                bar.update(z)
+        for write in writes:
+            write.result()
+
+
+def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]:
+    """Return parts of a section, whole chunks each, whose values of one window's depth take at most so much memory.
+
+    Raises:
+        InputError: if not even one chunk with the windows around it fits.
+    """
+    # The accumulator, a copy of it while it moves on, and the finished slab.
+    bytes_a_column = 3 * 4 * channels * grid.window[0]
+    halo = [2 * size for size in grid.window[1:]]
+    height, width = grid.shape[1:]
+    size = [height, width]
+    while bytes_a_column * _covered(size[0], halo[0], height) * _covered(size[1], halo[1], width) > memory_mib * 2**20:
+        axis = 0 if size[0] >= size[1] else 1
+        if size[axis] <= CHUNK_IN_PLANE:
+            least = bytes_a_column * _covered(size[0], halo[0], height) * _covered(size[1], halo[1], width) / 2**20
+            raise InputError(
+                f"memory_mib must be at least {least:.0f} for windows of {grid.window}, got {memory_mib:g}"
+            )
+        half = size[axis] // 2
+        size[axis] = max(CHUNK_IN_PLANE, half - half % CHUNK_IN_PLANE)
+    return [
+        Tile(slice(y, min(y + size[0], height)), slice(x, min(x + size[1], width)))
+        for y in range(0, height, size[0])
+        for x in range(0, width, size[1])
+    ]
+
+
+def whole_chunks(slabs: Iterator[tuple[int, Array]], depth: int) -> Iterator[tuple[int, Array]]:
+    """Join and cut slabs (start, (K, z, Y, X)) so that each but the last starts and ends with a chunk of `depth`."""
+    held: list[Array] = []
+    start = 0
+    for first, values in slabs:
+        if not held:
+            start = first
+        held.append(values)
+        count = sum(one.shape[1] for one in held)
+        # A slab's first section is a multiple of the depth, or follows on the slab before.
+        whole = count - (start + count) % depth
+        if whole > 0:
+            joined = np.concatenate(held, axis=1) if len(held) > 1 else held[0]
+            yield start, joined[:, :whole]
+            held = [joined[:, whole:]] if whole < count else []
+            start += whole
+    if held:
+        yield start, np.concatenate(held, axis=1)
+
+
+class SectionMask:
+    """Where a mask (Z, Y, X) wants values, read by section.
+
+    Args:
+        mask: the volume.
+        first: the section that counts as 0.
+        shape: voxels (z, y, x) that are predicted.
+    """
+
+    def __init__(self, mask: Volume, first: int, shape: Sequence[int]) -> None:
+        self.mask = mask
+        self.first = first
+        self.shape = shape
+        self.read: tuple[tuple[int, int], Array] | None = None
+
+    def sections(self, start: int, stop: int) -> Array:
+        """Return sections as booleans, those read last without reading them again."""
+        stop = min(stop, self.shape[0])
+        if self.read is None or self.read[0] != (start, stop):
+            self.read = ((start, stop), self.mask[start + self.first : stop + self.first] != 0)
+        return self.read[1]
+
+    def any_in(self, box: tuple[slice, slice, slice]) -> bool:
+        """Tell whether anything is wanted in a box."""
+        z, y, x = box
+        return bool(self.sections(z.start, z.stop)[:, y, x].any())
+
+    def box(self, start: int, depth: int, tile: Tile, size: Sequence[int]) -> Array:
+        """Return the mask (z, y, x) of a part that is written."""
+        y, x = _at((tile.y.start, tile.x.start), size)
+        values: Array = self.mask[start + self.first : start + self.first + depth][:, y, x] != 0
+        return values
+
+
+def _stored(slabs: Iterator[Slab], dtype: str) -> Iterator[tuple[int, Array]]:
+    """Yield affinities as they are stored, of logits."""
+    for start, logits in slabs:
+        values = logits.sigmoid_()
+        if dtype == "uint8":
+            values = values.mul_(255).round_().to(torch.uint8)
+        yield start, values.cpu().numpy().astype(dtype, copy=False)
+
+
+def _covered(tile: int, halo: int, extent: int) -> int:
+    """Return how much of an axis the windows cover that reach into a tile."""
+    return min(tile + halo, extent)
+
+
+def _at(starts: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))

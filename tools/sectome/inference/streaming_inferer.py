@@ -1,0 +1,73 @@
+"""The streaming prediction in the place of MONAI's sliding window, for volumes that are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor
+from torch.nn import functional as F
+
+from sectome.inference.blended_slabs import blended_slabs
+from sectome.inference.window_grid import window_grid
+
+
+class StreamingInferer(Inferer):
+    """Predict windows and blend them slab by slab: a `SlidingWindowInferer` that keeps one slab beside its result.
+
+    Args:
+        roi_size: voxels of a window (z, y, x).
+        sw_batch_size: windows that the network takes at once.
+        overlap: share of a window that the next one covers again.
+        mode: weights of a window's voxels: "gaussian", "linear" or "constant".
+        output_device: of the result; None is that of the inputs.
+
+    Raises:
+        InputError: when it is called, if a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        roi_size: Sequence[int],
+        sw_batch_size: int = 1,
+        overlap: float = 0.5,
+        mode: str = "gaussian",
+        output_device: torch.device | str | None = None,
+    ) -> None:
+        self.roi_size = tuple(int(size) for size in roi_size)
+        self.sw_batch_size = sw_batch_size
+        self.overlap = overlap
+        self.mode = mode
+        self.output_device = output_device
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X).
+
+        An image thinner than a window is extended by zeros on both sides, as MONAI does.
+        """
+        short = [max(0, size - extent) for size, extent in zip(self.roi_size, inputs.shape[2:], strict=True)]
+        padded = F.pad(inputs, [part for lack in reversed(short) for part in (lack // 2, lack - lack // 2)])
+        grid = window_grid(padded.shape[2:], self.roi_size, self.overlap, self.mode)
+        crop = tuple(slice(lack // 2, lack // 2 + extent) for lack, extent in zip(short, inputs.shape[2:], strict=True))
+        device = self.output_device or inputs.device
+        result: Tensor | None = None
+
+        def predict(windows: Tensor) -> Tensor:
+            return network(windows, *args, **kwargs)
+
+        for number, image in enumerate(padded[:, 0]):
+            slabs = blended_slabs(
+                image.__getitem__,
+                predict,
+                grid,
+                batch_size=self.sw_batch_size,
+                device=inputs.device,
+            )
+            for slab in slabs:
+                if result is None:
+                    result = torch.empty(len(inputs), slab.values.shape[0], *grid.shape, device=device)
+                result[number, :, slab.start : slab.start + slab.values.shape[1]] = slab.values.to(device)
+        assert result is not None
+        return result[(slice(None), slice(None), *crop)]

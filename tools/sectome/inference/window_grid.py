@@ -1,0 +1,90 @@
+"""Where the windows of a sliding-window prediction lie, and how much each voxel of one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sectome.checks import InputError, check_choice, check_whole_triple
+from sectome.types import FloatArray, Shape3
+
+BLENDINGS = ("gaussian", "linear", "constant")
+
+SIGMA_SCALE = 0.125
+"""Deviation of the Gaussian over the window's length, as in MONAI."""
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """Windows that cover a volume, and their separable weights; one entry an axis (z, y, x).
+
+    Attributes:
+        shape: voxels of the volume.
+        window: voxels of a window.
+        starts: first voxels of the windows, ascending; the last window ends with the volume.
+        weights: of the voxels of a window.
+        sums: of all windows' weights at each voxel of the volume. A voxel's blended value is the sum of its windows'
+            values by the product of their weights, over the product of these sums.
+    """
+
+    shape: Shape3
+    window: Shape3
+    starts: tuple[tuple[int, ...], ...]
+    weights: tuple[FloatArray, ...]
+    sums: tuple[FloatArray, ...]
+
+
+def window_grid(
+    shape: Sequence[int], window: Sequence[int], overlap: float = 0.5, blending: str = "gaussian"
+) -> WindowGrid:
+    """Lay windows over a volume as MONAI's `SlidingWindowInferer` does.
+
+    Args:
+        shape: voxels (z, y, x) of the volume, none below the window's.
+        window: voxels (z, y, x).
+        overlap: share of a window that the next one covers again, from 0 to less than 1.
+        blending: "gaussian", "linear" (a pyramid) or "constant".
+
+    Raises:
+        InputError: if a number is out of its range or the volume is smaller than a window.
+    """
+    sizes, extents = check_whole_triple(window, "the window"), check_whole_triple(shape, "the volume's shape")
+    check_choice(blending, BLENDINGS, "blending")
+    if isinstance(overlap, bool) or not isinstance(overlap, (int, float)) or not 0 <= overlap < 1:
+        raise InputError(f"overlap must be a number from 0 to less than 1, got {overlap!r}")
+    if any(extent < size for extent, size in zip(extents, sizes, strict=True)):
+        raise InputError(f"a window must fit into the volume of {extents} voxels, got {sizes}")
+    starts = tuple(axis_starts(extent, size, overlap) for extent, size in zip(extents, sizes, strict=True))
+    weights = tuple(axis_weights(size, blending) for size in sizes)
+    sums = tuple(
+        axis_sums(extent, along, weight) for extent, along, weight in zip(extents, starts, weights, strict=True)
+    )
+    return WindowGrid(extents, sizes, starts, weights, sums)
+
+
+def axis_starts(extent: int, size: int, overlap: float) -> tuple[int, ...]:
+    """Return the first voxels of windows along an axis; the last one is moved back to end at the border."""
+    stride = max(1, int(size * (1 - overlap)))
+    return (*range(0, extent - size, stride), extent - size)
+
+
+def axis_weights(size: int, blending: str) -> FloatArray:
+    """Return the weights (size,) of a window's voxels along an axis, greatest in the middle and never 0."""
+    places = np.arange(size) - (size - 1) / 2
+    if blending == "gaussian":
+        weights = np.exp(-(places**2) / (2 * (SIGMA_SCALE * size) ** 2))
+    elif blending == "linear":
+        weights = (size + 1) / 2 - np.abs(places)
+    else:
+        weights = np.ones(size)
+    return (weights / weights.max()).astype(np.float32)
+
+
+def axis_sums(extent: int, starts: Sequence[int], weights: FloatArray) -> FloatArray:
+    """Return what the windows' weights sum up to at each voxel (extent,) along an axis."""
+    sums = np.zeros(extent, np.float32)
+    for start in starts:
+        sums[start : start + len(weights)] += weights
+    return sums
