@@ -146,7 +146,7 @@ def peak_mib(build: Build, device: torch.device) -> float:
         _call_twice(build)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_resident_peak_mib, (build,))
+        return pool.apply(_peak_of_calls, (build,))
 
 
 def _call_twice(build: Build) -> None:
@@ -155,12 +155,17 @@ def _call_twice(build: Build) -> None:
     work.run()
 
 
-def _resident_peak_mib(build: Build) -> float:
+def _peak_of_calls(build: Build) -> float:
     warnings.simplefilter("ignore")
+    return resident_peak_mib(lambda: _call_twice(build))
+
+
+def resident_peak_mib(call: Callable[[], object]) -> float:
+    """Return how far a call raises this process's resident memory at its peak."""
     # What importing needed at its peak is forgotten.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_mib("VmRSS")
-    _call_twice(build)
+    call()
     return _status_mib("VmHWM") - before
 
 

@@ -1,0 +1,71 @@
+"""`sectome predict` with the weights that come with the bundle."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from sectome.affinity_file import read_affinities
+from sectome.phantom import make_phantom
+from sectome.volumes import open_volume, write_volume
+from tiny_networks import BUNDLES
+
+BUNDLE = BUNDLES / "em_segmentation"
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cube") / "cube.tif"
+    write_volume(path, make_phantom((52, 56, 56), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def forget_scripts(monkeypatch):
+    """Both bundles have a package of that name, and other tests import it too."""
+
+    def forget():
+        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+            del sys.modules[name]
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.slow
+def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, run_bundle, cube, tmp_path):
+    options = {"image": cube, "output_dir": tmp_path, "overlap": 0, "save_affinities": True}
+    streaming = {"_target_": "sectome.inference.StreamingInferer", "roi_size": "@crop_size", "overlap": "@overlap"}
+    done = run_bundle("em_segmentation", "inference", **options, inferer__inferer=streaming)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    command = ["predict", cube, tmp_path / "streamed.zarr", "--bundle", BUNDLE, "--overlap", 0]
+    code, out, err = run(*command, "--device", "cpu", "--precision", "fp32")
+    assert (code, out.splitlines()[-1]) == (0, f"wrote {tmp_path / 'streamed.zarr'}"), err
+    made = read_affinities(tmp_path / "streamed.zarr")
+    whole = read_affinities(tmp_path / "cube_affinities.zarr")
+    assert np.abs(made.affinities.astype(int) - whole.affinities).max() <= 1
+    assert (made.offsets, made.voxel_size_nm) == (whole.offsets, whole.voxel_size_nm)
+
+    code, out, err = run(
+        "segment", tmp_path / "streamed.zarr", tmp_path / "a.tif", "--model", BUNDLE / "models/model.pt"
+    )
+    assert code == 0, err
+    assert open_volume(tmp_path / "a.tif").shape == (52, 56, 56)
+
+
+def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
+    code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", tmp_path)
+    assert code == 2
+    assert "the root of a bundle was expected" in err
+    code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, "--checkpoint", tmp_path / "no.pt")
+    assert code == 2
+    assert "a trained model was expected" in err
+    code, _, err = run("predict", cube, tmp_path / "a.tif", "--bundle", BUNDLE, "--device", "cpu")
+    assert code == 2
+    assert "a folder that ends in .zarr" in err
+    assert not list(tmp_path.iterdir())
