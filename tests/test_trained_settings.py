@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
 
+import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.trained_settings import TrainedSettings, settings_path
+from sectome.trained_settings import TrainedSettings, settings_path, warn_of_other_voxels
+from sectome.transforms import LoadVolume
+from sectome.volumes import write_volume
 
 
 def test_settings_lie_beside_the_model_under_its_name(tmp_path):
@@ -34,3 +38,20 @@ def test_a_setting_that_is_not_there_is_named(tmp_path):
     (tmp_path / "model.json").write_text('{"depth": 6}')
     with pytest.raises(InputError, match="must say the model's offsets, got depth"):
         TrainedSettings(tmp_path / "model.pt")["offsets"]
+
+
+def test_a_volume_of_other_voxels_than_those_trained_on_is_said():
+    with pytest.warns(
+        UserWarning, match=r"a\.tif has voxels of \(30\.0, 6\.0, 6\.0\) nm along \(z, y, x\), .* \(8\.0, 8"
+    ):
+        warn_of_other_voxels((30, 6, 6), [8.0, 8.0, 8.0], "a.tif")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_other_voxels((8, 7, 9), [8.0, 8.0, 8.0], "a.tif")
+        warn_of_other_voxels((30, 6, 6), None, "a.tif")
+
+
+def test_a_volume_on_its_way_to_a_network_is_compared_with_what_it_was_trained_on(tmp_path):
+    write_volume(tmp_path / "a.tif", np.zeros((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
+    with pytest.warns(UserWarning, match="the model was trained on"):
+        LoadVolume(trained_nm=(8, 8, 8))(tmp_path / "a.tif")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,27 @@ from sectome.checks import InputError
 def settings_path(model: str | Path) -> Path:
     """Return where the settings of a checkpoint lie: `model.json` beside `model.pt`."""
     return Path(model).with_suffix(".json")
+
+
+def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[float] | None, name: str) -> None:
+    """Warn if a volume's voxels differ from those that a model was trained on by more than a quarter along an axis.
+
+    Args:
+        voxel_size_nm: of the volume, (z, y, x).
+        trained_nm: of the training, (z, y, x); None if the model does not say it.
+        name: of the volume.
+    """
+    if trained_nm is None:
+        return
+    if any(not 0.8 <= one / other <= 1.25 for one, other in zip(voxel_size_nm, trained_nm, strict=True)):
+        sizes = (tuple(float(f"{edge:g}") for edge in size) for size in (voxel_size_nm, trained_nm))
+        found, expected = sizes
+        warnings.warn(
+            f"{name} has voxels of {found} nm along (z, y, x), and the model was trained on {expected}: convert the "
+            "volume, take another level of a pyramid, or train on such voxels",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 class TrainedSettings(Mapping[str, Any]):

@@ -53,6 +53,7 @@ def predict(
 
     from sectome.inference import predict_flipped, predict_volume
     from sectome.tissue import open_tissue
+    from sectome.trained_settings import warn_of_other_voxels
     from sectome.training import AutocastInferer
     from sectome.volumes import open_volume
 
@@ -69,6 +70,8 @@ def predict(
     if near_voxel_size_nm is not None:
         entry["near_voxel_size_nm"] = near_voxel_size_nm
     tissue = open_tissue([entry], voxel_size_nm, intensity=parser.get_parsed_content("intensity"))[0]
+    trained_nm = parser.get_parsed_content("trained").settings.get("voxel_size_nm")
+    warn_of_other_voxels(tissue.voxel_size_nm, trained_nm, str(volume))
     network = parser.get_parsed_content("network").eval()
     run = AutocastInferer(SimpleInferer(), precision)
 

@@ -12,6 +12,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
+from sectome.trained_settings import warn_of_other_voxels
 from sectome.volumes import open_with_default_size, require_voxel_size
 
 
@@ -20,18 +21,21 @@ class LoadVolume(Transform):
 
     Args:
         voxel_size_nm: (z, y, x), for files that do not say it.
+        trained_nm: (z, y, x) of the voxels that a model was trained on; others give a warning.
 
     Raises:
         InputError: when called on a path that holds no volume, or one without a voxel size.
     """
 
-    def __init__(self, voxel_size_nm: Sequence[float] | None = None) -> None:
+    def __init__(self, voxel_size_nm: Sequence[float] | None = None, trained_nm: Sequence[float] | None = None) -> None:
         self.voxel_size_nm = voxel_size_nm
+        self.trained_nm = trained_nm
 
     def __call__(self, path: str | Path) -> MetaTensor:
         """Return the voxels with "filename" and "voxel_size_nm" in the metadata."""
         volume = open_with_default_size(path, self.voxel_size_nm)
         voxel_size_nm = require_voxel_size(volume)
+        warn_of_other_voxels(voxel_size_nm, self.trained_nm, volume.name)
         array = np.asarray(volume)
         if array.dtype.kind == "u" and array.dtype.itemsize > 1:
             # torch computes with few unsigned types.
@@ -47,10 +51,11 @@ class LoadVolumed(MapTransform):
         self,
         keys: KeysCollection,
         voxel_size_nm: Sequence[float] | None = None,
+        trained_nm: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.transform = LoadVolume(voxel_size_nm)
+        self.transform = LoadVolume(voxel_size_nm, trained_nm)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Read each key's path."""
