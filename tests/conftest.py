@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -83,26 +84,38 @@ RunBundle = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def run_bundle() -> RunBundle:
-    """Run `python -m monai.bundle run` from a bundle's root, as a MONAI user does."""
+def run_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunBundle]:
+    """Run `python -m monai.bundle run` from a bundle's root, as a MONAI user does; see `bundle_server.py`."""
+    folder = tmp_path_factory.mktemp("bundle_server")
+    own = {"PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(Path(__file__).with_name("bundle_server.py"))]
+    server = subprocess.Popen(
+        command, env={**os.environ, **own}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
 
     def run(bundle: str, configs: str | list[str], **overrides: object) -> subprocess.CompletedProcess[str]:
         names = [configs] if isinstance(configs, str) else configs
-        files = str([f"configs/{name}.json" for name in names])
-        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files]
+        words = ["monai.bundle", "run", "--config_file", str([f"configs/{name}.json" for name in names])]
         for key, value in overrides.items():
-            command += [f"--{key.replace('__', '#')}", str(value)]
-        return subprocess.run(
-            command,
-            cwd=BUNDLES / bundle,
-            env={**os.environ, "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+            words += [f"--{key.replace('__', '#')}", str(value)]
+        out, err = folder / "out.txt", folder / "err.txt"
+        request = {
+            "cwd": str(BUNDLES / bundle),
+            "words": words,
+            "environment": {**os.environ, **own},
+            "out": str(out),
+            "err": str(err),
+        }
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print(json.dumps(request), file=server.stdin)
+        answer = server.stdout.readline()
+        assert answer, "the server of bundle runs has ended"
+        return subprocess.CompletedProcess(words, int(answer), out.read_text(), err.read_text())
 
-    return run
+    # Its end closes the server's stdin, and so ends the server.
+    with server:
+        yield run
 
 
 @pytest.fixture
