@@ -23,7 +23,7 @@ STUDIES = sorted((BUNDLES.parent / "studies").glob("*.json"))
 SHORT = {"epochs": 1, "epoch_length": 2, "val_interval": 1, "val_crops": 1, "batch_size": 1, "num_heads": 3}
 PUBLIC = {"crop_size": [8, 32, 32], "patch_size": [2, 8, 8]}
 
-OVERRIDES = {"pretraining": TINY["mae_pretrain"], "fine_tuning": TINY["em_segmentation"]}
+OVERRIDES = {"pretraining": TINY["mae_pretrain"], "fine_tuning": {**TINY["em_segmentation"], "overlap": 0}}
 
 
 def rows(path: Path) -> list[dict[str, str]]:
