@@ -116,10 +116,16 @@ def _running_workflow() -> ConfigWorkflow | None:
     return None
 
 
-def _say_input_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def find_input_error(error: BaseException) -> InputError | None:
+    """Return the user's mistake that an error comes from: MONAI raises others on top of it."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _say_input_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    cause = find_input_error(error)
     # A data loader's worker hands on the text of its errors, not the errors.
     sentence = re.search(rf"^{InputError.__module__}\.{InputError.__name__}: (.+)$", str(error), re.MULTILINE)
     if cause is None and sentence is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +57,21 @@ def predict(
     from sectome.training import AutocastInferer
     from sectome.volumes import open_volume
 
-    parser = read_inference(bundle, checkpoint, device)
-    offsets = parser.get_parsed_content("offsets")
-    if parser.get_parsed_content("out_channels") != len(offsets):
+    read = read_inference(bundle, checkpoint, device)
+    offsets, channels = read("offsets"), read("out_channels")
+    if channels != len(offsets):
         raise InputError(
-            f"a model of affinities, one channel an offset, was expected at {parser.get_parsed_content('checkpoint')}, "
-            f"got {parser.get_parsed_content('out_channels')} channels; others go through configs/inference.json"
+            f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
+            "channels; others go through configs/inference.json"
         )
     entry: dict[str, Any] = {"image": str(volume)}
     if sections is not None:
         entry["sections"] = list(sections) if isinstance(sections, Sequence) else sections
     if near_voxel_size_nm is not None:
         entry["near_voxel_size_nm"] = near_voxel_size_nm
-    tissue = open_tissue([entry], voxel_size_nm, intensity=parser.get_parsed_content("intensity"))[0]
-    trained_nm = parser.get_parsed_content("trained").settings.get("voxel_size_nm")
-    warn_of_other_voxels(tissue.voxel_size_nm, trained_nm, str(volume))
-    network = parser.get_parsed_content("network").eval()
+    tissue = open_tissue([entry], voxel_size_nm, intensity=read("intensity"))[0]
+    warn_of_other_voxels(tissue.voxel_size_nm, read("trained").settings.get("voxel_size_nm"), str(volume))
+    network = read("network").eval()
     run = AutocastInferer(SimpleInferer(), precision)
 
     def logits(windows: torch.Tensor) -> torch.Tensor:
@@ -85,11 +84,11 @@ def predict(
         predict_flipped(logits, offsets) if flips else logits,
         output,
         offsets,
-        window=parser.get_parsed_content("crop_size"),
+        window=read("crop_size"),
         overlap=overlap,
         blending=blending,
         batch_size=batch_size,
-        device=parser.get_parsed_content("device"),
+        device=read("device"),
         dtype=dtype,
         memory_mib=memory_mib,
         mask=None if mask is None else open_volume(str(mask)),
@@ -97,13 +96,15 @@ def predict(
     print(f"wrote {output}")
 
 
-def read_inference(bundle: str | Path, checkpoint: str | None, device: str | None) -> Any:
-    """Return the parser of a bundle's `inference.json`; the bundle's `scripts` can be imported from then on.
+def read_inference(bundle: str | Path, checkpoint: str | None, device: str | None) -> Callable[[str], Any]:
+    """Return what makes the parts of a bundle's `inference.json` by name; its `scripts` can be imported from then on.
 
     Raises:
-        InputError: if there is no such bundle.
+        InputError: if there is no such bundle; when called, if a part says so.
     """
     from monai.bundle import ConfigParser
+
+    from sectome.bundle import find_input_error
 
     root = Path(bundle).resolve()
     config = root / "configs" / "inference.json"
@@ -117,4 +118,11 @@ def read_inference(bundle: str | Path, checkpoint: str | None, device: str | Non
         parser["checkpoint"] = str(Path(checkpoint).resolve())
     if device is not None:
         parser["device"] = f"$torch.device({str(device)!r})"
-    return parser
+
+    def read(name: str) -> Any:
+        try:
+            return parser.get_parsed_content(name)
+        except RuntimeError as error:
+            raise find_input_error(error) or error from None
+
+    return read
