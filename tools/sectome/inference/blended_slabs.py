@@ -96,9 +96,8 @@ def blended_slabs(
                 values = predict(windows).to(device, torch.float32)
                 if accumulator is None:
                     accumulator = values.new_zeros(values.shape[1], *image.shape)
-                values *= weights
                 for (y, x), one in zip(local, values, strict=True):
-                    accumulator[:, :, y : y + height, x : x + width] += one
+                    accumulator[:, :, y : y + height, x : x + width].addcmul_(one, weights)
             following = grid.starts[0][number + 1] if number + 1 < len(boxes) else grid.shape[0]
             if accumulator is None:
                 continue
