@@ -47,7 +47,7 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
         labels = np.asarray(labels)
     _check_labels(labels, tensor=tensor)
     size = tuple(labels.shape[-3:])
-    pairs = [_both_ends(step, size) for step in steps]
+    pairs = [both_ends(step, size) for step in steps]
     if all(pair is None for pair in pairs):
         raise InputError(
             f"labels must be larger than at least one offset, got shape {tuple(labels.shape)} and offsets {list(steps)}"
@@ -98,7 +98,7 @@ def _known(mask: Any, shape: tuple[int, ...]) -> Any:
     return mask != 0
 
 
-def _both_ends(offset: Offset, size: tuple[int, ...]) -> tuple[Slices, Slices] | None:
+def both_ends(offset: Offset, size: tuple[int, ...]) -> tuple[Slices, Slices] | None:
     """Return the slices of every voxel p whose p + offset lies inside, and those of p + offset; `None` if none does."""
     here: list[Any] = [...]
     there: list[Any] = [...]

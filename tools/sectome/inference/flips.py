@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import permutations, product
 
 import torch
 from torch import Tensor
 
+from sectome.affinities import both_ends
+from sectome.inference.blended_slabs import Predict
 from sectome.neighbourhoods import check_offsets
 from sectome.types import Offset, Offsets
-
-Predict = Callable[[Tensor], Tensor]
 
 ORIENTATIONS_IN_PLANE, ORIENTATIONS_ISOTROPIC = ((0, 1, 2), (0, 2, 1)), tuple(permutations(range(3)))
 
@@ -78,19 +78,14 @@ def _add(
         # The same pair of voxels, from its other end.
         other = [-part for part in seen]
         if seen in known:
-            target, shift = known.index(seen), [0, 0, 0]
+            target, shift = known.index(seen), (0, 0, 0)
         elif other in known:
-            target, shift = known.index(other), seen
+            target, shift = known.index(other), (seen[0], seen[1], seen[2])
         else:
             continue
-        here, there = _both_ends(shift, values.shape[2:])
+        if (pair := both_ends(shift, values.shape[2:])) is None:
+            continue
+        here, there = pair
         # values[p] is the pair p and p + seen; that is what total[target] has at p + shift.
-        total[(slice(None), target, *there)] += values[(slice(None), channel, *here)]
-        votes[(slice(None), target, *there)] += 1
-
-
-def _both_ends(shift: Sequence[int], size: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return the slices of the voxels p whose p + shift lies inside, and those of p + shift."""
-    here = tuple(slice(max(0, -step), extent - max(0, step)) for step, extent in zip(shift, size, strict=True))
-    there = tuple(slice(max(0, step), extent - max(0, -step)) for step, extent in zip(shift, size, strict=True))
-    return here, there
+        total[:, target][there] += values[:, channel][here]
+        votes[:, target][there] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sectome.affinity_file import new_affinities
 from sectome.checks import InputError, check_at_least, check_same_shape, check_whole_number
-from sectome.inference.blended_slabs import Slab, Tile, blended_slabs
+from sectome.inference.blended_slabs import Predict, Slab, Tile, blended_slabs
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.neighbourhoods import check_offsets
 from sectome.tissue import Tissue
@@ -23,8 +23,6 @@ from sectome.volumes import Volume
 CHUNK_IN_PLANE = 128
 IN_FLIGHT = 4
 """Writes that may be under way while the network goes on."""
-
-Predict = Callable[[Tensor], Tensor]
 
 
 def predict_volume(
