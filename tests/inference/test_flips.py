@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sectome.affinities import labels_to_affinities
+from sectome.checks import InputError
 from sectome.inference import predict_flipped
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE
 
@@ -56,3 +57,16 @@ def test_axes_of_other_lengths_are_not_transposed():
     predict_flipped(predict, transpose=((0, 1, 2), (0, 2, 1), (2, 1, 0)))(windows)
     assert len(shapes) == 16
     assert set(shapes) == {windows.shape}
+
+
+def test_orders_of_axes_that_suit_no_window_are_refused():
+    with pytest.raises(InputError, match=r"suits windows of \(4, 6, 6\), got \(\(2, 1, 0\),\)"):
+        predict_flipped(lambda turned: turned, transpose=((2, 1, 0),))(torch.zeros(1, 1, 4, 6, 6))
+
+
+def test_a_step_longer_than_a_window_has_no_vote_of_a_flip():
+    windows = torch.from_numpy(LABELS[..., :3])
+    truth, valid = labels_to_affinities(LABELS[:, 0, ..., :3], ISOTROPIC)
+    mean = predict_flipped(true_affinities(ISOTROPIC), ISOTROPIC)(windows)
+    known = torch.from_numpy(valid.astype(bool))
+    torch.testing.assert_close(mean[known], torch.from_numpy(truth)[known].float())

@@ -161,6 +161,9 @@ def test_what_does_not_fit_is_refused(folder, network, tmp_path):
     write_volume(tmp_path / "small.tif", np.ones((2, 2, 2), np.uint8), voxel_size_nm=SIZE_NM)
     with pytest.raises(InputError, match=r"mask .* must have the image's shape \(21, 300, 150\), got \(2, 2, 2\)"):
         predict(folder, network, tmp_path / "a.zarr", mask=open_volume(tmp_path / "small.tif"))
+    (resident,) = (one.on("cpu") for one in open_tissue([{"image": str(folder / "raw.zarr")}]))
+    with pytest.raises(InputError, match=r"read from its file was expected, got .*raw\.zarr, which is resident"):
+        predict_volume(resident, network, tmp_path / "a.zarr", NEAREST, window=WINDOW)
     with pytest.raises(InputError, match="batch_size must be a whole number from 1 on, got 0"):
         predict(folder, network, tmp_path / "a.zarr", batch_size=0)
     with pytest.raises(InputError, match=r"a folder that ends in \.zarr, got .*a\.h5"):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sectome.affinities import both_ends
+from sectome.checks import InputError
 from sectome.inference.blended_slabs import Predict
 from sectome.neighbourhoods import check_offsets
 from sectome.types import Offset, Offsets
@@ -30,12 +31,14 @@ def predict_flipped(
         offsets: (z, y, x) steps of the channels if they are affinities; None for channels that a flip leaves alone.
         transpose: orders of the axes, of windows as long along each axis that changes place. With offsets, each must
             map these onto themselves up to their signs.
+
+    Raises:
+        InputError: when it is called, if no order of the axes suits the window.
     """
     steps = None if offsets is None else check_offsets(offsets)
 
     def mean(windows: Tensor) -> Tensor:
-        total: Tensor | None = None
-        votes: Tensor | None = None
+        sums: tuple[Tensor, Tensor] | None = None
         for order in transpose:
             if [windows.shape[2 + axis] for axis in order] != list(windows.shape[2:]):
                 continue
@@ -45,11 +48,13 @@ def predict_flipped(
                 back = [2 + order.index(axis) for axis in range(3)]
                 values = predict(turned).flip(axes).permute(0, 1, *back)
                 signs = [-1 if flipped[order.index(axis)] else 1 for axis in range(3)]
-                if total is None:
-                    total, votes = torch.zeros_like(values), torch.zeros_like(values[:1])
-                assert votes is not None
-                _add(total, votes, values, steps, list(order), signs)
-        assert total is not None
+                sums = sums or (torch.zeros_like(values), torch.zeros_like(values[:1]))
+                _add(*sums, values, steps, list(order), signs)
+        if sums is None:
+            raise InputError(
+                f"an order of the axes was expected that suits windows of {tuple(windows.shape[2:])}, got {transpose}"
+            )
+        total, votes = sums
         return total / votes
 
     return mean

@@ -61,9 +61,12 @@ def predict_volume(
             affinities there are 0.
 
     Raises:
-        InputError: if a number is out of its range, the mask has another shape, or the output can not be written.
+        InputError: if a number is out of its range, the mask has another shape, the tissue is resident on a
+            device, or the output can not be written.
     """
     steps = check_offsets(offsets)
+    if not isinstance(tissue.image, Volume):
+        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
     check_whole_number(batch_size, 1, "batch_size")
     check_at_least(memory_mib, 1, "memory_mib")
     if mask is not None:
@@ -81,7 +84,6 @@ def predict_volume(
         assert crop is not None
         return crop["image"][0]
 
-    assert isinstance(tissue.image, Volume)
     offset_nm = np.add(tissue.image.offset_nm, [tissue.sections[0] * tissue.voxel_size_nm[0], 0, 0]).tolist()
     with (
         new_affinities(
@@ -120,17 +122,22 @@ def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]
     Raises:
         InputError: if not even one chunk with the windows around it fits.
     """
-    # The accumulator, a copy of it while it moves on, and the finished slab.
-    bytes_a_column = 3 * 4 * channels * grid.window[0]
-    halo = [2 * size for size in grid.window[1:]]
     height, width = grid.shape[1:]
+
+    def mib(size: Sequence[int]) -> float:
+        rows, columns = (
+            min(length + 2 * window, extent)
+            for length, window, extent in zip(size, grid.window[1:], grid.shape[1:], strict=True)
+        )
+        # The accumulator, a copy of it while it moves on, and the finished slab, 4 bytes a value.
+        return 3 * 4 * channels * grid.window[0] * rows * columns / 2**20
+
     size = [height, width]
-    while bytes_a_column * _covered(size[0], halo[0], height) * _covered(size[1], halo[1], width) > memory_mib * 2**20:
+    while (needed := mib(size)) > memory_mib:
         axis = 0 if size[0] >= size[1] else 1
         if size[axis] <= CHUNK_IN_PLANE:
-            least = bytes_a_column * _covered(size[0], halo[0], height) * _covered(size[1], halo[1], width) / 2**20
             raise InputError(
-                f"memory_mib must be at least {least:.0f} for windows of {grid.window}, got {memory_mib:g}"
+                f"memory_mib must be at least {needed:.0f} for windows of {grid.window}, got {memory_mib:g}"
             )
         half = size[axis] // 2
         size[axis] = max(CHUNK_IN_PLANE, half - half % CHUNK_IN_PLANE)
@@ -202,11 +209,6 @@ def _stored(slabs: Iterator[Slab], dtype: str) -> Iterator[tuple[int, Array]]:
         if dtype == "uint8":
             values = values.mul_(255).round_().to(torch.uint8)
         yield start, values.cpu().numpy().astype(dtype, copy=False)
-
-
-def _covered(tile: int, halo: int, extent: int) -> int:
-    """Return how much of an axis the windows cover that reach into a tile."""
-    return min(tile + halo, extent)
 
 
 def _at(starts: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
