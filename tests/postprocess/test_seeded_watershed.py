@@ -48,23 +48,23 @@ def reference_seeded_watershed(nearest, heights, seeds, low, per_section):
 
 
 def test_two_seeds_meet_at_the_lowest_place():
-    regions = seeded_watershed(*line([5, 4, 2, 1, 3, 6], [1, 0, 0, 0, 0, 2], 1), low=0)
+    regions = seeded_watershed(*line([5, 4, 2, 1, 3, 6], [1, 0, 0, 0, 0, 2], 1), top=10, low=0)
     # The lowest voxel goes to the higher of its neighbours.
     assert regions.tolist() == [[[1, 1, 1, 2, 2, 2]]]
 
 
 def test_an_edge_at_the_low_threshold_is_not_crossed_and_what_no_seed_reaches_is_a_region():
-    regions = seeded_watershed(*line([5, 4, 4, 4, 9], [1, 0, 0, 0, 0], [0.5, 0.125, 0.5, 0.125]), low=0.125)
+    regions = seeded_watershed(*line([5, 4, 4, 4, 9], [1, 0, 0, 0, 0], [0.5, 0.125, 0.5, 0.125]), top=10, low=0.125)
     assert regions.tolist() == [[[1, 1, 2, 2, 0]]]
 
 
 def test_a_seed_of_several_voxels_is_one_region():
-    assert seeded_watershed(*line([5, 5, 5, 1], [3, 3, 3, 0], 1), low=0).tolist() == [[[1, 1, 1, 1]]]
+    assert seeded_watershed(*line([5, 5, 5, 1], [3, 3, 3, 0], 1), top=10, low=0).tolist() == [[[1, 1, 1, 1]]]
 
 
 def test_a_flat_volume_without_seeds_is_one_region():
     nearest = np.ones((3, 2, 3, 4), np.float32)
-    regions = seeded_watershed(nearest, np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.int32), low=0)
+    regions = seeded_watershed(nearest, np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.int32), top=10, low=0)
     assert np.all(regions == 1)
 
 
@@ -76,7 +76,7 @@ def test_the_regions_agree_with_the_reference(random_affinities, seed, per_secti
     heights = rng.random((4, 6, 7)).astype(np.float32)
     seeds = np.where(rng.random((4, 6, 7)) < 0.06, rng.permutation(4 * 6 * 7).reshape(4, 6, 7) + 1, 0).astype(np.int32)
     before = [array.copy() for array in (nearest, heights, seeds)]
-    got = seeded_watershed(nearest, heights, seeds, low=0.4, per_section=per_section)
+    got = seeded_watershed(nearest, heights, seeds, top=10, low=0.4, per_section=per_section)
     np.testing.assert_array_equal(got, reference_seeded_watershed(nearest, heights, seeds, 0.4, per_section))
     for array, copy in zip((nearest, heights, seeds), before, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -86,7 +86,7 @@ def test_every_region_is_one_piece_with_one_seed(random_affinities):
     nearest = random_affinities(7, shape=(6, 12, 13))
     heights = ndimage.gaussian_filter(np.random.default_rng(0).random((6, 12, 13)), 1)
     seeds, count = ndimage.label(heights > np.quantile(heights, 0.95), np.ones((3, 3, 3)))
-    regions = seeded_watershed(nearest, heights, seeds, low=0)
+    regions = seeded_watershed(nearest, heights, seeds, top=10, low=0)
     assert regions.min() == 1
     for region in range(1, int(regions.max()) + 1):
         # Seeds hang together by corners too, so a seed alone may be several pieces until its region is grown.

@@ -66,19 +66,7 @@ def affinities_to_labels(
         return _mutex(affinities, offsets, chosen, apart)
     pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads)
     sizes = count_voxels(pieces)
-    history = _agglomerated(graph, chosen, pairs, sizes, chosen.threshold)
-    lookup = history.lookup_at(chosen.threshold)
-    if chosen.small_voxels:
-        lookup = absorb_small(
-            graph,
-            lookup,
-            sizes,
-            chosen.small_voxels,
-            scoring=chosen.method,
-            stop=chosen.small_threshold,
-            apart=pairs,
-        )
-    return labels_of_lookup(lookup, pieces, sizes, chosen.min_size_voxels)
+    return labels_of_lookup(segments_of(graph, chosen, sizes, pairs), pieces, sizes, chosen.min_size_voxels)
 
 
 def affinities_to_history(
@@ -111,6 +99,31 @@ def affinities_to_history(
     return pieces, _agglomerated(graph, chosen, pairs, count_voxels(pieces), stop)
 
 
+def segments_of(
+    graph: RegionGraph, chosen: SegmentationOptions, sizes: Array, pairs: Sequence[tuple[int, int]] = ()
+) -> LabelArray:
+    """Return the segment of every fragment at the threshold of the options, as an id of one of its fragments.
+
+    Args:
+        graph: of the fragments, with levels where the method needs them.
+        chosen: any method but "mutex".
+        sizes: (max_fragment + 1,) voxels of every fragment.
+        pairs: fragments that must not end in one segment.
+    """
+    lookup = _agglomerated(graph, chosen, pairs, sizes, chosen.threshold).lookup_at(chosen.threshold)
+    if not chosen.small_voxels:
+        return lookup
+    return absorb_small(
+        graph,
+        lookup,
+        sizes,
+        chosen.small_voxels,
+        scoring=chosen.method,
+        stop=chosen.small_threshold,
+        apart=pairs,
+    )
+
+
 def _fragments_and_graph(
     affinities: Any,
     offsets: Offsets,
@@ -134,26 +147,34 @@ def _fragments(
     nearest: Array, chosen: SegmentationOptions, voxel_size_nm: VoxelSize, threads: int | None
 ) -> LabelArray:
     """Return the fragments that the options ask for."""
-    if chosen.foreground_threshold > 0:
-        nearest = without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
+    nearest = in_foreground(nearest, chosen)
     if chosen.fragments == "watershed":
         return fragments_watershed(
             nearest, NEAREST, low=chosen.low, high=chosen.high, per_section=chosen.per_section, threads=threads
         )
-    return fragments_distance(
-        nearest,
-        NEAREST,
-        voxel_size_nm=voxel_size_nm,
-        boundary_threshold=chosen.boundary_threshold,
-        sigma_nm=chosen.sigma_nm,
-        low=chosen.low,
-        per_section=chosen.per_section,
-        threads=threads,
-    )
+    return fragments_distance(nearest, NEAREST, **of_distance(chosen, voxel_size_nm), threads=threads)
+
+
+def in_foreground(nearest: Array, chosen: SegmentationOptions) -> Array:
+    """Return checked nearest affinities without those of what the options call background."""
+    if chosen.foreground_threshold <= 0:
+        return nearest
+    return without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
+
+
+def of_distance(chosen: SegmentationOptions, voxel_size_nm: VoxelSize) -> dict[str, Any]:
+    """Return what the options say of `fragments_distance`."""
+    return {
+        "voxel_size_nm": voxel_size_nm,
+        "boundary_threshold": chosen.boundary_threshold,
+        "sigma_nm": chosen.sigma_nm,
+        "low": chosen.low,
+        "per_section": chosen.per_section,
+    }
 
 
 def _agglomerated(
-    graph: RegionGraph, chosen: SegmentationOptions, pairs: list[tuple[int, int]], sizes: Array, stop: float
+    graph: RegionGraph, chosen: SegmentationOptions, pairs: Sequence[tuple[int, int]], sizes: Array, stop: float
 ) -> MergeHistory:
     """Return the merge history that the options ask for."""
     return agglomerate(

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 from skimage.morphology import local_maxima
 
@@ -21,6 +22,9 @@ BOUNDARY_THRESHOLD = 0.85
 """Just above 5/6: one cut edge of six makes a voxel a boundary, as where two objects touch without a membrane."""
 
 _SIGMA_IN_SHORTEST_EDGES = 1.5
+
+_HALF_HEIGHT_IN_SHORTEST_EDGES = 64
+"""The distance that lies halfway up between a boundary and infinity."""
 
 
 def _seeds(distance: Array, inside: Array, *, per_section: bool) -> LabelArray:
@@ -72,15 +76,59 @@ def fragments_distance(
     Raises:
         InputError: if an array does not fit the others or a number is out of its range.
     """
+    nearest = nearest_affinities(affinities, offsets)
+    if foreground is not None:
+        nearest = without_background(nearest, foreground)
+    fragments, _ = _grow(nearest, voxel_size_nm, boundary_threshold, sigma_nm, low, per_section, threads)
+    return fragments
+
+
+def fragments_with_seeds(
+    nearest: Array,
+    *,
+    voxel_size_nm: VoxelSize,
+    boundary_threshold: Threshold = BOUNDARY_THRESHOLD,
+    sigma_nm: float | None = None,
+    low: Threshold = 1e-4,
+    per_section: bool = False,
+    threads: int | None = None,
+) -> tuple[LabelArray, Array]:
+    """Return fragments as `fragments_distance` does, of (3, Z, Y, X) checked affinities, and where each was grown from.
+
+    Returns:
+        fragments (Z, Y, X), and the flat index (N + 1,) of the first voxel of each one's seed, or of itself where it
+        has none.
+    """
+    fragments, seeds = _grow(nearest, voxel_size_nm, boundary_threshold, sigma_nm, low, per_section, threads)
+    first = np.full(int(fragments.max(initial=0)) + 1, -1, np.int64)
+    for wanted in (seeds.ravel() != 0, np.ones(seeds.size, bool)):
+        _first_voxels(fragments.ravel(), wanted, first)
+    return fragments, first
+
+
+@njit(cache=True, nogil=True)
+def _first_voxels(fragments: Any, wanted: Any, first: Any) -> None:
+    """Write the flat index of the first wanted voxel of every fragment that has none yet."""
+    for index in range(fragments.size):
+        if wanted[index] and first[fragments[index]] < 0:
+            first[fragments[index]] = index
+
+
+def _grow(
+    nearest: Array,
+    voxel_size_nm: VoxelSize,
+    boundary_threshold: Threshold,
+    sigma_nm: float | None,
+    low: Threshold,
+    per_section: bool,
+    threads: int | None,
+) -> tuple[LabelArray, LabelArray]:
+    """Return fragments and the seeds that they were grown from, see `fragments_distance`."""
     size = check_triple(voxel_size_nm, "voxel_size_nm")
     sigma = _SIGMA_IN_SHORTEST_EDGES * min(size) if sigma_nm is None else sigma_nm
     if not 0 <= sigma < float("inf"):
         raise InputError(f"sigma_nm must be 0 or more, got {sigma_nm}")
-    nearest = nearest_affinities(affinities, offsets)
     low = threshold_of(low, nearest, "low")
-    if foreground is not None:
-        nearest = without_background(nearest, foreground)
-
     means = mean_affinity(nearest, per_section=per_section)
     boundary = threshold_of(boundary_threshold, means, "boundary_threshold")
     inside = means >= boundary
@@ -100,10 +148,11 @@ def fragments_distance(
     distance = ndimage.gaussian_filter(distance, (0.0 if per_section else z, y, x))
     seeds = _seeds(distance, inside, per_section=per_section)
     # Every inside voxel lies higher than every boundary voxel; these go by mean affinity, which is less noisy than one
-    # edge.
-    distance *= np.float32(1 / max(float(distance.max()), 1e-6))
+    # edge. What a distance becomes depends on nothing but itself, so that a part of a volume gets the heights of all.
+    distance /= distance + np.float32(_HALF_HEIGHT_IN_SHORTEST_EDGES * min(size))
     heights = np.where(inside, 1 + distance, means)
     del distance, inside, means
-    return seeded_watershed(
-        nearest, heights, seeds, low=stored_threshold(low, nearest), per_section=per_section, threads=threads
+    fragments = seeded_watershed(
+        nearest, heights, seeds, top=2.0, low=stored_threshold(low, nearest), per_section=per_section, threads=threads
     )
+    return fragments, seeds

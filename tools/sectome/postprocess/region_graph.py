@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +67,13 @@ def _sum_slab(
     fragments: LabelArray,
     first: int,
     last: int,
+    core: Array,
     rows: Array,
     known: Array,
 ) -> Array:
     """Return (N, 3) keys, sums and counts of the voxel pairs whose affinity is stored in sections `first` to `last`.
+
+    `core` holds the first and the last-but-one place along z, y and x of the affinities that count.
 
     Sums are in whole numbers of 1 / `scale` of the stored values. Unless `known` is empty, it holds the greater ends of
     edges, those of the smaller end u from ``rows[u]`` on, and other pairs are left out.
@@ -79,13 +83,13 @@ def _sum_slab(
     """
     # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments.
     places = np.zeros(rows.size, np.int64)
-    where = (fragments, channels, steps, first, last)
+    where = (fragments, channels, steps, first, last, core)
     ends = np.sort(_count_pairs(*where, places))
     return _sum_pairs(*where, affinities, scale, rows, known, places, ends)
 
 
 @njit(cache=True, nogil=True)
-def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, places: Any) -> Any:
+def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, core: Any, places: Any) -> Any:
     """Return the smaller ends (U,) that occur; counts the pairs of each in its place."""
     depth, height, width = fragments.shape
     ends, count = np.empty(1 << 10, np.int64), 0
@@ -95,8 +99,8 @@ def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: in
             if not 0 <= z + dz < depth:
                 continue
             # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(0, -dx), min(width, width - dx)
-            for y in range(max(0, -dy), min(height, height - dy)):
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 for x in range(here.size):
                     one, other = here[x], there[x]
@@ -119,6 +123,7 @@ def _sum_pairs(
     steps: Any,
     first: int,
     last: int,
+    core: Any,
     affinities: Any,
     scale: float,
     rows: Any,
@@ -141,8 +146,8 @@ def _sum_pairs(
             if not 0 <= z + dz < depth:
                 continue
             # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(0, -dx), min(width, width - dx)
-            for y in range(max(0, -dy), min(height, height - dy)):
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 for x in range(here.size):
                     one, other = here[x], there[x]
@@ -245,19 +250,27 @@ def _add_up(found: Any) -> int:
 
 @njit(cache=True, nogil=True)
 def _fill_levels(
-    affinities: Any, channels: Any, steps: Any, scale: float, fragments: Any, rows: Any, known: Any, starts: Any
+    affinities: Any,
+    channels: Any,
+    steps: Any,
+    scale: float,
+    fragments: Any,
+    core: Any,
+    rows: Any,
+    known: Any,
+    starts: Any,
 ) -> Any:
     """Return the level 0..255 of every voxel pair's affinity, those of an edge together and sorted."""
     depth, height, width = fragments.shape
     places, levels = starts.copy(), np.empty(starts[-1], np.uint8)
-    for z in range(depth):
+    for z in range(core[0], core[1]):
         for channel in channels:
             dz, dy, dx = steps[channel]
             if not 0 <= z + dz < depth:
                 continue
             # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(0, -dx), min(width, width - dx)
-            for y in range(max(0, -dy), min(height, height - dy)):
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 for x in range(here.size):
                     one, other = here[x], there[x]
@@ -279,6 +292,7 @@ def region_graph(
     *,
     long_range: str = "touching",
     keep_levels: bool = False,
+    core: Sequence[slice] | None = None,
     threads: int | None = None,
 ) -> RegionGraph:
     """Return the affinities between every two fragments, summed and counted.
@@ -294,6 +308,8 @@ def region_graph(
             touch, to attract where they are high and to repel where they are low. "all": they make edges between
             fragments that do not touch as well, many more where fragments are small.
         keep_levels: keep each single affinity, in 256 levels, as quantiles need it.
+        core: part (z, y, x) of the volume whose affinities count; the fragments around it are seen at their other ends.
+            Graphs of parts that cover a volume once add up to that of the volume. `None` is all of it.
         threads: `None` for all cores; the result does not depend on it.
 
     Raises:
@@ -308,12 +324,17 @@ def region_graph(
     scale = 1.0 if array.dtype == np.uint8 else _FLOAT_UNIT
     step_array = np.array(steps, np.int64)
     no_rows, nothing = np.zeros(nodes + 1, np.int64), np.empty(0, np.int64)
+    parts = core or [slice(0, extent) for extent in fragments.shape]
+    bounds = np.array([place for part in parts for place in (part.start, part.stop)], np.int64)
+    sections = [
+        (first + bounds[0], last + bounds[0]) for first, last in slabs([part.stop - part.start for part in parts])
+    ]
 
     def summed(channels: list[int], rows: Array, known: Array, stage: str) -> Array:
         """Return entries of all slabs, sorted, with equal keys added up."""
         wanted = np.array(channels, np.int64)
-        parts = [(array, wanted, step_array, scale, fragments, *slab, rows, known) for slab in slabs(fragments.shape)]
-        return _sum_up(in_threads(_sum_slab, parts, threads, stage), nodes)
+        work = [(array, wanted, step_array, scale, fragments, *slab, bounds, rows, known) for slab in sections]
+        return _sum_up(in_threads(_sum_slab, work, threads, stage), nodes)
 
     found = summed(nearest, no_rows, nothing, "region graph")
     touching = None
@@ -329,7 +350,7 @@ def region_graph(
         wanted = np.array(nearest if long_range == "no" else [*nearest, *further], np.int64)
         level_scale = 1.0 if array.dtype == np.uint8 else 256.0
         starts = np.concatenate([[0], np.cumsum(counts)])
-        levels = _fill_levels(array, wanted, step_array, level_scale, fragments, *_rows(keys, nodes), starts)
+        levels = _fill_levels(array, wanted, step_array, level_scale, fragments, bounds, *_rows(keys, nodes), starts)
     return RegionGraph(
         edges=np.stack([keys >> 32, keys & (2**32 - 1)], axis=1),
         sums=found[:, 1].copy(),

@@ -18,15 +18,14 @@ _OF_LOWER_END = 0.9
 
 
 @njit(cache=True, nogil=True)
-def _sort_edges(affinities: Any, heights: Any, first_axis: int, low: float, order: Any) -> int:
+def _sort_edges(affinities: Any, heights: Any, first_axis: int, low: float, top: float, order: Any) -> int:
     """Write edges above `low` into `order`, highest first, and return how many there are.
 
     An edge is 3 * p + axis, where p is the flat index of its later voxel. It is about as high as the lower of its two
     voxels. Equal levels keep the order of the array.
     """
     _, depth, height, width = affinities.shape
-    bottom, top = heights.min(), heights.max()
-    scale = (_LEVELS - 1) / (top - bottom) if top > bottom else 0.0
+    scale = (_LEVELS - 1) / top
     starts = np.zeros(_LEVELS + 1, np.int64)
     total = 0
     # A counting sort: the first round counts the levels, the second one writes.
@@ -48,7 +47,7 @@ def _sort_edges(affinities: Any, heights: Any, first_axis: int, low: float, orde
                         if not affinities[axis, z, y, x] > low:
                             continue
                         level = _OF_LOWER_END * min(here, there) + (1 - _OF_LOWER_END) * max(here, there)
-                        place = _LEVELS - 1 - min(_LEVELS - 1, max(0, int((level - bottom) * scale)))
+                        place = _LEVELS - 1 - min(_LEVELS - 1, max(0, int(level * scale)))
                         if write:
                             order[starts[place]] = 3 * voxel + axis
                             starts[place] += 1
@@ -84,6 +83,7 @@ def seeded_watershed(
     heights: Array,
     seeds: LabelArray,
     *,
+    top: float,
     low: float,
     per_section: bool = False,
     threads: int | None = None,
@@ -98,8 +98,9 @@ def seeded_watershed(
 
     Args:
         nearest: (3, Z, Y, X) checked affinities of `NEAREST`.
-        heights: (Z, Y, X) finite floats, high in the middle of objects; told apart in about a million levels.
+        heights: (Z, Y, X) floats in 0..`top`, high in the middle of objects.
         seeds: (Z, Y, X) integers, 0 where there is none.
+        top: the greatest height there can be; heights up to it are told apart in about a million levels.
         low: in the unit of the stored affinities.
         per_section: never cross from section to section.
         threads: for numbering; the result does not depend on it.
@@ -110,7 +111,7 @@ def seeded_watershed(
     shape = heights.shape
     voxels = int(np.prod(shape))
     order = np.empty(3 * voxels, np.int32 if 3 * voxels < 2**31 else np.int64)
-    total = _sort_edges(nearest, heights, 1 if per_section else 0, low, order)
+    total = _sort_edges(nearest, heights, 1 if per_section else 0, low, top, order)
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
     strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
     _grow(order[:total], strides, seeds.ravel().copy(), parent, joined)
