@@ -5,9 +5,7 @@ import pytest
 
 from sectome.geometry import Placement
 from sectome.volumes import open_volume, write_volume
-from sectome.volumes.downsample import Downsampled, block_mean, next_factors
-
-from .conftest import VOXEL_SIZE
+from sectome.volumes.downsample import Downsampled, block_majority, block_mean, coarser_levels, next_factors
 
 
 def reference_block_mean(voxels, factors):
@@ -50,12 +48,33 @@ def test_a_box_of_a_coarser_level_is_that_box_of_the_whole(tmp_path, make_array,
     array = make_array()
     write_volume(tmp_path / "a.npz", array)
     coarser = Downsampled(open_volume(tmp_path / "a.npz")._open(), (1, 2, 2), is_labels)
-    whole = array[:, ::2, ::2] if is_labels else block_mean(array, (1, 2, 2))
+    whole = (block_majority if is_labels else block_mean)(array, (1, 2, 2))
     assert coarser.shape == whole.shape
     np.testing.assert_array_equal(coarser[1:3, 1:4, 2:6], whole[1:3, 1:4, 2:6])
 
 
-def test_a_coarser_voxel_is_larger_and_its_centre_lies_further_in(tmp_path, make_array):
-    write_volume(tmp_path / "a.npz", make_array())
-    coarser = Downsampled(open_volume(tmp_path / "a.npz")._open(), (1, 2, 4), is_labels=False)
-    assert coarser.placement_from(Placement(VOXEL_SIZE, (300, 0, 0))) == Placement((30, 12, 32), (300, 3, 12))
+def test_a_coarser_voxel_is_larger_and_its_centre_lies_further_in():
+    first, second = coarser_levels((5, 140, 90), Placement((30, 6, 12), (300, 0, 0)))
+    assert (first.factors, first.shape) == ((1, 2, 1), (5, 70, 90))
+    assert first.placement == Placement((30, 12, 12), (300, 3, 0))
+    assert (second.factors, second.shape) == ((1, 2, 2), (5, 35, 45))
+    assert second.placement == Placement((30, 24, 24), (300, 9, 6))
+
+
+def reference_block_majority(labels, factors):
+    """Block by block, the first of the commonest."""
+    shape = [-(-extent // factor) for extent, factor in zip(labels.shape, factors, strict=True)]
+    majority = np.zeros(shape, labels.dtype)
+    for at in np.ndindex(*shape):
+        box = tuple(slice(a * f, (a + 1) * f) for a, f in zip(at, factors, strict=True))
+        voxels = labels[box].ravel().tolist()
+        majority[at] = max(dict.fromkeys(voxels), key=voxels.count)
+    return majority
+
+
+@pytest.mark.parametrize("factors", [(1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 1, 2)])
+def test_the_majority_of_labels_agrees_with_the_reference(factors):
+    labels = np.random.default_rng(0).integers(0, 4, (5, 6, 7)).astype(np.uint32)
+    before = labels.copy()
+    np.testing.assert_array_equal(block_majority(labels, factors), reference_block_majority(labels, factors))
+    np.testing.assert_array_equal(labels, before)

@@ -8,7 +8,7 @@ import pytest
 
 from sectome.checks import InputError
 from sectome.volumes import blocks, open_volume, write_volume
-from sectome.volumes.downsample import block_mean
+from sectome.volumes.downsample import block_majority, block_mean
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -58,9 +58,9 @@ def test_images_are_averaged_and_labels_never(tmp_path, make_array):
         write_volume(tmp_path / f"{name}.ome.zarr", array, voxel_size_nm=VOXEL_SIZE)
         group = zarr.open_group(tmp_path / f"{name}.ome.zarr", mode="r")
         is_image = name.startswith("image")
-        assert group.attrs["ome"]["multiscales"][0]["type"] == ("mean" if is_image else "nearest")
+        assert group.attrs["ome"]["multiscales"][0]["type"] == ("mean" if is_image else "majority")
         for level, factors in (("1", (1, 2, 2)), ("2", (1, 2, 2)), ("3", (2, 2, 2))):
-            array = block_mean(array, factors) if is_image else array[tuple(slice(None, None, f) for f in factors)]
+            array = (block_mean if is_image else block_majority)(array, factors)
             np.testing.assert_array_equal(group[level][...], array)
         assert sorted(group.array_keys()) == ["0", "1", "2", "3"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,27 @@ def block_mean(voxels: Array, factors: Shape3) -> Array:
     return (mean if voxels.dtype.kind == "f" else np.rint(mean)).astype(voxels.dtype)
 
 
+def block_majority(labels: Array, factors: Shape3) -> Array:
+    """Return the label that most voxels of each block have, of equally many the one that comes first.
+
+    Args:
+        labels: (Z, Y, X).
+        factors: Voxels of a block along (z, y, x), 1 or 2. A block at the far end holds what there is.
+    """
+    missing = [(0, -extent % factor) for extent, factor in zip(labels.shape, factors, strict=True)]
+    # Where a half of a block is missing, the other half counts twice, which changes no majority.
+    padded = np.pad(labels, missing, mode="edge")
+    voxels = [padded[z :: factors[0], y :: factors[1], x :: factors[2]] for z, y, x in product(*(map(range, factors)))]
+    majority, most = voxels[0].copy(), np.zeros(voxels[0].shape, np.uint8)
+    for one in voxels:
+        votes = np.zeros(one.shape, np.uint8)
+        for other in voxels:
+            votes += one == other
+        more = votes > most
+        majority[more], most[more] = one[more], votes[more]
+    return majority
+
+
 class Downsampled:
     """A coarser level as a source (Z, Y, X), read box by box.
 
@@ -70,24 +93,46 @@ class Downsampled:
     @property
     def voxel_bytes(self) -> int:
         """Memory that a voxel takes while its box is made: the finer voxels, and two copies as float for the mean."""
-        return math.prod(self.factors) * (self.dtype.itemsize + (0 if self._is_labels else 16))
+        return math.prod(self.factors) * (self.dtype.itemsize * 2 if self._is_labels else self.dtype.itemsize + 16)
 
     def __getitem__(self, key: Any) -> Array:
         """Return a box given with starts, stops and no steps."""
         box: Box = key
-        step = self.factors if self._is_labels else (1, 1, 1)
         z, y, x = (
-            slice(part.start * factor, min(part.stop * factor, extent), each)
-            for part, factor, extent, each in zip(box, self.factors, self._finer.shape, step, strict=True)
+            slice(part.start * factor, min(part.stop * factor, extent))
+            for part, factor, extent in zip(box, self.factors, self._finer.shape, strict=True)
         )
         voxels = self._finer.read(z, y, x)
-        return voxels if self._is_labels else block_mean(voxels, self.factors)
+        return block_majority(voxels, self.factors) if self._is_labels else block_mean(voxels, self.factors)
 
-    def placement_from(self, finer: Placement) -> Placement:
-        """Return size and offset of the voxels: the centre of a first block lies half a block less half a voxel on."""
-        size = finer.voxel_size_nm or (1.0, 1.0, 1.0)
-        steps = zip(finer.offset_nm, size, self.factors, strict=True)
-        return Placement(
-            as_voxel_size([length * factor for length, factor in zip(size, self.factors, strict=True)]),
-            as_point([offset + length * (factor - 1) / 2 for offset, length, factor in steps]),
-        )
+
+@dataclass(frozen=True)
+class CoarserLevel:
+    """A level of a pyramid below the finest.
+
+    Attributes:
+        factors: By how much it is coarser than the one before, along (z, y, x).
+        shape: Voxels along (z, y, x).
+        placement: Size and offset of its voxels, in the unit of the finest level's.
+    """
+
+    factors: Shape3
+    shape: Shape3
+    placement: Placement
+
+
+def coarser_levels(shape: Shape3, placement: Placement) -> list[CoarserLevel]:
+    """Return the levels of a pyramid below the finest, of which shape and placement are given.
+
+    The centre of a first block lies half a block less half a voxel on.
+    """
+    levels: list[CoarserLevel] = []
+    size, offset = placement.voxel_size_nm or (1.0, 1.0, 1.0), placement.offset_nm
+    while factors := next_factors(shape, size):
+        z, y, x = (-(-extent // factor) for extent, factor in zip(shape, factors, strict=True))
+        steps = zip(offset, size, factors, strict=True)
+        offset = as_point([first + length * (factor - 1) / 2 for first, length, factor in steps])
+        size = as_voxel_size([length * factor for length, factor in zip(size, factors, strict=True)]) or size
+        shape = (z, y, x)
+        levels.append(CoarserLevel(factors, shape, Placement(size, offset)))
+    return levels

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from sectome.geometry import Placement
+from sectome.types import Shape3
 from sectome.volumes.blocks import Source
-from sectome.volumes.downsample import Downsampled, next_factors
+from sectome.volumes.downsample import Downsampled, coarser_levels
 from sectome.volumes.multiscales import multiscale_attributes
 from sectome.volumes.sampling import holds_labels
 from sectome.volumes.zarr import ZarrReader
@@ -19,7 +20,7 @@ _VOXELS = (1.0, 1.0, 1.0)
 def write_ome_zarr(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write an OME-Zarr image at `path`, or as `dataset` in a group there: its voxels and ever coarser levels of them.
 
-    Each level is made from the one before as that was written: an image by the mean, labels by the first voxel of each
+    Each level is made from the one before as that was written: an image by the mean, labels by the majority of each
     block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
     to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit.
 
@@ -31,16 +32,23 @@ def write_ome_zarr(path: Path, dataset: str | None, source: Source, placement: P
         write_array(folder / "0", source, placement)
         finer = ZarrReader(folder, "0")
         is_labels = holds_labels(finer)
-        at = placement if has_size else Placement(_VOXELS)
-        levels = {"0": at}
-        while factors := next_factors(finer.shape, at.voxel_size_nm or _VOXELS):
-            coarser = Downsampled(finer, factors, is_labels)
-            at = coarser.placement_from(at)
-            name = str(len(levels))
-            write_array(folder / name, coarser, at if has_size else Placement(), coarser.voxel_bytes)
-            levels[name] = at
-            finer = ZarrReader(folder, name)
-        attributes = multiscale_attributes(
-            path.name.split(".")[0], levels, "nanometer" if has_size else None, "nearest" if is_labels else "mean"
-        )
-        (folder / "zarr.json").write_text(json.dumps(group_metadata(attributes), indent=2), encoding="utf-8")
+        for number, level in enumerate(coarser_levels(finer.shape, placement), 1):
+            coarser = Downsampled(finer, level.factors, is_labels)
+            at = level.placement if has_size else Placement()
+            write_array(folder / str(number), coarser, at, coarser.voxel_bytes)
+            finer = ZarrReader(folder, str(number))
+        write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels=is_labels)
+
+
+def write_group(folder: Path, name: str, placement: Placement, shape: Shape3, *, is_labels: bool) -> None:
+    """Write the metadata that make the arrays 0, 1, ... of a folder an image of these voxels."""
+    has_size = placement.voxel_size_nm is not None
+    finest = placement if has_size else Placement(_VOXELS)
+    levels = [finest, *(level.placement for level in coarser_levels(shape, finest))]
+    attributes = multiscale_attributes(
+        name,
+        {str(number): level for number, level in enumerate(levels)},
+        "nanometer" if has_size else None,
+        "majority" if is_labels else "mean",
+    )
+    (folder / "zarr.json").write_text(json.dumps(group_metadata(attributes), indent=2), encoding="utf-8")

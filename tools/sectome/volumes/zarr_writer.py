@@ -66,22 +66,28 @@ def write_array(folder: Path, source: Source, placement: Placement, voxel_bytes:
         voxel_bytes: Memory that a voxel takes while its block is made; without it its own size.
     """
     shape = tuple(source.shape)
+    metadata = array_metadata(shape, source.dtype, placement)
+    kvstore = {"driver": "file", "path": f"{folder}/"}
+    store = open_store({"driver": "zarr3", "kvstore": kvstore, "metadata": metadata}, create=True, write=True)
+    for box in iterate_blocks(shape, voxel_bytes or source.dtype.itemsize, CHUNK):
+        store[box].write(np.ascontiguousarray(source[box])).result()
+
+
+def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Placement) -> dict[str, Any]:
+    """Return what the `zarr.json` of an array (Z, Y, X) says: chunks of `CHUNK` voxels, compressed by zstd."""
     chunk = [min(part, extent) for part, extent in zip(CHUNK, shape, strict=True)]
-    compressor = {"cname": "zstd", "clevel": 3, "shuffle": "shuffle" if source.dtype.itemsize > 1 else "noshuffle"}
+    compressor = {"cname": "zstd", "clevel": 3, "shuffle": "shuffle" if dtype.itemsize > 1 else "noshuffle"}
     metadata: dict[str, Any] = {
         "shape": shape,
-        "data_type": source.dtype.name,
+        "data_type": dtype.name,
         "dimension_names": AXES,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
         "codecs": [{"name": "bytes"}, {"name": "blosc", "configuration": compressor}],
         "attributes": attributes_of(placement),
     }
-    if source.dtype.itemsize > 1:
+    if dtype.itemsize > 1:
         metadata["codecs"][0]["configuration"] = {"endian": "little"}
-    kvstore = {"driver": "file", "path": f"{folder}/"}
-    store = open_store({"driver": "zarr3", "kvstore": kvstore, "metadata": metadata}, create=True, write=True)
-    for box in iterate_blocks(shape, voxel_bytes or source.dtype.itemsize, CHUNK):
-        store[box].write(np.ascontiguousarray(source[box])).result()
+    return metadata
 
 
 def _check_output(path: Path, dataset: str | None) -> None:
