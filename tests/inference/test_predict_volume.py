@@ -142,9 +142,9 @@ def test_tiles_keep_within_their_memory_or_are_refused():
         rows, columns = (
             min(part.stop - part.start + 192, whole) for part, whole in zip(tile, (1000, 1500), strict=True)
         )
-        assert 3 * 4 * 12 * 16 * rows * columns <= 400 * 2**20
+        assert 2 * 4 * 12 * 16 * rows * columns <= 400 * 2**20
     assert (covered == 1).all()
-    with pytest.raises(InputError, match=r"memory_mib must be at least 225 for windows of \(16, 96, 96\), got 100"):
+    with pytest.raises(InputError, match=r"memory_mib must be at least 150 for windows of \(16, 96, 96\), got 100"):
         plan_tiles(grid, 12, 100)
 
 

@@ -39,14 +39,16 @@ def blended_slabs(
     grid: WindowGrid,
     *,
     tile: Tile | None = None,
+    sections: slice | None = None,
     batch_size: int = 1,
     device: torch.device | str = "cpu",
     wanted: Callable[[tuple[slice, slice, slice]], bool] | None = None,
 ) -> Iterator[Slab]:
     """Predict windows from the first section to the last, and yield sections as soon as no window is left for them.
 
-    An accumulator of one window's depth takes each window's values by its weights. The weights' sums are known in
-    advance (`WindowGrid.sums`), so that no count of windows is kept beside it. While the network computes, the image
+    An accumulator of one window's depth takes each window's values by its weights; a section that is finished makes
+    room for the one a depth below it. The weights' sums are known in advance (`WindowGrid.sums`), so that no count of
+    windows is kept. While the network computes, the image
     of the next windows is read.
 
     Args:
@@ -54,17 +56,20 @@ def blended_slabs(
         predict: runs the network.
         grid: the windows.
         tile: what is asked for of each section; all windows that reach into it are predicted. None is all of it.
+        sections: what is asked for along z; None is all of it.
         batch_size: windows that the network takes at once.
         device: where values are accumulated.
         wanted: tells whether a window's box is worth predicting. Values are right wherever all windows over a voxel
             are; where none is, they are 0 or left out.
 
     Yields:
-        Values of the tile, float32 on the device, from the first section to the last; slabs before the first wanted
-        window are left out.
+        Values of the tile, float32 on the device, from the first section asked for to the last; slabs before the
+        first wanted window are left out.
     """
     depth, height, width = grid.window
     tile = tile or Tile(slice(0, grid.shape[1]), slice(0, grid.shape[2]))
+    sections = sections or slice(0, grid.shape[0])
+    zs = _reaching(grid.starts[0], depth, sections)
     ys, xs = (_reaching(*axis) for axis in zip(grid.starts[1:], grid.window[1:], tile, strict=True))
     region = Tile(slice(ys[0], ys[-1] + height), slice(xs[0], xs[-1] + width))
     z_weights, y_weights, x_weights = (torch.from_numpy(weights).to(device) for weights in grid.weights)
@@ -78,9 +83,9 @@ def blended_slabs(
 
     accumulator: Tensor | None = None
     with ThreadPoolExecutor(1) as reader:
-        boxes = [(slice(z, z + depth), *region) for z in grid.starts[0]]
+        boxes = [(slice(z, z + depth), *region) for z in zs]
         coming = reader.submit(read, boxes[0])
-        for number, z in enumerate(grid.starts[0]):
+        for number, z in enumerate(zs):
             image = coming.result().to(device)
             if number + 1 < len(boxes):
                 coming = reader.submit(read, boxes[number + 1])
@@ -97,15 +102,26 @@ def blended_slabs(
                 if accumulator is None:
                     accumulator = values.new_zeros(values.shape[1], *image.shape)
                 for (y, x), one in zip(local, values, strict=True):
-                    accumulator[:, :, y : y + height, x : x + width].addcmul_(one, weights)
-            following = grid.starts[0][number + 1] if number + 1 < len(boxes) else grid.shape[0]
+                    for part, place in _in_ring(z, z + depth, depth):
+                        part = slice(part.start - z, part.stop - z)
+                        accumulator[:, place, y : y + height, x : x + width].addcmul_(one[:, part], weights[part])
+            following = zs[number + 1] if number + 1 < len(boxes) else z + depth
             if accumulator is None:
                 continue
-            done = following - z
-            sums = z_sums[z:following, None, None] * section_sums
-            yield Slab(z, accumulator[(slice(None), slice(0, done), *inner)] / sums)
-            accumulator[:, : depth - done] = accumulator[:, done:].clone()
-            accumulator[:, depth - done :] = 0
+            for part, place in _in_ring(z, following, depth):
+                first, last = max(part.start, sections.start), min(part.stop, sections.stop)
+                if first < last:
+                    wanted_place = slice(place.start + first - part.start, place.stop + last - part.stop)
+                    sums = z_sums[first:last, None, None] * section_sums
+                    yield Slab(first, accumulator[(slice(None), wanted_place, *inner)] / sums)
+                accumulator[:, place] = 0
+
+
+def _in_ring(first: int, last: int, depth: int) -> list[tuple[slice, slice]]:
+    """Return the one or two parts of sections that follow each other in a ring of a depth, and where they are there."""
+    turn = first - first % depth + depth
+    parts = [(first, min(last, turn)), (turn, last)]
+    return [(slice(a, b), slice(a % depth, a % depth + b - a)) for a, b in parts if a < b]
 
 
 def _reaching(starts: Sequence[int], size: int, part: slice) -> list[int]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sectome.affinity_file import new_affinities
 from sectome.checks import InputError, check_at_least, check_same_shape, check_whole_number
-from sectome.inference.blended_slabs import Predict, Slab, Tile, blended_slabs
+from sectome.inference.blended_slabs import Predict, ReadBox, Slab, Tile, blended_slabs
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.neighbourhoods import check_offsets
 from sectome.tissue import Tissue
@@ -65,26 +65,16 @@ def predict_volume(
             device, or the output can not be written.
     """
     steps = check_offsets(offsets)
-    if not isinstance(tissue.image, Volume):
-        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
     check_whole_number(batch_size, 1, "batch_size")
     check_at_least(memory_mib, 1, "memory_mib")
-    if mask is not None:
-        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     shape = tissue.shape
-    padded = tuple(max(pair) for pair in zip(shape, window, strict=True))
-    grid = window_grid(padded, window, overlap, blending)
+    grid = grid_over(shape, window, overlap, blending)
     tiles = plan_tiles(grid, len(steps), memory_mib)
     stride = grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
-    masked = None if mask is None else SectionMask(mask, tissue.sections[0], shape)
-
-    def read(box: tuple[slice, slice, slice]) -> Tensor:
-        crop = tissue.read([part.start for part in box], [part.stop - part.start for part in box])
-        assert crop is not None
-        return crop["image"][0]
-
-    offset_nm = np.add(tissue.image.offset_nm, [tissue.sections[0] * tissue.voxel_size_nm[0], 0, 0]).tolist()
+    masked = None if mask is None else section_mask(mask, tissue)
+    read = box_reader(tissue)
+    offset_nm = offset_of(tissue)
     with (
         new_affinities(
             path, (len(steps), *shape), steps, tissue.voxel_size_nm, chunk=chunk, dtype=dtype, offset_nm=offset_nm
@@ -116,6 +106,79 @@ def predict_volume(
             write.result()
 
 
+def predict_box(
+    tissue: Tissue,
+    predict: Predict,
+    grid: WindowGrid,
+    box: tuple[slice, slice, slice],
+    channels: int,
+    *,
+    batch_size: int = 1,
+    device: torch.device | str = "cpu",
+    dtype: str = "uint8",
+    mask: Volume | None = None,
+) -> Array:
+    """Return the affinities (K, z, y, x) of a box of a volume, as they are when all of it is predicted.
+
+    Args:
+        tissue: what is predicted.
+        predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
+        grid: the windows over all of the volume, see `grid_over`.
+        box: what is asked for, (z, y, x).
+        channels: K.
+        batch_size: windows that the network takes at once.
+        device: of the network, and where its values are blended.
+        dtype: see `predict_volume`.
+        mask: see `predict_volume`.
+    """
+    masked = None if mask is None else section_mask(mask, tissue)
+    affinities = np.zeros((channels, *(part.stop - part.start for part in box)), dtype)
+    slabs = blended_slabs(
+        box_reader(tissue),
+        predict,
+        grid,
+        tile=Tile(*box[1:]),
+        sections=box[0],
+        batch_size=batch_size,
+        device=device,
+        wanted=None if masked is None else masked.any_in,
+    )
+    for start, values in _stored(slabs, dtype):
+        if masked is not None:
+            values = values * masked.box(start, values.shape[1], Tile(*box[1:]), values.shape[2:])
+        affinities[:, start - box[0].start : start - box[0].start + values.shape[1]] = values
+    return affinities
+
+
+def grid_over(shape: Sequence[int], window: Sequence[int], overlap: float, blending: str) -> WindowGrid:
+    """Return the windows over a volume, which goes on as its mirror image where it is thinner than one."""
+    return window_grid([max(pair) for pair in zip(shape, window, strict=True)], window, overlap, blending)
+
+
+def box_reader(tissue: Tissue) -> ReadBox:
+    """Return what reads the image of boxes of a tissue.
+
+    Raises:
+        InputError: if the tissue is resident on a device.
+    """
+    if not isinstance(tissue.image, Volume):
+        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
+
+    def read(box: tuple[slice, slice, slice]) -> Tensor:
+        crop = tissue.read([part.start for part in box], [part.stop - part.start for part in box])
+        assert crop is not None
+        return crop["image"][0]
+
+    return read
+
+
+def offset_of(tissue: Tissue) -> list[float]:
+    """Return where the first voxel that a tissue allows lies along (z, y, x) in nm."""
+    assert isinstance(tissue.image, Volume)
+    at: list[float] = np.add(tissue.image.offset_nm, [tissue.sections[0] * tissue.voxel_size_nm[0], 0, 0]).tolist()
+    return at
+
+
 def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]:
     """Return parts of a section, whole chunks each, whose values of one window's depth take at most so much memory.
 
@@ -129,8 +192,8 @@ def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]
             min(length + 2 * window, extent)
             for length, window, extent in zip(size, grid.window[1:], grid.shape[1:], strict=True)
         )
-        # The accumulator, a copy of it while it moves on, and the finished slab, 4 bytes a value.
-        return 3 * 4 * channels * grid.window[0] * rows * columns / 2**20
+        # The accumulator and the finished slab, 4 bytes a value.
+        return 2 * 4 * channels * grid.window[0] * rows * columns / 2**20
 
     size = [height, width]
     while (needed := mib(size)) > memory_mib:
@@ -166,6 +229,16 @@ def whole_chunks(slabs: Iterator[tuple[int, Array]], depth: int) -> Iterator[tup
             start += whole
     if held:
         yield start, np.concatenate(held, axis=1)
+
+
+def section_mask(mask: Volume, tissue: Tissue) -> SectionMask:
+    """Return a mask over the sections that a tissue allows.
+
+    Raises:
+        InputError: if it has another shape than the tissue's volume.
+    """
+    check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
+    return SectionMask(mask, tissue.sections[0], tissue.shape)
 
 
 class SectionMask:
