@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
 import pytest
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities, read_affinities
 from sectome.phantom import make_phantom
 from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES
@@ -51,11 +52,31 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     assert np.abs(made.affinities.astype(int) - whole.affinities).max() <= 1
     assert (made.offsets, made.voxel_size_nm) == (whole.offsets, whole.voxel_size_nm)
 
+    # The same block by block, and as far as the labels.
+    settings = {
+        "volume": str(cube),
+        "bundle": str(BUNDLE),
+        "output": str(tmp_path / "blocks.ome.zarr"),
+        "block_voxels": [32, 64, 64],
+        "context_voxels": [24, 24, 24],
+        "scheduler": "threads",
+        "workers": 1,
+        "overlap": 0,
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    code, out, err = run("segment-volume", "--config", tmp_path / "run.json")
+    assert code == 0, err
+    blocks = StoredAffinities(tmp_path / "blocks.ome.zarr.run/affinities.zarr")
+    np.testing.assert_array_equal(blocks.read([slice(None)] * 3), made.affinities)
+
     code, out, err = run(
         "segment", tmp_path / "streamed.zarr", tmp_path / "a.tif", "--model", BUNDLE / "models/model.pt"
     )
     assert code == 0, err
     assert open_volume(tmp_path / "a.tif").shape == (52, 56, 56)
+    np.testing.assert_array_equal(open_volume(tmp_path / "blocks.ome.zarr"), open_volume(tmp_path / "a.tif"))
 
 
 def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError, check_choice, check_triple
+from sectome.fingerprint import fingerprint
+from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
-from sectome.types import FloatArray, Offset, Offsets, VoxelSize
+from sectome.types import FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
 from sectome.volumes.tensorstore_process import open_store
 
@@ -81,7 +83,44 @@ def new_affinities(
         )
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
-    metadata: dict[str, Any] = {
+    metadata = _metadata(shape, steps, voxel_size_nm, chunk, dtype, offset_nm)
+    with replacing(path) as partial:
+        yield open_store({**_store(partial), "metadata": metadata}, create=True, write=True)
+
+
+def create_affinities(
+    path: Path,
+    shape: Shape3,
+    offsets: Offsets,
+    voxel_size_nm: Sequence[float],
+    offset_nm: Sequence[float],
+    chunk: Sequence[int],
+) -> None:
+    """Make a zarr array of uint8 affinities that many processes fill, or leave it as it is where it is already."""
+    steps = check_offsets(offsets)
+    metadata = _metadata((len(steps), *shape), steps, voxel_size_nm, chunk, "uint8", offset_nm)
+    open_store({**_store(path), "metadata": metadata}, create=True, open=True, write=True)
+
+
+def open_created(path: Path, *, write: bool = False) -> Any:
+    """Return the tensorstore (K, Z, Y, X) of an array, to read or to write."""
+    return open_store(_store(path), open=True, **({"write": True} if write else {"read": True}))
+
+
+def _store(path: Path) -> dict[str, Any]:
+    return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
+
+
+def _metadata(
+    shape: Sequence[int],
+    steps: Sequence[Offset],
+    voxel_size_nm: Sequence[float],
+    chunk: Sequence[int],
+    dtype: str,
+    offset_nm: Sequence[float],
+) -> dict[str, Any]:
+    """Return what the `zarr.json` of affinities says."""
+    return {
         "shape": list(shape),
         "data_type": check_choice(dtype, DTYPES, "dtype"),
         "dimension_names": ["offset", "z", "y", "x"],
@@ -99,9 +138,72 @@ def new_affinities(
             "offset_nm": list(offset_nm),
         },
     }
-    with replacing(path) as partial:
-        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{partial}/"}, "metadata": metadata}
-        yield open_store(spec, create=True, write=True)
+
+
+class StoredAffinities:
+    """Affinities (K, Z, Y, X) on disk, read box by box; can be pickled, and each process opens them for itself.
+
+    Attributes:
+        path: of the .zarr folder or the .npy file.
+        shape: voxels (Z, Y, X).
+        dtype: uint8, where 255 is 1, or a float type.
+        offsets: K steps (z, y, x).
+        voxel_size_nm: (z, y, x).
+        offset_nm: where the first voxel lies along (z, y, x).
+    """
+
+    def __init__(
+        self, path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
+    ) -> None:
+        self.path = Path(path).absolute()
+        if self.path.suffix == ".npy":
+            self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(self.path, offsets, voxel_size_nm)
+        else:
+            self.offsets, self.voxel_size_nm, self.offset_nm = _said_by_zarr(self.path)
+            if offsets is not None or voxel_size_nm is not None:
+                raise InputError(
+                    f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
+                )
+        self._array: Any = None
+        shape = tuple(self.array.shape)
+        if len(shape) != 4 or shape[0] != len(self.offsets):
+            raise InputError(f"{path} must have {len(self.offsets)} channels, one an offset, got shape {shape}")
+        self.shape: Shape3 = shape[1:]
+        self.dtype = np.dtype(self.array.dtype if self.path.suffix == ".npy" else self.array.dtype.numpy_dtype)
+
+    @property
+    def array(self) -> Any:
+        """The mapped array of a .npy file, or the tensorstore."""
+        if self._array is None:
+            if self.path.suffix == ".npy":
+                try:
+                    self._array = np.load(self.path, mmap_mode="r")
+                except ValueError as error:
+                    raise InputError(f"{self.path} must be a NumPy array, got: {error}") from None
+            else:
+                self._array = open_created(self.path)
+        return self._array
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_array": None}
+
+    def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> np.ndarray:
+        """Return a box (K, z, y, x) of all channels or of some."""
+        wanted = slice(None) if channels is None else list(channels)
+        part = self.array[(wanted, *box)]
+        return np.ascontiguousarray(part if isinstance(part, np.ndarray) else part.read().result())
+
+    def description(self) -> dict[str, Any]:
+        """Return what tells these affinities from others, as plain values."""
+        return {
+            "name": str(self.path),
+            "shape": list(self.shape),
+            "dtype": str(self.dtype),
+            "offsets": [list(step) for step in self.offsets],
+            "voxel_size_nm": list(self.voxel_size_nm),
+            "offset_nm": list(self.offset_nm),
+            "sample": fingerprint(self.shape, self.read),
+        }
 
 
 def read_affinities(
@@ -117,30 +219,29 @@ def read_affinities(
     Raises:
         InputError: if there is no such file, or what it or the arguments say of it does not fit.
     """
-    path = Path(path)
-    if path.suffix == ".npy":
-        return _map_affinities(path, offsets, voxel_size_nm)
+    stored = StoredAffinities(path, offsets, voxel_size_nm)
+    array = stored.array if stored.path.suffix == ".npy" else np.asarray(stored.array.read().result())
+    return AffinityFile(array, stored.offsets, stored.voxel_size_nm)
+
+
+_Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]
+
+
+def _said_by_zarr(path: Path) -> _Said:
+    """Return offsets, voxel size and place of a zarr folder."""
     try:
         metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         attributes = metadata["attributes"]
-        known = check_offsets(attributes["offsets"])
-        size_nm = check_triple(attributes["voxel_size_nm"], "voxel_size_nm")
+        at_nm = as_point(attributes.get("offset_nm", ORIGIN))
+        return check_offsets(attributes["offsets"]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm"), at_nm
     except FileNotFoundError:
         raise InputError(f"a zarr folder of affinities was expected at {path}, got none") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} must hold affinities with offsets and voxel_size_nm, got: {error}") from None
-    if offsets is not None or voxel_size_nm is not None:
-        raise InputError(
-            f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
-        )
-    store = open_store({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}, open=True)
-    if len(store.shape) != 4 or store.shape[0] != len(known):
-        raise InputError(f"{path} must have {len(known)} channels, one an offset, got shape {tuple(store.shape)}")
-    return AffinityFile(np.asarray(store.read().result()), known, size_nm)
 
 
-def _map_affinities(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> AffinityFile:
-    """Return an .npy file as it lies on disk."""
+def _said_of_npy(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> _Said:
+    """Return offsets, voxel size and place of an .npy file, which says none of them."""
     if not path.is_file():
         raise InputError(f"a file of affinities was expected at {path}, got none")
     if offsets is None or voxel_size_nm is None:
@@ -150,8 +251,4 @@ def _map_affinities(path: Path, offsets: Offsets | str | None, voxel_size_nm: Se
         if isinstance(offsets, str)
         else offsets
     )
-    try:
-        array = np.load(path, mmap_mode="r")
-    except ValueError as error:
-        raise InputError(f"{path} must be a NumPy array, got: {error}") from None
-    return AffinityFile(array, check_offsets(steps), check_triple(voxel_size_nm, "voxel_size_nm"))
+    return check_offsets(steps), check_triple(voxel_size_nm, "voxel_size_nm"), ORIGIN

@@ -12,7 +12,7 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
-from sectome.commands import check_flags, evaluate, inflate, mitochondria, predict, segment, study
+from sectome.commands import check_flags, evaluate, inflate, mitochondria, predict, segment, segment_volume, study
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -161,6 +161,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "phantom": phantom,
     "predict": predict,
     "segment": segment,
+    "segment-volume": segment_volume,
     "mitochondria": mitochondria,
     "evaluate": evaluate,
     "fetch": fetch,

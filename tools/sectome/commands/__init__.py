@@ -6,6 +6,7 @@ from sectome.commands.inflate import inflate
 from sectome.commands.mitochondria import mitochondria
 from sectome.commands.predict import predict
 from sectome.commands.segment import segment
+from sectome.commands.segment_volume import segment_volume
 from sectome.commands.study import study
 
-__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "predict", "segment", "study"]
+__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "predict", "segment", "segment_volume", "study"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from sectome.checks import InputError
+from sectome.differences import differences
 from sectome.report.run_files import read_object
 from sectome.study.bundle_command import shown
 from sectome.study.plan import Job
@@ -56,7 +57,7 @@ def check_unchanged(jobs: Sequence[Job]) -> None:
         before = (read_object(job.folder / STATE) or {}).get("declared")
         if before is not None and before != job.declared and _has_results(job):
             raise InputError(
-                f"{job.folder} was made with {'; '.join(_differences(before, job.declared))}; "
+                f"{job.folder} was made with {'; '.join(differences(before, job.declared))}; "
                 f"declare it as it was, or run it anew with --redo {job.names[0]}"
             )
 
@@ -85,13 +86,3 @@ def is_trained(job: Job) -> bool:
 
 def _has_results(job: Job) -> bool:
     return bool(finished_steps(job)) or (job.folder / "checkpoint.pt").is_file()
-
-
-def _differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Yield where two plain values differ."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys([*before, *now]):
-            if before.get(key) != now.get(key):
-                yield from _differences(before.get(key), now.get(key), f"{place} {key}".strip())
-    else:
-        yield f"{place} {before!r}, got {now!r}"

@@ -1,0 +1,76 @@
+"""A small block of tissue with affinities as a network gives them, and runs of its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sectome.affinities import labels_to_affinities
+from sectome.affinity_file import StoredAffinities, write_affinities
+from sectome.blockwise import Plan, make_plan
+from sectome.blockwise.stages import do_block, stages_of
+from sectome.neighbourhoods import LONG_RANGE, NEAREST
+from sectome.postprocess import SegmentationOptions
+
+SIZE_NM = (16.0, 8.0, 8.0)
+
+
+@pytest.fixture(scope="session")
+def tissue() -> np.ndarray:
+    """Labels (48, 130, 140) of about 700 touching bodies, a tenth of them background."""
+    rng = np.random.default_rng(5)
+    shape = (48, 130, 140)
+    seeds = np.zeros(shape, int)
+    places = tuple(rng.integers(0, extent, 700) for extent in shape)
+    seeds[places] = np.arange(1, 701)
+    nearest = ndimage.distance_transform_edt(seeds == 0, sampling=SIZE_NM, return_distances=False, return_indices=True)
+    labels = seeds[tuple(nearest)]
+    return np.where(labels % 10 == 0, 0, labels)
+
+
+@pytest.fixture(scope="session")
+def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> StoredAffinities:
+    """Affinities of them with soft membranes, noise and faint patches, on disk."""
+    rng = np.random.default_rng(0)
+    apart = labels_to_affinities(tissue, NEAREST)[0] == 0
+    membrane = apart.any(axis=0) | np.roll(apart[1], -1, axis=1) | np.roll(apart[2], -1, axis=2)
+    true = labels_to_affinities(np.where(membrane, 0, tissue), LONG_RANGE)[0].astype(float)
+    soft = np.stack([ndimage.gaussian_filter(channel, (0.4, 0.8, 0.8)) for channel in true])
+    patches = ndimage.gaussian_filter(rng.normal(size=tissue.shape), (2, 3, 3))
+    noise = 0.7 * rng.normal(size=true.shape) + 0.7 * patches / patches.std()
+    path = tmp_path_factory.mktemp("affinities") / "predicted.zarr"
+    write_affinities(path, 1 / (1 + np.exp(-(8 * soft - 4 + noise))), LONG_RANGE, SIZE_NM)
+    return StoredAffinities(path)
+
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture
+def plan_of(affinities: StoredAffinities, tmp_path: Path) -> MakePlan:
+    """Return a plan over blocks of 32 x 64 x 64 voxels, as far as nothing else is said."""
+
+    def make(name: str = "out", **options: Any) -> Plan:
+        sizes = {"block_voxels": options.pop("block_voxels", (32, 64, 64))}
+        sizes["context_voxels"] = options.pop("context_voxels", (12, 24, 24))
+        source = options.pop("source", affinities)
+        output = options.pop("output", tmp_path / f"{name}.ome.zarr")
+        return make_plan(source, output, tmp_path / f"{name}.run", SegmentationOptions(**options), **sizes)
+
+    return make
+
+
+def do_all(plan: Plan, stop_after: str | None = None) -> None:
+    """Do all blocks in this process, those of a stage from the last to the first."""
+    for stage in stages_of(plan):
+        if stage.prepare is not None:
+            stage.prepare(plan)
+        for number in reversed(range(stage.blocks)):
+            do_block(plan, stage, number)
+        if stage.name == stop_after:
+            return

@@ -1,0 +1,178 @@
+"""`sectome segment-volume` as a user types it: results, going on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from blockwise.conftest import do_all
+from blockwise.test_whole_equals_blockwise import whole
+from sectome.affinity_file import StoredAffinities, write_affinities
+from sectome.blockwise import connected
+from sectome.blockwise.config import read_config
+from sectome.checks import InputError
+from sectome.neighbourhoods import NEAREST
+from sectome.volumes import open_volume
+
+
+@pytest.fixture
+def config(affinities, tmp_path):
+    """Write a config with some changes, and return its path."""
+
+    def write(**changes):
+        settings = {
+            "affinities": str(affinities.path),
+            "output": str(tmp_path / "out.ome.zarr"),
+            "block_voxels": [32, 64, 64],
+            "context_voxels": [12, 24, 24],
+            "scheduler": "threads",
+            "workers": 1,
+        }
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({**settings, **changes}))
+        return path
+
+    return write
+
+
+def test_labels_are_written_as_a_pyramid_that_says_where_it_lies(run, config, affinities, tmp_path):
+    code, said, _ = run("segment-volume", "--config", config())
+    assert code == 0
+    assert "18 blocks" in said
+    assert "dashboard: http" in said
+    expected = whole(affinities)
+    assert f"{int(expected.max())} objects" in said
+    labels = open_volume(tmp_path / "out.ome.zarr")
+    np.testing.assert_array_equal(labels[...], expected)
+    assert labels.voxel_size_nm == (16.0, 8.0, 8.0)
+    assert [level.shape for level in labels.levels] == [(48, 130, 140), (48, 65, 70), (24, 33, 35)]
+    assert not list(tmp_path.glob(".*partial"))
+    # What is there is not done again.
+    assert run("segment-volume", "--config", config())[0] == 0
+
+
+def test_a_run_goes_on_from_where_it_stopped_and_refuses_another_plan(run, config, affinities, tmp_path):
+    plan = read_config(config()).plan()
+    plan.partial_output.mkdir(parents=True)
+    plan.folder.keep_plan(plan.description())
+    do_all(plan, stop_after="fragments")
+    before = (plan.folder.path / "log.csv").read_text()
+    changed = config(segmentation={"threshold": 0.5}, context_voxels=[12, 24, 20])
+    code, _, error = run("segment-volume", "--config", changed)
+    assert code == 2
+    assert "was begun with segmentation threshold 0.3, got 0.5; context_voxels [12, 24, 24], got [12, 24, 20]" in error
+    assert run("segment-volume", "--config", config())[0] == 0
+    after = (plan.folder.path / "log.csv").read_text()
+    assert after.startswith(before)
+    assert "fragments" not in after[len(before) :]
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
+
+
+def test_other_voxels_by_the_same_name_are_another_input(run, config, affinities, tmp_path):
+    path = tmp_path / "mine.zarr"
+    rng = np.random.default_rng(0)
+    write_affinities(path, rng.random((3, 32, 64, 64)), NEAREST, (8, 8, 8))
+    plan = read_config(config(affinities=str(path))).plan()
+    plan.folder.keep_plan(plan.description())
+    write_affinities(path, rng.random((3, 32, 64, 64)), NEAREST, (8, 8, 8))
+    code, _, error = run("segment-volume", "--config", config(affinities=str(path)))
+    assert code == 2
+    assert "was begun with input sample" in error
+
+
+def test_a_forecast_writes_nothing(run, config, tmp_path):
+    code, said, _ = run("segment-volume", "--config", config(), "--forecast")
+    assert code == 0
+    assert "MiB a worker" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"thresold": 1}, "has a setting 'thresold' that is not known, expected one of"),
+        ({"affinites": "a.zarr"}, "did you mean 'affinities'?"),
+        ({"volume": "raw.zarr"}, "a volume or affinities were expected, got both"),
+        ({"affinities": None}, "a volume or affinities were expected, got none"),
+        ({"output": "out.tif"}, "an output that ends in .ome.zarr was expected"),
+        ({"block_voxels": [32, 60, 64]}, "whole chunks of (32, 64, 64) voxels, got 60 along y"),
+        ({"block_voxels": [32, 64]}, "block_voxels must be three whole numbers"),
+        ({"context_voxels": [12, 24, 65]}, "must not be smaller than the context, got 64 and a context of 65 along x"),
+        ({"segmentation": {"boundary_threshold": "20%"}}, "boundary_threshold must be a number"),
+        ({"segmentation": {"method": "mutex"}}, "method must be mean"),
+        ({"segmentation": {"treshold": 0.5}}, "did you mean threshold?"),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "a Dask scheduler was expected at tcp://127.0.0.1:1, got no answer"),
+        ({"scheduler": "sulrm"}, "scheduler must be local, threads, slurm"),
+        ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),
+        ({"workers": 0}, "workers must be a whole number from 1 on, got 0"),
+    ],
+)
+def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, message, monkeypatch):
+    monkeypatch.setattr("sectome.blockwise.schedulers.CONNECT_SECONDS", 1)
+    code, _, error = run("segment-volume", "--config", config(**changes))
+    assert code == 2
+    assert message in error.replace("\n", " ")
+    assert error.count("error:") == 1
+    assert not (tmp_path / "out.ome.zarr").exists()
+
+
+def test_an_output_of_somebody_else_is_refused(run, config, tmp_path):
+    (tmp_path / "out.ome.zarr").mkdir()
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 2
+    assert "an output that does not exist was expected" in error
+    assert list((tmp_path / "out.ome.zarr").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_can_not_be_written_is_refused(run, config, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, error = run("segment-volume", "--config", config(output=str(tmp_path / "locked/out.ome.zarr")))
+    assert code == 2
+    assert "a folder that can be written was expected" in error
+
+
+def test_a_folder_in_use_is_refused(config):
+    plan = read_config(config()).plan()
+    plan.folder.keep_plan(plan.description())
+    with plan.folder.in_use(), pytest.raises(InputError, match="got one in use"), plan.folder.in_use():
+        pass
+
+
+def test_blocks_that_fail_are_listed_and_the_others_are_done(run, config, affinities, tmp_path, monkeypatch):
+    read = StoredAffinities.read
+
+    def failing(self, box, channels=None):
+        # The context of block 17, the last one, alone reaches the last voxel from so far.
+        if box[0].start == 20 and box[1].start == 104 and box[2].start == 104:
+            raise OSError("the chunk can not be read")
+        return read(self, box, channels)
+
+    monkeypatch.setattr(StoredAffinities, "read", failing)
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 1
+    assert "1 of 18 blocks of the stage fragments failed 3 times each" in error
+    assert "block 17: OSError: the chunk can not be read" in error
+    assert not (tmp_path / "out.ome.zarr").exists()
+    monkeypatch.setattr(StoredAffinities, "read", read)
+    assert run("segment-volume", "--config", config())[0] == 0
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
+
+
+def test_a_worker_of_another_version_is_refused(run, config, monkeypatch):
+    monkeypatch.setattr("sectome.blockwise.plan.VERSION", "0.0.9")
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 2
+    assert "a worker with sectome 0.0.9 was expected, got one with" in error
+
+
+def test_a_scheduler_file_that_names_no_scheduler_is_one_sentence(tmp_path):
+    (tmp_path / "scheduler.json").write_text("{}")
+    with (
+        pytest.raises(InputError, match="a Dask scheduler was expected at"),
+        connected(str(tmp_path / "scheduler.json")),
+    ):
+        pass

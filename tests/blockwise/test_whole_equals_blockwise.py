@@ -1,0 +1,50 @@
+"""Blocks give what the whole volume gives: the same ids, voxel for voxel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from blockwise.conftest import do_all
+from sectome.affinity_file import read_affinities
+from sectome.metrics import adapted_rand_error
+from sectome.postprocess import affinities_to_labels
+from sectome.volumes import open_volume
+
+
+def whole(affinities, **options):
+    return affinities_to_labels(
+        read_affinities(affinities.path).affinities,
+        affinities.offsets,
+        voxel_size_nm=affinities.voxel_size_nm,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"threshold": 0.6, "min_size_voxels": 500},
+        {"small_voxels": 2000, "small_threshold": 0.05},
+        {"large_voxels": 700},
+        {"long_range": "touching", "threshold": 0.5},
+        {"long_range": "all", "threshold": 0.5},
+        {"per_section": True, "block_voxels": (32, 128, 64)},
+        {"foreground_threshold": 0.2, "boundary_threshold": 0.7},
+    ],
+    ids=str,
+)
+def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinities, tissue, options):
+    plan = plan_of(**options)
+    do_all(plan)
+    expected = whole(affinities, **{name: value for name, value in options.items() if name != "block_voxels"})
+    got = open_volume(plan.partial_output / "0")
+    print(
+        adapted_rand_error(tissue, expected),
+        expected.max(),
+        (got[...] == expected).mean(),
+        adapted_rand_error(expected, got[...]),
+    )
+    np.testing.assert_array_equal(got[...], expected)
+    assert got.voxel_size_nm == affinities.voxel_size_nm

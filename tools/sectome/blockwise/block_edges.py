@@ -1,0 +1,99 @@
+"""The edges of the region graph whose affinities one block stores, and fragments that go on beyond its faces."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sectome.blockwise.block_grid import Box, inside
+from sectome.blockwise.label_array import open_labels
+from sectome.blockwise.plan import Plan
+from sectome.neighbourhoods import NEAREST
+from sectome.postprocess import region_graph
+from sectome.types import AXES, Array, LabelArray
+
+
+def find_edges(plan: Plan, number: int) -> dict[str, Array]:
+    """Sum the affinities between fragments, and find which fragments of the blocks before it are some of its own.
+
+    Returns:
+        "edges" (E, 2) ids of fragments that `as_id` makes, with "sums", "counts" and, with long_range "all" or
+        "touching", "touching" (E,), see `RegionGraph`; "same" (P, 2) ids of fragments that are one.
+    """
+    offsets = NEAREST if plan.options.long_range == "no" else plan.source.offsets
+    channels = [plan.source.offsets.index(step) for step in offsets]
+    before = [max(0, *(-step[axis] for step in offsets)) for axis in range(3)]
+    after = [max(0, *(step[axis] for step in offsets)) for axis in range(3)]
+    box = plan.grid.with_context(number, before, after)
+    fragments, ids = read_fragments(plan, box)
+    graph = region_graph(
+        plan.source.read(box, channels),
+        offsets,
+        fragments,
+        # Whether two fragments touch is known of the whole volume only.
+        long_range="no" if plan.options.long_range == "no" else "all",
+        core=inside(plan.grid.core(number), box),
+        threads=1,
+    )
+    found = {
+        "edges": ids[graph.edges],
+        "sums": graph.sums,
+        "counts": graph.counts,
+        "unit": np.array(graph.unit),
+        "same": same_fragments(plan, number),
+    }
+    return found if graph.touching is None else {**found, "touching": graph.touching}
+
+
+def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:
+    """Return ids that hold the number of a block and those of some of its fragments."""
+    return (np.int64(block) << 32) | fragment.astype(np.int64)
+
+
+def read_fragments(plan: Plan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
+    """Return the fragments of a box (z, y, x), numbered through all blocks that it reaches into, and the id of each."""
+    store = open_labels(plan.fragments_path)
+    fragments = np.zeros([part.stop - part.start for part in box], np.uint32)
+    ids = [np.zeros(1, np.int64)]
+    count = 0
+    for block, part in plan.grid.touching(box):
+        own = store[part].read().result()
+        largest = int(own.max(initial=0))
+        fragments[inside(part, box)] = np.where(own > 0, own + np.uint32(count), np.uint32(0))
+        ids.append(as_id(block, np.arange(1, largest + 1)))
+        count += largest
+    return fragments, np.concatenate(ids)
+
+
+def same_fragments(plan: Plan, number: int) -> npt.NDArray[np.int64]:
+    """Return pairs (P, 2) of fragments of the blocks before a block and of its own that are one.
+
+    Two fragments that touch across a face are one if both were grown from the same seed. Where a block can not see the
+    seed, they stay two, and are left to the agglomeration.
+    """
+    store = open_labels(plan.fragments_path)
+    core = plan.grid.core(number)
+    own = plan.folder.read("fragments", number)
+    pairs = [np.empty((0, 2), np.int64)]
+    for axis, name in enumerate(AXES):
+        if core[axis].start == 0:
+            continue
+        place = list(plan.grid.place(number))
+        place[axis] -= 1
+        before = plan.grid.number(place)
+        other = plan.folder.read("fragments", before)
+        at = list(core)
+        at[axis] = slice(core[axis].start - 1, core[axis].start + 1)
+        both = store[tuple(at)].read().result()
+        last, first = both.take(0, axis), both.take(1, axis)
+        agreed = (other[f"above_{name}"] == last) & (own[f"below_{name}"] == first)
+        touching = (last > 0) & (first > 0)
+        contacts, places = np.unique(
+            (last[touching].astype(np.int64) << 32) | first[touching].astype(np.int64), return_inverse=True
+        )
+        u, v = contacts >> 32, contacts & 0xFFFFFFFF
+        most = 2 * np.bincount(places, weights=agreed[touching]) > np.bincount(places)
+        one = other["seed"][u - 1] == own["seed"][v - 1]
+        one |= most & ~(other["sure"][u - 1] & own["sure"][v - 1])
+        pairs.append(np.stack([as_id(before, u[one]), as_id(number, v[one])], axis=1))
+    return np.concatenate(pairs)

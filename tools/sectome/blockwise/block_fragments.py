@@ -1,0 +1,106 @@
+"""The fragments of one block."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from sectome.blockwise.block_grid import Box, inside
+from sectome.blockwise.label_array import open_labels
+from sectome.blockwise.plan import Plan
+from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
+from sectome.postprocess.check_affinities import nearest_channels
+from sectome.postprocess.fragments_distance import fragments_with_seeds
+from sectome.types import AXES, Array, LabelArray
+
+
+def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
+    """Grow the fragments of a block in its context, and write those of its core, numbered from 1.
+
+    Returns:
+        of the N fragments in the core: "voxels" there, the "first" of them, and the first voxel of the "seed" from
+        which each was grown, in the core or around it; voxels as flat indices of the volume. "sure" (N,) is false where
+        the seed may be none in the whole volume, because it lies where this block stops seeing. For each axis what
+        this block takes the voxels beyond its faces for: "below_z" (y, x) are those before the core, "above_z" those
+        after it, as fragments of the core or 0. There is none at the ends of the volume.
+    """
+    box = plan.grid.with_context(number, plan.context, plan.context)
+    core = plan.grid.core(number)
+    nearest = plan.source.read(box, nearest_channels(plan.source.offsets))
+    grown, seeds = fragments_with_seeds(
+        in_foreground(nearest, plan.options), **of_distance(plan.options, plan.source.voxel_size_nm), threads=1
+    )
+    own = np.ascontiguousarray(grown[inside(core, box)])
+    numbers, voxels, first = number_core(own, len(seeds) - 1)
+    open_labels(plan.fragments_path, write=True)[core].write(numbers[own]).result()
+    of_own = np.zeros(len(voxels), np.int64)
+    of_own[numbers[numbers > 0] - 1] = seeds[numbers > 0]
+    found: dict[str, Array] = {
+        "voxels": voxels,
+        "first": _in_volume(first, core, plan.grid.shape),
+        "seed": _in_volume(of_own, box, plan.grid.shape),
+        "sure": _seen_around(of_own, box, plan),
+    }
+    for axis, name in enumerate(AXES):
+        part = inside(core, box)[axis]
+        for side, at in (("below", part.start - 1), ("above", part.stop)):
+            if 0 <= at < grown.shape[axis]:
+                face: list[slice | int] = list(inside(core, box))
+                face[axis] = at
+                found[f"{side}_{name}"] = numbers[grown[tuple(face)]]
+    return found
+
+
+def _seen_around(flat: Array, box: Box, plan: Plan) -> npt.NDArray[np.bool_]:
+    """Return whether voxels, flat indices of a box, lie so far from its faces that they are seeds in any larger box."""
+    sigma_nm = plan.options.sigma_nm
+    size = plan.source.voxel_size_nm
+    reach_nm = 2 * (1.5 * min(size) if sigma_nm is None else sigma_nm)
+    seen = np.ones(len(flat), np.bool_)
+    places = np.unravel_index(flat, [part.stop - part.start for part in box])
+    for at, part, extent, edge in zip(places, box, plan.grid.shape, size, strict=True):
+        margin = round(reach_nm / edge) + 1
+        if part.start > 0:
+            seen &= at >= margin
+        if part.stop < extent:
+            seen &= at < part.stop - part.start - margin
+    return seen
+
+
+def number_core(core: LabelArray, largest: int) -> tuple[LabelArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Number the labels of a core (z, y, x), up to the `largest` of its box, in the order of their first voxels.
+
+    Returns:
+        (largest + 1,) uint32 new numbers from 1, 0 for those that do not occur; the voxels (N,) and the first voxel
+        (N,) of each, as a flat index.
+    """
+    numbers = np.zeros(largest + 1, np.uint32)
+    voxels, first = np.zeros(numbers.size, np.int64), np.zeros(numbers.size, np.int64)
+    count = _number(core.ravel(), numbers, voxels, first)
+    return numbers, voxels[:count].copy(), first[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _number(core: LabelArray, numbers: LabelArray, voxels: Array, first: Array) -> int:
+    """Write numbers, voxels and first voxels; return how many labels there are."""
+    count = 0
+    for index in range(core.size):
+        label = core[index]
+        if label == 0:
+            continue
+        if numbers[label] == 0:
+            first[count] = index
+            count += 1
+            numbers[label] = count
+        voxels[numbers[label] - 1] += 1
+    return count
+
+
+def _in_volume(flat: Array, box: Box, shape: tuple[int, ...]) -> Array:
+    """Return flat indices of a box as those of the volume."""
+    places = np.unravel_index(flat, [part.stop - part.start for part in box])
+    z, y, x = (at + part.start for at, part in zip(places, box, strict=True))
+    _, height, width = shape
+    of_volume: Array = (z * height + y) * width + x
+    return of_volume

@@ -1,0 +1,82 @@
+"""A volume cut into blocks, the units of blockwise work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from sectome.types import Shape3
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class BlockGrid:
+    """Blocks that cover a volume once, numbered from 0 along x, then y, then z.
+
+    Attributes:
+        shape: voxels (z, y, x) of the volume.
+        block: voxels (z, y, x) of a block; those at the far ends hold what there is.
+    """
+
+    shape: Shape3
+    block: Shape3
+
+    @property
+    def counts(self) -> Shape3:
+        """Blocks along (z, y, x)."""
+        z, y, x = (math.ceil(extent / size) for extent, size in zip(self.shape, self.block, strict=True))
+        return z, y, x
+
+    def __len__(self) -> int:
+        return math.prod(self.counts)
+
+    def place(self, number: int) -> Shape3:
+        """Return how many blocks lie before a block along (z, y, x)."""
+        z, y, x = np.unravel_index(number, self.counts)
+        return int(z), int(y), int(x)
+
+    def number(self, place: Sequence[int]) -> int:
+        """Return the number of the block at a place."""
+        return int(np.ravel_multi_index(tuple(place), self.counts))
+
+    def core(self, number: int) -> Box:
+        """Return the voxels that a block is responsible for."""
+        z, y, x = (
+            slice(at * size, min((at + 1) * size, extent))
+            for at, size, extent in zip(self.place(number), self.block, self.shape, strict=True)
+        )
+        return z, y, x
+
+    def with_context(self, number: int, before: Sequence[int], after: Sequence[int]) -> Box:
+        """Return the core of a block and so many voxels (z, y, x) before and after it, as far as there are any."""
+        z, y, x = (
+            slice(max(0, part.start - low), min(extent, part.stop + high))
+            for part, low, high, extent in zip(self.core(number), before, after, self.shape, strict=True)
+        )
+        return z, y, x
+
+    def touching(self, box: Box) -> list[tuple[int, Box]]:
+        """Return the blocks that a box reaches into, each with the voxels that both have."""
+        places = [
+            range(part.start // size, (part.stop - 1) // size + 1) for part, size in zip(box, self.block, strict=True)
+        ]
+        found = []
+        for place in product(*places):
+            number = self.number(place)
+            z, y, x = (
+                slice(max(part.start, own.start), min(part.stop, own.stop))
+                for part, own in zip(box, self.core(number), strict=True)
+            )
+            found.append((number, (z, y, x)))
+        return found
+
+
+def inside(box: Box, outer: Box) -> Box:
+    """Return a box as it is seen from the first voxel of one around it."""
+    z, y, x = (slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer, strict=True))
+    return z, y, x

@@ -1,0 +1,121 @@
+"""The file that says what `sectome segment-volume` is to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sectome.affinity_file import StoredAffinities
+from sectome.blockwise.plan import AffinitySource, Plan, make_plan
+from sectome.blockwise.predicted_affinities import predicted_affinities
+from sectome.checks import InputError
+from sectome.did_you_mean import nearest_or_all
+from sectome.postprocess import SegmentationOptions, load_options
+
+_OF_PREDICTION = ("overlap", "blending", "batch_size", "flips", "precision", "device")
+
+
+@dataclass(frozen=True)
+class BlockwiseConfig:
+    """What a run is to do and where.
+
+    Attributes:
+        output: the labels to write, a folder that ends in .ome.zarr.
+        volume: grey values to predict affinities of; or
+        affinities: a .zarr folder of affinities, as `sectome predict` writes it.
+        run: folder in which the run keeps what it needs to go on; OUTPUT.run without.
+        bundle: the root of em_segmentation, for a volume.
+        checkpoint: the model; without, the bundle's own.
+        voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
+        overlap, blending, batch_size, flips, precision, device: as those of `sectome predict`.
+        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
+        segmentation: options of `SegmentationOptions`; those beside the model are the default.
+        model: a checkpoint whose options are taken, for affinities.
+        block_voxels: (z, y, x) of a block.
+        context_voxels: (z, y, x) that a block looks beyond its core.
+        scheduler, workers, job: see `connected`.
+    """
+
+    output: str
+    volume: str | None = None
+    affinities: str | None = None
+    run: str | None = None
+    bundle: str = "bundles/em_segmentation"
+    checkpoint: str | None = None
+    voxel_size_nm: Sequence[float] | None = None
+    overlap: float = 0.5
+    blending: str = "gaussian"
+    batch_size: int = 4
+    flips: bool = False
+    precision: str = "auto"
+    device: str | None = None
+    gpu_resource: bool = False
+    segmentation: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    block_voxels: Sequence[int] | None = None
+    context_voxels: Sequence[int] | None = None
+    scheduler: str = "local"
+    workers: int | None = None
+    job: Mapping[str, Any] | None = None
+
+    def plan(self) -> Plan:
+        """Open what is to be read, and return the plan of the run.
+
+        Raises:
+            InputError: if a file can not be opened or an option can not be used.
+        """
+        if (self.volume is None) == (self.affinities is None):
+            raise InputError(f"a volume or affinities were expected, got {'none' if self.volume is None else 'both'}")
+        folder = Path(self.run or f"{self.output.rstrip('/')}.run").absolute()
+        source: AffinitySource
+        if self.affinities is not None:
+            source, model = StoredAffinities(self.affinities), self.model
+        else:
+            chosen = {name: getattr(self, name) for name in _OF_PREDICTION}
+            source = predicted_affinities(
+                folder / "affinities.zarr",
+                str(self.volume),
+                self.bundle,
+                self.checkpoint,
+                voxel_size_nm=self.voxel_size_nm,
+                **chosen,
+            )
+            model = self.model or str(source.checkpoint)
+        known = (load_options(model) if model else None) or SegmentationOptions()
+        return make_plan(
+            source,
+            self.output,
+            folder,
+            known.but(**self.segmentation),
+            block_voxels=self.block_voxels,
+            context_voxels=self.context_voxels,
+            gpu_resource=self.gpu_resource,
+        )
+
+
+def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
+    """Return what a JSON file says, with some of it changed; `None` changes nothing.
+
+    Raises:
+        InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"a JSON file was expected at {path}, got none") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} must hold a run's settings as JSON, got: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a run's settings by name, got {type(content).__name__}")
+    content |= {name: value for name, value in changes.items() if value is not None}
+    known = [one.name for one in dataclasses.fields(BlockwiseConfig)]
+    for name in content:
+        if name not in known:
+            raise InputError(f"{path} has a setting {name!r} that is not known{nearest_or_all(name, known)}")
+    if "output" not in content:
+        raise InputError(f"{path} must say the output, got {', '.join(content) or 'nothing'}")
+    return BlockwiseConfig(**content)

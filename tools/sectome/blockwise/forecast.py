@@ -1,0 +1,71 @@
+"""What a run will take: memory, disk, blocks and time, from its plan."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from sectome.blockwise.plan import Plan
+from sectome.blockwise.stages import stages_of
+
+PROCESS_MIB = 300
+"""What a worker takes before it has a block: Python with its libraries."""
+
+BYTES_A_VOXEL = 56
+"""What growing fragments takes at its peak, a voxel of the core with its context."""
+
+SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.6, "edges": 0.25, "relabel": 0.06}
+"""On one core of a 2023 server: of fragments with the context, of the others of the core."""
+
+
+def forecast_of(plan: Plan, workers: int | None = None) -> str:
+    """Return a table of what a run will take, for people."""
+    workers = workers or len(os.sched_getaffinity(0))
+    blocks = len(plan.grid)
+    lines = [
+        f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))} "
+        f"with a context of {'x'.join(map(str, plan.context))}",
+        f"memory: {peak_mib(plan):.0f} MiB a worker",
+        f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB while it runs",
+        f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {workers} workers as fast as a 2023 core",
+        f"stages: {', '.join(f'{stage.name} {stage.blocks}' for stage in stages_of(plan))}",
+    ]
+    return "\n".join(lines)
+
+
+def grown_voxels(plan: Plan) -> int:
+    """Return the voxels of the largest block with its context."""
+    sizes = zip(plan.grid.block, plan.context, plan.grid.shape, strict=True)
+    return math.prod(min(size + 2 * halo, extent) for size, halo, extent in sizes)
+
+
+def peak_mib(plan: Plan) -> float:
+    """Return the memory that a worker takes at most."""
+    return PROCESS_MIB + BYTES_A_VOXEL * grown_voxels(plan) / 2**20
+
+
+def disk_bytes(plan: Plan) -> float:
+    """Return what affinities, fragments, records and labels take if nothing can be compressed."""
+    voxels = math.prod(plan.grid.shape)
+    predicted = len(plan.source.offsets) if stages_of(plan)[0].name == "predict" else 0
+    # Fragments and labels of four bytes shrink to a tenth and less.
+    return voxels * (predicted + 2 * 0.4)
+
+
+def seconds(plan: Plan) -> float:
+    """Return the time that one worker would take."""
+    voxels = math.prod(plan.grid.shape) / 1e6
+    with_context = grown_voxels(plan) / math.prod(plan.grid.block) * voxels
+    total = 0.0
+    for stage in stages_of(plan):
+        rate = SECONDS_A_MVOXEL.get(stage.name, 0.0)
+        total += rate * (with_context if stage.name == "fragments" else voxels)
+    return total
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration as people say it."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(1, math.ceil(seconds)):.0f} s"

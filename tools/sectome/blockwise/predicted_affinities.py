@@ -1,0 +1,145 @@
+"""Affinities that a run predicts itself, block by block, before it segments them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.affinity_file import create_affinities, open_created
+from sectome.fingerprint import describe, file_hash
+from sectome.types import Array, Offset, Shape3, VoxelSize
+from sectome.volumes.blocks import CHUNK
+
+
+@dataclass(frozen=True)
+class PredictedAffinities:
+    """What is predicted and by what, as plain values: each process opens volume and network for itself.
+
+    Attributes:
+        path: the zarr array (K, Z, Y, X) that the blocks are written to.
+        volume: of grey values.
+        bundle: the root of the bundle.
+        checkpoint: the model's weights; None is the bundle's own.
+        voxel_size_nm: (z, y, x) of the volume.
+        shape: voxels (Z, Y, X) of the volume.
+        offsets: K steps (z, y, x).
+        offset_nm: where the first voxel lies along (z, y, x).
+        overlap: share of a window that the next one covers again.
+        blending: weights of a window's voxels.
+        batch_size: windows that the network takes at once.
+        flips: take the mean over all flips.
+        precision: "bf16", "fp32" or "auto".
+        device: of the network; None is a GPU if the worker has one.
+    """
+
+    path: Path
+    volume: str
+    bundle: Path
+    checkpoint: Path
+    voxel_size_nm: VoxelSize
+    shape: Shape3
+    offsets: tuple[Offset, ...]
+    offset_nm: tuple[float, float, float]
+    overlap: float = 0.5
+    blending: str = "gaussian"
+    batch_size: int = 4
+    flips: bool = False
+    precision: str = "auto"
+    device: str | None = None
+
+    def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
+        """Return a box (K, z, y, x) of what has been predicted."""
+        wanted = slice(None) if channels is None else list(channels)
+        return np.ascontiguousarray(open_created(self.path)[(wanted, *box)].read().result())
+
+    def prepare(self) -> None:
+        """Make the array that blocks are written to, or leave it as it is."""
+        chunk = (1, *CHUNK)
+        create_affinities(self.path, self.shape, self.offsets, self.voxel_size_nm, self.offset_nm, chunk)
+
+    def predict(self, box: tuple[slice, slice, slice]) -> None:
+        """Predict a box and write it."""
+        from sectome.inference.predict_volume import grid_over, predict_box
+
+        tissue, model = _opened(self)
+        grid = grid_over(self.shape, model.window, self.overlap, self.blending)
+        affinities = predict_box(
+            tissue, model.predict, grid, box, len(self.offsets), batch_size=self.batch_size, device=model.device
+        )
+        open_created(self.path, write=True)[(slice(None), *box)].write(affinities).result()
+
+    def description(self) -> dict[str, Any]:
+        """Return what must stay as it is while a run goes on."""
+        tissue, _ = _opened(self)
+        return {
+            "volume": describe(self.volume, tissue.image, self.voxel_size_nm),
+            "bundle": str(self.bundle),
+            "model": {"checkpoint": str(self.checkpoint), "sha256": file_hash(self.checkpoint)},
+            "offsets": [list(step) for step in self.offsets],
+            "overlap": self.overlap,
+            "blending": self.blending,
+            "flips": self.flips,
+            "precision": self.precision,
+        }
+
+
+def predicted_affinities(
+    path: str | Path,
+    volume: str,
+    bundle: str | Path,
+    checkpoint: str | None = None,
+    *,
+    voxel_size_nm: Sequence[float] | None = None,
+    **options: Any,
+) -> PredictedAffinities:
+    """Open volume and model once, and return what tells all processes what to predict.
+
+    Args:
+        path: see `PredictedAffinities`, as all the others.
+        volume: of grey values.
+        bundle: the root of the bundle.
+        checkpoint: the model's weights; None is the bundle's own.
+        voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
+        options: `overlap`, `blending`, `batch_size`, `flips`, `precision`, `device`.
+
+    Raises:
+        InputError: if the volume or the model can not be opened.
+    """
+    from sectome.inference import open_model
+    from sectome.inference.predict_volume import offset_of
+    from sectome.tissue import open_tissue
+    from sectome.trained_settings import warn_of_other_voxels
+
+    model = open_model(bundle, checkpoint, device="cpu")
+    tissue = open_tissue([{"image": volume}], voxel_size_nm, intensity=model.intensity)[0]
+    warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, volume)
+    z, y, x = offset_of(tissue)
+    return PredictedAffinities(
+        Path(path).absolute(),
+        str(Path(volume).absolute()) if Path(volume.split(":")[0]).exists() else volume,
+        Path(bundle).absolute(),
+        model.checkpoint.absolute(),
+        tissue.voxel_size_nm,
+        tissue.shape,
+        model.offsets,
+        (z, y, x),
+        **options,
+    )
+
+
+@lru_cache(maxsize=1)
+def _opened(source: PredictedAffinities) -> tuple[Any, Any]:
+    """Return the tissue and the model in this process; normalisation is fitted to the whole volume each time."""
+    from sectome.inference import open_model
+    from sectome.tissue import open_tissue
+
+    model = open_model(
+        source.bundle, source.checkpoint, device=source.device, precision=source.precision, flips=source.flips
+    )
+    tissue = open_tissue([{"image": source.volume}], source.voxel_size_nm, intensity=model.intensity)[0]
+    return tissue, model

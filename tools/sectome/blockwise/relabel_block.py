@@ -1,0 +1,38 @@
+"""One block of the output: segments in the place of fragments, and one block of a coarser level."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sectome.blockwise.join_blocks import SEGMENTS, STARTS
+from sectome.blockwise.label_array import open_labels
+from sectome.blockwise.plan import Plan
+from sectome.types import Array
+from sectome.volumes.downsample import block_majority
+
+
+def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
+    """Write the segments of a block's core."""
+    core = plan.grid.core(number)
+    first, last = np.load(plan.folder.path / STARTS, mmap_mode="r")[number : number + 2]
+    lookup = np.array(np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[first : last + 1])
+    # At the place of the background is the last fragment of the block before.
+    lookup[0] = 0
+    fragments = open_labels(plan.fragments_path)[core].read().result()
+    output = open_labels(plan.partial_output / "0", write=True)
+    output[core].write(lookup[fragments].astype(output.dtype.numpy_dtype)).result()
+    return {}
+
+
+def coarsen_block(plan: Plan, level: int, number: int) -> dict[str, Array]:
+    """Write a block of a level from 1 on, from the level before."""
+    factors = plan.levels[level - 1].factors
+    core = plan.level_grid(level).core(number)
+    finer = open_labels(plan.partial_output / str(level - 1))
+    box = tuple(
+        slice(part.start * factor, min(part.stop * factor, extent))
+        for part, factor, extent in zip(core, factors, finer.shape, strict=True)
+    )
+    coarser = block_majority(finer[box].read().result(), factors)
+    open_labels(plan.partial_output / str(level), write=True)[core].write(coarser).result()
+    return {}

@@ -1,0 +1,115 @@
+"""What a blockwise run keeps on disk: its plan, what each block found, and which blocks are done."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.differences import differences
+from sectome.types import Array
+from sectome.volumes.replace import replacing
+
+PLAN = "plan.json"
+LOG = "log.csv"
+LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib")
+_BLOCKS_A_FOLDER = 1000
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that all processes of a run can write to.
+
+    A block is done when its record is there. Records appear whole, and what a block writes elsewhere is the same
+    whenever it is written, so that a run can be stopped at any moment and go on.
+    """
+
+    path: Path
+
+    def record_path(self, stage: str, number: int) -> Path:
+        """Return where the record of a block lies."""
+        return self.path / "done" / stage / f"{number // _BLOCKS_A_FOLDER:06d}" / f"{number}.npz"
+
+    def record(self, stage: str, number: int, found: Mapping[str, Array]) -> None:
+        """Keep what a block found; with that it is done."""
+        with replacing(self.record_path(stage, number)) as partial, partial.open("wb") as file:
+            np.savez(file, **dict(found))  # type: ignore[arg-type]
+
+    def read(self, stage: str, number: int) -> dict[str, Array]:
+        """Return what a block found."""
+        with np.load(self.record_path(stage, number)) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def is_done(self, stage: str, number: int) -> bool:
+        """Tell whether a block is done."""
+        return self.record_path(stage, number).is_file()
+
+    def done(self, stage: str) -> set[int]:
+        """Return the blocks of a stage that are done."""
+        return {int(path.stem) for path in (self.path / "done" / stage).glob("*/[0-9]*.npz")}
+
+    def read_log(self) -> list[dict[str, str]]:
+        """Return the lines of the log."""
+        with (self.path / LOG).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, LOG_COLUMNS))
+
+    def log(self, stage: str, number: int, event: str, seconds: float) -> None:
+        """Add a line of `LOG_COLUMNS` to the log of what was done where; lines of several processes do not mix.
+
+        The peak is that of the process since it began.
+        """
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        where = f"{os.uname().nodename},{os.getpid()},{peak_mib:.0f}"
+        line = f"{time.time():.3f},{stage},{number},{event},{seconds:.3f},{where}\n"
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the folder for this process, until it ends however it ends.
+
+        Raises:
+            InputError: if another process does.
+        """
+        with (self.path / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"a run that nobody works on was expected in {self.path}, got one in use") from None
+            yield
+
+    def keep_plan(self, plan: Mapping[str, Any]) -> None:
+        """Write the plan of a new run, or check that an old one has the same.
+
+        Raises:
+            InputError: if the folder holds a run of another plan, with the differences, or something else.
+        """
+        path = self.path / PLAN
+        now = json.loads(json.dumps(plan))
+        if not path.is_file():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
+            with replacing(path) as partial:
+                partial.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+            return
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} must hold the plan of a run, got: {error}") from None
+        if before != now:
+            raise InputError(
+                f"{self.path} was begun with {'; '.join(differences(before, now))}: go on with the same, or name "
+                "another --run"
+            )

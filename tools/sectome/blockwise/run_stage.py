@@ -1,0 +1,100 @@
+"""The blocks of a stage on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from itertools import islice
+from typing import Any
+
+from distributed import Client, as_completed
+from tqdm import tqdm
+
+from sectome.blockwise.plan import Plan
+from sectome.blockwise.stages import Stage, do_block
+from sectome.checks import InputError
+
+ATTEMPTS = 3
+"""How often a block is tried before it counts as failed."""
+
+_WAITING_PER_THREAD = 3
+
+
+class UnfinishedRunError(RuntimeError):
+    """A run that could not be finished; what is done is kept, and the message says how to go on."""
+
+
+def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
+    """Do all blocks of a stage that are not done yet.
+
+    Few tasks wait at the scheduler at any time, so that it does not matter how many blocks there are. A block that
+    fails is tried again, on whatever worker; the others go on.
+
+    Raises:
+        UnfinishedRunError: if blocks failed each time, once all others are done, or the scheduler is gone.
+        InputError: if a worker refuses to work for this run.
+    """
+    done = plan.folder.done(stage.name)
+    if stage.prepare is not None:
+        stage.prepare(plan)
+    waiting = iter(number for number in range(stage.blocks) if number not in done)
+    failures: dict[int, list[str]] = {}
+    of_future: dict[Any, int] = {}
+    running = as_completed(raise_errors=False)
+
+    def start(numbers: Iterator[int], count: int) -> None:
+        for number in islice(numbers, count):
+            future = client.submit(
+                do_block, plan, stage, number, pure=False, resources=dict(stage.resources) or None, key=None
+            )
+            of_future[future.key] = number
+            running.add(future)
+
+    with tqdm(
+        total=stage.voxels / 1e6, desc=stage.name, unit="Mvoxel", disable=None, mininterval=1, bar_format=_BAR
+    ) as bar:
+        share = stage.voxels / 1e6 / stage.blocks
+        bar.update(share * len(done))
+        start(waiting, max(4, _WAITING_PER_THREAD * sum(client.nthreads().values())))
+        for future in running:
+            number = of_future.pop(future.key)
+            error = _error_of(client, future)
+            if error is None:
+                bar.update(share)
+                start(waiting, 1)
+                continue
+            if isinstance(error, InputError):
+                raise error
+            tried = failures.setdefault(number, [])
+            tried.append(f"{type(error).__name__}: {error}")
+            if len(tried) < ATTEMPTS:
+                start(iter([number]), 1)
+            else:
+                start(waiting, 1)
+    lost = {number: tried for number, tried in failures.items() if len(tried) >= ATTEMPTS}
+    if lost:
+        raise UnfinishedRunError(_sentence(stage, lost))
+
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
+
+
+def _error_of(client: Client, future: Any) -> BaseException | None:
+    """Return what a block failed with, or raise if there is nobody left to ask."""
+    if client.status not in ("running", "connecting") or future.status in ("cancelled", "lost"):
+        raise UnfinishedRunError("the scheduler is gone; the same command goes on from where it was")
+    try:
+        error = future.exception(timeout=30)
+    except (CancelledError, TimeoutError):
+        raise UnfinishedRunError("the scheduler is gone; the same command goes on from where it was") from None
+    return error if isinstance(error, BaseException) else None
+
+
+def _sentence(stage: Stage, lost: dict[int, list[str]]) -> str:
+    """Return which blocks failed and why, the first ten of them."""
+    lines = [f"block {number}: {tried[-1]}" for number, tried in sorted(lost.items())[:10]]
+    more = f"\nand {len(lost) - 10} more" if len(lost) > 10 else ""
+    return (
+        f"{len(lost)} of {stage.blocks} blocks of the stage {stage.name} failed {ATTEMPTS} times each; all others are "
+        "done, and the same command tries these again:\n" + "\n".join(lines) + more
+    )

@@ -1,0 +1,87 @@
+"""Where blocks are worked on: this machine, a running Dask cluster, or jobs of a batch system."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from distributed import Client, LocalCluster
+
+from sectome.checks import InputError, check_whole_number
+
+BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+
+CONNECT_SECONDS = 10
+
+
+@contextmanager
+def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any] | None = None) -> Iterator[Client]:
+    """Give a client of the workers; those that were started for it end with it.
+
+    Args:
+        scheduler: "local" (a process for each worker), "threads" (one process), the address of a running scheduler as
+            in tcp://host:8786, or the path of its scheduler file; "slurm", "pbs" or "lsf" submits a job a worker.
+        workers: how many; one a core without, or for a batch system as many jobs as are to be submitted.
+        job: of a batch system: what its cluster in dask-jobqueue takes (queue, cores, memory, walltime and others).
+
+    Raises:
+        InputError: if there is no scheduler at the address within seconds, a name is not known, or dask-jobqueue is
+            missing or refuses the job.
+    """
+    if workers is not None:
+        check_whole_number(workers, 1, "workers")
+    if job and scheduler not in BATCH_SYSTEMS:
+        raise InputError(f"job is for {', '.join(BATCH_SYSTEMS)}, got it with the scheduler {scheduler}")
+    with ExitStack() as stack:
+        if scheduler in ("local", "threads"):
+            cluster: Any = LocalCluster(
+                n_workers=1 if scheduler == "threads" else (workers or _cores()),
+                threads_per_worker=(workers or _cores()) if scheduler == "threads" else 1,
+                processes=scheduler == "local",
+                # Memory is what blocks take, not what Dask could spill.
+                memory_limit=0,
+                # What a block fails with is listed at the end, and not by each worker as well.
+                silence_logs=logging.CRITICAL,
+                dashboard_address=":0",
+            )
+            address = stack.enter_context(cluster)
+        elif scheduler in BATCH_SYSTEMS:
+            address = stack.enter_context(_batch_cluster(scheduler, job or {}))
+            address.scale(jobs=workers or 1)
+        elif "://" in scheduler:
+            address = scheduler
+        elif os.path.isfile(scheduler):
+            address = None
+        else:
+            raise InputError(
+                f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "
+                f"scheduler file, got {scheduler!r}"
+            )
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS, scheduler_file=None if address else scheduler)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"a Dask scheduler was expected at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
+            ) from None
+        yield stack.enter_context(client)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:
+    """Return a cluster of dask-jobqueue, which has submitted nothing yet."""
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise InputError(
+            f"the scheduler {scheduler} needs dask-jobqueue, which is not installed: pip install 'sectome[cluster]'"
+        ) from None
+    try:
+        return getattr(dask_jobqueue, BATCH_SYSTEMS[scheduler])(**job)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"job must be what dask_jobqueue.{BATCH_SYSTEMS[scheduler]} takes, got: {error}") from None

@@ -1,0 +1,54 @@
+"""A whole run: from affinities to an OME-Zarr of segments, block by block."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from distributed import Client
+
+from sectome.blockwise.plan import Plan
+from sectome.blockwise.run_stage import run_stage
+from sectome.blockwise.stages import stages_of
+from sectome.checks import InputError
+from sectome.volumes.ome_zarr import write_group
+
+
+def segment_blocks(plan: Plan, client: Client) -> int:
+    """Do what is left of a run, and return how many segments there are; the output appears when it is complete.
+
+    Raises:
+        InputError: if the run's folder holds another plan or is in use, or the output is there already.
+        UnfinishedRunError: if blocks failed or the scheduler is gone.
+    """
+    check_output(plan)
+    plan.folder.keep_plan(plan.description())
+    with plan.folder.in_use():
+        if not is_finished(plan):
+            for stage in stages_of(plan):
+                run_stage(client, plan, stage)
+            name = plan.output.name.split(".")[0]
+            write_group(plan.partial_output, name, plan.placement, plan.grid.shape, is_labels=True)
+            os.replace(plan.partial_output, plan.output)
+        shutil.rmtree(plan.fragments_path, ignore_errors=True)
+        return int(plan.folder.read("join", 0)["segments"])
+
+
+def is_finished(plan: Plan) -> bool:
+    """Tell whether the output is there and of this run."""
+    return plan.output.exists() and not plan.partial_output.exists() and plan.folder.is_done("join", 0)
+
+
+def check_output(plan: Plan) -> None:
+    """Raise an `InputError` if the output is there and not of this run, or can not be written."""
+    if is_finished(plan):
+        return
+    if plan.output.exists():
+        raise InputError(f"an output that does not exist was expected, got {plan.output}: remove it or name another")
+    for folder in (plan.partial_output, plan.folder.path):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ".writable").touch()
+            (folder / ".writable").unlink()
+        except OSError as error:
+            raise InputError(f"a folder that can be written was expected at {folder}, got: {error}") from None

@@ -1,0 +1,123 @@
+"""The stages of a run in their order, and what a worker does with a block of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+import sectome
+from sectome.blockwise.block_edges import find_edges
+from sectome.blockwise.block_fragments import find_fragments
+from sectome.blockwise.join_blocks import join_blocks
+from sectome.blockwise.label_array import create_labels
+from sectome.blockwise.plan import Plan
+from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.relabel_block import coarsen_block, relabel_block
+from sectome.checks import InputError
+from sectome.geometry import Placement
+from sectome.types import Array
+
+_GPU = (("GPU", 1.0),)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Work on blocks that needs all blocks of the stages before, and none of its own.
+
+    Attributes:
+        name: of the stage.
+        blocks: how many there are.
+        work: does a block and returns what is recorded of it; can be pickled, and does the same when it is repeated.
+        voxels: what all blocks cover together.
+        prepare: makes the arrays that the blocks write to; may be repeated.
+        resources: what a worker must have, as Dask names it.
+    """
+
+    name: str
+    blocks: int
+    work: Callable[[Plan, int], dict[str, Array]]
+    voxels: int
+    prepare: Callable[[Plan], None] | None = None
+    resources: tuple[tuple[str, float], ...] = ()
+
+
+def stages_of(plan: Plan) -> list[Stage]:
+    """Return the stages of a run."""
+    blocks, voxels = len(plan.grid), int(np.prod(plan.grid.shape))
+    stages = []
+    if isinstance(plan.source, PredictedAffinities):
+        stages.append(
+            Stage("predict", blocks, _predict, voxels, _prepare_affinities, _GPU if plan.gpu_resource else ())
+        )
+    stages += [
+        Stage("fragments", blocks, find_fragments, voxels, _prepare_fragments),
+        Stage("edges", blocks, find_edges, voxels),
+        Stage("join", 1, join_blocks, voxels),
+        Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
+    ]
+    for level in range(1, len(plan.levels) + 1):
+        grid = plan.level_grid(level)
+        work = partial(_coarsen, level)
+        stages.append(
+            Stage(f"level_{level}", len(grid), work, int(np.prod(grid.shape)), partial(_prepare_level, level))
+        )
+    return stages
+
+
+def do_block(plan: Plan, stage: Stage, number: int) -> None:
+    """Do a block of a stage, unless it is done, and record it.
+
+    Raises:
+        InputError: if this worker has another version of sectome than the run.
+    """
+    if sectome.__version__ != plan.version:
+        raise InputError(f"a worker with sectome {plan.version} was expected, got one with {sectome.__version__}")
+    if plan.folder.is_done(stage.name, number):
+        return
+    began = time.perf_counter()
+    plan.folder.log(stage.name, number, "begin", 0)
+    found = stage.work(plan, number)
+    plan.folder.record(stage.name, number, found)
+    plan.folder.log(stage.name, number, "done", time.perf_counter() - began)
+
+
+def _prepare_affinities(plan: Plan) -> None:
+    assert isinstance(plan.source, PredictedAffinities)
+    plan.source.prepare()
+
+
+def _predict(plan: Plan, number: int) -> dict[str, Array]:
+    assert isinstance(plan.source, PredictedAffinities)
+    plan.source.predict(plan.grid.core(number))
+    return {}
+
+
+def _prepare_fragments(plan: Plan) -> None:
+    create_labels(plan.fragments_path, plan.grid.shape, np.uint32, plan.placement)
+
+
+def _prepare_output(plan: Plan) -> None:
+    _create_level(plan, 0, plan.grid.shape)
+
+
+def _prepare_level(level: int, plan: Plan) -> None:
+    _create_level(plan, level, plan.levels[level - 1].shape)
+
+
+def _create_level(plan: Plan, level: int, shape: tuple[int, ...]) -> None:
+    segments = int(plan.folder.read("join", 0)["segments"])
+    placement = plan.placement if level == 0 else plan.levels[level - 1].placement
+    create_labels(
+        plan.partial_output / str(level),
+        shape,
+        np.uint32 if segments < 2**32 else np.uint64,
+        Placement(placement.voxel_size_nm, placement.offset_nm),
+    )
+
+
+def _coarsen(level: int, plan: Plan, number: int) -> dict[str, Array]:
+    return coarsen_block(plan, level, number)

@@ -1,0 +1,58 @@
+"""`sectome segment-volume`: a volume of any size to labels, block by block."""
+
+from __future__ import annotations
+
+import sys
+
+
+def segment_volume(
+    config: str,
+    output: str | None = None,
+    volume: str | None = None,
+    affinities: str | None = None,
+    run: str | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    forecast: bool = False,
+) -> None:
+    """Predict, segment and write a volume of any size as OME-Zarr, on this machine or a cluster; goes on if stopped.
+
+    Args:
+        config: a JSON file; what is given here as well comes first. docs/clusters.md lists its settings.
+        output: the .ome.zarr folder to write.
+        volume: grey values to predict affinities of.
+        affinities: a .zarr folder of affinities, in the place of a volume.
+        run: folder of what is needed to go on; OUTPUT.run without.
+        scheduler: "local" (a process a worker), "threads", the address or the file of a Dask scheduler, or "slurm",
+            "pbs", "lsf".
+        workers: how many; one a core without.
+        forecast: only say what it will take.
+    """
+    from sectome.blockwise.config import read_config
+    from sectome.blockwise.forecast import forecast_of
+    from sectome.blockwise.run_stage import UnfinishedRunError
+    from sectome.blockwise.schedulers import connected
+    from sectome.blockwise.segment_blocks import check_output, segment_blocks
+
+    settings = read_config(
+        config,
+        output=output,
+        volume=volume,
+        affinities=affinities,
+        run=run,
+        scheduler=scheduler,
+        workers=workers,
+    )
+    plan = settings.plan()
+    print(forecast_of(plan, settings.workers), flush=True)
+    if forecast:
+        return
+    check_output(plan)
+    try:
+        with connected(settings.scheduler, settings.workers, settings.job) as client:
+            print(f"dashboard: {client.dashboard_link}", flush=True)
+            count = segment_blocks(plan, client)
+    except UnfinishedRunError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(f"wrote {plan.output}: {count} objects")

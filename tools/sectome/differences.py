@@ -1,0 +1,16 @@
+"""Where two settings differ, for a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Yield "name 1, got 2" for all plain values that differ, nested ones with the names on the way."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*before, *now]):
+            if before.get(key) != now.get(key):
+                yield from differences(before.get(key), now.get(key), f"{place} {key}".strip())
+    else:
+        yield f"{place} {before!r}, got {now!r}"
