@@ -116,8 +116,8 @@ def petavoxel(plan: Any, rows: Sequence[dict[str, Any]]) -> list[str]:
         sum(row["worker_seconds"] for row in rows if row["stage"] not in ("join", "all")) / voxels * PETAVOXEL / 3600
     )
     return [
-        f"graph: {int(found['fragments'])} fragments, {int(found['edges'])} edges, {int(found['segments'])} segments; "
-        f"{1e6 * edges:.0f} edges a Mvoxel",
+        f"the join: {int(found['parts'])} parts that groups have left, {int(found['edges'])} edges, "
+        f"{int(found['segments'])} segments; {1e6 * edges:.0f} edges a Mvoxel",
         f"a petavoxel: {hours:.0f} worker hours beside the join, so {hours / 24 / 30:.0f} workers for 30 days; "
         f"{edges * PETAVOXEL:.2g} edges",
         f"the join fits into 256 GiB up to {256 * 2**30 / EDGE_BYTES / edges:.2g} voxels, and its 2**30 edges up to "
@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shape", type=int, nargs=3, default=(512, 5600, 5600), help="16 Gvoxel by default")
     parser.add_argument("--block", type=int, nargs=3, default=(128, 512, 512))
+    parser.add_argument("--group", type=int, nargs=3, default=(4, 4, 4), help="blocks that are merged first")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("blockwise_benchmark"))
     parser.add_argument("--csv", type=Path)
@@ -164,6 +165,7 @@ def main() -> None:
         given.folder / "out.run",
         SegmentationOptions(threshold=0.5),
         block_voxels=given.block,
+        group_blocks=given.group,
     )
     began = time.perf_counter()
     with connected("local", given.workers) as client:

@@ -20,9 +20,8 @@ from sectome.postprocess import SegmentationOptions
 SIZE_NM = (16.0, 8.0, 8.0)
 
 
-@pytest.fixture(scope="session")
-def tissue() -> np.ndarray:
-    """Labels (48, 130, 140) of about 700 touching bodies, a tenth of them background."""
+def make_tissue() -> np.ndarray:
+    """Return labels (48, 130, 140) of about 700 touching bodies, a tenth of them background."""
     rng = np.random.default_rng(5)
     shape = (48, 130, 140)
     seeds = np.zeros(shape, int)
@@ -33,9 +32,8 @@ def tissue() -> np.ndarray:
     return np.where(labels % 10 == 0, 0, labels)
 
 
-@pytest.fixture(scope="session")
-def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> StoredAffinities:
-    """Affinities of them with soft membranes, noise and faint patches, on disk."""
+def make_affinities(tissue: np.ndarray, path: Path) -> StoredAffinities:
+    """Write affinities of labels with soft membranes, noise and faint patches."""
     rng = np.random.default_rng(0)
     apart = labels_to_affinities(tissue, NEAREST)[0] == 0
     membrane = apart.any(axis=0) | np.roll(apart[1], -1, axis=1) | np.roll(apart[2], -1, axis=2)
@@ -43,9 +41,20 @@ def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> 
     soft = np.stack([ndimage.gaussian_filter(channel, (0.4, 0.8, 0.8)) for channel in true])
     patches = ndimage.gaussian_filter(rng.normal(size=tissue.shape), (2, 3, 3))
     noise = 0.7 * rng.normal(size=true.shape) + 0.7 * patches / patches.std()
-    path = tmp_path_factory.mktemp("affinities") / "predicted.zarr"
     write_affinities(path, 1 / (1 + np.exp(-(8 * soft - 4 + noise))), LONG_RANGE, SIZE_NM)
     return StoredAffinities(path)
+
+
+@pytest.fixture(scope="session")
+def tissue() -> np.ndarray:
+    """Labels of about 700 bodies."""
+    return make_tissue()
+
+
+@pytest.fixture(scope="session")
+def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> StoredAffinities:
+    """Affinities of them on disk."""
+    return make_affinities(tissue, tmp_path_factory.mktemp("affinities") / "predicted.zarr")
 
 
 MakePlan = Callable[..., Plan]
@@ -58,6 +67,7 @@ def plan_of(affinities: StoredAffinities, tmp_path: Path) -> MakePlan:
     def make(name: str = "out", **options: Any) -> Plan:
         sizes = {"block_voxels": options.pop("block_voxels", (32, 64, 64))}
         sizes["context_voxels"] = options.pop("context_voxels", (12, 24, 24))
+        sizes["group_blocks"] = options.pop("group_blocks", (1, 2, 2))
         source = options.pop("source", affinities)
         output = options.pop("output", tmp_path / f"{name}.ome.zarr")
         return make_plan(source, output, tmp_path / f"{name}.run", SegmentationOptions(**options), **sizes)

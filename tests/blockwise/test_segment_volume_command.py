@@ -49,6 +49,10 @@ def test_labels_are_written_as_a_pyramid_that_says_where_it_lies(run, config, af
     np.testing.assert_array_equal(labels[...], expected)
     assert labels.voxel_size_nm == (16.0, 8.0, 8.0)
     assert [level.shape for level in labels.levels] == [(48, 130, 140), (48, 65, 70), (24, 33, 35)]
+    models = pytest.importorskip("ome_zarr_models", reason="needs Python 3.11")
+    zarr = pytest.importorskip("zarr", reason="needs Python 3.11")
+    image = models.open_ome_zarr(zarr.open_group(tmp_path / "out.ome.zarr", mode="r"))
+    assert image.ome_attributes.multiscales[0].type == "majority"
     assert not list(tmp_path.glob(".*partial"))
     # What is there is not done again.
     assert run("segment-volume", "--config", config())[0] == 0

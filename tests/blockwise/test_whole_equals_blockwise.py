@@ -11,6 +11,8 @@ from sectome.metrics import adapted_rand_error
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
 
+SIZES = ("block_voxels", "group_blocks")
+
 
 def whole(affinities, **options):
     return affinities_to_labels(
@@ -25,6 +27,8 @@ def whole(affinities, **options):
     "options",
     [
         {},
+        {"group_blocks": (9, 9, 9)},
+        {"group_blocks": (1, 1, 1)},
         {"threshold": 0.6, "min_size_voxels": 500},
         {"small_voxels": 2000, "small_threshold": 0.05},
         {"large_voxels": 700},
@@ -38,7 +42,7 @@ def whole(affinities, **options):
 def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinities, tissue, options):
     plan = plan_of(**options)
     do_all(plan)
-    expected = whole(affinities, **{name: value for name, value in options.items() if name != "block_voxels"})
+    expected = whole(affinities, **{name: value for name, value in options.items() if name not in SIZES})
     got = open_volume(plan.partial_output / "0")
     print(
         adapted_rand_error(tissue, expected),

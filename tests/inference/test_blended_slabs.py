@@ -48,8 +48,15 @@ def test_several_images_and_one_thinner_than_a_window(network, image):
 def collect(image, network, **options):
     grid = window_grid(SHAPE, WINDOW)
     slabs = list(blended_slabs(image[0, 0].__getitem__, network, grid, **options))
-    assert [slab.start for slab in slabs] == list(grid.starts[0])
+    ends = [slab.start + slab.values.shape[1] for slab in slabs]
+    assert [slab.start for slab in slabs[1:]] == ends[:-1]
     return torch.cat([slab.values for slab in slabs], dim=1)
+
+
+@pytest.mark.parametrize("sections", [slice(0, 5), slice(7, 30), slice(36, 37)])
+def test_sections_are_what_the_whole_has_there(network, image, sections):
+    part = collect(image, network, sections=sections, tile=Tile(slice(3, 41), slice(0, 64)))
+    torch.testing.assert_close(part, collect(image, network)[:, sections, 3:41], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("tile", [Tile(slice(0, 30), slice(21, 64)), Tile(slice(40, 70), slice(0, 10))])

@@ -194,7 +194,15 @@ class StoredAffinities:
         return np.ascontiguousarray(part if isinstance(part, np.ndarray) else part.read().result())
 
     def description(self) -> dict[str, Any]:
-        """Return what tells these affinities from others, as plain values."""
+        """Return what tells these affinities from others, as plain values.
+
+        Raises:
+            InputError: if some of them can not be read.
+        """
+        try:
+            sample = fingerprint(self.shape, self.read)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path} must hold affinities that can be read, got: {error}") from None
         return {
             "name": str(self.path),
             "shape": list(self.shape),
@@ -202,7 +210,7 @@ class StoredAffinities:
             "offsets": [list(step) for step in self.offsets],
             "voxel_size_nm": list(self.voxel_size_nm),
             "offset_nm": list(self.offset_nm),
-            "sample": fingerprint(self.shape, self.read),
+            "sample": sample,
         }
 
 

@@ -17,8 +17,8 @@ def find_edges(plan: Plan, number: int) -> dict[str, Array]:
     """Sum the affinities between fragments, and find which fragments of the blocks before it are some of its own.
 
     Returns:
-        "edges" (E, 2) ids of fragments that `as_id` makes, with "sums", "counts" and, with long_range "all" or
-        "touching", "touching" (E,), see `RegionGraph`; "same" (P, 2) ids of fragments that are one.
+        "edges" (E, 2) ids of fragments that `as_id` makes, with "sums", "counts", "touching" and "unit", see
+        `RegionGraph`; "same" (P, 2) ids of fragments that are one.
     """
     offsets = NEAREST if plan.options.long_range == "no" else plan.source.offsets
     channels = [plan.source.offsets.index(step) for step in offsets]
@@ -35,14 +35,14 @@ def find_edges(plan: Plan, number: int) -> dict[str, Array]:
         core=inside(plan.grid.core(number), box),
         threads=1,
     )
-    found = {
+    return {
         "edges": ids[graph.edges],
         "sums": graph.sums,
         "counts": graph.counts,
         "unit": np.array(graph.unit),
+        "touching": np.ones(len(graph), np.bool_) if graph.touching is None else graph.touching,
         "same": same_fragments(plan, number),
     }
-    return found if graph.touching is None else {**found, "touching": graph.touching}
 
 
 def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:

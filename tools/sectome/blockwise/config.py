@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sectome.affinity_file import StoredAffinities
-from sectome.blockwise.plan import AffinitySource, Plan, make_plan
+from sectome.blockwise.plan import GROUP, AffinitySource, Plan, make_plan
 from sectome.blockwise.predicted_affinities import predicted_affinities
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
@@ -37,6 +37,7 @@ class BlockwiseConfig:
         model: a checkpoint whose options are taken, for affinities.
         block_voxels: (z, y, x) of a block.
         context_voxels: (z, y, x) that a block looks beyond its core.
+        group_blocks: blocks (z, y, x) that are merged together before all are.
         scheduler, workers, job: see `connected`.
     """
 
@@ -58,6 +59,7 @@ class BlockwiseConfig:
     model: str | None = None
     block_voxels: Sequence[int] | None = None
     context_voxels: Sequence[int] | None = None
+    group_blocks: Sequence[int] = GROUP
     scheduler: str = "local"
     workers: int | None = None
     job: Mapping[str, Any] | None = None
@@ -93,6 +95,7 @@ class BlockwiseConfig:
             known.but(**self.segmentation),
             block_voxels=self.block_voxels,
             context_voxels=self.context_voxels,
+            group_blocks=self.group_blocks,
             gpu_resource=self.gpu_resource,
         )
 

@@ -24,6 +24,8 @@ CONTEXT_IN_SHORTEST_EDGES = 32
 
 VERSION = sectome.__version__
 
+GROUP = (4, 4, 4)
+
 _CUBE, _FLAT = (256, 256, 256), (64, 512, 512)
 
 
@@ -56,6 +58,7 @@ class Plan:
         options: how they become segments.
         grid: the blocks.
         context: voxels (z, y, x) beyond a block's core in which its fragments are grown.
+        group: blocks (z, y, x) that are merged together before all are.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
         version: of sectome.
     """
@@ -66,6 +69,7 @@ class Plan:
     options: SegmentationOptions
     grid: BlockGrid
     context: Shape3
+    group: Shape3 = GROUP
     gpu_resource: bool = False
     version: str = field(default_factory=lambda: VERSION)
 
@@ -78,6 +82,16 @@ class Plan:
     def partial_output(self) -> Path:
         """The name of the output as long as it is not complete."""
         return self.output.with_name(f".{self.output.name}.partial")
+
+    @property
+    def groups(self) -> BlockGrid:
+        """The groups that blocks are merged in first: its voxels are the blocks."""
+        return BlockGrid(self.grid.counts, self.group)
+
+    def group_of(self, number: int) -> int:
+        """Return the number of the group that a block is in."""
+        places = zip(self.grid.place(number), self.group, strict=True)
+        return self.groups.number([place // size for place, size in places])
 
     @property
     def placement(self) -> Placement:
@@ -108,6 +122,7 @@ class Plan:
             "block_voxels": list(self.grid.block),
             "blocks": list(self.grid.counts),
             "context_voxels": list(self.context),
+            "group_blocks": list(self.group),
         }
 
 
@@ -119,6 +134,7 @@ def make_plan(
     *,
     block_voxels: Sequence[int] | None = None,
     context_voxels: Sequence[int] | None = None,
+    group_blocks: Sequence[int] = GROUP,
     gpu_resource: bool = False,
 ) -> Plan:
     """Return the plan of a run.
@@ -133,6 +149,7 @@ def make_plan(
             million voxels, flat where sections are thick.
         context_voxels: (z, y, x) beyond a block's core in which its fragments are grown; without, 32 of the shortest
             edge of a voxel along each axis.
+        group_blocks: blocks (z, y, x) that are merged together before all are.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
 
     Raises:
@@ -167,12 +184,6 @@ def make_plan(
                 f"block_voxels must not be smaller than the context, got {size} and a context of {halo} along {axis}"
             )
     z, y, x = (min(size, extent) for size, extent in zip(block, source.shape, strict=True))
-    return Plan(
-        RunFolder(Path(folder).absolute()),
-        output,
-        source,
-        options,
-        BlockGrid(source.shape, (z, y, x)),
-        context,
-        gpu_resource,
-    )
+    group = check_whole_triple(group_blocks, "group_blocks")
+    grid = BlockGrid(source.shape, (z, y, x))
+    return Plan(RunFolder(Path(folder).absolute()), output, source, options, grid, context, group, gpu_resource)

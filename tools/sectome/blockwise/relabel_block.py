@@ -6,6 +6,7 @@ import numpy as np
 
 from sectome.blockwise.join_blocks import SEGMENTS, STARTS
 from sectome.blockwise.label_array import open_labels
+from sectome.blockwise.merge_group import blocks_of
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
 from sectome.volumes.downsample import block_majority
@@ -14,10 +15,13 @@ from sectome.volumes.downsample import block_majority
 def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     """Write the segments of a block's core."""
     core = plan.grid.core(number)
-    first, last = np.load(plan.folder.path / STARTS, mmap_mode="r")[number : number + 2]
-    lookup = np.array(np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[first : last + 1])
-    # At the place of the background is the last fragment of the block before.
-    lookup[0] = 0
+    group = plan.group_of(number)
+    merged = plan.folder.read("merge", group)
+    within = blocks_of(plan, group).index(number)
+    parts = merged["into"][merged["starts"][within] : merged["starts"][within + 1]]
+    start = np.load(plan.folder.path / STARTS, mmap_mode="r")[group]
+    lookup = np.zeros(len(parts) + 1, np.int64)
+    lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
     fragments = open_labels(plan.fragments_path)[core].read().result()
     output = open_labels(plan.partial_output / "0", write=True)
     output[core].write(lookup[fragments].astype(output.dtype.numpy_dtype)).result()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, LocalCluster
@@ -54,14 +56,14 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
         elif "://" in scheduler:
             address = scheduler
         elif os.path.isfile(scheduler):
-            address = None
+            address = _address_in(Path(scheduler))
         else:
             raise InputError(
                 f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "
                 f"scheduler file, got {scheduler!r}"
             )
         try:
-            client = Client(address, timeout=CONNECT_SECONDS, scheduler_file=None if address else scheduler)
+            client = Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"a Dask scheduler was expected at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
@@ -71,6 +73,14 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _address_in(path: Path) -> str:
+    """Return the address that a scheduler has written to its file."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"a scheduler file with the address of a Dask scheduler was expected at {path}") from None
 
 
 def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from sectome.blockwise.block_edges import find_edges
 from sectome.blockwise.block_fragments import find_fragments
 from sectome.blockwise.join_blocks import join_blocks
 from sectome.blockwise.label_array import create_labels
+from sectome.blockwise.merge_group import merge_group
 from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_affinities import PredictedAffinities
 from sectome.blockwise.relabel_block import coarsen_block, relabel_block
@@ -56,6 +57,7 @@ def stages_of(plan: Plan) -> list[Stage]:
     stages += [
         Stage("fragments", blocks, find_fragments, voxels, _prepare_fragments),
         Stage("edges", blocks, find_edges, voxels),
+        Stage("merge", len(plan.groups), merge_group, voxels),
         Stage("join", 1, join_blocks, voxels),
         Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
     ]

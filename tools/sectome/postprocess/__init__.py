@@ -1,7 +1,7 @@
 """From affinities to fragments to segments."""
 
 import importlib
-from typing import Any
+import typing
 
 from sectome.postprocess.absorb_small import absorb_small
 from sectome.postprocess.affinities_to_labels import affinities_to_history, affinities_to_labels
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Import a transform when it is first asked for."""
     if name not in _TRANSFORMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

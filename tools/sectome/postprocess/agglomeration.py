@@ -31,6 +31,7 @@ def agglomerate(
     apart: Sequence[Sequence[int]] = (),
     sizes: Any = None,
     large_voxels: int | None = None,
+    waiting: Any = None,
 ) -> MergeHistory:
     """Return the merges of an agglomeration: the two segments with the greatest score merge, again and again.
 
@@ -47,6 +48,10 @@ def agglomerate(
         apart: pairs of fragment ids that must not end in one segment, as a proof-reader says.
         sizes: (max_fragment + 1,) voxels of every fragment, for `large_voxels`.
         large_voxels: two segments that both have so many voxels or more never merge, as two neurons that touch.
+        waiting: (max_fragment + 1,) booleans, whether a fragment has edges that the graph does not know. It merges with
+            none, and so does, from then on, a segment that would be next to merge with one that waits. The merges that
+            are left are those of the whole graph if all edges are touching: a merge never makes a mean greater than
+            the greater of the two that it is of (Bruynooghe 1977), so that what is surest on both sides stays so.
 
     Raises:
         InputError: if a number is out of its range, a pair is not one of two fragments, or levels or sizes are missing.
@@ -71,8 +76,9 @@ def agglomerate(
     # The low halves of the words are the edges.
     order = sorted_by_high_bits(_queue_words(edges, scores), 32).astype(np.uint32)
     _sort_equal_words(order, scores)
+    waits = np.zeros(len(nodes), np.bool_) if waiting is None else np.array(waiting, np.bool_)
     merges, merged_scores = _merge(
-        edges, nodes, order, scores, graph.unit, kind, number, bins, amounts, stop, large_voxels or 0
+        edges, nodes, order, scores, graph.unit, kind, number, bins, amounts, stop, large_voxels or 0, waits
     )
     return MergeHistory(merges=merges, scores=merged_scores, max_fragment=graph.max_fragment, stopped_at=stop)
 
@@ -141,6 +147,7 @@ def _merge(
     amounts: Any,
     stop: float,
     large: int,
+    waits: Any,
 ) -> Any:
     """Return the merges (M, 2) and their scores (M,); `edges`, `nodes` and the histograms are used up.
 
@@ -208,6 +215,9 @@ def _merge(
                         binned[int(now * _BINS)] = chosen
             continue
         keep, gone = edge.one, edge.other
+        if waits[keep] or waits[gone]:
+            waits[keep] = waits[gone] = True
+            continue
         # Only the edges of the segment that goes are touched: the one with the shorter list.
         if nodes[keep].length < nodes[gone].length:
             keep, gone = gone, keep
