@@ -20,6 +20,7 @@ from sectome.blockwise.predicted_affinities import PredictedAffinities
 from sectome.blockwise.relabel_block import coarsen_block, relabel_block
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.steady_memory import give_back_memory
 from sectome.types import Array
 
 _GPU = (("GPU", 1.0),)
@@ -80,6 +81,7 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
         raise InputError(f"a worker with sectome {plan.version} was expected, got one with {sectome.__version__}")
     if plan.folder.is_done(stage.name, number):
         return
+    give_back_memory()
     began = time.perf_counter()
     plan.folder.log(stage.name, number, "begin", 0)
     found = stage.work(plan, number)

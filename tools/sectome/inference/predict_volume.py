@@ -16,12 +16,13 @@ from sectome.checks import InputError, check_at_least, check_same_shape, check_w
 from sectome.inference.blended_slabs import Predict, ReadBox, Slab, Tile, blended_slabs
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.neighbourhoods import check_offsets
+from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
 from sectome.types import Array, Offsets
 from sectome.volumes import Volume
 
 CHUNK_IN_PLANE = 128
-IN_FLIGHT = 4
+IN_FLIGHT = 2
 """Writes that may be under way while the network goes on."""
 
 
@@ -101,6 +102,7 @@ def predict_volume(
                 writes.append(store[place].write(np.ascontiguousarray(part)))
                 while len(writes) > IN_FLIGHT:
                     writes.pop(0).result()
+                give_back_memory()
                 bar.update(z)
         for write in writes:
             write.result()
