@@ -6,12 +6,13 @@ import math
 import os
 
 from sectome.blockwise.plan import Plan
+from sectome.blockwise.predicted_affinities import PredictedAffinities
 from sectome.blockwise.stages import stages_of
 
-PROCESS_MIB = 300
-"""What a worker takes before it has a block: Python with its libraries."""
+PROCESS_MIB, WITH_TORCH_MIB = 250, 600
+"""What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
 
-BYTES_A_VOXEL = 56
+BYTES_A_VOXEL = 52
 """What growing fragments takes at its peak, a voxel of the core with its context."""
 
 SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.6, "edges": 0.25, "relabel": 0.06}
@@ -22,10 +23,11 @@ def forecast_of(plan: Plan, workers: int | None = None) -> str:
     """Return a table of what a run will take, for people."""
     workers = workers or len(os.sched_getaffinity(0))
     blocks = len(plan.grid)
+    own = " beside what the network takes" if isinstance(plan.source, PredictedAffinities) else ""
     lines = [
         f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))} "
         f"with a context of {'x'.join(map(str, plan.context))}",
-        f"memory: {peak_mib(plan):.0f} MiB a worker",
+        f"memory: {peak_mib(plan):.0f} MiB a worker{own}",
         f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB while it runs",
         f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {workers} workers as fast as a 2023 core",
         f"stages: {', '.join(f'{stage.name} {stage.blocks}' for stage in stages_of(plan))}",
@@ -40,14 +42,21 @@ def grown_voxels(plan: Plan) -> int:
 
 
 def peak_mib(plan: Plan) -> float:
-    """Return the memory that a worker takes at most."""
-    return PROCESS_MIB + BYTES_A_VOXEL * grown_voxels(plan) / 2**20
+    """Return the memory that a worker takes at most; of a network's own needs it knows nothing."""
+    growing = BYTES_A_VOXEL * grown_voxels(plan) / 2**20
+    if not isinstance(plan.source, PredictedAffinities):
+        return PROCESS_MIB + growing
+    channels, window, block = len(plan.source.offsets), plan.source.window, plan.grid.block
+    # The accumulator and a finished slab, 4 bytes a value, over all windows that reach into the block; and the result.
+    region = window[0] * math.prod(size + 2 * around for size, around in zip(block[1:], window[1:], strict=True))
+    predicting = channels * (8 * region + math.prod(block)) / 2**20
+    return WITH_TORCH_MIB + max(growing, predicting)
 
 
 def disk_bytes(plan: Plan) -> float:
     """Return what affinities, fragments, records and labels take if nothing can be compressed."""
     voxels = math.prod(plan.grid.shape)
-    predicted = len(plan.source.offsets) if stages_of(plan)[0].name == "predict" else 0
+    predicted = len(plan.source.offsets) if isinstance(plan.source, PredictedAffinities) else 0
     # Fragments and labels of four bytes shrink to a tenth and less.
     return voxels * (predicted + 2 * 0.4)
 

@@ -29,6 +29,7 @@ class PredictedAffinities:
         shape: voxels (Z, Y, X) of the volume.
         offsets: K steps (z, y, x).
         offset_nm: where the first voxel lies along (z, y, x).
+        window: voxels (z, y, x) that the network takes.
         overlap: share of a window that the next one covers again.
         blending: weights of a window's voxels.
         batch_size: windows that the network takes at once.
@@ -45,6 +46,7 @@ class PredictedAffinities:
     shape: Shape3
     offsets: tuple[Offset, ...]
     offset_nm: tuple[float, float, float]
+    window: Shape3
     overlap: float = 0.5
     blending: str = "gaussian"
     batch_size: int = 4
@@ -128,6 +130,7 @@ def predicted_affinities(
         tissue.shape,
         model.offsets,
         (z, y, x),
+        model.window,
         **options,
     )
 

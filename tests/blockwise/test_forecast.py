@@ -1,0 +1,54 @@
+"""What a run is said to take is what it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from blockwise.cluster_processes import ENVIRONMENT
+from sectome.affinity_file import StoredAffinities
+from sectome.blockwise import make_plan
+from sectome.blockwise.forecast import forecast_of, peak_mib
+
+DO_A_BLOCK = """
+import resource, sys
+from sectome.affinity_file import StoredAffinities
+from sectome.blockwise import make_plan
+from sectome.blockwise.stages import do_block, stages_of
+
+source = StoredAffinities(sys.argv[1], "nearest", (8, 8, 8))
+plan = make_plan(source, sys.argv[2] + "/out.ome.zarr", sys.argv[2] + "/run", block_voxels=(96, 256, 256))
+stage = stages_of(plan)[0]
+stage.prepare(plan)
+do_block(plan, stage, 0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak in KiB")
+def test_the_peak_is_within_a_fifth_of_the_forecast(affinities, tmp_path):
+    part = affinities.read([slice(0, 48), slice(0, 128), slice(0, 128)], [0, 1, 2])
+    np.save(tmp_path / "large.npy", np.tile(part, (1, 2, 2, 2)))
+    source = StoredAffinities(tmp_path / "large.npy", "nearest", (8, 8, 8))
+    plan = make_plan(source, tmp_path / "out.ome.zarr", tmp_path / "run", block_voxels=(96, 256, 256))
+    # What is compiled for the first time takes memory of its own.
+    command = [sys.executable, "-c", DO_A_BLOCK, str(tmp_path / "large.npy")]
+    for name in ("first", "second"):
+        done = subprocess.run(
+            [*command, str(tmp_path / name)], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
+    assert float(done.stdout) == pytest.approx(peak_mib(plan), rel=0.2)
+
+
+def test_a_forecast_grows_with_what_is_to_be_done(affinities, tmp_path):
+    small, large = (
+        make_plan(affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=block, context_voxels=(8, 16, 16))
+        for block in ((32, 64, 64), (64, 128, 128))
+    )
+    assert peak_mib(small) < peak_mib(large)
+    assert "18 blocks of 32x64x64 with a context of 8x16x16" in forecast_of(small)
+    assert "fragments 18" in forecast_of(small)
