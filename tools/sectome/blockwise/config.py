@@ -16,7 +16,7 @@ from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.postprocess import SegmentationOptions, load_options
 
-_OF_PREDICTION = ("overlap", "blending", "batch_size", "flips", "precision", "device")
+_OF_PREDICTION = ("overlap", "blending", "batch_size", "flips", "precision", "device", "mask")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class BlockwiseConfig:
         bundle: the root of em_segmentation, for a volume.
         checkpoint: the model; without, the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        overlap, blending, batch_size, flips, precision, device: as those of `sectome predict`.
+        mask, overlap, blending, batch_size, flips, precision, device: as those of `sectome predict`.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
         segmentation: options of `SegmentationOptions`; those beside the model are the default.
         model: a checkpoint whose options are taken, for affinities.
@@ -48,6 +48,7 @@ class BlockwiseConfig:
     bundle: str = "bundles/em_segmentation"
     checkpoint: str | None = None
     voxel_size_nm: Sequence[float] | None = None
+    mask: str | None = None
     overlap: float = 0.5
     blending: str = "gaussian"
     batch_size: int = 4

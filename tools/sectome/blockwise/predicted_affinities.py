@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sectome.affinity_file import create_affinities, open_created
+from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.types import Array, Offset, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK
@@ -36,6 +37,7 @@ class PredictedAffinities:
         flips: take the mean over all flips.
         precision: "bf16", "fp32" or "auto".
         device: of the network; None is a GPU if the worker has one.
+        mask: a volume of the same shape, 0 where nothing is wanted.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class PredictedAffinities:
     flips: bool = False
     precision: str = "auto"
     device: str | None = None
+    mask: str | None = None
 
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
         """Return a box (K, z, y, x) of what has been predicted."""
@@ -67,11 +70,19 @@ class PredictedAffinities:
     def predict(self, box: tuple[slice, slice, slice]) -> None:
         """Predict a box and write it."""
         from sectome.inference.predict_volume import grid_over, predict_box
+        from sectome.volumes import open_volume
 
         tissue, model = _opened(self)
         grid = grid_over(self.shape, model.window, self.overlap, self.blending)
         affinities = predict_box(
-            tissue, model.predict, grid, box, len(self.offsets), batch_size=self.batch_size, device=model.device
+            tissue,
+            model.predict,
+            grid,
+            box,
+            len(self.offsets),
+            batch_size=self.batch_size,
+            device=model.device,
+            mask=None if self.mask is None else open_volume(self.mask),
         )
         open_created(self.path, write=True)[(slice(None), *box)].write(affinities).result()
 
@@ -87,6 +98,7 @@ class PredictedAffinities:
             "blending": self.blending,
             "flips": self.flips,
             "precision": self.precision,
+            "mask": self.mask,
         }
 
 
@@ -97,6 +109,7 @@ def predicted_affinities(
     checkpoint: str | None = None,
     *,
     voxel_size_nm: Sequence[float] | None = None,
+    mask: str | None = None,
     **options: Any,
 ) -> PredictedAffinities:
     """Open volume and model once, and return what tells all processes what to predict.
@@ -107,6 +120,7 @@ def predicted_affinities(
         bundle: the root of the bundle.
         checkpoint: the model's weights; None is the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
+        mask: a volume of the same shape, 0 where nothing is wanted.
         options: `overlap`, `blending`, `batch_size`, `flips`, `precision`, `device`.
 
     Raises:
@@ -116,14 +130,17 @@ def predicted_affinities(
     from sectome.inference.predict_volume import offset_of
     from sectome.tissue import open_tissue
     from sectome.trained_settings import warn_of_other_voxels
+    from sectome.volumes import open_volume
 
     model = open_model(bundle, checkpoint, device="cpu")
     tissue = open_tissue([{"image": volume}], voxel_size_nm, intensity=model.intensity)[0]
     warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, volume)
+    if mask is not None:
+        check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
     z, y, x = offset_of(tissue)
     return PredictedAffinities(
         Path(path).absolute(),
-        str(Path(volume).absolute()) if Path(volume.split(":")[0]).exists() else volume,
+        _absolute(volume),
         Path(bundle).absolute(),
         model.checkpoint.absolute(),
         tissue.voxel_size_nm,
@@ -131,8 +148,14 @@ def predicted_affinities(
         model.offsets,
         (z, y, x),
         model.window,
+        mask=None if mask is None else _absolute(mask),
         **options,
     )
+
+
+def _absolute(path: str) -> str:
+    """Return the path of a volume as it is from any folder; that of a server stays."""
+    return str(Path(path).absolute()) if Path(path.split(":")[0]).exists() else path
 
 
 @lru_cache(maxsize=1)

@@ -73,7 +73,8 @@ def predict_volume(
     tiles = plan_tiles(grid, len(steps), memory_mib)
     stride = grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
-    masked = None if mask is None else section_mask(mask, tissue)
+    if mask is not None:
+        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     read = box_reader(tissue)
     offset_nm = offset_of(tissue)
     with (
@@ -84,6 +85,7 @@ def predict_volume(
     ):
         writes: list[Any] = []
         for tile in tiles:
+            masked = None if mask is None else RegionMask(mask, tissue, tile)
             slabs = blended_slabs(
                 read,
                 predict,
@@ -96,7 +98,7 @@ def predict_volume(
             for start, values in whole_chunks(_stored(slabs, dtype), stride):
                 part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
                 if masked is not None:
-                    part = part * masked.box(start, part.shape[1], tile, part.shape[2:])
+                    part = part * masked.box(start, part.shape[1], part.shape[2:])
                 _, z, y, x = part.shape
                 place = (slice(None), slice(start, start + z), *_at((tile.y.start, tile.x.start), (y, x)))
                 writes.append(store[place].write(np.ascontiguousarray(part)))
@@ -133,7 +135,7 @@ def predict_box(
         dtype: see `predict_volume`.
         mask: see `predict_volume`.
     """
-    masked = None if mask is None else section_mask(mask, tissue)
+    masked = None if mask is None else RegionMask(mask, tissue, Tile(*box[1:]))
     affinities = np.zeros((channels, *(part.stop - part.start for part in box)), dtype)
     slabs = blended_slabs(
         box_reader(tissue),
@@ -147,7 +149,7 @@ def predict_box(
     )
     for start, values in _stored(slabs, dtype):
         if masked is not None:
-            values = values * masked.box(start, values.shape[1], Tile(*box[1:]), values.shape[2:])
+            values = values * masked.box(start, values.shape[1], values.shape[2:])
         affinities[:, start - box[0].start : start - box[0].start + values.shape[1]] = values
     return affinities
 
@@ -233,47 +235,48 @@ def whole_chunks(slabs: Iterator[tuple[int, Array]], depth: int) -> Iterator[tup
         yield start, np.concatenate(held, axis=1)
 
 
-def section_mask(mask: Volume, tissue: Tissue) -> SectionMask:
-    """Return a mask over the sections that a tissue allows.
-
-    Raises:
-        InputError: if it has another shape than the tissue's volume.
-    """
-    check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
-    return SectionMask(mask, tissue.sections[0], tissue.shape)
-
-
-class SectionMask:
-    """Where a mask (Z, Y, X) wants values, read by section.
+class RegionMask:
+    """Where a mask (Z, Y, X) wants values, read by sections of a part of it.
 
     Args:
-        mask: the volume.
-        first: the section that counts as 0.
-        shape: voxels (z, y, x) that are predicted.
+        mask: of the shape of the tissue's volume.
+        tissue: what is predicted: its first section counts as 0.
+        region: the part (y, x) that is asked for; windows may reach beyond it.
+
+    Raises:
+        InputError: if the mask has another shape than the tissue's volume.
     """
 
-    def __init__(self, mask: Volume, first: int, shape: Sequence[int]) -> None:
+    def __init__(self, mask: Volume, tissue: Tissue, region: Tile) -> None:
+        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
         self.mask = mask
-        self.first = first
-        self.shape = shape
-        self.read: tuple[tuple[int, int], Array] | None = None
+        self.first = tissue.sections[0]
+        self.depth = tissue.shape[0]
+        self.region = region
+        self.kept: tuple[tuple[int, int], Array] | None = None
 
     def sections(self, start: int, stop: int) -> Array:
-        """Return sections as booleans, those read last without reading them again."""
-        stop = min(stop, self.shape[0])
-        if self.read is None or self.read[0] != (start, stop):
-            self.read = ((start, stop), self.mask[start + self.first : stop + self.first] != 0)
-        return self.read[1]
+        """Return the region of some sections as booleans, those read last without reading them again."""
+        stop = min(stop, self.depth)
+        if self.kept is None or self.kept[0] != (start, stop):
+            z = slice(start + self.first, stop + self.first)
+            self.kept = ((start, stop), self.mask[z, self.region.y, self.region.x] != 0)
+        return self.kept[1]
 
     def any_in(self, box: tuple[slice, slice, slice]) -> bool:
-        """Tell whether anything is wanted in a box."""
-        z, y, x = box
+        """Tell whether anything is wanted where a box reaches into the region."""
+        z, *plane = box
+        y, x = (
+            slice(max(0, part.start - own.start), max(0, part.stop - own.start))
+            for part, own in zip(plane, self.region, strict=True)
+        )
         return bool(self.sections(z.start, z.stop)[:, y, x].any())
 
-    def box(self, start: int, depth: int, tile: Tile, size: Sequence[int]) -> Array:
-        """Return the mask (z, y, x) of a part that is written."""
-        y, x = _at((tile.y.start, tile.x.start), size)
-        values: Array = self.mask[start + self.first : start + self.first + depth][:, y, x] != 0
+    def box(self, start: int, depth: int, size: Sequence[int]) -> Array:
+        """Return the mask (z, y, x) of sections, as many rows and columns of the region as are written."""
+        z = slice(start + self.first, start + self.first + depth)
+        y, x = _at((self.region.y.start, self.region.x.start), size)
+        values: Array = self.mask[z, y, x] != 0
         return values
 
 
