@@ -20,7 +20,7 @@ Predict = Callable[[Tensor], Tensor]
 
 
 class Slab(NamedTuple):
-    """Finished values (C, z, y, x), and the volume's section that they start at."""
+    """Finished values (C, z, y, x), and the volume's section that they start at; see `blended_slabs` for how long."""
 
     start: int
     values: Tensor
@@ -64,7 +64,7 @@ def blended_slabs(
 
     Yields:
         Values of the tile, float32 on the device, from the first section asked for to the last; slabs before the
-        first wanted window are left out.
+        first wanted window are left out. They may be changed, and hold until the next slab is asked for.
     """
     depth, height, width = grid.window
     tile = tile or Tile(slice(0, grid.shape[1]), slice(0, grid.shape[2]))
@@ -82,6 +82,7 @@ def blended_slabs(
     )
 
     accumulator: Tensor | None = None
+    slab: Tensor | None = None
     with ThreadPoolExecutor(1) as reader:
         boxes = [(slice(z, z + depth), *region) for z in zs]
         coming = reader.submit(read, boxes[0])
@@ -113,7 +114,11 @@ def blended_slabs(
                 if first < last:
                     wanted_place = slice(place.start + first - part.start, place.stop + last - part.stop)
                     sums = z_sums[first:last, None, None] * section_sums
-                    yield Slab(first, accumulator[(slice(None), wanted_place, *inner)] / sums)
+                    finished = accumulator[(slice(None), wanted_place, *inner)]
+                    # Made once: memory that is asked for anew has to be paged in anew, which took longer than dividing.
+                    if slab is None:
+                        slab = finished.new_empty(finished.shape[0], depth, *finished.shape[2:])
+                    yield Slab(first, torch.div(finished, sums, out=slab[:, : last - first]))
                 accumulator[:, place] = 0
 
 

@@ -286,7 +286,8 @@ def _stored(slabs: Iterator[Slab], dtype: str) -> Iterator[tuple[int, Array]]:
         values = logits.sigmoid_()
         if dtype == "uint8":
             values = values.mul_(255).round_().to(torch.uint8)
-        yield start, values.cpu().numpy().astype(dtype, copy=False)
+        # A copy, where the slab's own memory will hold the next one.
+        yield start, values.cpu().numpy().astype(dtype, copy=dtype == "float32")
 
 
 def _at(starts: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
