@@ -7,7 +7,6 @@ import pytest
 
 from blockwise.conftest import do_all
 from sectome.affinity_file import read_affinities
-from sectome.metrics import adapted_rand_error
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
 
@@ -39,16 +38,11 @@ def whole(affinities, **options):
     ],
     ids=str,
 )
-def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinities, tissue, options):
+def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinities, options):
     plan = plan_of(**options)
-    do_all(plan)
+    do_all(plan, stop_after="relabel")
     expected = whole(affinities, **{name: value for name, value in options.items() if name not in SIZES})
     got = open_volume(plan.partial_output / "0")
-    print(
-        adapted_rand_error(tissue, expected),
-        expected.max(),
-        (got[...] == expected).mean(),
-        adapted_rand_error(expected, got[...]),
-    )
+    assert expected.max() > 200
     np.testing.assert_array_equal(got[...], expected)
     assert got.voxel_size_nm == affinities.voxel_size_nm
