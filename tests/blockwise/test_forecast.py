@@ -14,9 +14,10 @@ from sectome.blockwise import make_plan
 from sectome.blockwise.forecast import forecast_of, peak_mib
 
 DO_A_BLOCK = """
-import resource, sys
+import sys
 from sectome.affinity_file import StoredAffinities
 from sectome.blockwise import make_plan
+from sectome.blockwise.run_folder import peak_mib
 from sectome.blockwise.stages import do_block, stages_of
 
 source = StoredAffinities(sys.argv[1], "nearest", (8, 8, 8))
@@ -24,7 +25,7 @@ plan = make_plan(source, sys.argv[2] + "/out.ome.zarr", sys.argv[2] + "/run", bl
 stage = stages_of(plan)[0]
 stage.prepare(plan)
 do_block(plan, stage, 0)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mib())
 """
 
 

@@ -157,9 +157,9 @@ class StoredAffinities:
     ) -> None:
         self.path = Path(path).absolute()
         if self.path.suffix == ".npy":
-            self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(self.path, offsets, voxel_size_nm)
+            self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
         else:
-            self.offsets, self.voxel_size_nm, self.offset_nm = _said_by_zarr(self.path)
+            self.offsets, self.voxel_size_nm, self.offset_nm = _said_by_zarr(Path(path))
             if offsets is not None or voxel_size_nm is not None:
                 raise InputError(
                     f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"

@@ -9,10 +9,10 @@ from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_affinities import PredictedAffinities
 from sectome.blockwise.stages import stages_of
 
-PROCESS_MIB, WITH_TORCH_MIB = 250, 600
+PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
 
-BYTES_A_VOXEL = 52
+BYTES_A_VOXEL = 46
 """What growing fragments takes at its peak, a voxel of the core with its context."""
 
 SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.6, "edges": 0.25, "relabel": 0.06}

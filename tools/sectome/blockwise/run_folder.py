@@ -70,8 +70,7 @@ class RunFolder:
 
         The peak is that of the process since it began.
         """
-        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        where = f"{os.uname().nodename},{os.getpid()},{peak_mib:.0f}"
+        where = f"{os.uname().nodename},{os.getpid()},{peak_mib():.0f}"
         line = f"{time.time():.3f},{stage},{number},{event},{seconds:.3f},{where}\n"
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(line)
@@ -113,3 +112,12 @@ class RunFolder:
                 f"{self.path} was begun with {'; '.join(differences(before, now))}: go on with the same, or name "
                 "another --run"
             )
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has held since it began."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # What getrusage says is that of the process which this one was forked from, where that was larger.
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

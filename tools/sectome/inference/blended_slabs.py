@@ -99,7 +99,8 @@ def blended_slabs(
                 some = places[first : first + batch_size]
                 local = [(y - region.y.start, x - region.x.start) for y, x in some]
                 windows = torch.stack([image[:, y : y + height, x : x + width] for y, x in local])[:, None]
-                values = predict(windows).to(device, torch.float32)
+                # Of a MetaTensor the values alone: it has no room for what is written into it.
+                values = predict(windows).as_subclass(Tensor).to(device, torch.float32)
                 if accumulator is None:
                     accumulator = values.new_zeros(values.shape[1], *image.shape)
                 for (y, x), one in zip(local, values, strict=True):
@@ -117,7 +118,7 @@ def blended_slabs(
                     finished = accumulator[(slice(None), wanted_place, *inner)]
                     # Made once: memory that is asked for anew has to be paged in anew, which took longer than dividing.
                     if slab is None:
-                        slab = finished.new_empty(finished.shape[0], depth, *finished.shape[2:])
+                        slab = finished.new_empty((finished.shape[0], depth, *finished.shape[2:]))
                     yield Slab(first, torch.div(finished, sums, out=slab[:, : last - first]))
                 accumulator[:, place] = 0
 
