@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -179,3 +180,10 @@ def test_a_scheduler_file_that_names_no_scheduler_is_one_sentence(tmp_path):
         connected(str(tmp_path / "scheduler.json")),
     ):
         pass
+
+
+def test_without_dask_it_says_what_to_install(run, config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 2
+    assert "pip install 'sectome[cluster]'" in error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+
+from sectome.checks import InputError
 
 
 def segment_volume(
@@ -28,6 +31,8 @@ def segment_volume(
         workers: how many; one a core without.
         forecast: only say what it will take.
     """
+    if find_spec("distributed") is None:
+        raise InputError("segment-volume needs Dask, which is not installed: pip install 'sectome[cluster]'")
     from sectome.blockwise.config import read_config
     from sectome.blockwise.forecast import forecast_of
     from sectome.blockwise.run_stage import UnfinishedRunError
