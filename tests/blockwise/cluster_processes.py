@@ -50,7 +50,7 @@ class Cluster:
 
         with (own / "log.txt").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *words],
+                [sys.executable, "-m", "dask", *words, "--host", "127.0.0.1"],
                 cwd=own,
                 env=ENVIRONMENT,
                 stdout=log,
