@@ -68,8 +68,9 @@ def read_fragments(plan: Plan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int
 def same_fragments(plan: Plan, number: int) -> npt.NDArray[np.int64]:
     """Return pairs (P, 2) of fragments of the blocks before a block and of its own that are one.
 
-    Two fragments that touch across a face are one if both were grown from the same seed. Where a block can not see the
-    seed, they stay two, and are left to the agglomeration.
+    Two fragments that touch across a face are one if both were grown from the same seed; or, where one of the seeds may
+    be none because its block stops seeing there, if both blocks take most voxels on either side for one fragment. What
+    is not joined here is left to the agglomeration.
     """
     store = open_labels(plan.fragments_path)
     core = plan.grid.core(number)

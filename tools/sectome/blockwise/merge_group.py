@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from sectome.blockwise.block_edges import as_id
 from sectome.blockwise.block_grid import Box
 from sectome.blockwise.plan import Plan
 from sectome.postprocess.agglomeration import agglomerate
@@ -143,7 +144,7 @@ class Group:
         """Return the ids of all fragments in their order."""
         return np.concatenate(
             [
-                (np.int64(block) << 32) | np.arange(1, count + 1)
+                as_id(block, np.arange(1, count + 1))
                 for block, count in zip(self.blocks, np.diff(self.starts), strict=True)
             ]
         )
