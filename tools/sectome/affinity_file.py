@@ -17,7 +17,7 @@ from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
 from sectome.types import FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
-from sectome.volumes.tensorstore_process import open_store
+from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
 
 CHUNK = (1, 32, 128, 128)
 DTYPES = ("uint8", "float16", "float32")
@@ -85,7 +85,7 @@ def new_affinities(
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
     metadata = _metadata(shape, steps, voxel_size_nm, chunk, dtype, offset_nm)
     with replacing(path) as partial:
-        yield open_store({**_store(partial), "metadata": metadata}, create=True, write=True)
+        yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)
 
 
 def create_affinities(
@@ -99,16 +99,7 @@ def create_affinities(
     """Make a zarr array of uint8 affinities that many processes fill, or leave it as it is where it is already."""
     steps = check_offsets(offsets)
     metadata = _metadata((len(steps), *shape), steps, voxel_size_nm, chunk, "uint8", offset_nm)
-    open_store({**_store(path), "metadata": metadata}, create=True, open=True, write=True)
-
-
-def open_created(path: Path, *, write: bool = False) -> Any:
-    """Return the tensorstore (K, Z, Y, X) of an array, to read or to write."""
-    return open_store(_store(path), open=True, **({"write": True} if write else {"read": True}))
-
-
-def _store(path: Path) -> dict[str, Any]:
-    return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
+    open_store({**zarr_spec(path), "metadata": metadata}, create=True, open=True, write=True)
 
 
 def _metadata(
@@ -181,7 +172,7 @@ class StoredAffinities:
                 except ValueError as error:
                     raise InputError(f"{self.path} must be a NumPy array, got: {error}") from None
             else:
-                self._array = open_created(self.path)
+                self._array = open_zarr(self.path)
         return self._array
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sectome.blockwise.block_grid import Box, inside
-from sectome.blockwise.label_array import open_labels
 from sectome.blockwise.plan import Plan
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import region_graph
 from sectome.types import AXES, Array, LabelArray
+from sectome.volumes.tensorstore_process import open_zarr
 
 
 def find_edges(plan: Plan, number: int) -> dict[str, Array]:
@@ -52,7 +52,7 @@ def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:
 
 def read_fragments(plan: Plan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
     """Return the fragments of a box (z, y, x), numbered through all blocks that it reaches into, and the id of each."""
-    store = open_labels(plan.fragments_path)
+    store = open_zarr(plan.fragments_path)
     fragments = np.zeros([part.stop - part.start for part in box], np.uint32)
     ids = [np.zeros(1, np.int64)]
     count = 0
@@ -72,7 +72,7 @@ def same_fragments(plan: Plan, number: int) -> npt.NDArray[np.int64]:
     be none because its block stops seeing there, if both blocks take most voxels on either side for one fragment. What
     is not joined here is left to the agglomeration.
     """
-    store = open_labels(plan.fragments_path)
+    store = open_zarr(plan.fragments_path)
     core = plan.grid.core(number)
     own = plan.folder.read("fragments", number)
     pairs = [np.empty((0, 2), np.int64)]

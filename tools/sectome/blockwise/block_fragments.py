@@ -7,12 +7,12 @@ import numpy.typing as npt
 from numba import njit
 
 from sectome.blockwise.block_grid import Box, inside
-from sectome.blockwise.label_array import open_labels
 from sectome.blockwise.plan import Plan
 from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
 from sectome.postprocess.check_affinities import nearest_channels
 from sectome.postprocess.fragments_distance import fragments_with_seeds
 from sectome.types import AXES, Array, LabelArray
+from sectome.volumes.tensorstore_process import open_zarr
 
 
 def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
@@ -33,7 +33,7 @@ def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
     )
     own = np.ascontiguousarray(grown[inside(core, box)])
     numbers, voxels, first = number_core(own, len(seeds) - 1)
-    open_labels(plan.fragments_path, write=True)[core].write(numbers[own]).result()
+    open_zarr(plan.fragments_path, write=True)[core].write(numbers[own]).result()
     of_own = np.zeros(len(voxels), np.int64)
     of_own[numbers[numbers > 0] - 1] = seeds[numbers > 0]
     found: dict[str, Array] = {

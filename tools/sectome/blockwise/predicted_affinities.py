@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from sectome.affinity_file import create_affinities, open_created
+from sectome.affinity_file import create_affinities
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.types import Array, Offset, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK
+from sectome.volumes.tensorstore_process import open_zarr
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class PredictedAffinities:
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
         """Return a box (K, z, y, x) of what has been predicted."""
         wanted = slice(None) if channels is None else list(channels)
-        return np.ascontiguousarray(open_created(self.path)[(wanted, *box)].read().result())
+        return np.ascontiguousarray(open_zarr(self.path)[(wanted, *box)].read().result())
 
     def prepare(self) -> None:
         """Make the array that blocks are written to, or leave it as it is."""
@@ -84,7 +85,7 @@ class PredictedAffinities:
             device=model.device,
             mask=None if self.mask is None else open_volume(self.mask),
         )
-        open_created(self.path, write=True)[(slice(None), *box)].write(affinities).result()
+        open_zarr(self.path, write=True)[(slice(None), *box)].write(affinities).result()
 
     def description(self) -> dict[str, Any]:
         """Return what must stay as it is while a run goes on."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sectome.blockwise.join_blocks import SEGMENTS, STARTS
-from sectome.blockwise.label_array import open_labels
 from sectome.blockwise.merge_group import blocks_of
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
 from sectome.volumes.downsample import block_majority
+from sectome.volumes.tensorstore_process import open_zarr
 
 
 def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
@@ -22,8 +22,8 @@ def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     start = np.load(plan.folder.path / STARTS, mmap_mode="r")[group]
     lookup = np.zeros(len(parts) + 1, np.int64)
     lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
-    fragments = open_labels(plan.fragments_path)[core].read().result()
-    output = open_labels(plan.partial_output / "0", write=True)
+    fragments = open_zarr(plan.fragments_path)[core].read().result()
+    output = open_zarr(plan.partial_output / "0", write=True)
     output[core].write(lookup[fragments].astype(output.dtype.numpy_dtype)).result()
     return {}
 
@@ -32,11 +32,11 @@ def coarsen_block(plan: Plan, level: int, number: int) -> dict[str, Array]:
     """Write a block of a level from 1 on, from the level before."""
     factors = plan.levels[level - 1].factors
     core = plan.level_grid(level).core(number)
-    finer = open_labels(plan.partial_output / str(level - 1))
+    finer = open_zarr(plan.partial_output / str(level - 1))
     box = tuple(
         slice(part.start * factor, min(part.stop * factor, extent))
         for part, factor, extent in zip(core, factors, finer.shape, strict=True)
     )
     coarser = block_majority(finer[box].read().result(), factors)
-    open_labels(plan.partial_output / str(level), write=True)[core].write(coarser).result()
+    open_zarr(plan.partial_output / str(level), write=True)[core].write(coarser).result()
     return {}

@@ -8,6 +8,7 @@ has not. Where the parent has, the child gets a sentence in place of the abort.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import tensorstore as ts
@@ -52,6 +53,16 @@ def open_store(spec: dict[str, Any], **options: Any) -> Any:
     # Whole chunks are written once: kept in a cache, they would only stay there.
     context = ts.Context() if options.get("write") else _reading_context()
     return ts.open(spec, context=context, **options).result()
+
+
+def zarr_spec(path: Path) -> dict[str, Any]:
+    """Return what tensorstore calls a zarr v3 array in a folder."""
+    return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
+
+
+def open_zarr(path: Path, *, write: bool = False) -> Any:
+    """Open a zarr v3 array that is there, to read or to write; see `open_store`."""
+    return open_store(zarr_spec(path), open=True, **({"write": True} if write else {"read": True}))
 
 
 def check_not_forked() -> None:
