@@ -40,6 +40,11 @@ def prepare() -> None:
         check_keys(workflow.parser, workflow.config_root_path)
 
 
+def in_monai_label() -> bool:
+    """Whether MONAI Label runs this training: in its own process, or, on several GPUs, by a config that it wrote."""
+    return "monailabel" in sys.modules or any("monailabel_train.json" in word for word in sys.argv)
+
+
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
     """Raise an `InputError` for the first config key that has no effect, top-level or of a component.
 

@@ -153,6 +153,7 @@ class GridCrops(_Crops):
         labelled: whether every volume must have labels.
         intensity: how grey values are normalised; see `open_tissue`.
         limit: take at most so many crops, spread evenly over the grid; 0 takes all.
+        instead: volumes to take, with a warning, where `data` lists none: all that an annotator has may be one volume.
 
     Raises:
         InputError: if a volume cannot be used (see `open_tissue`).
@@ -167,7 +168,13 @@ class GridCrops(_Crops):
         labelled: bool = False,
         intensity: Normaliser | None = None,
         limit: int = 0,
+        instead: Data | None = None,
     ) -> None:
+        if not data and instead:
+            warnings.warn(
+                "no volume is left to validate on: validation is on the training's", UserWarning, stacklevel=2
+            )
+            data = instead
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on=None)
         places = [(tissue, start) for tissue in self.tissue for start in grid_starts(tissue.shape, self.crop_size)]
         if 0 < limit < len(places):

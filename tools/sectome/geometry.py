@@ -13,6 +13,8 @@ PointNm: TypeAlias = tuple[float, float, float]
 
 ORIGIN: PointNm = (0.0, 0.0, 0.0)
 
+NM_IN_MM = 1e6
+
 _NM_BY_NAMES = {
     ("pm", "picometer", "picometers", "picometre", "picometres"): 1e-3,
     ("å", "angstrom", "angstroms", "ångström"): 0.1,
@@ -33,10 +35,12 @@ class Placement:
     Attributes:
         voxel_size_nm: Edge lengths along (z, y, x) in nm, None if unknown.
         offset_nm: Where the first voxel lies, along (z, y, x) in nm.
+        why_no_size: What is wrong with the size that the file gives, where it gives one that cannot be used.
     """
 
     voxel_size_nm: VoxelSize | None = None
     offset_nm: PointNm = ORIGIN
+    why_no_size: str = ""
 
 
 def unit_in_nm(unit: str | None) -> float | None:

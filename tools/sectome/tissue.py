@@ -200,6 +200,30 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     return list(entries.values())
 
 
+def find_corrected(studies: str | Path) -> list[dict[str, str]]:
+    """List the volumes of a folder that MONAI Label serves for which someone saved a label.
+
+    Args:
+        studies: holds `NAME.nii.gz`, or another format, and `labels/final/NAME.*`.
+
+    Raises:
+        InputError: if no label was saved, or one belongs to no image.
+    """
+    folder = Path(studies) / "labels" / "final"
+    images = {
+        path.name.split(".")[0]: str(path) for path in sorted(Path(studies).glob("[!.]*.*")) if path.suffix != ".json"
+    }
+    entries = []
+    for label in sorted(folder.glob("[!.]*")):
+        stem = label.name.split(".")[0]
+        if stem not in images:
+            raise InputError(f"{label} must have an image of the same name in {studies}, got none")
+        entries.append({"image": images[stem], "label": str(label)})
+    if not entries:
+        raise InputError(f"corrected labels were expected in {folder}, got none")
+    return entries
+
+
 def open_tissue(
     data: Data,
     voxel_size_nm: Sequence[float] | None = None,

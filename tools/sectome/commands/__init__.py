@@ -1,5 +1,6 @@
 """Commands of `sectome` that are more than a call. Each imports what it needs when it runs, so help is quick."""
 
+from sectome.commands.bundle import bundle
 from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
 from sectome.commands.inflate import inflate
@@ -9,4 +10,14 @@ from sectome.commands.segment import segment
 from sectome.commands.segment_volume import segment_volume
 from sectome.commands.study import study
 
-__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "predict", "segment", "segment_volume", "study"]
+__all__ = [
+    "bundle",
+    "check_flags",
+    "evaluate",
+    "inflate",
+    "mitochondria",
+    "predict",
+    "segment",
+    "segment_volume",
+    "study",
+]

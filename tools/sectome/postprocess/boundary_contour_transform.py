@@ -14,7 +14,6 @@ from monai.transforms import MapTransform, Transform
 from sectome.checks import InputError
 from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
-from sectome.postprocess.segmentation_options import load_options_as
 
 
 class BoundaryContourToLabels(Transform):
@@ -26,8 +25,7 @@ class BoundaryContourToLabels(Transform):
     """
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
-        chosen = load_options_as(BoundaryContourOptions, model) if model else None
-        self.options = (chosen or BoundaryContourOptions()).but(**options)
+        self.options = BoundaryContourOptions.for_model(model).but(**options)
 
     def __call__(self, predictions: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions.

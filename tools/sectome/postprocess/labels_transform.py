@@ -13,7 +13,7 @@ from monai.transforms import MapTransform, Transform
 
 from sectome.neighbourhoods import check_offsets
 from sectome.postprocess.affinities_to_labels import affinities_to_labels
-from sectome.postprocess.segmentation_options import SegmentationOptions, load_options
+from sectome.postprocess.segmentation_options import SegmentationOptions
 from sectome.types import Offsets
 
 
@@ -28,8 +28,7 @@ class AffinitiesToLabels(Transform):
 
     def __init__(self, offsets: Offsets, model: str | None = None, **options: Any) -> None:
         self.offsets = check_offsets(offsets)
-        chosen = load_options(model) if model else None
-        self.options = (chosen or SegmentationOptions()).but(**options)
+        self.options = SegmentationOptions.for_model(model).but(**options)
 
     def __call__(self, affinities: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""

@@ -38,6 +38,11 @@ class Options:
 
     targets: ClassVar[str]
 
+    @classmethod
+    def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
+        """Return what is kept beside a model, the defaults where nothing is; see `load_options`."""
+        return (load_options_as(cls, model) if model else None) or cls()
+
     def but(self: AnyOptions, **changes: Any) -> AnyOptions:
         """Return the options with some changed; `None` leaves one as it is.
 

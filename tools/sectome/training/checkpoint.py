@@ -45,7 +45,7 @@ class TrainingCheckpoint:
         settings: plain values that must not change between a run and its resume.
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
         average: its network is written as `model.pt`; without it, the state "model" is.
-        early_stopping: says which epochs write `model.pt`; without it, all do.
+        early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
 
     Raises:
         InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint.
@@ -83,6 +83,8 @@ class TrainingCheckpoint:
             raise InputError(f"each process must see {self.path}, got {found} of {processes} that do")
         if self.resume and found:
             self.load(engine)
+        if self.early_stopping is not None:
+            self.early_stopping.attach(engine)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:

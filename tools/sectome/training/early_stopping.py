@@ -30,7 +30,7 @@ class EarlyStopping:
         self.best_epoch = self.waited = 0
 
     def attach(self, engine: Engine) -> None:
-        """Judge each validation; must stand before the checkpoint in the list of handlers."""
+        """Judge each validation; `TrainingCheckpoint` calls this, because it saves what was judged."""
         if self.patience:
             self.evaluator.add_event_handler(Events.COMPLETED, self.judge, engine)
 

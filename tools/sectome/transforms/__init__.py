@@ -39,6 +39,7 @@ from sectome.transforms.standardise_intensity import (
 )
 from sectome.transforms.stripes import Stripes, Stripesd, add_stripes
 from sectome.transforms.target_transform import TargetTransform, TargetTransformd
+from sectome.transforms.to_image_axes import ToImageAxes, ToImageAxesd
 
 __all__ = [
     "AffinityTargets",
@@ -106,6 +107,8 @@ __all__ = [
     "Stripesd",
     "TargetTransform",
     "TargetTransformd",
+    "ToImageAxes",
+    "ToImageAxesd",
     "add_charging",
     "add_gaussian_noise",
     "add_shot_noise",

@@ -19,6 +19,9 @@ from sectome.volumes import open_with_default_size, require_voxel_size
 class LoadVolume(Transform):
     """Read a whole volume of any format as (1, Z, Y, X).
 
+    The metadata say where the volume came from and how it lies: "filename", "voxel_size_nm" (z, y, x), and as MONAI
+    names them "spatial_shape" (X, Y, Z) and "original_affine" (4, 4), in mm; see `Volume.affine_mm`.
+
     Args:
         voxel_size_nm: (z, y, x), for files that do not say it.
         trained_nm: (z, y, x) of the voxels that a model was trained on; others give a warning.
@@ -32,7 +35,7 @@ class LoadVolume(Transform):
         self.trained_nm = trained_nm
 
     def __call__(self, path: str | Path) -> MetaTensor:
-        """Return the voxels with "filename" and "voxel_size_nm" in the metadata."""
+        """Return the voxels and their metadata."""
         volume = open_with_default_size(path, self.voxel_size_nm)
         voxel_size_nm = require_voxel_size(volume)
         warn_of_other_voxels(voxel_size_nm, self.trained_nm, volume.name)
@@ -40,7 +43,12 @@ class LoadVolume(Transform):
         if array.dtype.kind == "u" and array.dtype.itemsize > 1:
             # torch computes with few unsigned types.
             array = array.astype(np.int64)
-        meta = {"filename": str(path), "voxel_size_nm": torch.tensor(voxel_size_nm, dtype=torch.float64)}
+        meta = {
+            "filename": str(path),
+            "voxel_size_nm": torch.tensor(voxel_size_nm, dtype=torch.float64),
+            "spatial_shape": np.array(volume.shape[::-1]),
+            "original_affine": volume.affine_mm,
+        }
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(array))[None], meta=meta)
 
 

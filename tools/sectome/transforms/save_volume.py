@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, SaveImaged
 
 from sectome.affinity_file import write_affinities
 from sectome.types import Offsets
@@ -22,8 +22,11 @@ def output_stem(meta: Mapping[str, Any]) -> str:
     return "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
 
 
-class SaveVolumed(MapTransform):
+class SaveVolumed(SaveImaged):
     """Write volumes (1, Z, Y, X) with the name and the voxel size of the image that they were made from.
+
+    It is one of MONAI's `SaveImaged` by type alone: programs that take a bundle's result from memory, as MONAI Label
+    does, leave such transforms out.
 
     Args:
         keys: what to write.
@@ -46,7 +49,7 @@ class SaveVolumed(MapTransform):
         image_key: str = "image",
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
+        MapTransform.__init__(self, keys, allow_missing_keys)
         self.output_dir = Path(output_dir)
         self.name = name
         self.suffix = suffix

@@ -11,21 +11,27 @@ import nibabel
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.geometry import ORIGIN, Placement, PointNm, as_point, as_voxel_size, unit_in_nm
+from sectome.geometry import NM_IN_MM, ORIGIN, Placement, PointNm, as_point, as_voxel_size, unit_in_nm
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.replace import replacing
 
-_NM_IN_MM = 1e6
 _NO_EXTENSIONS = bytes(4)
 _FLOAT32_DIGITS = 7
+
+_LEAST_NM, _GREATEST_NM = 0.5, 5000.0
+"""Edges that a voxel of electron microscopy, or of light microscopy beside it, may have."""
 
 
 class NiftiReader:
     """A NIfTI volume in its stored order, transposed to (Z, Y, X).
 
-    Of the affine the zooms count, and its translation as the offset if it neither turns nor mirrors the axes.
+    Of the affine the zooms count, and its translation as the offset if it neither turns nor mirrors the axes. Zooms
+    without a unit are taken as mm, with a warning, where that makes voxels of a microscope.
+
+    Attributes:
+        affine_mm: (4, 4), the whole affine in mm.
 
     A `.nii` is read by box. A `.nii.gz` is one stream without entry points and is held in memory after the first
     read.
@@ -41,9 +47,10 @@ class NiftiReader:
         # nibabel resets the slope in the header that it gives, and keeps the file's with the voxels.
         is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
         self.dtype = np.dtype(np.float32) if is_scaled else check_number_type(header.get_data_dtype(), str(path))
-        nm = unit_in_nm(header.get_xyzt_units()[0])
-        size = as_voxel_size([float(zoom) for zoom in header.get_zooms()[:3]][::-1], nm)
-        self.placement = Placement(size, _offset(image, nm))
+        self.placement = _placement(image, path)
+        # Without a unit, and for programs that know none, a NIfTI is in mm.
+        scale = (unit_in_nm(header.get_xyzt_units()[0]) or NM_IN_MM) / NM_IN_MM
+        self.affine_mm = np.diag([scale, scale, scale, 1.0]) @ image.affine
         self._voxels = image.dataobj
         self._is_compressed = path.name.lower().endswith(".gz")
         self._loaded: Array | None = None
@@ -81,11 +88,11 @@ def write_nifti(path: Path, dataset: str | None, source: Source, placement: Plac
         raise InputError(f"expected a volume that NIfTI can hold, got {source.dtype} {(z, y, x)}: {error}") from error
     header["vox_offset"] = len(header.binaryblock) + len(_NO_EXTENSIONS)
     if placement.voxel_size_nm is not None:
-        zooms = [length / _NM_IN_MM for length in reversed(placement.voxel_size_nm)]
+        zooms = [length / NM_IN_MM for length in reversed(placement.voxel_size_nm)]
         header.set_zooms(zooms)
         header.set_xyzt_units("mm")
         affine = np.diag([*zooms, 1.0])
-        affine[:3, 3] = [position / _NM_IN_MM for position in reversed(placement.offset_nm)]
+        affine[:3, 3] = [position / NM_IN_MM for position in reversed(placement.offset_nm)]
         header.set_sform(affine, code="scanner")
     elif any(placement.offset_nm):
         warnings.warn(
@@ -99,6 +106,24 @@ def write_nifti(path: Path, dataset: str | None, source: Source, placement: Plac
             file.write(header.binaryblock + _NO_EXTENSIONS)
             for section in iterate_sections(source):
                 file.write(section.tobytes())
+
+
+def _placement(image: Any, path: Path) -> Placement:
+    """Return voxel size and offset in nm."""
+    zooms = [float(zoom) for zoom in image.header.get_zooms()[:3]][::-1]
+    unit = image.header.get_xyzt_units()[0]
+    nm = unit_in_nm(unit)
+    if nm is None:
+        written = ", ".join(f"{zoom:g}" for zoom in zooms)
+        if not all(_LEAST_NM <= zoom * NM_IN_MM <= _GREATEST_NM for zoom in zooms):
+            return Placement(why_no_size=f"it gives {written} along (z, y, x) without a unit, and mm it can not be")
+        nm = NM_IN_MM
+        warnings.warn(
+            f"{path.name} gives voxels of {written} along (z, y, x) without a unit: they are taken as mm",
+            UserWarning,
+            stacklevel=2,
+        )
+    return Placement(as_voxel_size(zooms, nm), _offset(image, nm))
 
 
 def _offset(image: Any, nm: float | None) -> PointNm:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError, check_triple
-from sectome.geometry import PointNm
+from sectome.geometry import NM_IN_MM, PointNm
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.formats import Location, locate_existing
 from sectome.volumes.indexing import split_index
@@ -56,6 +56,20 @@ class Volume:
         self.stored_voxel_size_nm = reader.placement.voxel_size_nm
         self.voxel_size_nm = voxel_size_nm or self.stored_voxel_size_nm
         self.offset_nm: PointNm = reader.placement.offset_nm
+        self.why_no_size = reader.placement.why_no_size
+
+    @property
+    def affine_mm(self) -> Array:
+        """(4, 4) float64: from a voxel (x, y, z, 1) to its place in mm, as medical images have it.
+
+        A NIfTI's own, which may turn and mirror; for other formats, made of the voxel size and the offset.
+        """
+        own: Array | None = getattr(self._open(), "affine_mm", None)
+        if own is not None:
+            return own
+        affine = np.diag([*(edge / NM_IN_MM for edge in reversed(self.voxel_size_nm or (NM_IN_MM,) * 3)), 1.0])
+        affine[:3, 3] = [position / NM_IN_MM for position in reversed(self.offset_nm)]
+        return affine
 
     @property
     def path(self) -> Path:
@@ -181,5 +195,6 @@ def open_with_default_size(
 def require_voxel_size(volume: Volume) -> VoxelSize:
     """Return the volume's voxel size in nm along (z, y, x), or raise an `InputError` if it has none."""
     if volume.voxel_size_nm is None:
-        raise InputError(f"no voxel size in {volume.name}: give --voxel_size_nm z,y,x in nm")
+        reason = f" ({volume.why_no_size})" if volume.why_no_size else ""
+        raise InputError(f"no voxel size in {volume.name}{reason}: give --voxel_size_nm z,y,x in nm")
     return volume.voxel_size_nm

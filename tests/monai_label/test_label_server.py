@@ -1,0 +1,178 @@
+"""The segmentation bundle behind a real MONAI Label server: both its uses, over http, as a viewer calls it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import nibabel
+import numpy as np
+import pytest
+
+from monai_label.label_server import PYTHON, LabelServer
+from sectome.metrics import variation_of_information
+from sectome.phantom import make_phantom
+from sectome.standalone_bundle import make_standalone_bundle
+from sectome.volumes import open_volume, write_volume
+from tiny_networks import BUNDLES, TINY
+
+NM = (8.0, 8.0, 8.0)
+TURNED_MM = np.array([[0, -8e-6, 0, 0.01], [-8e-6, 0, 0, -0.02], [0, 0, 8e-6, 0.03], [0, 0, 0, 1]])
+"""An affine that swaps two axes, mirrors one and has an offset."""
+
+ROUND = {"epoch_length": 20, "warmup_steps": 5, "val_crops": 2}
+"""A round of fine-tuning that is over in a minute."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PYTHON.exists(), reason="MONAI Label is not installed: make .venv-monailabel/installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom((40, 56, 64), NM, 1)
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory, phantom):
+    folder = tmp_path_factory.mktemp("studies")
+    raw = phantom.raw
+    write_volume(folder / "phantom.nii.gz", raw, voxel_size_nm=NM)
+    turned = nibabel.Nifti1Image(raw.T, TURNED_MM)
+    turned.header.set_xyzt_units("mm")
+    turned.to_filename(folder / "turned.nii.gz")
+    write_volume(folder / "stack.tif", raw, voxel_size_nm=NM)
+    write_volume(folder / "thin.nii", raw[:7], voxel_size_nm=NM)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mitochondria_run(tmp_path_factory, run_bundle):
+    folder = tmp_path_factory.mktemp("mitochondria")
+    data = folder / "data"
+    for seed, name in enumerate(("train", "validation")):
+        tissue = make_phantom((32, 32, 32), NM, seed)
+        write_volume(data / name / "images/cube.tif", tissue.raw, voxel_size_nm=NM)
+        write_volume(data / name / "labels/cube.tif", tissue.mitochondria, voxel_size_nm=NM)
+    done = run_bundle(
+        "em_segmentation",
+        ["train", "targets/boundary_contour"],
+        dataset_dir=data,
+        output_dir=folder,
+        ckpt_dir=folder,
+        crop_size=[16, 32, 32],
+        patch_size=[8, 8, 8],
+        epochs=1,
+        epoch_length=2,
+        val_interval=1,
+        **TINY["em_segmentation"],
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, studies, mitochondria_run):
+    folder = tmp_path_factory.mktemp("label")
+    words = ["apps", "--download", "--name", "monaibundle", "--output", "app"]
+    subprocess.run([str(PYTHON), "-m", "monailabel.main", *words], cwd=folder, check=True, capture_output=True)
+    models = folder / "app" / "monaibundle" / "model"
+    make_standalone_bundle(BUNDLES / "em_segmentation", models / "em_segmentation")
+    train = models / "em_segmentation" / "configs" / "train.json"
+    train.write_text(json.dumps(json.loads(train.read_text()) | ROUND))
+    make_standalone_bundle(
+        BUNDLES / "em_segmentation",
+        models / "em_mitochondria",
+        mitochondria_run,
+        ["targets/boundary_contour.json"],
+        "mitochondrion",
+    )
+    shutil.copytree(models / "em_segmentation", models / "without_weights")
+    (models / "without_weights" / "models" / "model.pt").unlink()
+    with LabelServer(folder, studies, ["em_segmentation", "em_mitochondria", "without_weights"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def labels(server, tmp_path_factory):
+    """What comes back for the plain NIfTI, and where."""
+    path = server.infer("em_segmentation", "phantom", tmp_path_factory.mktemp("labels") / "phantom.nii.gz")
+    return path, np.asarray(open_volume(path))
+
+
+def test_info_names_the_objects_and_the_options_of_both_models(server):
+    info = server.get("/info/")
+    neurons, mitochondria = (info["models"][name] for name in ("em_segmentation", "em_mitochondria"))
+    assert neurons["labels"] == {"background": 0, "neuron": 1}
+    assert mitochondria["labels"] == {"background": 0, "mitochondrion": 1}
+    chosen = json.loads((BUNDLES / "em_segmentation/models/segmentation.json").read_text())["options"]
+    for name in ("threshold", "boundary_threshold", "min_size_voxels"):
+        assert neurons["config"][name] == chosen[name]
+    assert {"foreground", "seed_contour", "min_size_voxels"} <= set(mitochondria["config"])
+    assert {"em_segmentation", "em_mitochondria"} == set(info["trainers"]) - {"without_weights"}
+    assert "without_weights" not in info["models"]
+    assert {"random", "first"} <= set(info["strategies"])
+
+
+def test_a_nifti_comes_back_as_the_labels_that_the_bundle_makes_of_it(server, studies, labels, run_bundle, tmp_path):
+    path, values = labels
+    assert np.unique(values).size > 5
+    done = run_bundle("em_segmentation", "inference", image=studies / "phantom.nii.gz", output_dir=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_array_equal(values, np.asarray(open_volume(tmp_path / "phantom_labels.tif")))
+    assert open_volume(path).voxel_size_nm == NM
+
+
+def test_labels_have_the_affine_and_the_axes_of_a_turned_image(server, labels, tmp_path):
+    answer = nibabel.load(server.infer("em_segmentation", "turned", tmp_path / "turned.nii.gz"))
+    np.testing.assert_allclose(answer.affine, TURNED_MM, atol=1e-9)
+    np.testing.assert_array_equal(np.asarray(answer.dataobj).T, labels[1])
+
+
+def test_a_tiff_stack_comes_back_as_one(server, labels, tmp_path):
+    path = server.infer("em_segmentation", "stack", tmp_path / "stack.tif")
+    np.testing.assert_array_equal(np.asarray(open_volume(path)), labels[1])
+
+
+def test_a_volume_thinner_than_the_window_is_segmented(server, tmp_path):
+    thin = open_volume(server.infer("em_segmentation", "thin", tmp_path / "thin.nii"))
+    assert thin.shape == (7, 56, 64)
+    assert np.asarray(thin).max() > 1
+
+
+def test_options_of_a_request_count(server, labels, tmp_path):
+    path = server.infer("em_segmentation", "phantom", tmp_path / "one.nii.gz", threshold=0.0, min_size_voxels=10)
+    assert np.unique(open_volume(path)).size < np.unique(labels[1]).size
+
+
+def test_mitochondria_come_back_as_whole_numbers(server, tmp_path):
+    answer = open_volume(server.infer("em_mitochondria", "phantom", tmp_path / "m.nii.gz"))
+    assert answer.shape == (40, 56, 64)
+    assert answer.dtype.kind in "iu"
+
+
+def test_a_round_on_corrected_labels_improves_the_next_prediction(server, phantom, labels, tmp_path):
+    def score(values):
+        return sum(variation_of_information(phantom.neurons, values))
+
+    corrected = tmp_path / "corrected.nii.gz"
+    write_volume(corrected, phantom.neurons, voxel_size_nm=NM)
+    server.save_label("phantom", corrected)
+    weights = server.log.parent / "app/monaibundle/model/em_segmentation/models/model.pt"
+    before = weights.read_bytes()
+    server.train("em_segmentation", max_epochs=1, val_split=0)
+    assert weights.read_bytes() != before
+    again = server.infer("em_segmentation", "phantom", tmp_path / "again.nii.gz")
+    assert score(np.asarray(open_volume(again))) < 0.7 * score(labels[1])
+
+
+def test_a_next_round_starts_from_the_last_ones_weights(server):
+    server.train("em_segmentation", max_epochs=1, val_split=0)
+    record = json.loads((server.log.parent / "app/monaibundle/model/em_segmentation/models/model.json").read_text())
+    assert [entry["label"].endswith("labels/final/phantom.nii.gz") for entry in record["train_data"]] == [True]
+
+
+def test_a_sample_without_a_label_is_proposed(server):
+    assert server.next_sample("first") != "phantom"

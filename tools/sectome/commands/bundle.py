@@ -1,0 +1,28 @@
+"""`sectome bundle`: a trained model as a bundle that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def bundle(
+    source: str,
+    output: str,
+    model: str | None = None,
+    overlays: str | Sequence[str] = (),
+    label: str = "neuron",
+) -> None:
+    """Put a trained model into a bundle whose configs fit it without overlays: for MONAI Label, and to hand it on.
+
+    Args:
+        source: folder of the bundle that the model was trained with.
+        output: the folder, or the .zip, to write.
+        model: the checkpoint, as runs/a/model.pt; the source's own without.
+        overlays: configs that it was trained with beyond the data set, as in targets/boundary_contour.json.
+        label: what one object of the result is, as MONAI Label shows it.
+    """
+    from sectome.standalone_bundle import make_standalone_bundle
+
+    names = overlays.split(",") if isinstance(overlays, str) else [str(name) for name in overlays]
+    make_standalone_bundle(str(source), str(output), model, [name for name in names if name], str(label))
+    print(f"wrote {output}")

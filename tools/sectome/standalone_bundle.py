@@ -1,0 +1,167 @@
+"""A bundle that stands alone: its configs fit its weights, so that programs that take no overlays can run it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from sectome.checks import InputError
+from sectome.did_you_mean import did_you_mean
+from sectome.postprocess import tuned_path
+from sectome.trained_settings import TrainedSettings, settings_path
+from sectome.volumes.replace import replacing
+
+OF_NETWORK = (
+    "crop_size",
+    "patch_size",
+    "isotropic",
+    "offsets",
+    "erode_steps",
+    "out_channels",
+    "hidden_size",
+    "depth",
+    "num_heads",
+    "feature_size",
+    "full_resolution",
+    "convolutions",
+)
+"""Settings of a training that a later one must repeat to go on from its weights."""
+
+MERGED = ("train.json", "evaluate.json", "inference.json")
+"""Configs that take over what overlays say."""
+
+_COPIED = ("LICENSE", "large_files.yml", "configs/**/*", "docs/**/*", "scripts/**/*.py")
+
+
+def make_standalone_bundle(
+    source: str | Path,
+    output: str | Path,
+    model: str | Path | None = None,
+    overlays: Sequence[str | Path] = (),
+    label: str = "neuron",
+) -> None:
+    """Write a bundle whose train, evaluate and inference configs need no overlay and no override for its weights.
+
+    Args:
+        source: folder of a bundle.
+        output: folder to write, or a `.zip` with one folder of its name in it.
+        model: the checkpoint that it gets, with the settings and the thresholds beside it; None is the source's own.
+        overlays: config files, as they would be named after the bundle's own; a relative path that is not there is
+            taken from the source's `configs`. Each config takes from them the keys that it has itself.
+        label: what one object of the result is, as MONAI Label shows it.
+
+    Raises:
+        InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
+            gives, or the output exists.
+    """
+    source, output = Path(source), Path(output)
+    if not (source / "configs" / "metadata.json").is_file():
+        raise InputError(f"source must be the folder of a bundle, with configs/metadata.json, got {source}")
+    if output.exists():
+        raise InputError(f"output must not exist yet, got {output}")
+    model = Path(model) if model else source / "models" / "model.pt"
+    trained = TrainedSettings(model)
+    if not model.is_file():
+        raise InputError(f"a model was expected at {model}, got no such file")
+    files = [_find_overlay(source, overlay) for overlay in overlays]
+    overlaid: dict[str, Any] = {}
+    for file in files:
+        overlaid |= json.loads(file.read_text(encoding="utf-8"))
+    configs = {name: json.loads((source / "configs" / name).read_text(encoding="utf-8")) for name in MERGED}
+    _check_keys(overlaid, configs)
+    with replacing(output) as partial:
+        folder = partial.with_name(partial.name + ".folder") if output.suffix == ".zip" else partial
+        try:
+            _copy(source, folder)
+            for name, config in configs.items():
+                _write_json(
+                    folder / "configs" / name, _merge(config, overlaid, trained if name == "train.json" else {})
+                )
+            metadata = json.loads((source / "configs" / "metadata.json").read_text(encoding="utf-8"))
+            _write_json(folder / "configs" / "metadata.json", _describe(metadata, trained, label))
+            (folder / "models").mkdir()
+            shutil.copyfile(model, folder / "models" / "model.pt")
+            shutil.copyfile(settings_path(model), folder / "models" / "model.json")
+            if (thresholds := _find_thresholds(model, trained)) is not None:
+                shutil.copyfile(thresholds, folder / "models" / thresholds.name)
+            if output.suffix == ".zip":
+                _pack(folder, partial, output.stem)
+        finally:
+            if folder is not partial:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _find_overlay(source: Path, overlay: str | Path) -> Path:
+    for path in (Path(overlay), source / "configs" / overlay):
+        if path.is_file():
+            return path
+    raise InputError(f"an overlay must be a config file, got {overlay}, which is neither there nor in {source}/configs")
+
+
+def _find_thresholds(model: Path, trained: Mapping[str, Any]) -> Path | None:
+    """Return where a model's thresholds are: beside it, or beside the weights that its training went on from."""
+    for path in filter(None, (model, trained.get("weights"))):
+        if (tuned := tuned_path(path)).is_file():
+            return tuned
+    return None
+
+
+def _check_keys(overlaid: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> None:
+    known = sorted({key for config in configs.values() for key in config})
+    for key in overlaid:
+        if (top := _top(key)) not in known:
+            raise InputError(f"an overlay must give keys that a config has, got {top!r}{did_you_mean(top, known)}")
+
+
+def _top(key: str) -> str:
+    return re.split("#|::", key)[0]
+
+
+def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in overlaid.items() if _top(key) in config}
+    parser = ConfigParser(dict(config))
+    parser.update(own)
+    parser.update({name: trained[name] for name in OF_NETWORK if name in trained and name in config})
+    merged: dict[str, Any] = parser.get()
+    merged.pop("_meta_", None)
+    return merged
+
+
+def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Return metadata of what these weights take and what inference makes of them."""
+    formats = metadata["network_data_format"]
+    tensors = [*formats["inputs"].values(), *formats["outputs"].values()]
+    for tensor in tensors:
+        tensor["spatial_shape"] = [f"{length}*n" for length in trained["patch_size"]]
+    prediction = next(iter(formats["outputs"].values()))
+    if "out_channels" in trained:
+        prediction["num_channels"] = trained["out_channels"]
+        prediction["channel_def"] = {"0": "background", "1": label}
+    return metadata
+
+
+def _copy(source: Path, folder: Path) -> None:
+    for pattern in _COPIED:
+        for path in sorted(source.glob(pattern)):
+            if path.is_file():
+                target = folder / path.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+
+
+def _pack(folder: Path, archive: Path, name: str) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.write(path, f"{name}/{path.relative_to(folder)}")
