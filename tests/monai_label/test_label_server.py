@@ -105,8 +105,8 @@ def labels(server, tmp_path_factory):
 def test_info_names_the_objects_and_the_options_of_both_models(server):
     info = server.get("/info/")
     neurons, mitochondria = (info["models"][name] for name in ("em_segmentation", "em_mitochondria"))
-    assert neurons["labels"] == {"background": 0, "neuron": 1}
-    assert mitochondria["labels"] == {"background": 0, "mitochondrion": 1}
+    assert neurons["labels"] == {"neuron": 1}
+    assert mitochondria["labels"] == {"mitochondrion": 1}
     chosen = json.loads((BUNDLES / "em_segmentation/models/segmentation.json").read_text())["options"]
     for name in ("threshold", "boundary_threshold", "min_size_voxels"):
         assert neurons["config"][name] == chosen[name]

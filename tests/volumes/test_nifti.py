@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.volumes import open_volume, write_volume
+from sectome.volumes import open_volume, open_with_default_size, require_voxel_size, write_volume
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -89,3 +89,45 @@ def test_a_truncated_file_is_refused(tmp_path, make_array, truncate, suffix, kep
 def test_what_nifti_cannot_hold_is_refused(tmp_path, dtype, shape):
     with pytest.raises(InputError, match=f"expected a volume that NIfTI can hold, got {dtype}"):
         write_volume(tmp_path / "a.nii", np.zeros(shape, dtype))
+
+
+def nifti_without_unit(path, zooms):
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.diag([*zooms, 1.0]))
+    image.header.set_xyzt_units("unknown")
+    image.to_filename(path)
+    return path
+
+
+def test_zooms_without_a_unit_are_mm_where_that_makes_a_microscopes_voxels(tmp_path):
+    path = nifti_without_unit(tmp_path / "a.nii", (4e-6, 4e-6, 40e-6))
+    with pytest.warns(UserWarning, match="a.nii gives voxels of 4e-05, 4e-06, 4e-06 .* without a unit: .* as mm"):
+        volume = open_volume(path)
+    assert volume.voxel_size_nm == (40.0, 4.0, 4.0)
+
+
+def test_zooms_without_a_unit_are_refused_where_mm_cannot_be(tmp_path):
+    volume = open_volume(nifti_without_unit(tmp_path / "a.nii", (4, 4, 40)))
+    assert volume.voxel_size_nm is None
+    with pytest.raises(
+        InputError, match=r"no voxel size in .*a.nii .it gives 40, 4, 4 along .* mm it can not be.: give"
+    ):
+        require_voxel_size(volume)
+    assert require_voxel_size(open_with_default_size(tmp_path / "a.nii", (40, 4, 4))) == (40, 4, 4)
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("mm", 1.0), ("micron", 1e-3), ("unknown", 1.0)])
+def test_the_affine_is_the_files_in_mm(tmp_path, unit, mm):
+    affine = np.array([[0, -4.0, 0, 9], [-4, 0, 0, 8], [0, 0, 40, 7], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.uint8), affine)
+    image.header.set_xyzt_units(unit)
+    image.to_filename(tmp_path / "a.nii.gz")
+    np.testing.assert_allclose(open_volume(tmp_path / "a.nii.gz").affine_mm, np.diag([mm, mm, mm, 1]) @ affine)
+
+
+def test_the_affine_of_another_format_is_its_voxel_size_and_offset_in_mm(tmp_path):
+    write_volume(tmp_path / "a.nii", np.zeros((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 5), offset_nm=(300, 60, 50))
+    write_volume(tmp_path / "a.mrc", np.zeros((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 5))
+    affine = np.diag([5e-6, 6e-6, 30e-6, 1])
+    np.testing.assert_allclose(open_volume(tmp_path / "a.mrc").affine_mm, affine)
+    affine[:3, 3] = 50e-6, 60e-6, 300e-6
+    np.testing.assert_allclose(open_volume(tmp_path / "a.nii").affine_mm, affine, rtol=1e-6)

@@ -67,7 +67,7 @@ def make_standalone_bundle(
     if output.exists():
         raise InputError(f"output must not exist yet, got {output}")
     model = Path(model) if model else source / "models" / "model.pt"
-    trained = TrainedSettings(model)
+    trained = TrainedSettings(model).settings
     if not model.is_file():
         raise InputError(f"a model was expected at {model}, got no such file")
     files = [_find_overlay(source, overlay) for overlay in overlays]

@@ -1,0 +1,191 @@
+"""A standalone bundle: its configs fit its weights, in a folder or an archive."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sectome.checks import InputError
+from sectome.phantom import make_phantom
+from sectome.standalone_bundle import OF_NETWORK, make_standalone_bundle
+from sectome.volumes import open_volume, write_volume
+from tiny_networks import BUNDLES, TINY
+
+SOURCE = BUNDLES / "em_segmentation"
+ROOT = BUNDLES.parent
+
+
+def config(folder, name):
+    return json.loads((folder / "configs" / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A checkpoint with settings that are not the defaults."""
+    path = tmp_path / "run" / "model.pt"
+    path.parent.mkdir()
+    torch.save({"model": {}}, path)
+    settings = {"patch_size": [8, 4, 4], "crop_size": [16, 8, 8], "depth": 1, "out_channels": 2, "lr": 5.0, "seed": 3}
+    path.with_suffix(".json").write_text(json.dumps(settings))
+    return path
+
+
+def test_training_goes_on_as_the_network_was_and_with_nothing_else_of_that_run(model, tmp_path):
+    make_standalone_bundle(SOURCE, tmp_path / "out", model)
+    before, after = config(SOURCE, "train"), config(tmp_path / "out", "train")
+    changed = {key for key in before if after[key] != before[key]}
+    assert changed == {"patch_size", "crop_size", "depth", "out_channels"} < set(OF_NETWORK)
+    assert after["patch_size"] == [8, 4, 4]
+    assert config(tmp_path / "out", "inference") == config(SOURCE, "inference")
+    assert {path.name for path in (tmp_path / "out/models").iterdir()} == {"model.pt", "model.json"}
+
+
+def test_metadata_describe_what_comes_out(model, tmp_path):
+    make_standalone_bundle(SOURCE, tmp_path / "out", model, label="mitochondrion")
+    formats = config(tmp_path / "out", "metadata")["network_data_format"]
+    prediction = formats["outputs"]["pred"]
+    assert prediction["channel_def"] == {"0": "background", "1": "mitochondrion"}
+    assert prediction["num_channels"] == 2
+    assert prediction["spatial_shape"] == formats["inputs"]["image"]["spatial_shape"] == ["8*n", "4*n", "4*n"]
+
+
+def test_each_config_takes_the_keys_of_an_overlay_that_it_has(model, tmp_path):
+    overlays = ["targets/boundary_contour.json", "augmentation/serial_sections.json"]
+    make_standalone_bundle(SOURCE, tmp_path / "out", model, overlays)
+    train, evaluate, inference = (config(tmp_path / "out", name) for name in ("train", "evaluate", "inference"))
+    contour = config(SOURCE, "targets/boundary_contour")
+    assert train["loss"] == contour["loss"]
+    assert evaluate["scores"] == contour["scores"]
+    assert inference["decode"] == contour["decode"]
+    assert inference["displayable_configs"] == contour["displayable_configs"]
+    assert not {"decode", "displayable_configs", "scores"} & set(train)
+    assert train["train"]["augmentation"] != config(SOURCE, "train")["train"]["augmentation"]
+
+
+def test_thresholds_come_from_the_weights_that_a_training_went_on_from(model, tmp_path):
+    settings = json.loads(model.with_suffix(".json").read_text()) | {"weights": str(SOURCE / "models/model.pt")}
+    model.with_suffix(".json").write_text(json.dumps(settings))
+    make_standalone_bundle(SOURCE, tmp_path / "out", model)
+    assert (tmp_path / "out/models/segmentation.json").read_text() == (SOURCE / "models/segmentation.json").read_text()
+
+
+def test_the_command_writes_an_archive_with_one_folder(run, tmp_path):
+    code, out, _ = run("bundle", SOURCE, tmp_path / "cortex.zip", "--overlays", "networks/unetr.json")
+    assert code == 0
+    assert f"wrote {tmp_path / 'cortex.zip'}" in out
+    names = zipfile.ZipFile(tmp_path / "cortex.zip").namelist()
+    assert {name.split("/")[0] for name in names} == {"cortex"}
+    assert {
+        "cortex/LICENSE",
+        "cortex/scripts/unetr.py",
+        "cortex/models/model.pt",
+        "cortex/models/segmentation.json",
+    } <= {*names}
+    assert not [name for name in names if "__pycache__" in name or "/eval/" in name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": "docs"}, "source must be the folder of a bundle, with configs/metadata.json, got docs"),
+        ({"output": "."}, "output must not exist yet, got ."),
+        ({"model": "none.pt"}, "a trained model was expected at none.pt with its settings in none.json"),
+        (
+            {"overlays": ["targets/contour.json"]},
+            "an overlay must be a config file, got targets/contour.json, which is",
+        ),
+        ({"overlays": ["metadata.json"]}, "an overlay must give keys that a config has, got 'schema'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        make_standalone_bundle(**({"source": SOURCE, "output": "out.zip"} | arguments))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_archive_and_a_wheel_segment_a_volume_in_a_fresh_environment(tmp_path):
+    """What `make bundles` writes, in an environment that has the wheel of sectome and its dependencies alone."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    wheel = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    subprocess.run([*pip, *wheel], check=True, capture_output=True)
+    venv.create(tmp_path / "venv", symlinks=True)
+    packages = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", str(packages), *map(str, tmp_path.glob("*.whl"))],
+        check=True,
+        capture_output=True,
+    )
+    # Dependencies without network: those of this environment, but not its sectome.
+    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    make_standalone_bundle(SOURCE, tmp_path / "em_segmentation.zip")
+    work = tmp_path / "work"
+    zipfile.ZipFile(tmp_path / "em_segmentation.zip").extractall(work)
+    write_volume(work / "volume.tif", make_phantom((16, 48, 56), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
+    python = tmp_path / "venv" / "bin" / "python"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    where = [str(python), "-c", "import sectome; print(sectome.__file__)"]
+    found = subprocess.run(where, cwd=work, env=environment, check=True, capture_output=True, text=True).stdout
+    assert Path(found.strip()).is_relative_to(packages)
+    words = ["-m", "monai.bundle", "run", "--config_file", "configs/inference.json", "--image", "../volume.tif"]
+    done = subprocess.run(
+        [str(python), "-W", "ignore", *words],
+        cwd=work / "em_segmentation",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    labels = open_volume(work / "em_segmentation/eval/volume_labels.tif")
+    assert labels.shape == (16, 48, 56)
+    assert np.unique(labels).size > 2
+
+
+def test_a_standalone_bundle_goes_on_training_from_its_weights(tmp_path, run_bundle):
+    """Without an override for the network, and on labels that an annotator saved."""
+    studies = tmp_path / "studies"
+    tissue = make_phantom((16, 32, 32), (8, 8, 8), 0)
+    write_volume(studies / "cube.nii.gz", tissue.raw, voxel_size_nm=(8, 8, 8))
+    write_volume(studies / "labels/final/cube.nii.gz", tissue.neurons, voxel_size_nm=(8, 8, 8))
+    options = {"crop_size": [16, 16, 16], "patch_size": [8, 8, 8], "epoch_length": 2, "val_crops": 1, "val_interval": 1}
+    first, second = tmp_path / "first", tmp_path / "second"
+    begun = run_bundle(
+        "em_segmentation",
+        ["train", "datasets/monailabel"],
+        dataset_dir=studies,
+        output_dir=first,
+        ckpt_dir=first,
+        epochs=1,
+        **options,
+        **TINY["em_segmentation"],
+    )
+    assert begun.returncode == 0, begun.stderr[-3000:]
+    make_standalone_bundle(SOURCE, tmp_path / "bundle", first / "model.pt")
+    gone_on = run_bundle(
+        tmp_path / "bundle",
+        ["train", "datasets/monailabel"],
+        dataset_dir=studies,
+        weights=first / "model.pt",
+        output_dir=second,
+        ckpt_dir=second,
+        epochs=1,
+        epoch_length=2,
+        val_crops=1,
+        val_interval=1,
+        lr=1e-12,
+    )
+    assert gone_on.returncode == 0, gone_on.stderr[-3000:]
+    one, two = (torch.load(folder / "model.pt", weights_only=True)["model"] for folder in (first, second))
+    for name, weights in one.items():
+        torch.testing.assert_close(two[name], weights, rtol=0, atol=1e-6)
