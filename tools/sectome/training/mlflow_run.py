@@ -6,11 +6,13 @@ import atexit
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import ignite.distributed as idist
 from monai.utils import path_to_uri
 
 from sectome.checks import InputError
@@ -44,7 +46,7 @@ class MLflowRun:
         config: the run's whole config as JSON, kept as `config.json`.
 
     Raises:
-        InputError: if the URI is that of a folder, in which MLflow keeps nothing any more.
+        InputError: if the URI is that of a folder, in which MLflow keeps nothing any more, or a server does not answer.
     """
 
     def __init__(
@@ -71,6 +73,9 @@ class MLflowRun:
         self.client: Any = None
         self.run_id = ""
         self.pending: list[Row] = []
+        if self.database is None and idist.get_rank() == 0:
+            # Before anything is written; a database would be made by the question.
+            self.connect()
 
     def start(self, rows: Sequence[Row], iteration: int) -> None:
         """Open the run, and tell it what it has not been told yet.
@@ -92,29 +97,46 @@ class MLflowRun:
         Raises:
             InputError: if the store cannot be used.
         """
+        self.connect()
+        with self.explained():
+            self.run_id = self.find(anew) or self.make()
+            self.log_settings()
+        store = {"tracking_uri": self.uri, "experiment_name": self.experiment_name, "run_id": self.run_id}
+        write_json(store, self.path)
+        atexit.register(self.close, "FAILED")
+        name = self.client.get_run(self.run_id).info.run_name
+        print(f"track as {name} of the experiment {self.experiment_name} in {self.uri}", flush=True)
+
+    def connect(self) -> None:
+        """Make the client, and the database if it is not there.
+
+        Raises:
+            InputError: if the store cannot be used.
+        """
         # MLflow else tells its makers of each call, and waits minutes for a server that is away.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
 
-        try:
+        with self.explained():
             if self.database is not None:
                 self.database.parent.mkdir(parents=True, exist_ok=True)
             self.client = MlflowClient(self.uri)
-            self.run_id = self.find(anew) or self.make()
-            self.log_settings()
+            self.client.search_experiments(max_results=1)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what goes wrong with the store into an `InputError`."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
         except InputError:
             raise
         except (MlflowException, OSError, ValueError, ImportError) as error:
             raise InputError(
                 f"--tracking_uri must name a store that MLflow can use, got {self.uri}: {_first_line(error)}"
             ) from None
-        store = {"tracking_uri": self.uri, "experiment_name": self.experiment_name, "run_id": self.run_id}
-        write_json(store, self.path)
-        atexit.register(self.close, "FAILED")
-        name = self.client.get_run(self.run_id).info.run_name
-        print(f"track as {name} of the experiment {self.experiment_name} in {self.uri}", flush=True)
 
     def find(self, anew: bool) -> str:
         """Return the id of the folder's run, and mark it as running; nothing if the store has none to go on with."""
