@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tiny_networks import BUNDLES, TINY
+from tracked_runs import mlflow_curves, tensorboard_events
 from trained_runs import load, numbers
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 3, "batch_size": 2, "crop_size": [8, 32, 32]}
@@ -107,6 +108,24 @@ def test_a_killed_process_ends_the_run_with_a_message_and_the_same_command_goes_
         assert numbers(whole, name) == numbers(killed, name)
     one, other = load(whole, "checkpoint.pt")["random"]
     assert not torch.equal(one["cpu"], other["cpu"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow uses of SQLAlchemy what the next one will not have
+def test_of_two_processes_the_first_tells_what_the_history_has(run_processes, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    run = tmp_path / "run"
+    done = run_processes("mae_pretrain", run, tracking="mlflow")
+    assert done.returncode == 0, done.stderr[-3000:]
+    client = mlflow.MlflowClient(f"sqlite:///{run}/mlruns.db")
+    [experiment] = [one for one in client.search_experiments() if one.name == "monai_experiment"]
+    [told] = client.search_runs([experiment.experiment_id])
+    curves = mlflow_curves(client, told.info.run_id)
+    assert {name: [value for _, value in points] for name, points in curves.items()} == {
+        name: numbers(run, name) for name in ("loss", "val_loss", "learning_rate encoder", "learning_rate rest")
+    }
+    assert told.data.params["processes"] == "2"
+    assert len(tensorboard_events(run).Images("reconstruction")) == 2
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
+from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, InputError
 from sectome.did_you_mean import did_you_mean
 
@@ -28,16 +29,24 @@ RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_"}
 """Top-level keys that MONAI's runner reads."""
 
 
+RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file"}
+"""What MONAI's runner takes beside config keys; misspelt, it is taken for one."""
+
+
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
+    If the run is to be tracked, by `take_over_tracking`.
+
     Raises:
-        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one.
+        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. Also if
+            what tracks the run is not installed.
     """
     sys.excepthook = _say_input_errors
     workflow = _running_workflow()
     if workflow is not None:
         check_keys(workflow.parser, workflow.config_root_path)
+        take_over_tracking(workflow.parser)
 
 
 def in_monai_label() -> bool:
@@ -59,8 +68,11 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     for path in sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"}):
         known |= {re.split("#|::", key)[0] for key in json.loads(path.read_text(encoding="utf-8"))}
     for key in config:
+        if key in TRACKING_KEYS and key not in known:
+            raise InputError(f"--{key} is for a run with --tracking mlflow, got one without")
         if key not in known:
-            raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted({*known, *config} - {key}))}")
+            near = {*known, *config, *RUN_OPTIONS, *TRACKING_KEYS} - {key}
+            raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted(near))}")
     for place, component in _components(config, ""):
         _check_component(parser, place, component)
 

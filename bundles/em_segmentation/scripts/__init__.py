@@ -3,8 +3,17 @@
 from scripts.affinity_loss import AffinityLoss
 from scripts.boundary_contour_loss import BoundaryContourLoss
 from scripts.mitochondria_scores import MitochondriaScores
+from scripts.prediction_picture import PredictionPicture
 from scripts.residual_unet import ResidualUNet
 from scripts.segmentation_scores import SegmentationScores
 from scripts.unetr import UNETR
 
-__all__ = ["UNETR", "AffinityLoss", "BoundaryContourLoss", "MitochondriaScores", "ResidualUNet", "SegmentationScores"]
+__all__ = [
+    "UNETR",
+    "AffinityLoss",
+    "BoundaryContourLoss",
+    "MitochondriaScores",
+    "PredictionPicture",
+    "ResidualUNet",
+    "SegmentationScores",
+]

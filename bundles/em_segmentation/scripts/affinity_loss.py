@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from scripts.balanced_loss import balanced_loss
 from sectome.affinities import labels_to_affinities
 from sectome.neighbourhoods import check_offsets
-from sectome.types import Offsets
+from sectome.types import AXES, Offsets
 
 
 class AffinityLoss(nn.Module):
@@ -38,7 +38,18 @@ class AffinityLoss(nn.Module):
             logits: (B, K, Z, Y, X).
             labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
         """
-        labels = labels[:, 0]
-        made = labels_to_affinities(labels, self.offsets, mask=labels >= 0)
-        joined, valid = (part.to(logits.dtype) for part in made)
+        joined, valid = (part.to(logits.dtype) for part in self.targets(labels))
         return balanced_loss(-logits, 1 - joined, valid, self.dice_weight, self.balance_limits)
+
+    def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return affinities of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, K, Z, Y, X)."""
+        affinities, valid = labels_to_affinities(labels[:, 0], self.offsets, mask=labels[:, 0] >= 0)
+        return affinities, valid
+
+    @property
+    def channels(self) -> list[str]:
+        """What each channel is, as "y -9"."""
+        return [
+            " ".join(f"{axis} {step}" for axis, step in zip(AXES, offset, strict=True) if step)
+            for offset in self.offsets
+        ]

@@ -54,7 +54,17 @@ class BoundaryContourLoss(nn.Module):
         """
         if logits.shape[1] != len(CHANNELS):
             raise InputError(f"logits must have the channels {', '.join(CHANNELS)}, got shape {tuple(logits.shape)}")
+        targets, valid = (part.to(logits.dtype) for part in self.targets(labels))
+        return balanced_loss(logits, targets, valid, self.dice_weight, self.balance_limits)
+
+    def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, 2, Z, Y, X)."""
         known = labels[:, 0].clamp(min=UNLABELLED)
         made = [boundary_contour(one, self.width_voxels, self.in_plane) for one in known]
-        targets, valid = (torch.stack(part).to(logits.dtype) for part in zip(*made, strict=True))
-        return balanced_loss(logits, targets, valid, self.dice_weight, self.balance_limits)
+        targets, valid = (torch.stack(part) for part in zip(*made, strict=True))
+        return targets, valid
+
+    @property
+    def channels(self) -> list[str]:
+        """What each channel is."""
+        return list(CHANNELS)

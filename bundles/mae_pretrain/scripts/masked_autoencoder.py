@@ -128,10 +128,11 @@ class MaskedAutoencoder(nn.Module):
         return (patches - mean) / (variance + 1e-6).sqrt()
 
     def pictures(self, image: Tensor, output: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a person looks at: "masked" and "reconstructed", (B, C, Z, Y, X) like the image.
+        """Return what a person looks at: "masked", "reconstructed" and "hidden", (B, C, Z, Y, X) like the image.
 
-        Hidden voxels are 0 in "masked". In "reconstructed" the visible patches are the image's own; a prediction of
-        normalised voxels is brought back with the true mean and deviation of its patch, which only a picture may use.
+        Hidden voxels are 0 in "masked" and true in "hidden". In "reconstructed" the visible patches are the image's
+        own; a prediction of normalised voxels is brought back with the true mean and deviation of its patch, which only
+        a picture may use.
         """
         patch_size = self.encoder.patch_size
         grid = check_patch_divides(patch_size, image.shape[2:])
@@ -141,8 +142,10 @@ class MaskedAutoencoder(nn.Module):
             variance, mean = torch.var_mean(gather_tokens(patches, ids_masked), dim=-1, keepdim=True)
             prediction = prediction * (variance + 1e-6).sqrt() + mean
         masked = scatter_tokens(patches, ids_masked, torch.zeros_like(prediction))
+        hidden = scatter_tokens(torch.zeros_like(patches), ids_masked, torch.ones_like(prediction))
         reconstructed = scatter_tokens(patches, ids_masked, prediction)
         return {
             "masked": unpatchify(masked, patch_size, grid),
             "reconstructed": unpatchify(reconstructed, patch_size, grid),
+            "hidden": unpatchify(hidden, patch_size, grid) > 0,
         }

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from ignite.engine import Engine, Events
 
-from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens, scatter_tokens
-from sectome.checks import check_patch_divides
-from sectome.encoder import patchify, unpatchify
+from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens
+from sectome.encoder import patchify
 from sectome.report import reconstruction_figure
 from sectome.training import write_arrays, write_json
 from sectome.volumes.replace import replacing
@@ -58,10 +55,7 @@ class ReconstructionScores:
         self.losses += (filled - hidden).square().mean(dim=(1, 2)).tolist()
         self.baselines += (visible.mean(dim=(1, 2), keepdim=True) - hidden).square().mean(dim=(1, 2)).tolist()
 
-        grid = check_patch_divides(patch_size, image.shape[2:])
-        ones = scatter_tokens(torch.zeros_like(patches), output["ids_masked"], torch.ones_like(hidden))
-        shown: dict[str, Any] = {"image": image, **pictures, "hidden": unpatchify(ones, patch_size, grid) > 0}
-        for name, batch in shown.items():
+        for name, batch in {"image": image, **pictures}.items():
             missing = self.pictures - len(self.drawn.setdefault(name, []))
             self.drawn[name] += [sample[0].cpu().numpy() for sample in batch[: max(missing, 0)]]
 

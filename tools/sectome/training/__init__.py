@@ -6,13 +6,18 @@ from sectome.training.early_stopping import EarlyStopping
 from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
 from sectome.training.history import History, read_history
+from sectome.training.mlflow_run import MLflowRun
 from sectome.training.optimizer_steps import OptimizerSteps
 from sectome.training.parameter_groups import parameter_groups
+from sectome.training.pictures import Picture, Pictures
 from sectome.training.prepare_batch import PrepareBatch
 from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.record_network import record_network
 from sectome.training.run_record import RunRecord, write_arrays, write_json
+from sectome.training.tensorboard_events import TensorBoardEvents
+from sectome.training.tracked_scores import TrackedScores
+from sectome.training.tracker import Tracker
 from sectome.training.weight_average import WeightAverage
 
 __all__ = [
@@ -21,10 +26,16 @@ __all__ = [
     "Failures",
     "FixedSeed",
     "History",
+    "MLflowRun",
     "OptimizerSteps",
+    "Picture",
+    "Pictures",
     "PrepareBatch",
     "Progress",
     "RunRecord",
+    "TensorBoardEvents",
+    "TrackedScores",
+    "Tracker",
     "TrainingCheckpoint",
     "WeightAverage",
     "join_processes",

@@ -1,22 +1,24 @@
-"""A run's numbers, as a table that any tool reads and as TensorBoard events."""
+"""A run's numbers, as a table that any tool reads and for those who watch the run."""
 
 from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
-from torch.utils.tensorboard import SummaryWriter
+
+from sectome.training.tracker import Row, Tracker
 
 COLUMNS = ("iteration", "seconds", "name", "value")
 
 
 class History:
-    """Write `history.csv` in a run's folder: one row a number, columns `COLUMNS`; the same to `tensorboard/` there.
+    """Write `history.csv` in a run's folder: one row a number, columns `COLUMNS`; and tell trackers the same.
 
     Rows are "loss" (mean over an epoch and all processes), "learning_rate" (with the group's name where the optimizer
     has several), and each metric of the validation. Seconds are of training only, summed over resumes.
@@ -25,13 +27,20 @@ class History:
         output_dir: folder of the run.
         optimizer: whose learning rates are logged.
         evaluator: whose metrics are logged after it has run.
+        trackers: told each row; see `Tracker`.
     """
 
-    def __init__(self, output_dir: str, optimizer: Optimizer, evaluator: Engine | None = None) -> None:
+    def __init__(
+        self,
+        output_dir: str,
+        optimizer: Optimizer,
+        evaluator: Engine | None = None,
+        trackers: Sequence[Tracker] = (),
+    ) -> None:
         self.path = Path(output_dir) / "history.csv"
         self.optimizer = optimizer
         self.evaluator = evaluator
-        self.events: SummaryWriter | None = None
+        self.trackers = trackers
         self.losses: list[Any] = []
         self.seconds = 0.0
         self.since = 0.0
@@ -56,10 +65,14 @@ class History:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("w", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *rows])
-        self.events = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=engine.state.iteration)
+        for tracker in self.trackers:
+            tracker.start(rows, engine.state.iteration)
 
     def start_epoch(self, engine: Engine) -> None:
-        """Start the clock."""
+        """Start the clock; the checkpoint of the epoch before is written."""
+        if self.writes:
+            for tracker in self.trackers:
+                tracker.settle()
         self.losses, self.since = [], time.perf_counter()
 
     def collect(self, engine: Engine) -> None:
@@ -83,19 +96,20 @@ class History:
         """Add rows (name, value) at the engine's iteration."""
         if not self.writes:
             return
+        dated: list[Row] = [(engine.state.iteration, round(self.seconds, 3), *row) for row in rows]
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerows((engine.state.iteration, round(self.seconds, 3), *row) for row in rows)
-        if self.events is not None:
-            for name, value in rows:
-                self.events.add_scalar(name, value, engine.state.iteration)
+            csv.writer(file).writerows(dated)
+        for tracker in self.trackers:
+            tracker.log_numbers(dated)
 
     def close(self, engine: Engine) -> None:
-        """Flush the events."""
-        if self.events is not None:
-            self.events.close()
+        """End what the trackers are told."""
+        if self.writes:
+            for tracker in self.trackers:
+                tracker.finish()
 
 
-def read_history(path: str | Path) -> list[tuple[int, float, str, float]]:
+def read_history(path: str | Path) -> list[Row]:
     """Return the rows (iteration, seconds, name, value) of a history, none if there is no file."""
     if not Path(path).is_file():
         return []

@@ -1,0 +1,243 @@
+"""A run's numbers, settings, pictures and files in an MLflow store: one run of MLflow for one folder."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import ignite.distributed as idist
+from monai.utils import path_to_uri
+
+from sectome.checks import InputError
+from sectome.trained_settings import settings_path
+from sectome.training.run_record import write_json
+from sectome.training.tracker import Pixels, Row, flat_settings, read_object
+
+SQLITE = "sqlite:///"
+
+REQUEST = 1000
+"""The most numbers that MLflow takes at once."""
+
+LONGEST_VALUE = 6000
+"""Of a parameter's text; MLflow would warn of a longer one and cut it itself."""
+
+
+class MLflowRun:
+    """Keep a run of MLflow beside a run's folder.
+
+    MONAI's own handler waits for the store in each iteration, joins whatever run of the experiment is not ended, and
+    tells a part of the iterations twice after a resume. This one tells an epoch at once when its checkpoint is written,
+    and knows its run by `mlflow.json` in the folder. Numbers that a store cannot take are kept and told later: training
+    goes on.
+
+    Args:
+        output_dir: folder of the run.
+        ckpt_dir: folder of `model.pt`.
+        tracking_uri: of the store; the environment variable `MLFLOW_TRACKING_URI` goes before it, as MONAI has it.
+        experiment_name: made if it is not there.
+        run_name: of a new run, or the new name of one that goes on; None names it after the folder.
+        config: the run's whole config as JSON, kept as `config.json`.
+
+    Raises:
+        InputError: if the URI is that of a folder, in which MLflow keeps nothing any more, or a server does not answer.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        ckpt_dir: str,
+        tracking_uri: str,
+        experiment_name: str,
+        run_name: str | None = None,
+        config: str = "{}",
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.model = Path(ckpt_dir) / "model.pt"
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri
+        if "://" not in self.uri or self.uri.startswith("file:"):
+            raise InputError(
+                f"--tracking_uri must be that of a database (sqlite:////folder/mlruns.db) or a server, got {self.uri}"
+            )
+        self.database = Path(unquote(self.uri.removeprefix(SQLITE))) if self.uri.startswith(SQLITE) else None
+        self.experiment_name = experiment_name
+        self.run_name = run_name
+        self.config = config
+        self.path = self.output_dir / "mlflow.json"
+        self.client: Any = None
+        self.run_id = ""
+        self.pending: list[Row] = []
+        if self.database is None and idist.get_rank() == 0:
+            # Before anything is written; a database would be made by the question.
+            self.connect()
+
+    def start(self, rows: Sequence[Row], iteration: int) -> None:
+        """Open the run, and tell it what it has not been told yet.
+
+        Raises:
+            InputError: if the store cannot be used.
+        """
+        self.open(anew=not iteration)
+        told = max((point.step for point in self.client.get_metric_history(self.run_id, "loss")), default=0)
+        self.pending = [row for row in rows if row[0] > told]
+        self.settle()
+
+    def open(self, anew: bool = False) -> None:
+        """Find or make the run of MLflow.
+
+        Args:
+            anew: leave one that has numbers already as it is, and make another.
+
+        Raises:
+            InputError: if the store cannot be used.
+        """
+        self.connect()
+        with self.explained():
+            self.run_id = self.find(anew) or self.make()
+            self.log_settings()
+        store = {"tracking_uri": self.uri, "experiment_name": self.experiment_name, "run_id": self.run_id}
+        write_json(store, self.path)
+        atexit.register(self.close, "FAILED")
+        name = self.client.get_run(self.run_id).info.run_name
+        print(f"track as {name} of the experiment {self.experiment_name} in {self.uri}", flush=True)
+
+    def connect(self) -> None:
+        """Make the client, and the database if it is not there.
+
+        Raises:
+            InputError: if the store cannot be used.
+        """
+        # MLflow else tells its makers of each call, and waits minutes for a server that is away.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        from mlflow import MlflowClient
+
+        with self.explained():
+            if self.database is not None:
+                self.database.parent.mkdir(parents=True, exist_ok=True)
+            self.client = MlflowClient(self.uri)
+            self.client.search_experiments(max_results=1)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what goes wrong with the store into an `InputError`."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except InputError:
+            raise
+        except (MlflowException, OSError, ValueError, ImportError) as error:
+            raise InputError(
+                f"--tracking_uri must name a store that MLflow can use, got {self.uri}: {_first_line(error)}"
+            ) from None
+
+    def find(self, anew: bool) -> str:
+        """Return the id of the folder's run, and mark it as running; nothing if the store has none to go on with."""
+        from mlflow.exceptions import MlflowException
+
+        known = read_object(self.path)
+        if (known.get("tracking_uri"), known.get("experiment_name")) != (self.uri, self.experiment_name):
+            return ""
+        try:
+            run = self.client.get_run(known["run_id"])
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return ""
+        if run.info.lifecycle_stage != "active" or (anew and run.data.metrics):
+            return ""
+        self.client.update_run(run.info.run_id, status="RUNNING", name=self.run_name or run.info.run_name)
+        return str(run.info.run_id)
+
+    def make(self) -> str:
+        """Return the id of a new run."""
+        experiment = self.client.get_experiment_by_name(self.experiment_name)
+        if experiment is None:
+            # A database holds no files: as MONAI has it, they lie in a folder beside it.
+            files = None if self.database is None else path_to_uri(self.database.parent / "mlruns")
+            number = self.client.create_experiment(self.experiment_name, artifact_location=files)
+        elif experiment.lifecycle_stage != "active":
+            raise InputError(f"the experiment {self.experiment_name} was deleted; restore it or name another")
+        else:
+            number = experiment.experiment_id
+        name = self.run_name or self.output_dir.resolve().name
+        return str(self.client.create_run(number, run_name=name).info.run_id)
+
+    def log_settings(self) -> None:
+        """Tell the settings that the run does not have yet, and the config."""
+        from mlflow.entities import Param
+
+        known = self.client.get_run(self.run_id).data.params
+        settings = flat_settings(self.output_dir)
+        new = [Param(name, value[:LONGEST_VALUE]) for name, value in settings.items() if name not in known]
+        self.client.log_batch(self.run_id, params=new)
+        self.client.log_text(self.run_id, self.config, "config.json")
+
+    def log_numbers(self, rows: Sequence[Row]) -> None:
+        """Keep rows until they are settled: what the store has been told cannot be taken back."""
+        self.pending += rows
+
+    def log_picture(self, name: str, pixels: Pixels, iteration: int) -> None:
+        """Tell a picture, which is not told later if the store cannot be reached."""
+        self.send(lambda: self.client.log_image(self.run_id, pixels, key=name, step=iteration))
+
+    def settle(self) -> None:
+        """Tell the rows that were kept."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        points = [Metric(name, value, now, iteration) for iteration, _, name, value in self.pending]
+        while points and self.send(lambda: self.client.log_batch(self.run_id, metrics=points[:REQUEST])):
+            del points[:REQUEST], self.pending[:REQUEST]
+
+    def finish(self) -> None:
+        """Tell the rest, keep the model and the run's records, and end the run."""
+        self.settle()
+        model = [self.model, settings_path(self.model)]
+        self.log_files([path for path in model if path.is_file()], "model")
+        self.log_files([self.output_dir / "run.json", self.output_dir / "history.csv"])
+        self.close()
+
+    def log_files(self, paths: Sequence[Path], folder: str | None = None) -> None:
+        """Keep copies of files."""
+        for path in paths:
+            self.send(lambda path=path: self.client.log_artifact(self.run_id, str(path), folder))  # type: ignore[misc]
+
+    def log_scores(self, scores: Mapping[str, float]) -> None:
+        """Tell numbers that belong to the whole run."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        points = [Metric(name, value, now, 0) for name, value in scores.items()]
+        self.send(lambda: self.client.log_batch(self.run_id, metrics=points))
+
+    def close(self, status: str = "FINISHED") -> None:
+        """End the run; one that nothing else has ended when the program ends has failed."""
+        atexit.unregister(self.close)
+        self.send(lambda: self.client.set_terminated(self.run_id, status))
+
+    def send(self, request: Callable[[], Any]) -> bool:
+        """Do a request; if the store cannot take it, warn and tell so."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            request()
+        except (MlflowException, OSError) as error:
+            warnings.warn(
+                f"{self.uri} could not be told of the run, which goes on: {_first_line(error)}",
+                UserWarning,
+                stacklevel=2,
+            )
+            return False
+        return True
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
