@@ -18,7 +18,9 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
+from sectome.bundle_folder import find_bundle
 from sectome.checks import EXIT_CODE, InputError
+from sectome.config_places import check_references, check_sections, declared_places
 from sectome.did_you_mean import did_you_mean
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
@@ -31,17 +33,20 @@ RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_"}
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
+    The bundle is found in whatever folder the program runs; see `find_bundle`.
+
     Raises:
         InputError: if a key is used by nothing, or a component does not take it; names the nearest known one.
     """
     sys.excepthook = _say_input_errors
     workflow = _running_workflow()
     if workflow is not None:
+        find_bundle(workflow)
         check_keys(workflow.parser, workflow.config_root_path)
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for the first config key that has no effect, top-level or of a component.
+    """Raise an `InputError` for the first config key that has no effect, or that a value refers to and is not there.
 
     Args:
         parser: holds the merged config.
@@ -56,6 +61,9 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     for key in config:
         if key not in known:
             raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted({*known, *config} - {key}))}")
+    declared = declared_places(config_root)
+    check_references(parser, declared)
+    check_sections(parser, declared, {entry["id"] for entry in properties.values()})
     for place, component in _components(config, ""):
         _check_component(parser, place, component)
 
