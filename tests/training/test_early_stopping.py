@@ -32,7 +32,6 @@ def train(folder, patience, epochs=9):
 
     stopping = EarlyStopping(evaluator, patience)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
-    stopping.attach(trainer)
     checkpoint = TrainingCheckpoint(
         folder, folder, {"model": network}, SampleNumbers(1), 1, {}, early_stopping=stopping
     )

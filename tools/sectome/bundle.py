@@ -18,10 +18,11 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
-from sectome.bundle_folder import find_bundle
+from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.checks import EXIT_CODE, InputError
 from sectome.config_places import check_references, check_sections, declared_places
 from sectome.did_you_mean import did_you_mean
+from sectome.loaded_weights import check_loaded_weights
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
@@ -36,13 +37,15 @@ def prepare() -> None:
     The bundle is found in whatever folder the program runs; see `find_bundle`.
 
     Raises:
-        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one.
+        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If
+            `monai.bundle.load` would leave weights untrained.
     """
     sys.excepthook = _say_input_errors
     workflow = _running_workflow()
     if workflow is not None:
         find_bundle(workflow)
         check_keys(workflow.parser, workflow.config_root_path)
+        check_loaded_weights(workflow, bundle_folder(workflow))
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:

@@ -13,11 +13,10 @@ from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.record_network import record_network
 from sectome.training.run_record import RunRecord, write_arrays, write_json
-from sectome.training.shared_batches import LONGEST_WAIT, SharedBatches, gather_batches
+from sectome.training.shared_batches import SharedBatches, gather_batches
 from sectome.training.weight_average import WeightAverage
 
 __all__ = [
-    "LONGEST_WAIT",
     "AutocastInferer",
     "EarlyStopping",
     "Failures",

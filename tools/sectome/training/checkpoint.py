@@ -45,7 +45,7 @@ class TrainingCheckpoint:
         settings: plain values that must not change between a run and its resume.
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
         average: its network is written as `model.pt`; without it, the state "model" is.
-        early_stopping: says which epochs write `model.pt`; without it, all do.
+        early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
 
     Raises:
         InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint.
@@ -77,6 +77,8 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Resume before the first epoch, save after each."""
+        if self.early_stopping is not None:
+            self.early_stopping.attach(engine)
         processes = idist.get_world_size()
         found = idist.all_reduce(int(self.path.is_file()))
         if found not in (0, processes):

@@ -30,7 +30,7 @@ class EarlyStopping:
         self.best_epoch = self.waited = 0
 
     def attach(self, engine: Engine) -> None:
-        """Judge each validation; must stand before the checkpoint in the list of handlers."""
+        """Judge each validation; `TrainingCheckpoint` attaches what it is given, before itself."""
         if self.patience:
             self.evaluator.add_event_handler(Events.COMPLETED, self.judge, engine)
 

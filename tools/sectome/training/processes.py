@@ -13,12 +13,12 @@ from torch import Tensor
 from sectome.checks import InputError
 
 
-def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait: timedelta | None = None) -> None:
+def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait_hours: float | None = None) -> None:
     """Join the other processes of a run: by NCCL with a GPU each, by gloo on the CPU.
 
     Args:
         config: what the run needs several processes for, to name it to the user.
-        longest_wait: how long a process waits for another; torch's own time if it is None.
+        longest_wait_hours: how long a process waits for another; torch's own time if it is None.
 
     Raises:
         InputError: if torchrun did not start this process, or there are fewer GPUs than processes.
@@ -33,7 +33,8 @@ def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait: t
         if rank >= gpus:
             raise InputError(f"each process needs a GPU of its own, got {gpus} GPUs and process {rank} (from 0 on)")
         torch.cuda.set_device(rank)
-    dist.init_process_group("nccl" if gpus else "gloo", timeout=longest_wait)
+    wait = None if longest_wait_hours is None else timedelta(hours=longest_wait_hours)
+    dist.init_process_group("nccl" if gpus else "gloo", timeout=wait)
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
