@@ -1,4 +1,4 @@
-"""Runs one workflow of a bundle from Python and prints what it offers: a program of its own, as `scripts` is the bundle's.
+"""Runs a workflow of a bundle from Python and prints what it offers; `scripts` is that bundle's in this process.
 
 Its argument is JSON: "maker" ("create_workflow" or "ConfigWorkflow"), "config_file", "workflow_type", "overrides", and
 "run".
