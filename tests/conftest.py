@@ -80,12 +80,12 @@ def run(
     return call
 
 
-RunBundle = Callable[..., subprocess.CompletedProcess[str]]
+RunModule = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def run_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunBundle]:
-    """Run `python -m monai.bundle run` from a bundle's root, as a MONAI user does; see `bundle_server.py`."""
+def run_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunModule]:
+    """Run `python -m MODULE WORDS` in a folder; see `bundle_server.py`."""
     folder = tmp_path_factory.mktemp("bundle_server")
     own = {"PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, str(Path(__file__).with_name("bundle_server.py"))]
@@ -93,15 +93,11 @@ def run_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunBundle]:
         command, env={**os.environ, **own}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
 
-    def run(bundle: str, configs: str | list[str], **overrides: object) -> subprocess.CompletedProcess[str]:
-        names = [configs] if isinstance(configs, str) else configs
-        words = ["monai.bundle", "run", "--config_file", str([f"configs/{name}.json" for name in names])]
-        for key, value in overrides.items():
-            words += [f"--{key.replace('__', '#')}", str(value)]
+    def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         out, err = folder / "out.txt", folder / "err.txt"
         request = {
-            "cwd": str(BUNDLES / bundle),
-            "words": words,
+            "cwd": str(cwd),
+            "words": [*map(str, words)],
             "environment": {**os.environ, **own},
             "out": str(out),
             "err": str(err),
@@ -116,6 +112,20 @@ def run_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunBundle]:
     # Its end closes the server's stdin, and so ends the server.
     with server:
         yield run
+
+
+@pytest.fixture(scope="session")
+def run_bundle(run_module: RunModule) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `python -m monai.bundle run` from a bundle's root, as a MONAI user does."""
+
+    def run(bundle: str, configs: str | list[str], **overrides: object) -> subprocess.CompletedProcess[str]:
+        names = [configs] if isinstance(configs, str) else configs
+        words = ["monai.bundle", "run", "--config_file", str([f"configs/{name}.json" for name in names])]
+        for key, value in overrides.items():
+            words += [f"--{key.replace('__', '#')}", str(value)]
+        return run_module(*words, cwd=BUNDLES / bundle)
+
+    return run
 
 
 @pytest.fixture

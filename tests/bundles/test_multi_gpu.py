@@ -1,12 +1,14 @@
-"""Two processes train as one with the double batch, and a run that lost a process goes on as if it had not."""
+"""Two processes train as one with the double batch, and evaluate as one; a run that lost a process goes on."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,14 +18,16 @@ from trained_runs import load, numbers
 
 SHORT = {"epochs": 2, "epoch_length": 3, "val_interval": 1, "val_crops": 3, "batch_size": 2, "crop_size": [8, 32, 32]}
 MULTI_GPU = ["train", "multi_gpu_train"]
+EVALUATE = ["train", "evaluate"]
+MULTI_GPU_EVALUATE = [*EVALUATE, "multi_gpu_evaluate"]
 
 
 @pytest.fixture
 def run_processes(tissue_folder):
-    """Run a bundle's training by torchrun, two processes on this machine, into a folder."""
+    """Run a bundle by torchrun, two processes on this machine, into a folder; trains if nothing else is said."""
 
-    def run(bundle, folder, **overrides):
-        files = str([f"configs/{name}.json" for name in MULTI_GPU])
+    def run(bundle, folder, configs=MULTI_GPU, **overrides):
+        files = str([f"configs/{name}.json" for name in configs])
         options = {**SHORT, **TINY[bundle], "dataset_dir": tissue_folder, "output_dir": folder, "ckpt_dir": folder}
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
         command += ["-m", "monai.bundle", "run", "--config_file", files]
@@ -34,7 +38,7 @@ def run_processes(tissue_folder):
             cwd=BUNDLES / bundle,
             env={
                 **os.environ,
-                "PYTHONPATH": str(Path(__file__).parent),
+                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
                 "PYTHONWARNINGS": "ignore",
                 "CUDA_VISIBLE_DEVICES": "",
                 "OMP_NUM_THREADS": "1",
@@ -143,3 +147,69 @@ def test_fewer_validation_crops_than_processes_are_refused(run_processes, tmp_pa
     assert done.returncode != 0
     assert "error: the number of validation crops (one a process) must be a number of at least 2, got 1" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def three_volumes(tmp_path_factory):
+    """Two volumes that choose thresholds and one that is scored, each of another size: one process gets two of them."""
+    from sectome.phantom import make_phantom
+    from sectome.volumes import write_volume
+
+    folder = tmp_path_factory.mktemp("volumes")
+    for seed, name in enumerate(("unlabelled/{}/a", "train/{}/a", "validation/{}/a", "validation/{}/b", "test/{}/a")):
+        phantom = make_phantom((8, 32 + 8 * seed, 48), (30, 6, 6), seed)
+        for kind, voxels in (("images", phantom.raw), ("labels", phantom.neurons)):
+            write_volume(folder / f"{name.format(kind)}.tif", voxels, voxel_size_nm=(30, 6, 6))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", [*TINY])
+def test_two_processes_evaluate_as_one(run_bundle, run_processes, three_volumes, tmp_path, bundle):
+    # Five crops in three batches: the last one is not full.
+    options = {**SHORT, **TINY[bundle], "dataset_dir": three_volumes, "epochs": 1, "val_crops": 5, "ckpt_dir": tmp_path}
+    done = run_bundle(bundle, "train", output_dir=tmp_path / "train", **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for folder, run, configs in (("one", run_bundle, EVALUATE), ("two", run_processes, MULTI_GPU_EVALUATE)):
+        where = {"output_dir": tmp_path / folder}
+        if run is run_bundle:
+            done = run(bundle, configs, **options, **where)
+        else:
+            done = run(bundle, tmp_path / folder, configs, **options)
+        assert done.returncode == 0, done.stderr[-3000:]
+        if bundle == "em_segmentation":
+            (tmp_path / "segmentation.json").rename(tmp_path / folder / "segmentation.json")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
+    # Not nearly: the batches are the same, and so are the random numbers of each.
+    for path in one.glob("*.json"):
+        assert json.loads((two / path.name).read_text()) == json.loads(path.read_text()), path.name
+    for path in one.glob("*.npz"):
+        with np.load(path) as pictures, np.load(two / path.name) as others:
+            for name in pictures.files:
+                assert np.array_equal(pictures[name], others[name]), (path.name, name)
+    if bundle == "em_segmentation":
+        scores = json.loads((one / "scores.json").read_text())
+        assert (len(scores["validation"]), len(scores["test"])) == (2, 1)
+    else:
+        assert json.loads((one / "evaluation.json").read_text())["crops"] == 5
+
+
+@pytest.mark.slow
+def test_fewer_volumes_than_processes_are_refused(run_bundle, run_processes, tissue_folder, tmp_path):
+    options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "epochs": 1, "ckpt_dir": tmp_path}
+    done = run_bundle("em_segmentation", "train", output_dir=tmp_path / "train", **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    whole = {"val_data": "$@test_data"}
+    done = run_processes("em_segmentation", tmp_path / "run", MULTI_GPU_EVALUATE, **options, **whole)
+    assert done.returncode != 0
+    assert "(of volumes or crops; one a process) must be a number of at least 2, got 1" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_overlay_of_the_evaluation_without_torchrun_says_what_to_write(run_bundle, tissue_folder, tmp_path):
+    options = {**SHORT, **TINY["mae_pretrain"], "dataset_dir": tissue_folder, "output_dir": tmp_path / "run"}
+    done = run_bundle("mae_pretrain", MULTI_GPU_EVALUATE, ckpt_dir=tmp_path, **options)
+    assert done.returncode == 2
+    assert "configs/multi_gpu_evaluate.json must be started as several processes, got one" in done.stderr

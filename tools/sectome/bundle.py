@@ -18,9 +18,12 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
+from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, InputError
+from sectome.config_places import check_references, check_sections, declared_places
 from sectome.did_you_mean import did_you_mean
+from sectome.loaded_weights import check_loaded_weights
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
@@ -36,16 +39,19 @@ RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "log
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
-    If the run is to be tracked, by `take_over_tracking`.
+    The bundle is found in whatever folder the program runs, see `find_bundle`; a run that is to be tracked is, see
+    `take_over_tracking`.
 
     Raises:
-        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. Also if
-            what tracks the run is not installed.
+        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If
+            `monai.bundle.load` would leave weights untrained, or what tracks the run is not installed.
     """
     sys.excepthook = _say_input_errors
     workflow = _running_workflow()
     if workflow is not None:
+        find_bundle(workflow)
         check_keys(workflow.parser, workflow.config_root_path)
+        check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
 
 
@@ -55,7 +61,7 @@ def in_monai_label() -> bool:
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for the first config key that has no effect, top-level or of a component.
+    """Raise an `InputError` for the first config key that has no effect, or that a value refers to and is not there.
 
     Args:
         parser: holds the merged config.
@@ -73,6 +79,9 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
         if key not in known:
             near = {*known, *config, *RUN_OPTIONS, *TRACKING_KEYS} - {key}
             raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted(near))}")
+    declared = declared_places(config_root)
+    check_references(parser, declared)
+    check_sections(parser, declared, {entry["id"] for entry in properties.values()})
     for place, component in _components(config, ""):
         _check_component(parser, place, component)
 

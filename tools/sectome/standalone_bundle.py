@@ -139,7 +139,7 @@ def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) 
     formats = metadata["network_data_format"]
     tensors = [*formats["inputs"].values(), *formats["outputs"].values()]
     for tensor in tensors:
-        tensor["spatial_shape"] = [f"{length}*n" for length in trained["patch_size"]]
+        tensor["spatial_shape"] = trained["crop_size"]
     prediction = next(iter(formats["outputs"].values()))
     if "out_channels" in trained:
         prediction["num_channels"] = trained["out_channels"]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
-from sectome.training import write_arrays
+from sectome.training import gather_batches, write_arrays
 from sectome.types import FloatArray, LabelArray
 from sectome.volumes.replace import replacing
 
@@ -41,6 +42,9 @@ def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 class PredictedVolumes(ABC):
     """An Ignite handler that keeps each prediction, and scores them when all are there.
 
+    Several processes may share the volumes out (`sectome.training.SharedBatches`): each predicts its own, the first one
+    gathers them all and scores.
+
     Args:
         output_dir: folder of the run.
         tissue: the volumes that are predicted, in order.
@@ -65,7 +69,7 @@ class PredictedVolumes(ABC):
         self.names = {"validation": names[:validation], "test": names[-test:]}
         self.model = model
         self.channels = channels
-        self.predicted: list[Predicted] = []
+        self.predicted: list[tuple[LabelArray, FloatArray]] = []
 
     def attach(self, engine: Engine) -> None:
         """Collect after each volume, score at the end."""
@@ -86,14 +90,18 @@ class PredictedVolumes(ABC):
                 f"predictions must have {count} channels, {meaning}, got {len(logits)}; the overlay of the targets "
                 "must be that of the training, and stand after evaluate.json"
             )
-        tissue = self.tissue[len(self.predicted)]
+        tissue = self.tissue[len(self.predicted) * idist.get_world_size() + idist.get_rank()]
         labels = output["label"][0, 0].cpu().numpy()
-        self.predicted.append(Predicted(tissue, labels, logits.float().sigmoid().cpu().numpy()))
+        self.predicted.append((labels, logits.float().sigmoid().cpu().numpy()))
         print(f"predicted {tissue.name}", flush=True)
 
     def finish(self, engine: Engine) -> None:
-        """Score, with the volumes in their roles."""
-        self.write(self.predicted[: len(self.names["validation"])], self.predicted[-len(self.names["test"]) :])
+        """Score, with the volumes in their roles, in the first of several processes."""
+        gathered = gather_batches(self.predicted)
+        if idist.get_rank():
+            return
+        predicted = [Predicted(tissue, *maps) for tissue, maps in zip(self.tissue, gathered, strict=True)]
+        self.write(predicted[: len(self.names["validation"])], predicted[-len(self.names["test"]) :])
 
     @abstractmethod
     def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
 from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens
 from sectome.encoder import patchify
 from sectome.report import reconstruction_figure
-from sectome.training import write_arrays, write_json
+from sectome.training import gather_batches, write_arrays, write_json
 from sectome.volumes.replace import replacing
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is kept of a batch: a masked loss a crop, the baseline's, and the pictures that are drawn, by name."""
+
+    losses: list[float]
+    baselines: list[float]
+    drawn: dict[str, list[np.ndarray]]
 
 
 class ReconstructionScores:
     """Collect the masked loss of an evaluation beside a naive baseline, and pictures of the first crops.
+
+    Several processes may share the batches out (`sectome.training.SharedBatches`); the first one gathers and writes.
 
     Writes `evaluation.json`, `reconstructions.npz` and `reconstructions.png` into the run's folder. The baseline
     fills each hidden voxel with the mean of the crop's visible ones.
@@ -34,9 +47,7 @@ class ReconstructionScores:
         self.network = network
         self.voxel_size_nm = voxel_size_nm
         self.pictures = pictures
-        self.losses: list[float] = []
-        self.baselines: list[float] = []
-        self.drawn: dict[str, list[np.ndarray]] = {}
+        self.batches: list[Batch] = []
 
     def attach(self, engine: Engine) -> None:
         """Collect after each batch, write at the end."""
@@ -52,23 +63,31 @@ class ReconstructionScores:
         # Compared as raw voxels whatever the target, so that runs with other targets stand beside each other.
         pictures = self.network.pictures(image, output)
         filled = gather_tokens(patchify(pictures["reconstructed"], patch_size), output["ids_masked"])
-        self.losses += (filled - hidden).square().mean(dim=(1, 2)).tolist()
-        self.baselines += (visible.mean(dim=(1, 2), keepdim=True) - hidden).square().mean(dim=(1, 2)).tolist()
+        losses = (filled - hidden).square().mean(dim=(1, 2)).tolist()
+        baselines = (visible.mean(dim=(1, 2), keepdim=True) - hidden).square().mean(dim=(1, 2)).tolist()
 
-        for name, batch in {"image": image, **pictures}.items():
-            missing = self.pictures - len(self.drawn.setdefault(name, []))
-            self.drawn[name] += [sample[0].cpu().numpy() for sample in batch[: max(missing, 0)]]
+        missing = max(self.pictures - sum(len(batch.drawn["image"]) for batch in self.batches), 0)
+        shown = {"image": image, **pictures}
+        drawn = {name: [sample[0].cpu().numpy() for sample in batch[:missing]] for name, batch in shown.items()}
+        self.batches.append(Batch(losses, baselines, drawn))
 
     def write(self, engine: Engine) -> None:
-        """Write the files and print the numbers."""
+        """Write the files and print the numbers, in the first of several processes."""
+        batches = gather_batches(self.batches)
+        if idist.get_rank():
+            return
+        losses = [loss for batch in batches for loss in batch.losses]
         self.output_dir.mkdir(parents=True, exist_ok=True)
         scores = {
-            "masked_loss": float(np.mean(self.losses)),
-            "masked_loss_of_mean": float(np.mean(self.baselines)),
+            "masked_loss": float(np.mean(losses)),
+            "masked_loss_of_mean": float(np.mean([loss for batch in batches for loss in batch.baselines])),
             "mask_ratio": self.network.mask_ratio,
-            "crops": len(self.losses),
+            "crops": len(losses),
         }
-        arrays = {name: np.stack(samples) for name, samples in self.drawn.items()}
+        arrays = {
+            name: np.stack([picture for batch in batches for picture in batch.drawn[name]][: self.pictures])
+            for name in batches[0].drawn
+        }
         arrays["voxel_size_nm"] = np.asarray(self.voxel_size_nm, dtype=float)
         write_arrays(arrays, self.output_dir / "reconstructions.npz")
         with replacing(self.output_dir / "reconstructions.png") as partial:

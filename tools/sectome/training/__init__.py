@@ -15,6 +15,7 @@ from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.record_network import record_network
 from sectome.training.run_record import RunRecord, write_arrays, write_json
+from sectome.training.shared_batches import SharedBatches, gather_batches
 from sectome.training.tensorboard_events import TensorBoardEvents
 from sectome.training.tracked_scores import TrackedScores
 from sectome.training.tracker import Tracker
@@ -33,11 +34,13 @@ __all__ = [
     "PrepareBatch",
     "Progress",
     "RunRecord",
+    "SharedBatches",
     "TensorBoardEvents",
     "TrackedScores",
     "Tracker",
     "TrainingCheckpoint",
     "WeightAverage",
+    "gather_batches",
     "join_processes",
     "memory_advice",
     "parameter_groups",

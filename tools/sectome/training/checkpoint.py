@@ -77,14 +77,14 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Resume before the first epoch, save after each."""
+        if self.early_stopping is not None:
+            self.early_stopping.attach(engine)
         processes = idist.get_world_size()
         found = idist.all_reduce(int(self.path.is_file()))
         if found not in (0, processes):
             raise InputError(f"each process must see {self.path}, got {found} of {processes} that do")
         if self.resume and found:
             self.load(engine)
-        if self.early_stopping is not None:
-            self.early_stopping.attach(engine)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:

@@ -30,7 +30,7 @@ class EarlyStopping:
         self.best_epoch = self.waited = 0
 
     def attach(self, engine: Engine) -> None:
-        """Judge each validation; `TrainingCheckpoint` calls this, because it saves what was judged."""
+        """Judge each validation; `TrainingCheckpoint` attaches what it is given, before itself."""
         if self.patience:
             self.evaluator.add_event_handler(Events.COMPLETED, self.judge, engine)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
 
 class FixedSeed:
-    """Seed torch when an engine starts, and put the random state back when it is done."""
+    """Seed torch for each batch of an engine, and put the random state back when it is done.
+
+    By the number of the batch, so that a batch is treated alike in one process and in whichever of several gets it
+    (see `SharedBatches`).
+
+    Args:
+        seed: of the first batch; the next ones follow.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -15,15 +23,21 @@ class FixedSeed:
         self.cuda: list[torch.Tensor] = []
 
     def attach(self, engine: Engine) -> None:
-        """Seed around the engine's run."""
+        """Seed around the engine's run, and before each batch."""
         engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_STARTED, self.seed_batch)
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Hold the state and seed."""
+        """Hold the state and seed, for what the data loader draws."""
         self.cpu = torch.get_rng_state()
         self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         torch.manual_seed(self.seed)
+
+    def seed_batch(self, engine: Engine) -> None:
+        """Seed for the batch that comes."""
+        number = (engine.state.iteration - 1) * idist.get_world_size() + idist.get_rank()
+        torch.manual_seed(self.seed + number)
 
     def finish(self, engine: Engine) -> None:
         """Put the state back."""

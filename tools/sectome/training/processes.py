@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import ignite.distributed as idist
 import torch
@@ -12,23 +13,28 @@ from torch import Tensor
 from sectome.checks import InputError
 
 
-def join_processes() -> None:
+def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait_hours: float | None = None) -> None:
     """Join the other processes of a run: by NCCL with a GPU each, by gloo on the CPU.
+
+    Args:
+        config: what the run needs several processes for, to name it to the user.
+        longest_wait_hours: how long a process waits for another; torch's own time if it is None.
 
     Raises:
         InputError: if torchrun did not start this process, or there are fewer GPUs than processes.
     """
     if "LOCAL_RANK" not in os.environ:
         raise InputError(
-            "configs/multi_gpu_train.json must be started as several processes, got one; write torchrun "
-            "--nproc_per_node=N in the place of python"
+            f"{config} must be started as several processes, got one; write torchrun --nproc_per_node=N in the place "
+            "of python"
         )
     gpus, rank = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
     if gpus:
         if rank >= gpus:
             raise InputError(f"each process needs a GPU of its own, got {gpus} GPUs and process {rank} (from 0 on)")
         torch.cuda.set_device(rank)
-    dist.init_process_group("nccl" if gpus else "gloo")
+    wait = None if longest_wait_hours is None else timedelta(hours=longest_wait_hours)
+    dist.init_process_group("nccl" if gpus else "gloo", timeout=wait)
 
 
 def sum_over_processes(values: Tensor) -> Tensor:

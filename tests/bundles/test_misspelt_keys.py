@@ -1,0 +1,40 @@
+"""A misspelt key on the command line ends each workflow of both bundles before anything is read or written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tiny_networks import TINY
+
+CONFIGS = {"train": ["train"], "evaluate": ["train", "evaluate"], "inference": ["inference"]}
+
+
+@pytest.mark.parametrize("bundle", [*TINY])
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "nearest"),
+    [
+        ("train", "d_data", 3, ""),
+        ("train", "train__trainer__max_epoch", 3, "max_epochs"),
+        ("train", "lr", "@epohcs", "epochs"),
+        ("evaluate", "network_def__depht", 2, "depth"),
+        ("evaluate", "validate__key_metirc", 3, "key_metric"),
+        ("inference", "d_data", 3, ""),
+        ("inference", "inferer__precisoin", "fp32", "precision"),
+        ("inference", "overlap", "$@overlpa", "overlap"),
+    ],
+)
+def test_one_sentence_says_which_key_was_meant(run_bundle, tmp_path, bundle, kind, key, value, nearest):
+    done = run_bundle(bundle, CONFIGS[kind], output_dir=tmp_path / "run", **{key: value})
+    assert done.returncode == 2, done.stderr[-2000:]
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: unknown config key ")
+    assert "Traceback" not in done.stderr
+    assert (f"did you mean '{nearest}'" in last) if nearest else ("'d_data'" in last)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("bundle", [*TINY])
+def test_a_misspelt_section_is_refused_by_monai_itself(run_bundle, bundle):
+    done = run_bundle(bundle, "train", train__trainre__max_epochs=3)
+    assert done.returncode == 1
+    assert "did you mean 'trainer'" in done.stderr

@@ -1,0 +1,111 @@
+"""Places of a MONAI config, as "train::trainer::max_epochs", that nothing reads, and references to places that are not.
+
+MONAI writes "#" for "::", too; messages do, because the command line does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser, ReferenceResolver
+
+from sectome.checks import InputError
+from sectome.did_you_mean import did_you_mean
+
+SEPARATOR = ReferenceResolver.sep
+
+
+def declared_places(config_root: Path) -> set[str]:
+    """Return all places that some config file of a bundle declares, those in folders of overlays included."""
+    declared: set[str] = set()
+    for path in config_root.rglob("*.json"):
+        if path.name != "metadata.json":
+            declared |= set(_places(json.loads(path.read_text(encoding="utf-8")), ""))
+    return declared
+
+
+def check_references(parser: ConfigParser, declared: set[str]) -> None:
+    """Raise an `InputError` for the first reference to a place that neither the config nor another of the bundle has.
+
+    Args:
+        parser: holds the merged config.
+        declared: see `declared_places`.
+    """
+    for place, reference in _references(parser.get(), ""):
+        if reference in parser or reference in declared or not reference or reference.startswith(SEPARATOR):
+            continue
+        parent, _, key = reference.rpartition(SEPARATOR)
+        while parent and parent not in parser:
+            parent, _, key = parent.rpartition(SEPARATOR)
+        siblings = parser.get(parent)
+        near = did_you_mean(key, map(str, siblings)) if isinstance(siblings, Mapping) else ""
+        raise InputError(f"unknown config key '{_written(reference)}' in the value of '{_written(place)}'{near}")
+
+
+def check_sections(parser: ConfigParser, declared: set[str], properties: set[str]) -> None:
+    """Raise an `InputError` for the first key of a section that nothing reads.
+
+    A section is a dictionary that is no component, and that nothing refers to as a whole: "train" and "validate".
+
+    Args:
+        parser: holds the merged config.
+        declared: see `declared_places`.
+        properties: places that MONAI itself reads.
+    """
+    config = parser.get()
+    read = {reference for _, reference in _references(config, "")} | properties
+    whole = frozenset(read)
+    for place in list(read):
+        read |= set(_parents(place))
+    for key, value in config.items():
+        if key != ConfigParser.meta_key:
+            _check_section(value, str(key), declared, read, whole)
+
+
+def _check_section(section: Any, place: str, declared: set[str], read: set[str], whole: frozenset[str]) -> None:
+    if not isinstance(section, Mapping) or "_target_" in section or place in whole:
+        return
+    for key, value in section.items():
+        inner = f"{place}{SEPARATOR}{key}"
+        if inner not in read and inner not in declared:
+            known = {
+                name.rpartition(SEPARATOR)[2] for name in declared | read if name.rpartition(SEPARATOR)[0] == place
+            }
+            near = did_you_mean(key, sorted(known))
+            raise InputError(f"unknown config key '{_written(inner)}': nothing reads it{near}")
+        _check_section(value, inner, declared, read, whole)
+
+
+def _places(config: Any, place: str) -> Iterator[str]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            inner = ReferenceResolver.normalize_id(f"{place}{SEPARATOR}{key}" if place else key)
+            yield from _parents(inner)
+            yield inner
+            yield from _places(value, inner)
+
+
+def _parents(place: str) -> Iterator[str]:
+    """Yield "train" and "train::trainer" of "train::trainer::max_epochs"."""
+    parts = place.split(SEPARATOR)
+    for count in range(1, len(parts)):
+        yield SEPARATOR.join(parts[:count])
+
+
+def _references(config: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield where a value refers to another, and to which place."""
+    if isinstance(config, (Mapping, list)):
+        for key, inner, value in ReferenceResolver.iter_subconfigs(place, config):
+            if key != ConfigParser.meta_key:
+                yield from _references(value, inner)
+    elif isinstance(config, str):
+        for reference in ReferenceResolver.match_refs_pattern(config):
+            yield place, reference
+
+
+def _written(place: str) -> str:
+    """Return a place as the command line names it."""
+    return place.replace(SEPARATOR, "#")

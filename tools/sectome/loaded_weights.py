@@ -1,0 +1,45 @@
+"""A guard of `monai.bundle.load`: it returns a network with random weights where no weight has a name that it knows."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import FrameType
+
+from monai.bundle import ConfigWorkflow, load
+from monai.networks.utils import copy_model_state
+
+from sectome.checks import InputError
+
+
+def check_loaded_weights(workflow: ConfigWorkflow, folder: Path) -> None:
+    """Raise an `InputError` if `monai.bundle.load` is about to return a network that keeps some of its random weights.
+
+    Args:
+        workflow: is being initialised, by `load` or by anyone else, who is left alone.
+        folder: of the bundle.
+    """
+    frame = _load_frame()
+    if frame is None:
+        return
+    # Local variables of MONAI 1.6: the weights of the file, the key of the model's, and how they will be copied.
+    names = frame.f_locals
+    weights, key, how = (names.get(name) for name in ("model_dict", "key_in_ckpt", "copy_model_args"))
+    if weights is None or (how and {"mapping", "exclude_vars", "filter_func"} & set(how)):
+        return
+    source = weights if key is None else weights.get(key, {})
+    network = workflow.parser.get_parsed_content("network_def")
+    _, _, left = copy_model_state(network, source, **{**(how or {}), "inplace": False})
+    if left:
+        raise InputError(
+            f"monai.bundle.load must be told where the weights of {names.get('full_path')} belong, got arguments that "
+            f"leave {len(left)} of {len(network.state_dict())} untrained; {folder / 'docs/README.md'} says which to "
+            "give ('From Python')"
+        )
+
+
+def _load_frame() -> FrameType | None:
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not load.__code__:
+        frame = frame.f_back
+    return frame
