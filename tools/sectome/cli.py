@@ -12,7 +12,17 @@ import fire
 import numpy as np
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
-from sectome.commands import check_flags, evaluate, inflate, mitochondria, predict, segment, segment_volume, study
+from sectome.commands import (
+    check_flags,
+    evaluate,
+    export,
+    inflate,
+    mitochondria,
+    predict,
+    segment,
+    segment_volume,
+    study,
+)
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -169,6 +179,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "gallery": gallery,
     "study": study,
     "inflate": inflate,
+    "export": export,
     "demo": demo,
 }
 

@@ -2,6 +2,7 @@
 
 from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
+from sectome.commands.export import export
 from sectome.commands.inflate import inflate
 from sectome.commands.mitochondria import mitochondria
 from sectome.commands.predict import predict
@@ -9,4 +10,14 @@ from sectome.commands.segment import segment
 from sectome.commands.segment_volume import segment_volume
 from sectome.commands.study import study
 
-__all__ = ["check_flags", "evaluate", "inflate", "mitochondria", "predict", "segment", "segment_volume", "study"]
+__all__ = [
+    "check_flags",
+    "evaluate",
+    "export",
+    "inflate",
+    "mitochondria",
+    "predict",
+    "segment",
+    "segment_volume",
+    "study",
+]
