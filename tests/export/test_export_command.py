@@ -52,7 +52,9 @@ def test_a_missing_package_is_named_with_its_extra(run, monkeypatch, tmp_path, s
 
 def test_a_licence_that_is_none_is_refused_and_nothing_is_written(run, checkpoint, tmp_path, monkeypatch):
     pytest.importorskip("bioimageio.spec")
-    monkeypatch.setattr("sectome.export.bioimageio_package.write_onnx", lambda network, path, patch: path.write_text(""))
+    monkeypatch.setattr(
+        "sectome.export.bioimageio_package.write_onnx", lambda network, path, patch: path.write_text("")
+    )
     words = ["export", BUNDLE, tmp_path / "model.zip", "--license", "mine", "--checkpoint", checkpoint]
     code, _, err = run(*words)
     assert (code, "license" in err, "'mine'" in err, len(err.splitlines())) == (2, True, True, 1), err
@@ -63,7 +65,11 @@ def test_other_outputs_than_affinities_are_refused(run, checkpoint, tmp_path):
     settings = json.loads(checkpoint.with_suffix(".json").read_text())
     checkpoint.with_suffix(".json").write_text(json.dumps({**settings, "out_channels": 2}))
     code, _, err = run("export", BUNDLE, tmp_path / "model.onnx", "--checkpoint", checkpoint)
-    assert (code, "one channel an offset, was expected" in err, "got 2 channels and 4 offsets" in err) == (2, True, True)
+    assert (code, "one channel an offset, was expected" in err, "got 2 channels and 4 offsets" in err) == (
+        2,
+        True,
+        True,
+    )
 
 
 def test_grey_values_that_are_not_standardised_are_refused(run, checkpoint, tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
 
 @contextmanager
 def _quiet_packaging() -> Iterator[None]:
-    """Hide that bioimageio.spec looks for a model's files while packing them elsewhere, and leaves files to be closed."""
+    """Hide that bioimageio.spec looks for files where it does not pack them, and leaves them to be closed."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found mapping with 'source'", UserWarning)
         warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
@@ -186,8 +186,8 @@ def page(model: ExportedModel) -> str:
             model.metadata["description"],
             "",
             f"Input: grey values with voxels of {voxel} nm (z, y, x), each length a multiple of the patch ({patch} "
-            f"voxels); the training saw {crop}. They are standardised by mean and deviation of what is given, the whole "
-            "volume if it fits.",
+            f"voxels); the training saw {crop}. They are standardised by mean and deviation of what is given, the "
+            "whole volume if it fits.",
             "",
             "Output: for each voxel and each offset (z, y, x), whether the voxel at that offset is of the same object:",
             *names,
@@ -215,4 +215,3 @@ def _write_cover(path: Path, image: FloatArray, affinities: FloatArray) -> None:
     both = np.hstack([np.repeat(grey[..., None], 3, axis=2), colours])
     pixels = Image.fromarray((255 * both).astype(np.uint8))
     pixels.resize((768, 384), Image.Resampling.NEAREST).save(path)
-
