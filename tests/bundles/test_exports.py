@@ -110,8 +110,8 @@ def test_other_weights_than_the_networks_are_not_exported(segmentation_scripts, 
     assert not (tmp_path / "model.ts").exists()
 
 
-# torch's exporter warns of its own code and of `dynamic_axes`, for which MONAI leaves no other choice; MONAI leaves a file
-# to be closed.
+# torch's exporter warns of its own code and of `dynamic_axes`, for which MONAI leaves no other choice; MONAI leaves a
+# file to be closed.
 @pytest.mark.filterwarnings("ignore:`isinstance:FutureWarning")
 @pytest.mark.filterwarnings("ignore:# 'dynamic_axes' is not recommended:UserWarning")
 @pytest.mark.filterwarnings("ignore:from_dynamic_axes_to_dynamic_shapes is deprecated:DeprecationWarning")
