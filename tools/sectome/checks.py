@@ -88,13 +88,16 @@ def check_chance(prob: float, name: str) -> float:
     return float(prob)
 
 
+def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:
+    """Return the sentence for a crop that the patch does not divide along an axis; can be scripted."""
+    return f"the crop must be a multiple of the patch, got {crop} voxels and a patch of {patch} along {axis}"
+
+
 def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
     """Return the grid of patches (z, y, x), or raise an `InputError` that names the axis that does not divide."""
     for axis, patch, crop in zip(AXES, patch_size, crop_size, strict=True):
         if patch < 1 or crop < patch or crop % patch:
-            raise InputError(
-                f"the crop must be a multiple of the patch, got {crop} voxels and a patch of {patch} along {axis}"
-            )
+            raise InputError(patch_does_not_divide(axis, patch, crop))
     z, y, x = (crop // patch for patch, crop in zip(patch_size, crop_size, strict=True))
     return z, y, x
 

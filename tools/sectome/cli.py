@@ -16,6 +16,7 @@ from sectome.commands import (
     bundle,
     check_flags,
     evaluate,
+    export,
     inflate,
     mitochondria,
     predict,
@@ -180,6 +181,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "study": study,
     "inflate": inflate,
     "bundle": bundle,
+    "export": export,
     "demo": demo,
 }
 

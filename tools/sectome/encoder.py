@@ -3,6 +3,9 @@
 Blocks are MONAI's `TransformerBlock` with scaled-dot-product attention. The patch embedding is a linear map of a
 patch's voxels, so that it runs on the tokens at hand only; positions are 3D sine-cosine codes of the grid at hand, so
 that any crop which the patch divides can be encoded.
+
+What runs in a forward pass is written in the part of Python that TorchScript knows, so that networks can be exported
+for any crop.
 """
 
 from __future__ import annotations
@@ -16,17 +19,31 @@ import torch
 from monai.networks.blocks.transformerblock import TransformerBlock
 from torch import Tensor, nn
 
-from sectome.checks import InputError, check_patch_divides
+from sectome.checks import InputError, patch_does_not_divide
 from sectome.types import Shape3
 
 PREFIX = "encoder."
 """Keys of the encoder in a masked autoencoder's and in a UNETR's state."""
 
 
-def patchify(image: Tensor, patch_size: Sequence[int]) -> Tensor:
+def token_grid(image: Tensor, patch_size: Shape3) -> Shape3:
+    """Return the grid of patches (gz, gy, gx) of an image (B, C, Z, Y, X).
+
+    Raises:
+        InputError: naming the axis along which the patch does not divide the image.
+    """
+    z, y, x = image.shape[2:]
+    pz, py, px = patch_size
+    for axis, patch, length in (("z", pz, z), ("y", py, y), ("x", px, x)):
+        if length < patch or length % patch != 0:
+            raise InputError(patch_does_not_divide(axis, patch, length))
+    return z // pz, y // py, x // px
+
+
+def patchify(image: Tensor, patch_size: Shape3) -> Tensor:
     """Cut (B, C, Z, Y, X) into tokens (B, N, C * pz * py * px), N over the grid with z slowest and x fastest."""
     pz, py, px = patch_size
-    gz, gy, gx = check_patch_divides(patch_size, image.shape[2:])
+    gz, gy, gx = token_grid(image, patch_size)
     batch, channels = image.shape[:2]
     grid_and_patch = image.reshape(batch, channels, gz, pz, gy, py, gx, px)
     # (B, C, gz, pz, gy, py, gx, px) -> (B, gz, gy, gx, C, pz, py, px)
@@ -43,25 +60,28 @@ def unpatchify(tokens: Tensor, patch_size: Sequence[int], grid: Sequence[int]) -
     return split.reshape(batch, -1, gz * pz, gy * py, gx * px)
 
 
-def position_codes(grid: Sequence[int], hidden_size: int, device: torch.device | None = None) -> Tensor:
+def position_codes(grid: Shape3, hidden_size: int, device: torch.device | None = None) -> Tensor:
     """Return fixed 3D sine-cosine codes (1, N, hidden_size) for a grid of (gz, gy, gx) tokens.
 
-    A third of the channels (rounded to whole sine-cosine pairs, the rest for x) codes each axis with the frequencies of
-    Vaswani et al. 2017; a token's code depends on its own coordinates only, not on the size of the grid.
+    A third of the channels (rounded to whole sine-cosine pairs, the rest for x) codes each axis; a token's code depends
+    on its own coordinates only, not on the size of the grid.
     """
+    gz, gy, gx = grid
     pairs = hidden_size // 2
     share = pairs // 3
-    codes = []
-    for axis, axis_pairs in enumerate((share, share, pairs - 2 * share)):
-        exponents = torch.arange(axis_pairs, dtype=torch.float32, device=device) / axis_pairs
-        angles = torch.arange(grid[axis], dtype=torch.float32, device=device)[:, None] * torch.exp(
-            -math.log(10000.0) * exponents
-        )
-        code = torch.cat([angles.sin(), angles.cos()], dim=1)
-        view = [1, 1, 1, 2 * axis_pairs]
-        view[axis] = grid[axis]
-        codes.append(code.view(view).expand(*grid, -1))
-    return torch.cat(codes, dim=-1).reshape(1, -1, 2 * pairs)
+    z = axis_codes(gz, share, device)[:, None, None]
+    y = axis_codes(gy, share, device)[None, :, None]
+    x = axis_codes(gx, pairs - 2 * share, device)[None, None]
+    codes = torch.cat([code.expand(gz, gy, gx, -1) for code in [z, y, x]], dim=-1)
+    return codes.reshape(1, -1, 2 * pairs)
+
+
+def axis_codes(length: int, pairs: int, device: torch.device | None = None) -> Tensor:
+    """Return codes (length, 2 * pairs) of the places along an axis, with the frequencies of Vaswani et al. 2017."""
+    exponents = torch.arange(pairs, dtype=torch.float32, device=device) / pairs
+    places = torch.arange(length, dtype=torch.float32, device=device)
+    angles = places[:, None] * torch.exp(-math.log(10000.0) * exponents)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 def vit_blocks(hidden_size: int, depth: int, num_heads: int, mlp_ratio: float = 4.0) -> nn.ModuleList:
@@ -101,8 +121,6 @@ class Encoder(nn.Module):
     Raises:
         InputError: if the width does not suit heads and position codes.
     """
-
-    patch_size_voxels: Tensor
 
     def __init__(
         self,
@@ -144,7 +162,7 @@ class Encoder(nn.Module):
         Args:
             image: (B, C, Z, Y, X), each length a multiple of the patch.
         """
-        grid = check_patch_divides(self.patch_size, image.shape[2:])
+        grid = token_grid(image, self.patch_size)
         positions = position_codes(grid, self.hidden_size, image.device)
         return self.encode(self.embed(patchify(image, self.patch_size), positions))
 
@@ -189,6 +207,15 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} must hold a model's state (names to tensors), got {type(state).__name__}")
     return state
+
+
+def take_whole_checkpoint(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    """Let `load_state_dict` take a checkpoint's whole content, as MONAI's exports give it, beside the model's state.
+
+    A hook for `register_load_state_dict_pre_hook`.
+    """
+    if isinstance(state.get("model"), Mapping):
+        state.update(state.pop("model"))
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

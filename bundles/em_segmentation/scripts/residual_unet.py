@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem
-from sectome.checks import check_patch_divides
+from sectome.encoder import take_whole_checkpoint, token_grid
+from sectome.types import Shape3
 
 
 class ResidualUNet(nn.Module):
@@ -33,15 +34,17 @@ class ResidualUNet(nn.Module):
         full_resolution: FullResolution = "residual",
     ) -> None:
         super().__init__()
-        self.patch_size = patch_size
+        pz, py, px = (int(size) for size in patch_size)
+        self.patch_size: Shape3 = (pz, py, px)
         levels = Levels(patch_size, feature_size, full_resolution)
         self.stem = stem(in_channels, levels)
         self.pyramid = pyramid(levels)
         self.decoder = Decoder(levels, out_channels)
+        self.register_load_state_dict_pre_hook(take_whole_checkpoint)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""
-        check_patch_divides(self.patch_size, image.shape[2:])
+        token_grid(image, self.patch_size)
         skips = [self.stem(image)]
         for down in self.pyramid:
             skips.append(down(skips[-1]))

@@ -143,15 +143,16 @@ class Decoder(nn.Module):
         fz, fy, fx = levels.stem_factor
         self.out = nn.Conv3d(finest, out_channels * fz * fy * fx, kernel_size=1)
 
-    def forward(self, skips: Sequence[Tensor]) -> Tensor:
+    def forward(self, skips: list[Tensor]) -> Tensor:
         """Map a tensor (B, C, Z, Y, X) for each level, finest first, to logits (B, K, Z, Y, X) of voxels."""
         features = skips[-1]
-        for up, unit, skip in zip(reversed(self.up), reversed(self.units), reversed(skips[:-1]), strict=True):
-            features = unit(up(features) + skip)
+        # TorchScript knows neither `strict` nor `reversed` of modules, and calls those of a slice by `forward` only.
+        for step, (up, unit) in enumerate(zip(self.up[::-1], self.units[::-1])):  # noqa: B905
+            features = unit.forward(up.forward(features) + skips[-2 - step])
         return channels_to_voxels(self.out(features), self.stem_factor)
 
 
-def channels_to_voxels(image: Tensor, factor: Sequence[int]) -> Tensor:
+def channels_to_voxels(image: Tensor, factor: Shape3) -> Tensor:
     """Shuffle (B, K * fz * fy * fx, Z, Y, X) into (B, K, Z * fz, Y * fy, X * fx), as Shi et al. 2016 do in 2D."""
     fz, fy, fx = factor
     if fz == fy == fx == 1:

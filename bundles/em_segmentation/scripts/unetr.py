@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem, upsampling
-from sectome.checks import check_patch_divides
-from sectome.encoder import Encoder, load_encoder
+from sectome.encoder import Encoder, load_encoder, take_whole_checkpoint, token_grid
 from sectome.types import Shape3
 
 
@@ -65,21 +64,30 @@ class UNETR(nn.Module):
             for level in range(steps)
         )
         self.decoder = Decoder(levels, out_channels)
+        self.register_load_state_dict_pre_hook(take_whole_checkpoint)
         if pretrained:
             load_encoder(self.encoder, pretrained)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""
-        grid = check_patch_divides(self.encoder.patch_size, image.shape[2:])
-        states = self.encoder(image)
-        # Tokens (B, N, hidden), N over (gz, gy, gx) with x fastest -> (B, hidden, gz, gy, gx)
-        maps = [state.transpose(1, 2).reshape(-1, self.encoder.hidden_size, *grid) for state in states]
+        grid = token_grid(image, self.encoder.patch_size)
+        maps = [tokens_to_map(state, grid) for state in self.encoder(image)]
 
         skips = [self.stem(image)]
-        for level, (project, state) in enumerate(zip(self.project, self.token_states, strict=True)):
-            tokens = project(maps[state])
-            skips.append(tokens if self.pyramid is None else self.pyramid[level](skips[-1]) + tokens)
+        # TorchScript knows no `strict`, and lists of modules by `zip` only.
+        if self.pyramid is None:
+            for level, project in enumerate(self.project):
+                skips.append(project(maps[self.token_states[level]]))
+        else:
+            for level, (project, down) in enumerate(zip(self.project, self.pyramid)):  # noqa: B905
+                skips.append(down(skips[-1]) + project(maps[self.token_states[level]]))
         return self.decoder(skips)
+
+
+def tokens_to_map(tokens: Tensor, grid: Shape3) -> Tensor:
+    """Lay out tokens (B, N, hidden), N over (gz, gy, gx) with x fastest, as (B, hidden, gz, gy, gx)."""
+    gz, gy, gx = grid
+    return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], gz, gy, gx)
 
 
 def project_tokens(hidden_size: int, out_channels: int, factors: Sequence[Shape3]) -> nn.Module:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from scripts.masked_autoencoder import MaskedAutoencoder
-from sectome.checks import InputError, check_patch_divides
+from sectome.checks import InputError
+from sectome.encoder import Encoder, take_whole_checkpoint, token_grid
+from sectome.types import Shape3
 
 
 class VolumeNetwork(nn.Module):
@@ -26,11 +30,50 @@ class VolumeNetwork(nn.Module):
             raise InputError(f"mode must be 'reconstruct' or 'encode', got {mode!r}")
         self.autoencoder = autoencoder
         self.mode = mode
+        self.register_load_state_dict_pre_hook(take_autoencoder)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, Z, Y, X) to a reconstruction or to features."""
         if self.mode == "reconstruct":
             return self.autoencoder.pictures(image, self.autoencoder(image))["reconstructed"]
-        encoder = self.autoencoder.encoder
-        grid = check_patch_divides(encoder.patch_size, image.shape[2:])
-        return encoder(image)[-1].float().transpose(1, 2).reshape(image.shape[0], -1, *grid)
+        return last_features(self.autoencoder.encoder(image), token_grid(image, self.autoencoder.encoder.patch_size))
+
+    def __prepare_scriptable__(self) -> FeatureNetwork:
+        """Return what `torch.jit.script` shall take: the encoder alone.
+
+        Raises:
+            InputError: if the mode is "reconstruct", which draws at random what it hides.
+        """
+        if self.mode != "encode":
+            raise InputError(f"only --mode encode can be exported, got {self.mode}")
+        return FeatureNetwork(self.autoencoder.encoder)
+
+
+class FeatureNetwork(nn.Module):
+    """An encoder's last tokens of all patches as a map.
+
+    Args:
+        encoder: a pre-trained one.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, C, Z, Y, X) to (B, hidden_size, Z / pz, Y / py, X / px)."""
+        return last_features(self.encoder(image), token_grid(image, self.encoder.patch_size))
+
+
+def last_features(states: list[Tensor], grid: Shape3) -> Tensor:
+    """Lay out the last of the hidden states (B, N, hidden), N over (gz, gy, gx), as (B, hidden, gz, gy, gx)."""
+    gz, gy, gx = grid
+    last = states[-1].float()
+    return last.transpose(1, 2).reshape(last.shape[0], -1, gz, gy, gx)
+
+
+def take_autoencoder(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    """Let `load_state_dict` take an autoencoder's checkpoint, as MONAI's exports give it; a hook for it."""
+    take_whole_checkpoint(module, state)
+    for key in [key for key in state if not key.startswith("autoencoder.")]:
+        state[f"autoencoder.{key}"] = state.pop(key)

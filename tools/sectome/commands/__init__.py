@@ -3,6 +3,7 @@
 from sectome.commands.bundle import bundle
 from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
+from sectome.commands.export import export
 from sectome.commands.inflate import inflate
 from sectome.commands.mitochondria import mitochondria
 from sectome.commands.predict import predict
@@ -14,6 +15,7 @@ __all__ = [
     "bundle",
     "check_flags",
     "evaluate",
+    "export",
     "inflate",
     "mitochondria",
     "predict",

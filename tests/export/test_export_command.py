@@ -1,0 +1,84 @@
+"""What `sectome export` refuses: one sentence each, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from tiny_networks import BUNDLES
+
+BUNDLE = BUNDLES / "em_segmentation"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("model.ts", [], "must end in .onnx or .zip, got "),
+        ("model.zip", [], "a .zip needs the terms of the weights, as in --license CC-BY-4.0"),
+        ("there.onnx", [], "must be a new file, got "),
+        ("model.onnx", ["--checkpoint", "none/model.pt"], "a trained model was expected at "),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_sentence(run, segmentation_scripts, tmp_path, name, options, sentence):
+    (tmp_path / "there.onnx").write_text("kept")
+    code, _, err = run("export", BUNDLE, tmp_path / name, *options)
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
+    assert (tmp_path / "there.onnx").read_text() == "kept"
+
+
+def test_a_folder_that_is_no_bundle_is_refused(run, tmp_path):
+    code, _, err = run("export", tmp_path, tmp_path / "model.onnx")
+    assert (code, "the root of a bundle was expected at" in err) == (2, True)
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnxscript"), (".zip", "bioimageio.spec")])
+def test_a_missing_package_is_named_with_its_extra(run, monkeypatch, tmp_path, suffix, package):
+    missing = package.split(".")[0]
+    # By its name, for `sectome.commands.export` is the command.
+    module = sys.modules["sectome.commands.export"]
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == missing else find_spec(name))
+    code, _, err = run("export", BUNDLE, tmp_path / f"model{suffix}", "--license", "CC-BY-4.0")
+    assert (code, err) == (
+        2,
+        f"error: an export to {suffix} needs {package}, which is not installed: pip install 'sectome[export]'\n",
+    )
+
+
+def test_a_licence_that_is_none_is_refused_and_nothing_is_written(run, checkpoint, tmp_path, monkeypatch):
+    pytest.importorskip("bioimageio.spec")
+    monkeypatch.setattr(
+        "sectome.export.bioimageio_package.write_onnx", lambda network, path, patch: path.write_text("")
+    )
+    words = ["export", BUNDLE, tmp_path / "model.zip", "--license", "mine", "--checkpoint", checkpoint]
+    code, _, err = run(*words)
+    assert (code, "license" in err, "'mine'" in err, len(err.splitlines())) == (2, True, True, 1), err
+    assert [path.name for path in tmp_path.iterdir()] == ["trained"]
+
+
+def test_other_outputs_than_affinities_are_refused(run, checkpoint, tmp_path):
+    settings = json.loads(checkpoint.with_suffix(".json").read_text())
+    checkpoint.with_suffix(".json").write_text(json.dumps({**settings, "out_channels": 2}))
+    code, _, err = run("export", BUNDLE, tmp_path / "model.onnx", "--checkpoint", checkpoint)
+    assert (code, "one channel an offset, was expected" in err, "got 2 channels and 4 offsets" in err) == (
+        2,
+        True,
+        True,
+    )
+
+
+def test_grey_values_that_are_not_standardised_are_refused(run, checkpoint, tmp_path, monkeypatch):
+    import sectome.export.exported_model as module
+
+    read = module.read_inference
+    changed = {"intensity": lambda image: image}
+    monkeypatch.setattr(
+        module, "read_inference", lambda *words: lambda name: changed[name] if name in changed else read(*words)(name)
+    )
+    code, _, err = run("export", BUNDLE, tmp_path / "model.onnx", "--checkpoint", checkpoint)
+    assert (code, "only standardised grey values (StandardiseIntensity) can be exported" in err) == (2, True)

@@ -1,0 +1,48 @@
+"""`sectome export`: a trained network in formats that other programs run."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from sectome.checks import InputError
+
+NEEDED = {".onnx": ("onnx", "onnxscript"), ".zip": ("onnx", "onnxscript", "bioimageio.spec")}
+"""The packages of the extra "export" that each suffix needs."""
+
+
+def export(bundle: str, output: str, license: str | None = None, checkpoint: str | None = None) -> None:
+    """Write a trained network of affinities as ONNX, or as a model of bioimage.io (docs/exports.md).
+
+    Args:
+        bundle: the root of em_segmentation, or of a bundle that was made from it.
+        output: the .onnx or .zip file to write; its suffix names the format.
+        license: the terms of the weights, as SPDX names them; a .zip needs it. The shipped weights are CC-BY-4.0.
+        checkpoint: the model; without, the bundle's own.
+    """
+    path = Path(str(output))
+    if path.suffix not in NEEDED:
+        raise InputError(
+            f"the output must end in .onnx or .zip, got {output}; for TorchScript: python -m monai.bundle ckpt_export"
+        )
+    if path.exists():
+        raise InputError(f"the output must be a new file, got {output}, which exists")
+    if path.suffix == ".zip" and license is None:
+        raise InputError(
+            "a .zip needs the terms of the weights, as in --license CC-BY-4.0 for the shipped ones, got none"
+        )
+    for package in NEEDED[path.suffix]:
+        if find_spec(package.split(".")[0]) is None:
+            raise InputError(
+                f"an export to {path.suffix} needs {package}, which is not installed: pip install 'sectome[export]'"
+            )
+    from sectome.export import open_for_export, write_bioimageio_package, write_onnx
+    from sectome.volumes.replace import replacing
+
+    model = open_for_export(str(bundle), checkpoint)
+    if path.suffix == ".zip":
+        write_bioimageio_package(model, path, str(license))
+    else:
+        with replacing(path) as partial:
+            write_onnx(model.network, partial, model.patch_size)
+    print(f"wrote {output}")

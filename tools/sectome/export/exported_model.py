@@ -1,0 +1,76 @@
+"""What an export must know of a trained network and of the bundle that it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sectome.checks import InputError, check_triple
+from sectome.inference.trained_model import read_inference
+from sectome.transforms import StandardiseIntensity
+from sectome.types import Offset, Shape3, VoxelSize
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A trained network of affinities and its papers.
+
+    Attributes:
+        network: maps (B, 1, Z, Y, X), standardised, to logits (B, K, Z, Y, X); on the CPU, for evaluation.
+        offsets: K steps (z, y, x).
+        patch_size: voxels (z, y, x) of which each length of the input is a multiple.
+        crop_size: voxels (z, y, x) that it was trained on.
+        voxel_size_nm: (z, y, x) of the training.
+        metadata: the bundle's `metadata.json`.
+        documents: the bundle's pages about its own weights, by name; none for other weights.
+    """
+
+    network: nn.Module
+    offsets: tuple[Offset, ...]
+    patch_size: Shape3
+    crop_size: Shape3
+    voxel_size_nm: VoxelSize
+    metadata: Mapping[str, Any]
+    documents: Mapping[str, str]
+
+
+def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) -> ExportedModel:
+    """Return the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
+
+    Args:
+        bundle: the root of em_segmentation, or of a bundle that was made from it.
+        checkpoint: the model; without, the bundle's own.
+
+    Raises:
+        InputError: if there is no such bundle or model, or it is no model of affinities of standardised grey values.
+    """
+    read = read_inference(bundle, checkpoint, "cpu")
+    offsets, channels, intensity = read("offsets"), read("out_channels"), read("intensity")
+    if channels != len(offsets):
+        raise InputError(
+            f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
+            f"channels and {len(offsets)} offsets"
+        )
+    if not isinstance(intensity, StandardiseIntensity):
+        raise InputError(
+            f"only standardised grey values (StandardiseIntensity) can be exported, got {type(intensity).__name__}"
+        )
+    return ExportedModel(
+        network=read("network").eval(),
+        offsets=tuple(tuple(step) for step in offsets),
+        patch_size=tuple(read("patch_size")),
+        crop_size=tuple(read("crop_size")),
+        voxel_size_nm=check_triple(read("trained")["voxel_size_nm"], "voxel_size_nm of the model"),
+        metadata=json.loads((Path(bundle) / "configs/metadata.json").read_text(encoding="utf-8")),
+        documents=_documents(Path(bundle)) if checkpoint is None else {},
+    )
+
+
+def _documents(bundle: Path) -> dict[str, str]:
+    paths = [bundle / "docs" / name for name in ("model_card.md", "data_license.txt")]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
