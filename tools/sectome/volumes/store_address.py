@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
@@ -24,6 +25,13 @@ def is_address(name: str | os.PathLike[str]) -> bool:
 def scheme_of(address: str) -> str:
     """Return the scheme of an address in lower case."""
     return address.partition("://")[0].lower()
+
+
+def local_path(name: str | os.PathLike[str], what: str) -> Path:
+    """Return a path, or raise an `InputError` that calls it `what` if the name is an address."""
+    if is_address(name):
+        raise InputError(f"expected a folder of this machine for {what}, got {os.fspath(name)!r}")
+    return Path(name)
 
 
 def kvstore_at(address: str) -> dict[str, Any]:
