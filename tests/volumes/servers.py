@@ -50,8 +50,8 @@ class RangeHandler(FolderHandler):
         self.send_header("Content-Length", str(stop - start))
         self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
         self.end_headers()
+        self.server.sent += stop - start  # before the client can know that it has all
         self.wfile.write(content[start:stop])
-        self.server.sent += stop - start
 
 
 class GoogleHandler(BaseHTTPRequestHandler):
@@ -103,9 +103,11 @@ def serving(handler: Any) -> Iterator[Server]:
     with Server(handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def serving_folder(folder: Path, handler: Any = FolderHandler) -> Any:
@@ -126,8 +128,10 @@ def serving_s3() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
 def put(url: str, content: bytes = b"", **headers: str) -> None:

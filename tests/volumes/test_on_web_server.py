@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import socket
 import warnings
 
 import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.volumes import open_volume, write_volume
+from sectome.volumes import open_volume, store_folder, write_volume
 
 from .conftest import OFFSET, VOXEL_SIZE
 from .servers import RangeHandler, free_port, serving_folder
@@ -119,6 +120,12 @@ def test_levels_of_an_n5_group_are_asked_for_by_number(tmp_path, web_server, mak
     assert open_volume(f"{web_server.url}/a.n5:raw/s1").voxel_size_nm == (30, 12, 12)
 
 
+def test_a_dataset_of_n5_must_be_named(tmp_path, web_server, make_array):
+    write_volume(f"{tmp_path}/a.n5:volumes/raw", make_array())
+    with pytest.raises(InputError, match=r"name of a dataset after a colon, as in a\.n5:raw, because http.* got none"):
+        open_volume(f"{web_server.url}/a.n5")
+
+
 def test_a_volume_needs_no_suffix(tmp_path, web_server, make_array):
     for output in ("a.zarr", "b.n5:s", "c.precomputed"):
         write_volume(f"{tmp_path}/{output}", make_array(), voxel_size_nm=VOXEL_SIZE)
@@ -180,3 +187,11 @@ def test_a_server_that_is_not_there_is_one_sentence(web_server):
     address = f"http://127.0.0.1:{free_port()}/a.zarr"
     with pytest.raises(InputError, match=r"expected a server that answers, got Could not connect .* for http://127"):
         open_volume(address)
+
+
+def test_a_server_that_stays_silent_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(store_folder, "_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.zarr"
+        with pytest.raises(InputError, match=rf"expected a server that answers, got none within 0\.1 s for {address}"):
+            open_volume(address)

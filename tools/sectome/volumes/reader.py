@@ -95,8 +95,8 @@ def list_datasets(datasets: Datasets) -> str:
 
 def absent_dataset(dataset: str, datasets: Datasets | None, path: Named) -> InputError:
     """Return the error for a dataset that the container has not, or does not list."""
-    others = "which is not there" if datasets is None else f"(there is {list_datasets(datasets)})"
-    return InputError(f"expected a dataset of {path}, got {dataset!r} {others}")
+    others = ", which is not there" if datasets is None else f" (there is {list_datasets(datasets)})"
+    return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")
 
 
 def _first_line(error: Exception) -> str:
