@@ -46,6 +46,20 @@ def segmentation_scripts() -> Iterator[ModuleType]:
     yield from _import_scripts("em_segmentation")
 
 
+@pytest.fixture
+def forget_scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the `scripts` of a bundle that this process opens: the other bundle has a package of that name, too."""
+
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+            del sys.modules[name]
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    forget()
+    yield
+    forget()
+
+
 @pytest.fixture(scope="session")
 def tissue_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthetic tissue in the layout that the configs expect, small enough to train on in seconds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -15,26 +14,14 @@ from tiny_networks import BUNDLES
 
 BUNDLE = BUNDLES / "em_segmentation"
 
+pytestmark = pytest.mark.usefixtures("forget_scripts")
+
 
 @pytest.fixture(scope="module")
 def cube(tmp_path_factory):
     path = tmp_path_factory.mktemp("cube") / "cube.tif"
     write_volume(path, make_phantom((52, 56, 56), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
     return path
-
-
-@pytest.fixture(autouse=True)
-def forget_scripts(monkeypatch):
-    """Both bundles have a package of that name, and other tests import it too."""
-
-    def forget():
-        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
-            del sys.modules[name]
-
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    forget()
-    yield
-    forget()
 
 
 @pytest.mark.slow

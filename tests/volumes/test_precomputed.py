@@ -3,9 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
 from sectome.volumes.precomputed_info import resolve
+from sectome.volumes.store_folder import open_address
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -34,28 +32,10 @@ def _save(folder, array, *, info=None, chunk=None):
     (folder / "8_6_30" / "6-17_-6-1_10-15").write_bytes(array.tobytes() if chunk is None else chunk)
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-    def end_headers(self):
-        # As buckets do with what was stored compressed, whether or not it was asked for.
-        if Path(self.translate_path(self.path)).with_suffix(".is_gzip").exists():
-            self.send_header("Content-Encoding", "gzip")
-        super().end_headers()
-
-
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
-    """Serve the test's folder on the loopback interface; return its URL."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def serve(web_server):
+    """Serve the test's folder; return its URL."""
+    return web_server.url
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint64", "float32"])
@@ -129,18 +109,10 @@ def test_files_that_a_server_hands_out_compressed_are_read(tmp_path, make_array,
 
 
 def test_a_404_is_one_sentence(serve):
-    with pytest.raises(InputError, match=r"expected a precomputed volume, got HTTP 404 for http://127.*/none/info"):
-        open_volume(f"precomputed://{serve}/none")
-
-
-def test_a_refused_connection_is_one_sentence(serve, monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Quiet)
-    port = server.server_port
-    server.server_close()
     with pytest.raises(
-        InputError, match=rf"expected a server that answers, got .*refused for http://127.*:{port}/a/info"
+        InputError, match=r"expected a .* precomputed volume, got http://127.*/none, where there is none"
     ):
-        open_volume(f"precomputed://http://127.0.0.1:{port}/a")
+        open_volume(f"precomputed://{serve}/none")
 
 
 @pytest.mark.parametrize("content", ["<html>sign in</html>", "[1, 2]", '{"@type": '])
@@ -192,9 +164,9 @@ def test_chunks_that_would_be_read_as_absent_are_refused(tmp_path, make_array):
         ("precomputed:///data/a", Path("/data/a")),
         ("precomputed://file:///data/a/", Path("/data/a")),
         ("precomputed://data/a", Path("data/a")),
-        ("precomputed://https://host/a/", "https://host/a"),
-        ("precomputed://gs://bucket/a/b", "https://storage.googleapis.com/bucket/a/b"),
-        ("precomputed://s3://bucket/a/b", "https://bucket.s3.amazonaws.com/a/b"),
+        ("precomputed://https://host/a/", open_address("https://host/a")),
+        ("precomputed://gs://bucket/a/b", open_address("gs://bucket/a/b")),
+        ("precomputed://s3://bucket/a/b", open_address("s3://bucket/a/b")),
     ],
 )
 def test_schemes_are_resolved(name, place):
@@ -202,10 +174,10 @@ def test_schemes_are_resolved(name, place):
 
 
 def test_an_unknown_scheme_and_an_output_on_a_server_are_refused(make_array):
-    with pytest.raises(InputError, match=r"https://, gs:// or s3://, got 'precomputed://ftp://host/a'"):
+    with pytest.raises(InputError, match=r"s3://, gs://, .*, got 'precomputed://ftp://host/a'"):
         open_volume("precomputed://ftp://host/a")
     with pytest.raises(
-        InputError, match=r"expected a folder to write .*, got 'precomputed://https://host/a' on a server"
+        InputError, match=r"expected a folder, .*, got 'precomputed://https://host/a', which is read only"
     ):
         write_volume("precomputed://https://host/a", make_array(), voxel_size_nm=VOXEL_SIZE)
 

@@ -17,6 +17,7 @@ from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
 from sectome.types import FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
+from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
 
 CHUNK = (1, 32, 128, 128)
@@ -74,7 +75,7 @@ def new_affinities(
     Raises:
         InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset.
     """
-    path, steps = Path(path), check_offsets(offsets)
+    path, steps = local_path(path, "affinities"), check_offsets(offsets)
     if path.suffix != ".zarr":
         raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
     if len(shape) != 4 or shape[0] != len(steps):
@@ -146,7 +147,7 @@ class StoredAffinities:
     def __init__(
         self, path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
     ) -> None:
-        self.path = Path(path).absolute()
+        self.path = local_path(path, "affinities").absolute()
         if self.path.suffix == ".npy":
             self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
         else:

@@ -30,7 +30,8 @@ def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
     """Print what a volume is: shape, type, voxel size, offset, levels of a pyramid, grey values or number of objects.
 
     Args:
-        volume: a path; name a dataset inside a container after a colon, as in vol.h5:volumes/raw.
+        volume: a path, or the address of zarr, N5 or precomputed (s3://, gs://, https://); name a dataset inside a
+            container after a colon, as in vol.h5:volumes/raw.
         voxel_size_nm: z,y,x in nm, for a file that does not say it.
     """
     from sectome.volumes import describe_volume, open_volume
@@ -49,8 +50,8 @@ def convert(
     Formats: .tif .h5 .zarr .ome.zarr .n5 .precomputed .nii .nii.gz .mrc .npy .npz, or a folder of sections.
 
     Args:
-        source: the volume to read; also precomputed://https://...
-        output: the volume to write; its suffix names the format.
+        source: the volume to read; zarr, N5 and precomputed also from s3://, gs:// and https://.
+        output: the volume to write; its suffix names the format. .zarr and .ome.zarr also to s3:// and gs://.
         voxel_size_nm: z,y,x in nm, for a source that does not say it.
         near_voxel_size_nm: z,y,x in nm; of a pyramid the level that is nearest, the finest one without.
     """

@@ -15,6 +15,7 @@ from sectome.blockwise.predicted_affinities import predicted_affinities
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.postprocess import SegmentationOptions, load_options
+from sectome.volumes.store_address import local_path
 
 _OF_PREDICTION = ("overlap", "blending", "batch_size", "flips", "precision", "device", "mask")
 
@@ -73,7 +74,8 @@ class BlockwiseConfig:
         """
         if (self.volume is None) == (self.affinities is None):
             raise InputError(f"a volume or affinities were expected, got {'none' if self.volume is None else 'both'}")
-        folder = Path(self.run or f"{self.output.rstrip('/')}.run").absolute()
+        local_path(self.output, "the output")
+        folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
         source: AffinitySource
         if self.affinities is not None:
             source, model = StoredAffinities(self.affinities), self.model

@@ -17,6 +17,7 @@ from sectome.postprocess import SegmentationOptions
 from sectome.types import Array, Offset, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK as LABEL_CHUNK
 from sectome.volumes.downsample import CoarserLevel, coarser_levels
+from sectome.volumes.store_address import local_path
 
 CONTEXT_IN_SHORTEST_EDGES = 32
 """How far a block looks beyond its core for fragments."""
@@ -155,7 +156,7 @@ def make_plan(
     Raises:
         InputError: if the output's name, an option or a size can not be used.
     """
-    output, options = Path(output).absolute(), options or SegmentationOptions()
+    output, options = local_path(output, "the output").absolute(), options or SegmentationOptions()
     if not output.name.endswith(".ome.zarr"):
         raise InputError(f"an output that ends in .ome.zarr was expected, got {output}")
     for name in ("boundary_threshold", "low", "high"):

@@ -156,7 +156,8 @@ def predicted_affinities(
 
 def _absolute(path: str) -> str:
     """Return the path of a volume as it is from any folder; that of a server stays."""
-    return str(Path(path).absolute()) if Path(path.split(":")[0]).exists() else path
+    is_here = "://" not in path and Path(path.split(":")[0]).exists()
+    return str(Path(path).absolute()) if is_here else path
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from sectome.affinity_file import write_affinities
 from sectome.types import Offsets
 from sectome.volumes import write_volume
 
+_SERVER = re.compile(r"^.*://(?:[^/]*/)?")
+
 
 def output_stem(meta: Mapping[str, Any]) -> str:
-    """Return how outputs of an image are named: `cube.h5:volumes/raw` gives "cube_volumes_raw"."""
-    container, _, dataset = str(meta["filename"]).rstrip("/").partition(":")
+    """Return how outputs of an image are named: `cube.h5:volumes/raw` gives "cube_volumes_raw", on a server as well."""
+    container, _, dataset = _SERVER.sub("", str(meta["filename"]).rstrip("/")).partition(":")
     return "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
 
 

@@ -27,24 +27,27 @@ from sectome.volumes import (
 )
 from sectome.volumes.blocks import Source
 from sectome.volumes.levels import Level
-from sectome.volumes.precomputed_info import PREFIX, resolve
+from sectome.volumes.n5_metadata import NODE_FILES
+from sectome.volumes.precomputed_info import INFO, PREFIX, resolve
 from sectome.volumes.reader import Reader
+from sectome.volumes.store_address import WRITABLE_SCHEMES, is_address, scheme_of
+from sectome.volumes.store_folder import Place, StoreFolder, fetch, open_address, why_nothing
 
-# The first argument is a path, for a volume on a server its URL.
+# The first argument is a path, or a folder on a server for the formats in chunks.
 Open = Callable[[Any, str | None], Reader]
 FindLevels = Callable[[Any, str | None], tuple[Level, ...]]
-Write = Callable[[Path, str | None, Source, Placement], None]
+Write = Callable[[Any, str | None, Source, Placement], None]
 
 
 def _has_one_level(path: Path, dataset: str | None) -> tuple[Level, ...]:
     return ()
 
 
-def _is_any_folder(folder: Path) -> bool:
+def _is_any_folder(folder: Place) -> bool:
     return True
 
 
-def _is_zarr_folder(folder: Path) -> bool:
+def _is_zarr_folder(folder: Place) -> bool:
     return folder.name.lower().endswith(".zarr") or zarr_metadata.is_zarr_node(folder)
 
 
@@ -61,6 +64,8 @@ class Format:
         holds_datasets: Whether a path may end in `:dataset`.
         find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
         is_folder: Tells whether a folder is one of the format; None if it is made of files.
+        files: One of these lies in each of its folders; without, it is not read from servers.
+        is_written_to_stores: Whether it is written to object stores.
     """
 
     name: str
@@ -69,7 +74,9 @@ class Format:
     write: Write
     holds_datasets: bool = False
     find_levels: FindLevels = _has_one_level
-    is_folder: Callable[[Path], bool] | None = None
+    is_folder: Callable[[Place], bool] | None = None
+    files: tuple[str, ...] = ()
+    is_written_to_stores: bool = False
 
 
 SECTIONS = Format("folder of sections", (), sections.SectionsReader, sections.write_sections, is_folder=_is_any_folder)
@@ -80,11 +87,20 @@ PRECOMPUTED = Format(
     precomputed.write_precomputed,
     find_levels=precomputed.find_scales,
     is_folder=precomputed.is_precomputed,
+    files=(INFO,),
 )
 FORMATS = (
     Format("TIFF", (".tif", ".tiff"), tiff.TiffReader, tiff.write_tiff),
     Format("HDF5", (".h5", ".hdf", ".hdf5"), hdf5.Hdf5Reader, hdf5.write_hdf5, holds_datasets=True),
-    Format("OME-Zarr", (".ome.zarr",), zarr.ZarrReader, ome_zarr.write_ome_zarr, True, zarr.find_zarr_levels),
+    Format(
+        "OME-Zarr",
+        (".ome.zarr",),
+        zarr.ZarrReader,
+        ome_zarr.write_ome_zarr,
+        True,
+        zarr.find_zarr_levels,
+        is_written_to_stores=True,
+    ),
     Format(
         "zarr",
         (".zarr",),
@@ -93,8 +109,10 @@ FORMATS = (
         True,
         zarr.find_zarr_levels,
         _is_zarr_folder,
+        zarr_metadata.NODE_FILES,
+        is_written_to_stores=True,
     ),
-    Format("N5", (".n5",), n5.N5Reader, n5.write_n5, True, n5.find_n5_levels, n5.is_n5_node),
+    Format("N5", (".n5",), n5.N5Reader, n5.write_n5, True, n5.find_n5_levels, n5.is_n5_node, NODE_FILES),
     PRECOMPUTED,
     Format("NIfTI", (".nii", ".nii.gz"), nifti.NiftiReader, nifti.write_nifti),
     Format("MRC", (".mrc", ".map", ".rec"), mrc.MrcReader, mrc.write_mrc),
@@ -111,9 +129,9 @@ _WITH_DATASET = re.compile(rf"(?P<path>.*(?:{_CONTAINER_SUFFIXES})):(?P<dataset>
 
 @dataclass(frozen=True)
 class Location:
-    """A path taken apart: the absolute path (or the URL) of the volume, the dataset inside of it, and the format."""
+    """A name taken apart: the absolute path (or the folder on a server), the dataset inside of it, and the format."""
 
-    path: Path | str
+    path: Place
     dataset: str | None
     format: Format
 
@@ -125,8 +143,9 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
         InputError: If nothing is there, or its format is not known.
     """
     place, dataset = _split(name)
-    if isinstance(place, str):
-        return Location(place, None, PRECOMPUTED)
+    if isinstance(place, StoreFolder):
+        known = PRECOMPUTED if os.fspath(name).startswith(PREFIX) else _format_on_server(place, dataset)
+        return Location(place, dataset, known)
     if not place.exists():
         raise InputError(f"expected an existing volume, got {os.fspath(name)!r}, where there is nothing")
     if os.fspath(name).startswith(PREFIX):
@@ -136,15 +155,22 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     return Location(place, dataset, _by_suffix(place))
 
 
-def locate_output(name: str | os.PathLike[str]) -> tuple[Path, str | None, Format]:
+def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Format]:
     """Return where a volume is to be written; a name with no suffix or a final slash means a folder of sections.
 
     Raises:
-        InputError: If the suffix is not a known one, or the output lies on a server.
+        InputError: If the suffix is not a known one, or a server does not take it.
     """
     path, dataset = _split(name)
-    if isinstance(path, str):
-        raise InputError(f"expected a folder to write a precomputed volume to, got {os.fspath(name)!r} on a server")
+    if isinstance(path, StoreFolder):
+        if scheme_of(path.address) not in WRITABLE_SCHEMES:
+            raise InputError(
+                f"expected a folder, s3:// or gs:// to write to, got {os.fspath(name)!r}, which is read only"
+            )
+        known = None if os.fspath(name).startswith(PREFIX) else _by_suffix(path)
+        if known is None or not known.is_written_to_stores:
+            raise InputError(f"expected .ome.zarr or .zarr to write to an object store, got {os.fspath(name)!r}")
+        return path, dataset, known
     if os.fspath(name).startswith(PREFIX):
         return path, None, PRECOMPUTED
     is_named_folder = any(path.name.lower().endswith(known.suffixes) for known in FORMATS if known.is_folder)
@@ -158,22 +184,41 @@ def locate_output(name: str | os.PathLike[str]) -> tuple[Path, str | None, Forma
     return path, dataset, known
 
 
-def _split(name: str | os.PathLike[str]) -> tuple[Path | str, str | None]:
+def _format_on_server(folder: StoreFolder, dataset: str | None) -> Format:
+    in_chunks = [known for known in FORMATS if known.files]
+    named = [known for known in FORMATS if folder.name.lower().endswith(known.suffixes)]
+    if named and not named[-1].files:
+        suffixes = ", ".join(suffix for known in in_chunks for suffix in known.suffixes)
+        raise InputError(
+            f"expected a volume in chunks ({suffixes}) on a server, got {folder.name!r}: download it first"
+        )
+    candidates = named[-1:] or in_chunks
+    place = folder / dataset if dataset else folder
+    fetch(place / file for known in candidates for file in known.files)
+    for known in candidates:
+        if any((place / file).is_file() for file in known.files):
+            return known
+    raise why_nothing(place)
+
+
+def _split(name: str | os.PathLike[str]) -> tuple[Place, str | None]:
     text = os.fspath(name)
     dataset = None
     if text.startswith(PREFIX):
         place = resolve(text)
-        if isinstance(place, str):
+        if isinstance(place, StoreFolder):
             return place, None
         text = os.fspath(place)
     elif match := _WITH_DATASET.fullmatch(text):
         text, dataset = match["path"], match["dataset"].strip("/")
         if not dataset:
             raise InputError(f"expected the name of a dataset after the colon, got {os.fspath(name)!r}")
+    if is_address(text):
+        return open_address(text), dataset
     return Path(os.path.abspath(os.path.expanduser(text))), dataset
 
 
-def _by_suffix(path: Path) -> Format:
+def _by_suffix(path: Place) -> Format:
     for known in FORMATS:
         if path.name.lower().endswith(known.suffixes):
             return known

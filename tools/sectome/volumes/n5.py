@@ -31,6 +31,7 @@ from sectome.volumes.reader import (
     list_datasets,
 )
 from sectome.volumes.replace import replacing
+from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
 _DEFAULT_DATASET = "volume"
@@ -43,10 +44,10 @@ _TYPES = (
 class N5Reader:
     """A dataset (Z, Y, X) of a container, (X, Y, Z) in its files; without a name the only 3D one."""
 
-    def __init__(self, path: Path, dataset: str | None = None) -> None:
+    def __init__(self, path: Place, dataset: str | None = None) -> None:
         folder = path / dataset if dataset else path
         if not is_dataset(read_attributes(folder)):
-            datasets = find_datasets(path)
+            datasets = find_datasets(path) if isinstance(path, Path) else None
             if dataset is not None:
                 raise absent_dataset(dataset, datasets, path)
             folder = path / choose_dataset(datasets, path)
@@ -58,7 +59,7 @@ class N5Reader:
         self.shape = check_three_axes(stored_shape(attributes), str(folder))
         self.dtype = check_number_type(np.dtype(str(attributes["dataType"])), str(folder))
         self.placement = n5_placement(folder, path)
-        self._store = LazyStore({"driver": "n5", "kvstore": {"driver": "file", "path": f"{folder}/"}})
+        self._store = LazyStore({"driver": "n5", "kvstore": kvstore_of(folder), **reading_options(path)})
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), reading the blocks that it touches."""
@@ -66,18 +67,18 @@ class N5Reader:
         return voxels.T
 
 
-def is_n5_node(folder: Path) -> bool:
+def is_n5_node(folder: Place) -> bool:
     """Return whether the folder is an N5 container, group or dataset."""
     return folder.name.lower().endswith(".n5") or (folder / ATTRIBUTES).is_file()
 
 
-def find_n5_levels(path: Path, dataset: str | None) -> tuple[Level, ...]:
+def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
     """Return the levels s0, s1 and so on of a group, finest first, none if the path is something else."""
     group = path / dataset if dataset else path
     levels = []
     for folder in level_folders(group) if group.is_dir() and not is_dataset(read_attributes(group)) else ():
         shape = check_three_axes(stored_shape(read_attributes(folder)), str(folder))
-        levels.append(Level(folder.relative_to(path).as_posix(), shape, n5_placement(folder, path).voxel_size_nm))
+        levels.append(Level(name_below(folder, path), shape, n5_placement(folder, path).voxel_size_nm))
     return tuple(levels)
 
 
@@ -111,8 +112,8 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
         "dataType": source.dtype.name,
         "compression": {"type": "gzip", "level": 1},
     }
-    kvstore = {"driver": "file", "path": f"{folder}/"}
-    store = open_store({"driver": "n5", "kvstore": kvstore, "metadata": metadata}, create=True, write=True)
+    spec = {"driver": "n5", "kvstore": kvstore_of(folder), "metadata": metadata}
+    store = open_store(spec, create=True, write=True)
     for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
         store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
     _write_json(folder / ATTRIBUTES, {**read_attributes(folder), **n5_attributes(placement)})

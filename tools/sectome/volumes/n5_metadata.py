@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,18 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
 from sectome.types import AXES, VoxelSize
 from sectome.volumes.attributes import common_unit
+from sectome.volumes.reader import Datasets
+from sectome.volumes.store_folder import Place, StoreFolder, fetch
 
 ATTRIBUTES = "attributes.json"
+NODE_FILES = (ATTRIBUTES, f"s0/{ATTRIBUTES}", f"data/s0/{ATTRIBUTES}")
+"""Files of which each dataset and each group of levels has one."""
+
 _LEVEL = re.compile(r"s\d+")
+_LEVELS_AT_ONCE = 8
 
 
-def read_attributes(folder: Path) -> dict[str, Any]:
+def read_attributes(folder: Place) -> dict[str, Any]:
     """Return the attributes of a group or dataset, none if it has no `attributes.json`.
 
     Raises:
@@ -45,7 +52,7 @@ def stored_shape(attributes: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(extent) for extent in reversed(attributes["dimensions"]))
 
 
-def find_datasets(root: Path) -> dict[str, tuple[int, ...]]:
+def find_datasets(root: Path) -> Datasets:
     """Return the shape of every dataset of a container, z first, by its path inside of `root`."""
     return {
         folder.relative_to(root).as_posix(): stored_shape(attributes)
@@ -54,20 +61,15 @@ def find_datasets(root: Path) -> dict[str, tuple[int, ...]]:
     }
 
 
-def level_folders(group: Path) -> list[Path]:
+def level_folders(group: Place) -> list[Place]:
     """Return the datasets s0, s1 and so on of a group, or of its `data` as Paintera stores labels; finest first."""
     for folder in (group, group / "data"):
-        found = [
-            child
-            for child in (folder.iterdir() if folder.is_dir() else ())
-            if _LEVEL.fullmatch(child.name) and is_dataset(read_attributes(child))
-        ]
-        if found:
+        if found := [child for child in _children_like_levels(folder) if is_dataset(read_attributes(child))]:
             return sorted(found, key=lambda child: int(child.name[1:]))
     return []
 
 
-def n5_placement(folder: Path, root: Path) -> Placement:
+def n5_placement(folder: Place, root: Place) -> Placement:
     """Return the voxel size and the offset of a dataset.
 
     `resolution` and `offset` of CREMI's exports and Paintera are those of the dataset; `pixelResolution` of n5-viewer
@@ -82,7 +84,7 @@ def n5_placement(folder: Path, root: Path) -> Placement:
         inherited = {
             key: value
             for parent in reversed(parents)
-            if parent.is_relative_to(root)
+            if isinstance(parent, StoreFolder) or parent.is_relative_to(str(root))
             for key, value in read_attributes(parent).items()
             if key not in ("offset", "downsamplingFactors")
         }
@@ -108,6 +110,15 @@ def n5_attributes(placement: Placement) -> dict[str, Any]:
     return attributes
 
 
+def _children_like_levels(folder: Place) -> list[Place]:
+    if isinstance(folder, StoreFolder):
+        # Levels of a server are asked for by number, some at once, until one is missing.
+        fetch(folder / f"s{number}" / ATTRIBUTES for number in range(_LEVELS_AT_ONCE))
+        numbered = (folder / f"s{number}" for number in count())
+        return list(takewhile(lambda child: (child / ATTRIBUTES).is_file(), numbered))
+    return [child for child in (folder.iterdir() if folder.is_dir() else ()) if _LEVEL.fullmatch(child.name)]
+
+
 def _own_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
     values = attributes.get("resolution")
     return as_voxel_size(_z_first(values, attributes), _unit(attributes)) if isinstance(values, list) else None
@@ -124,7 +135,7 @@ def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
     return as_voxel_size(_z_first(values, attributes), nm)
 
 
-def _factors(folder: Path, attributes: Mapping[str, Any]) -> list[float]:
+def _factors(folder: Place, attributes: Mapping[str, Any]) -> list[float]:
     factors = attributes.get("downsamplingFactors")
     scales = attributes.get("scales")
     if factors is None and _LEVEL.fullmatch(folder.name) and isinstance(scales, list):

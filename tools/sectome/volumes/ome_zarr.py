@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from sectome.geometry import Placement
 from sectome.types import Shape3
@@ -11,13 +10,14 @@ from sectome.volumes.blocks import Source
 from sectome.volumes.downsample import Downsampled, coarser_levels
 from sectome.volumes.multiscales import multiscale_attributes
 from sectome.volumes.sampling import holds_labels
+from sectome.volumes.store_folder import Place
 from sectome.volumes.zarr import ZarrReader
 from sectome.volumes.zarr_writer import group_metadata, new_node, write_array
 
 _VOXELS = (1.0, 1.0, 1.0)
 
 
-def write_ome_zarr(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write an OME-Zarr image at `path`, or as `dataset` in a group there: its voxels and ever coarser levels of them.
 
     Each level is made from the one before as that was written: an image by the mean, labels by the majority of each
@@ -40,7 +40,7 @@ def write_ome_zarr(path: Path, dataset: str | None, source: Source, placement: P
         write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels=is_labels)
 
 
-def write_group(folder: Path, name: str, placement: Placement, shape: Shape3, *, is_labels: bool) -> None:
+def write_group(folder: Place, name: str, placement: Placement, shape: Shape3, *, is_labels: bool) -> None:
     """Write the metadata that make the arrays 0, 1, ... of a folder an image of these voxels."""
     has_size = placement.voxel_size_nm is not None
     finest = placement if has_size else Placement(_VOXELS)

@@ -1,4 +1,4 @@
-"""Neuroglancer precomputed volumes: read in a folder or over http, written to a folder."""
+"""Neuroglancer precomputed volumes: read in a folder or on a server, written to a folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sectome.geometry import Placement
 from sectome.types import Array, Shape3
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.levels import Level
-from sectome.volumes.precomputed_info import INFO, Scale, kvstore_of, read_info
+from sectome.volumes.precomputed_info import INFO, Scale, read_info
 from sectome.volumes.replace import replacing
+from sectome.volumes.store_folder import Place, kvstore_of, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
 _TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
@@ -26,11 +27,11 @@ class PrecomputedReader:
     """One scale of a volume, (X, Y, Z, channel) in its files, read as (Z, Y, X); the first one without a name.
 
     Args:
-        place: The folder that holds `info`, or its http(s) URL.
+        place: The folder that holds `info`.
         dataset: The key of a scale.
     """
 
-    def __init__(self, place: Path | str, dataset: str | None = None) -> None:
+    def __init__(self, place: Place, dataset: str | None = None) -> None:
         info = read_info(place)
         scale = _choose(info.scales, dataset, place)
         if isinstance(place, Path):
@@ -39,8 +40,8 @@ class PrecomputedReader:
         self.dtype = info.dtype
         self.placement = scale.placement
         self._first = scale.voxel_offset
-        driver = "neuroglancer_precomputed"
-        self._store = LazyStore({"driver": driver, "kvstore": kvstore_of(place), "scale_index": scale.index})
+        spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(place), "scale_index": scale.index}
+        self._store = LazyStore(spec | reading_options(place))
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), reading the chunks that it touches; those that are not stored are 0."""
@@ -52,12 +53,12 @@ class PrecomputedReader:
         return voxels.T
 
 
-def is_precomputed(folder: Path) -> bool:
+def is_precomputed(folder: Place) -> bool:
     """Return whether the folder is a precomputed volume."""
     return folder.name.lower().endswith(".precomputed") or (folder / INFO).is_file()
 
 
-def find_scales(place: Path | str, dataset: str | None) -> tuple[Level, ...]:
+def find_scales(place: Place, dataset: str | None) -> tuple[Level, ...]:
     """Return the scales of a volume in the file's order, none if one of them is named."""
     if dataset is not None:
         return ()
@@ -104,7 +105,7 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
             store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
 
 
-def _choose(scales: tuple[Scale, ...], key: str | None, place: Path | str) -> Scale:
+def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:
     for scale in scales:
         if key in (None, scale.key):
             return scale

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,12 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_point, as_voxel_size
 from sectome.types import Shape3
 from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.store_address import SCHEMES, is_address
+from sectome.volumes.store_folder import Place, StoreFolder, open_address, why_nothing
 
 PREFIX = "precomputed://"
 INFO = "info"
 _SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.*)", re.IGNORECASE)
-_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -51,36 +50,34 @@ class Info:
     scales: tuple[Scale, ...]
 
 
-def resolve(name: str) -> Path | str:
-    """Return the folder or the http(s) URL that `precomputed://...` means; public buckets are read by https.
+def resolve(name: str) -> Place:
+    """Return the folder, on a server or not, that `precomputed://...` means.
 
     Raises:
         InputError: If the scheme is not a known one.
     """
     rest = name[len(PREFIX) :].rstrip("/")
+    if is_address(rest):
+        return open_address(rest)
     match = _SCHEME.fullmatch(rest)
     if match is None:
         return Path(rest)
-    scheme, place = match["scheme"].lower(), match["rest"]
-    if scheme in ("http", "https"):
-        return f"{scheme}://{place}"
-    if scheme == "file":
-        return Path(place)
-    if scheme == "gs":
-        return f"https://storage.googleapis.com/{place}"
-    if scheme == "s3":
-        bucket, _, folder = place.partition("/")
-        return f"https://{bucket}.s3.amazonaws.com/{folder}"
-    raise InputError(f"expected {PREFIX} and then a folder, file://, http://, https://, gs:// or s3://, got {name!r}")
+    if match["scheme"].lower() == "file":
+        return Path(match["rest"])
+    raise InputError(f"expected {PREFIX} and then a folder, file://, {SCHEMES}, got {name!r}")
 
 
-def read_info(place: Path | str) -> Info:
-    """Return what the volume in a folder or at a URL is.
+def read_info(place: Place) -> Info:
+    """Return what the volume in a folder is.
 
     Raises:
         InputError: If there is no `info`, it is damaged, or it is not that of a volume with one channel.
     """
-    content = _json(_download(f"{place}/{INFO}") if isinstance(place, str) else _read(place / INFO), place)
+    if not (place / INFO).is_file():
+        if isinstance(place, StoreFolder):
+            raise why_nothing(place)
+        raise InputError(f"expected a precomputed volume with the file {INFO}, got none in {place}")
+    content = _json((place / INFO).read_bytes(), place)
     try:
         if content.get("@type", "neuroglancer_multiscale_volume") != "neuroglancer_multiscale_volume":
             raise InputError(f"expected a precomputed volume at {place}, got {content['@type']}")
@@ -97,14 +94,7 @@ def read_info(place: Path | str) -> Info:
     return Info(dtype, scales)
 
 
-def kvstore_of(place: Path | str) -> dict[str, Any]:
-    """Return tensorstore's description of where a volume lies."""
-    if isinstance(place, str):
-        return {"driver": "http", "base_url": f"{place}/"}
-    return {"driver": "file", "path": f"{place}/"}
-
-
-def _scale(index: int, scale: dict[str, Any], place: Path | str) -> Scale:
+def _scale(index: int, scale: dict[str, Any], place: Place) -> Scale:
     shape = check_three_axes(tuple(int(extent) for extent in reversed(scale["size"])), f"{place}/{scale['key']}")
     z, y, x = (int(step) for step in reversed(scale.get("voxel_offset", (0, 0, 0))))
     resolution = [float(length) for length in reversed(scale["resolution"])]
@@ -112,26 +102,7 @@ def _scale(index: int, scale: dict[str, Any], place: Path | str) -> Scale:
     return Scale(index, str(scale["key"]), shape, (z, y, x), Placement(as_voxel_size(resolution), offset))
 
 
-def _read(file: Path) -> bytes:
-    if not file.is_file():
-        raise InputError(f"expected a precomputed volume with the file {INFO}, got none in {file.parent}")
-    return file.read_bytes()
-
-
-def _download(url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            content: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise InputError(f"expected a precomputed volume, got HTTP {error.code} for {url}") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(f"expected a server that answers, got {reason} for {url}") from error
-    return content
-
-
-def _json(content: bytes, place: Path | str) -> dict[str, Any]:
+def _json(content: bytes, place: Place) -> dict[str, Any]:
     try:
         # Some servers hand out a compressed info whether or not it was asked for.
         text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.types import Array, Shape3
+
+Datasets: TypeAlias = dict[str, tuple[int, ...]]
+"""Shapes of the datasets of a container by their names."""
 
 
 class Reader(Protocol):
@@ -31,8 +33,16 @@ class Reader(Protocol):
         """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
 
 
+class Named(Protocol):
+    """A path, or a folder on a server."""
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+
+
 @contextmanager
-def readable(path: Path | str, format_name: str) -> Iterator[None]:
+def readable(path: Named, format_name: str) -> Iterator[None]:
     """Turn whatever a library raises about a file into an `InputError` that names the file."""
     try:
         yield
@@ -59,13 +69,18 @@ def check_number_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def choose_dataset(datasets: dict[str, tuple[int, ...]], path: Path) -> str:
+def choose_dataset(datasets: Datasets | None, path: Named) -> str:
     """Return the name of the only 3D dataset of a container, or raise an `InputError` that lists what there is.
 
     Args:
-        datasets: Shape by name, of every dataset in the container.
+        datasets: Shape by name, of every dataset in the container; None if they cannot be listed.
         path: The container, for the message.
     """
+    if datasets is None:
+        raise InputError(
+            f"expected the name of a dataset after a colon, as in {path.name}:raw, because {path} is on a server and "
+            "does not list its datasets, got none"
+        )
     names = [name for name, shape in datasets.items() if len(shape) == 3]
     if len(names) == 1:
         return names[0]
@@ -73,14 +88,15 @@ def choose_dataset(datasets: dict[str, tuple[int, ...]], path: Path) -> str:
     raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {list_datasets(datasets)})")
 
 
-def list_datasets(datasets: dict[str, tuple[int, ...]]) -> str:
+def list_datasets(datasets: Datasets) -> str:
     """Return the datasets with their shapes, as a message lists them."""
     return ", ".join(f"{name} {shape}" for name, shape in datasets.items()) or "no dataset"
 
 
-def absent_dataset(dataset: str, datasets: dict[str, tuple[int, ...]], path: Path) -> InputError:
-    """Return the error for a dataset that the container has not."""
-    return InputError(f"expected a dataset of {path}, got {dataset!r} (there is {list_datasets(datasets)})")
+def absent_dataset(dataset: str, datasets: Datasets | None, path: Named) -> InputError:
+    """Return the error for a dataset that the container has not, or does not list."""
+    others = ", which is not there" if datasets is None else f" (there is {list_datasets(datasets)})"
+    return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")
 
 
 def _first_line(error: Exception) -> str:

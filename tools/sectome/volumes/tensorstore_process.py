@@ -1,8 +1,9 @@
 """The one process that may use tensorstore, and the cache that all its volumes share.
 
 tensorstore keeps threads, which a fork does not copy: a child that uses it after its parent did is aborted by the
-library. Opening a volume in chunks therefore reads JSON only, and a forked child may read voxels as long as its parent
-has not. Where the parent has, the child gets a sentence in place of the abort.
+library. Opening a local volume in chunks therefore reads JSON only, and a forked child may read voxels as long as its
+parent has not; a volume on a server is opened by tensorstore already. Where the parent has used it, the child gets a
+sentence in place of the abort.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ CACHE_VARIABLE = "SECTOME_CACHE_MB"
 """Environment variable: MiB of decoded chunks that a process keeps at most, over all of its volumes."""
 
 _DEFAULT_CACHE_MB = 512
+# The library's 32 attempts keep a user waiting for minutes when a server is gone. One that never answered is given up
+# after two seconds; one that did has most of a minute to come back, so that a long run outlives a short outage.
+_FIRST_TRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "1s"}
+_TRIES = {"max_retries": 10, "initial_delay": "200ms", "max_delay": "8s"}
 
 _process: int | None = None
 _context: ts.Context | None = None
@@ -51,8 +56,18 @@ def open_store(spec: dict[str, Any], **options: Any) -> Any:
     """
     check_not_forked()
     # Whole chunks are written once: kept in a cache, they would only stay there.
-    context = ts.Context() if options.get("write") else _reading_context()
+    context = ts.Context(_servers(_TRIES)) if options.get("write") else _reading_context()
     return ts.open(spec, context=context, **options).result()
+
+
+def open_kvstore(spec: dict[str, Any]) -> Any:
+    """Open a store of files, which gives up soon when its server does not answer.
+
+    Raises:
+        InputError: If this process was forked from one that used tensorstore.
+    """
+    check_not_forked()
+    return ts.KvStore.open(spec, context=ts.Context(_servers(_FIRST_TRIES))).result()
 
 
 def zarr_spec(path: Path) -> dict[str, Any]:
@@ -79,14 +94,13 @@ def check_not_forked() -> None:
 def _reading_context() -> ts.Context:
     global _context
     if _context is None:
-        _context = ts.Context(
-            {
-                "cache_pool": {"total_bytes_limit": _cache_bytes()},
-                # The library's 32 attempts keep a user waiting for minutes when a server is gone.
-                "http_request_retries": {"max_retries": 5, "initial_delay": "200ms", "max_delay": "5s"},
-            }
-        )
+        _context = ts.Context({"cache_pool": {"total_bytes_limit": _cache_bytes()}, **_servers(_TRIES)})
     return _context
+
+
+def _servers(tries: dict[str, Any]) -> dict[str, Any]:
+    credentials = {f"aws_credentials#{kind}": {"type": kind} for kind in ("anonymous", "default", "environment")}
+    return {f"{driver}_request_retries": tries for driver in ("http", "s3", "gcs")} | credentials
 
 
 def _cache_bytes() -> int:

@@ -29,7 +29,7 @@ class Volume:
 
     Attributes:
         name: What the user called it, dataset included.
-        path: The file or folder; for a volume on a server its URL, as a path that has a name.
+        path: The file or folder; for a volume on a server its address, as a path that has a name.
         dataset: The dataset inside of a container, as the user named it or as the level that was chosen, or None.
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
@@ -74,7 +74,7 @@ class Volume:
     @property
     def path(self) -> Path:
         """The file or folder, absolute."""
-        return Path(self._location.path)
+        return Path(str(self._location.path))
 
     @property
     def dataset(self) -> str | None:
@@ -145,8 +145,9 @@ def open_volume(
 
     Args:
         path: A file whose suffix names the format, a folder of numbered sections, a container with a dataset after
-            a colon (`vol.h5:volumes/raw`), or `precomputed://` and a folder or URL. A container that holds one 3D
-            dataset needs no name.
+            a colon (`vol.h5:volumes/raw`), `precomputed://` and a folder or address, or the address of zarr, N5 or
+            precomputed on a server (`s3://`, `gs://`, `https://`). A local container that holds one 3D dataset needs no
+            name.
         voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm. They are needed where the file says none, and
             win with a `UserWarning` where the file says otherwise.
         near_voxel_size_nm: Of a pyramid, take the level whose voxels along (z, y, x) in nm are nearest to these; the

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.types import Array
@@ -11,14 +9,15 @@ from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.levels import Level
 from sectome.volumes.multiscales import multiscale_placements
 from sectome.volumes.reader import absent_dataset, check_three_axes, choose_dataset
+from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore
-from sectome.volumes.zarr_metadata import Node, find_arrays, read_node
+from sectome.volumes.zarr_metadata import Node, listed_arrays, read_node, read_nodes
 
 
 class ZarrReader:
     """An array (Z, Y, X), or (1, ..., 1, Z, Y, X) as OME-Zarr stores it; a group stands for its only 3D array."""
 
-    def __init__(self, path: Path, dataset: str | None = None) -> None:
+    def __init__(self, path: Place, dataset: str | None = None) -> None:
         node = _find_array(path, dataset)
         leading = node.shape[:-3]
         self._leading = len(leading) if all(extent == 1 for extent in leading) else 0
@@ -31,7 +30,7 @@ class ZarrReader:
             own.voxel_size_nm or image.voxel_size_nm, own.offset_nm if any(own.offset_nm) else image.offset_nm
         )
         driver = "zarr3" if node.version == 3 else "zarr"
-        self._store = LazyStore({"driver": driver, "kvstore": {"driver": "file", "path": f"{node.folder}/"}})
+        self._store = LazyStore({"driver": driver, "kvstore": kvstore_of(node.folder), **reading_options(path)})
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), reading the chunks that it touches."""
@@ -39,7 +38,7 @@ class ZarrReader:
         return voxels
 
 
-def find_zarr_levels(path: Path, dataset: str | None) -> tuple[Level, ...]:
+def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
     """Return the levels of an OME-Zarr image in the file's order, none if the path is another group or an array.
 
     Raises:
@@ -49,39 +48,40 @@ def find_zarr_levels(path: Path, dataset: str | None) -> tuple[Level, ...]:
     node = read_node(folder) if folder.is_dir() else None
     if node is None or node.is_array:
         return ()
+    placements = multiscale_placements(node.attributes)
+    arrays = read_nodes([folder / name for name in placements], node.version)
     levels = []
-    for name, placement in multiscale_placements(node.attributes).items():
-        array = read_node(folder / name)
+    for (name, placement), array in zip(placements.items(), arrays, strict=True):
         if array is None or not array.is_array:
             raise InputError(f"expected the array {name!r}, which the OME-Zarr image {folder} names, got none")
         shape = check_three_axes(array.shape[-3:], str(array.folder))
         size = placement_from_attributes(array.attributes).voxel_size_nm or placement.voxel_size_nm
-        levels.append(Level((folder / name).relative_to(path).as_posix(), shape, size))
+        levels.append(Level(name_below(folder / name, path), shape, size))
     return tuple(levels)
 
 
-def _find_array(path: Path, dataset: str | None) -> Node:
+def _find_array(path: Place, dataset: str | None) -> Node:
     folder = path / dataset if dataset else path
     node = read_node(folder) if folder.is_dir() else None
     if node is not None and node.is_array:
         return node
-    arrays = find_arrays(path)
+    arrays = listed_arrays(path)
     if dataset is None:
         return _find_array(path, choose_dataset(arrays, path))
-    inside = {name: shape for name, shape in arrays.items() if name.startswith(f"{dataset}/")}
+    inside = {name: shape for name, shape in (arrays or {}).items() if name.startswith(f"{dataset}/")}
     if not inside:
         raise absent_dataset(dataset, arrays, path)
     return _find_array(path, choose_dataset(inside, path))
 
 
-def _placement_from_parent(node: Node, root: Path) -> Placement | None:
+def _placement_from_parent(node: Node, root: Place) -> Placement | None:
     """Return what the OME-Zarr image says of a level, which may lie several groups below it."""
     folder = node.folder
     while folder != root:
         folder = folder.parent
         parent = read_node(folder)
         if parent is not None:
-            found = multiscale_placements(parent.attributes).get(node.folder.relative_to(folder).as_posix())
+            found = multiscale_placements(parent.attributes).get(name_below(node.folder, folder))
             if found is not None and found.voxel_size_nm is not None:
                 return found
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.volumes.reader import check_number_type
+from sectome.volumes.reader import Datasets, check_number_type
+from sectome.volumes.store_folder import Place, StoreFolder, fetch, name_below
+
+NODE_FILES = ("zarr.json", ".zarray", ".zgroup")
+"""Files of which each group and array has one."""
+
+_FILES = (*NODE_FILES, ".zattrs")
+_CONSOLIDATED = ".zmetadata"
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Node:
         data_type: An array's type as its JSON writes it.
     """
 
-    folder: Path
+    folder: Place
     version: int
     is_array: bool
     attributes: dict[str, Any]
@@ -46,22 +53,29 @@ class Node:
         return check_number_type(dtype, str(self.folder))
 
 
-def is_zarr_node(folder: Path) -> bool:
+def is_zarr_node(folder: Place) -> bool:
     """Return whether the folder is a zarr group or array."""
-    return any((folder / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+    return any((folder / name).is_file() for name in NODE_FILES)
 
 
-def read_node(folder: Path) -> Node | None:
+def read_node(folder: Place, version: int | None = None) -> Node | None:
     """Return the group or array in a folder, None if it is neither.
+
+    Args:
+        folder: Where it lies.
+        version: Which one of zarr it is; a server is then asked for less.
 
     Raises:
         InputError: If its JSON is damaged.
     """
     try:
+        fetch(folder / name for name in _FILES[: 1 if version == 3 else None])
         if (folder / "zarr.json").is_file():
             content = _read_json(folder / "zarr.json")
             attributes = content.get("attributes", {})
             if content["node_type"] == "group":
+                if isinstance(folder, StoreFolder) and (quoted := content.get("consolidated_metadata")):
+                    _remember(folder, {f"{name}/zarr.json": child for name, child in quoted["metadata"].items()})
                 return Node(folder, 3, False, attributes)
             return Node(folder, 3, True, attributes, tuple(content["shape"]), content["data_type"])
         attributes = _read_json(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
@@ -69,15 +83,32 @@ def read_node(folder: Path) -> Node | None:
             content = _read_json(folder / ".zarray")
             return Node(folder, 2, True, attributes, tuple(content["shape"]), content["dtype"])
         if (folder / ".zgroup").is_file():
+            if isinstance(folder, StoreFolder) and (folder / _CONSOLIDATED).is_file():
+                _remember(folder, _read_json(folder / _CONSOLIDATED)["metadata"])
             return Node(folder, 2, False, attributes)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"expected readable zarr metadata, got {folder}: {error!r}") from error
     return None
 
 
-def find_arrays(root: Path) -> dict[str, tuple[int, ...]]:
+def read_nodes(folders: Sequence[Place], version: int) -> list[Node | None]:
+    """Return what `read_node` returns for each of several folders, asking a server for all at once."""
+    fetch(folder / name for folder in folders for name in _FILES[: 1 if version == 3 else None])
+    return [read_node(folder, version) for folder in folders]
+
+
+def find_arrays(root: Path) -> Datasets:
     """Return the shape of every array in a group, by its path inside of `root`."""
-    return {node.folder.relative_to(root).as_posix(): node.shape for node in _walk(root)}
+    return {name_below(node.folder, root): node.shape for node in _walk(root)}
+
+
+def listed_arrays(root: Place) -> Datasets | None:
+    """Return what `find_arrays` returns; on a server what consolidated metadata quote, None without them."""
+    if isinstance(root, Path):
+        return find_arrays(root)
+    folders = {file.parent.as_posix() for file in root.known_files() if file.name in NODE_FILES} - {"."}
+    nodes = {name: read_node(root / name) for name in sorted(folders)}
+    return {name: node.shape for name, node in nodes.items() if node is not None and node.is_array} or None
 
 
 def _walk(folder: Path) -> Iterator[Node]:
@@ -92,6 +123,13 @@ def _walk(folder: Path) -> Iterator[Node]:
             yield from _walk(child)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _remember(folder: StoreFolder, quoted: Mapping[str, Any]) -> None:
+    """Take the files of the groups and arrays below a group that quotes them; what it does not quote is not there."""
+    for below in {name.rpartition("/")[0] for name in quoted} - {""}:
+        for name in (f"{below}/{file}" for file in _FILES):
+            folder.remember(name, json.dumps(quoted[name]).encode() if name in quoted else None)
+
+
+def _read_json(path: Place) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content

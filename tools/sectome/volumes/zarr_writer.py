@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,15 @@ from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.multiscales import multiscale_placements
 from sectome.volumes.reader import list_datasets
 from sectome.volumes.replace import replacing
+from sectome.volumes.store_folder import Place, StoreFolder, denied, is_of_store, kvstore_of, store_error
 from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
 
+# Of an N5 group and of a precomputed volume.
+_FOREIGN = ("attributes.json", "info")
 
-def write_zarr(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+
+def write_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
     """Write a zarr v3 array, compressed by zstd: at `path`, or as `dataset` in a group there.
 
     An array that was there is replaced when the new one is complete; other arrays of the group stay.
@@ -35,12 +39,26 @@ def write_zarr(path: Path, dataset: str | None, source: Source, placement: Place
 
 
 @contextmanager
-def new_node(path: Path, dataset: str | None) -> Iterator[Path]:
+def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
     """Give a folder to write an array or an image into; it takes its name when it is complete.
+
+    An object store cannot rename. There the folder is the output's own from the start, nothing that is there is
+    replaced, and what makes it a volume, its `zarr.json` and then that of groups around it, is written last.
 
     Raises:
         InputError: If `path` holds something that would be lost, or a v2 group, which cannot hold a v3 node.
     """
+    if isinstance(path, StoreFolder):
+        _check_store(path, dataset)
+        try:
+            yield path / dataset if dataset else path
+            if dataset:
+                _make_groups(path, dataset)
+        except ValueError as error:
+            if not is_of_store(error):
+                raise
+            raise store_error(error, path.address) from error
+        return
     _check_output(path, dataset)
     if dataset is None:
         with replacing(path) as partial:
@@ -56,21 +74,28 @@ def new_node(path: Path, dataset: str | None) -> Iterator[Path]:
             yield partial / dataset
 
 
-def write_array(folder: Path, source: Source, placement: Placement, voxel_bytes: int | None = None) -> None:
-    """Write a zarr v3 array (Z, Y, X) by blocks.
+def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes: int | None = None) -> None:
+    """Write a zarr v3 array (Z, Y, X) by blocks, its metadata after its voxels.
 
     Args:
         folder: Where the array goes.
         source: What is read by block.
         placement: For the array's attributes.
         voxel_bytes: Memory that a voxel takes while its block is made; without it its own size.
+
+    Raises:
+        InputError: If an object store has something there.
     """
+    _check_nothing_at(folder)
     shape = tuple(source.shape)
     metadata = array_metadata(shape, source.dtype, placement)
-    kvstore = {"driver": "file", "path": f"{folder}/"}
-    store = open_store({"driver": "zarr3", "kvstore": kvstore, "metadata": metadata}, create=True, write=True)
+    spec = {"driver": "zarr3", "kvstore": kvstore_of(folder), "metadata": metadata}
+    store = open_store(spec, open=True, assume_metadata=True, write=True)
     for box in iterate_blocks(shape, voxel_bytes or source.dtype.itemsize, CHUNK):
         store[box].write(np.ascontiguousarray(source[box])).result()
+    open_store(spec, create=True, write=True)
+    if isinstance(folder, StoreFolder):
+        folder.forget_absent()
 
 
 def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Placement) -> dict[str, Any]:
@@ -90,6 +115,28 @@ def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Plac
     return metadata
 
 
+def _check_store(path: StoreFolder, dataset: str | None) -> None:
+    folders = [path]
+    for part in PurePath(dataset or "").parts:
+        folders.append(folders[-1] / part)
+    for folder in folders[:-1]:
+        if (node := read_node(folder)) is not None:
+            _check_group(node, str(folder))
+    _check_nothing_at(folders[-1])
+
+
+def _check_nothing_at(folder: Place) -> None:
+    if not isinstance(folder, StoreFolder):
+        return
+    if read_node(folder) is not None or any((folder / name).is_file() for name in _FOREIGN):
+        raise InputError(
+            f"expected nothing at {folder}, got a volume or a part of one: what is in an object store is not replaced, "
+            "remove it first or choose another name"
+        )
+    if folder.is_denied:
+        raise denied(folder)
+
+
 def _check_output(path: Path, dataset: str | None) -> None:
     if not path.exists():
         return
@@ -97,7 +144,7 @@ def _check_output(path: Path, dataset: str | None) -> None:
         raise InputError(f"expected a zarr folder or nothing at {path}, got something else, which stays as it is")
     if dataset is None:
         root = read_node(path)
-        if root is not None and not _is_one_volume(root):
+        if root is not None and not _is_one_volume(root, path):
             raise InputError(
                 f"expected the name of an array, as in {path.name}:volume, because {path} exists and would lose its "
                 f"other arrays, got none (there is {list_datasets(find_arrays(path))})"
@@ -109,23 +156,28 @@ def _check_output(path: Path, dataset: str | None) -> None:
         if node is None:
             continue
         where = "/".join((path.name, *parts[:depth]))
-        if node.version == 2:
-            raise InputError(f"expected a zarr v3 group to write into, got zarr v2 at {where}")
-        if node.is_array and depth < len(parts):
-            raise InputError(f"expected a group at {where}, got an array")
-        if depth == len(parts) and not _is_one_volume(node):
+        if depth < len(parts) or node.version == 2:
+            _check_group(node, where)
+        if depth == len(parts) and not _is_one_volume(node, path / dataset):
             raise InputError(f"expected the name of an array, got the group {where}")
 
 
-def _is_one_volume(node: Node) -> bool:
-    """Return whether a node is an array, an image with all of its levels, or an empty group."""
-    return node.is_array or set(find_arrays(node.folder)) <= set(multiscale_placements(node.attributes))
+def _check_group(node: Node, where: str) -> None:
+    if node.version == 2:
+        raise InputError(f"expected a zarr v3 group to write into, got zarr v2 at {where}")
+    if node.is_array:
+        raise InputError(f"expected a group at {where}, got an array")
 
 
-def _make_groups(root: Path, dataset: str) -> None:
-    folders = [root, *(root / parent for parent in reversed(Path(dataset).parents) if parent.parts)]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
+def _is_one_volume(node: Node, folder: Path) -> bool:
+    """Return whether the node in a folder is an array, an image with all of its levels, or an empty group."""
+    return node.is_array or set(find_arrays(folder)) <= set(multiscale_placements(node.attributes))
+
+
+def _make_groups(root: Place, dataset: str) -> None:
+    folders = [root, *(root / parent.as_posix() for parent in reversed(PurePath(dataset).parents) if parent.parts)]
+    # In an object store the outermost comes last, for it makes what is new visible.
+    for folder in reversed(folders) if isinstance(root, StoreFolder) else folders:
         metadata = folder / "zarr.json"
         content = group_metadata({})
         if metadata.is_file():
@@ -133,6 +185,9 @@ def _make_groups(root: Path, dataset: str) -> None:
             # Consolidated metadata would hide the new array from zarr-python.
             if content.pop("consolidated_metadata", None) is None:
                 continue
+        if isinstance(metadata, StoreFolder):
+            metadata.write_text(json.dumps(content, indent=2), encoding="utf-8")
+            continue
         with replacing(metadata) as partial:
             partial.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
