@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
@@ -89,3 +90,10 @@ def test_values_are_right_where_all_windows_are_wanted(network, image):
                 torch.testing.assert_close(slab.values[:, section - slab.start], whole[:, section])
     assert 0 < sum(calls) < every
     assert starts[0] == 8
+
+
+def test_metadata_of_the_images_stay_with_the_values():
+    image = MetaTensor(torch.rand(1, 1, *WINDOW), meta={"filename": "cube.tif"})
+    values = StreamingInferer(WINDOW)(image, lambda windows: torch.cat([windows, windows], dim=1))
+    assert values.shape == (1, 2, *WINDOW)
+    assert values.meta["filename"] == "cube.tif"

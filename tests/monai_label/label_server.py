@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,6 +92,11 @@ class LabelServer:
         request = urllib.request.Request(f"{self.address}/infer/{model}?{query}", body, {"Content-Type": kind})
         to.write_bytes(self._call(request))
         return to
+
+    def latencies(self) -> dict[str, float]:
+        """Return the seconds that the parts of the last inference took, by the server's own log."""
+        line = [line for line in self.log.read_text().splitlines() if "Latencies =>" in line][-1]
+        return {name: float(value) for name, value in re.findall(r"(\w+): ([\d.]+);?", line.split("=>")[1])}
 
     def save_label(self, image: str, label: Path) -> None:
         """Hand in a corrected label."""

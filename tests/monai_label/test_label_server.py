@@ -73,8 +73,17 @@ def mitochondria_run(tmp_path_factory, run_bundle):
     return folder / "model.pt"
 
 
+def keep_torchscript_alone(bundle, run_module):
+    """Replace a bundle's model.pt by its TorchScript, as a user does it."""
+    words = ["--net_id", "network_def", "--filepath", "models/model.ts", "--ckpt_file", "models/model.pt"]
+    words += ["--meta_file", "configs/metadata.json", "--config_file", "configs/inference.json"]
+    done = run_module("monai.bundle", "ckpt_export", *words, cwd=bundle)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (bundle / "models" / "model.pt").unlink()
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, studies, mitochondria_run):
+def server(tmp_path_factory, studies, mitochondria_run, run_module):
     folder = tmp_path_factory.mktemp("label")
     words = ["apps", "--download", "--name", "monaibundle", "--output", "app"]
     subprocess.run([str(PYTHON), "-m", "monailabel.main", *words], cwd=folder, check=True, capture_output=True)
@@ -89,9 +98,12 @@ def server(tmp_path_factory, studies, mitochondria_run):
         ["targets/boundary_contour.json"],
         "mitochondrion",
     )
-    shutil.copytree(models / "em_segmentation", models / "without_weights")
+    for name in ("em_torchscript", "without_weights"):
+        shutil.copytree(models / "em_segmentation", models / name)
+    keep_torchscript_alone(models / "em_torchscript", run_module)
     (models / "without_weights" / "models" / "model.pt").unlink()
-    with LabelServer(folder, studies, ["em_segmentation", "em_mitochondria", "without_weights"]) as server:
+    names = ["em_segmentation", "em_mitochondria", "em_torchscript", "without_weights"]
+    with LabelServer(folder, studies, names) as server:
         yield server
 
 
@@ -111,8 +123,8 @@ def test_info_names_the_objects_and_the_options_of_both_models(server):
     for name in ("threshold", "boundary_threshold", "min_size_voxels"):
         assert neurons["config"][name] == chosen[name]
     assert {"foreground", "seed_contour", "min_size_voxels"} <= set(mitochondria["config"])
-    assert {"em_segmentation", "em_mitochondria"} == set(info["trainers"]) - {"without_weights"}
-    assert "without_weights" not in info["models"]
+    assert set(info["models"]) == {"em_segmentation", "em_mitochondria", "em_torchscript"}
+    assert {"em_segmentation", "em_mitochondria"} <= set(info["trainers"])
     assert {"random", "first"} <= set(info["strategies"])
 
 
@@ -145,6 +157,11 @@ def test_a_volume_thinner_than_the_window_is_segmented(server, tmp_path):
 def test_options_of_a_request_count(server, labels, tmp_path):
     path = server.infer("em_segmentation", "phantom", tmp_path / "one.nii.gz", threshold=0.0, min_size_voxels=10)
     assert np.unique(open_volume(path)).size < np.unique(labels[1]).size
+
+
+def test_a_bundle_with_torchscript_alone_makes_the_same_labels(server, labels, tmp_path):
+    path = server.infer("em_torchscript", "phantom", tmp_path / "phantom.nii.gz")
+    np.testing.assert_array_equal(np.asarray(open_volume(path)), labels[1])
 
 
 def test_mitochondria_come_back_as_whole_numbers(server, tmp_path):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from sectome.inference.blended_slabs import blended_slabs
 from sectome.inference.window_grid import window_grid
@@ -23,6 +26,7 @@ class StreamingInferer(Inferer):
         overlap: share of a window that the next one covers again.
         mode: weights of a window's voxels: "gaussian", "linear" or "constant".
         output_device: of the result; None is that of the inputs.
+        progress: show a bar of the windows.
 
     Raises:
         InputError: when it is called, if a number is out of its range.
@@ -35,15 +39,17 @@ class StreamingInferer(Inferer):
         overlap: float = 0.5,
         mode: str = "gaussian",
         output_device: torch.device | str | None = None,
+        progress: bool = False,
     ) -> None:
         self.roi_size = tuple(int(size) for size in roi_size)
         self.sw_batch_size = sw_batch_size
         self.overlap = overlap
         self.mode = mode
         self.output_device = output_device
+        self.progress = progress
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X).
+        """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X), with the images' metadata.
 
         An image thinner than a window is extended by zeros on both sides, as MONAI does.
         """
@@ -53,11 +59,15 @@ class StreamingInferer(Inferer):
         crop = tuple(slice(lack // 2, lack // 2 + extent) for lack, extent in zip(short, inputs.shape[2:], strict=True))
         device = self.output_device or inputs.device
         result: Tensor | None = None
+        windows_in_all = len(inputs) * math.prod(len(starts) for starts in grid.starts)
+        bar = tqdm(total=windows_in_all, unit="windows", disable=not self.progress)
 
         def predict(windows: Tensor) -> Tensor:
-            return network(windows, *args, **kwargs)
+            values = network(windows, *args, **kwargs)
+            bar.update(len(windows))
+            return values
 
-        for number, image in enumerate(padded[:, 0]):
+        for number, image in enumerate(padded.as_subclass(Tensor)[:, 0]):
             slabs = blended_slabs(
                 image.__getitem__,
                 predict,
@@ -69,5 +79,7 @@ class StreamingInferer(Inferer):
                 if result is None:
                     result = torch.empty(len(inputs), slab.values.shape[0], *grid.shape, device=device)
                 result[number, :, slab.start : slab.start + slab.values.shape[1]] = slab.values.to(device)
+        bar.close()
         assert result is not None
-        return result[(slice(None), slice(None), *crop)]
+        cropped = result[(slice(None), slice(None), *crop)]
+        return convert_to_dst_type(cropped, inputs, dtype=cropped.dtype, device=cropped.device)[0]
