@@ -9,6 +9,7 @@ import subprocess
 import nibabel
 import numpy as np
 import pytest
+import torch
 
 from monai_label.label_server import PYTHON, LabelServer
 from sectome.metrics import variation_of_information
@@ -185,9 +186,16 @@ def test_a_round_on_corrected_labels_improves_the_next_prediction(server, phanto
     assert score(np.asarray(open_volume(again))) < 0.7 * score(labels[1])
 
 
-def test_a_next_round_starts_from_the_last_ones_weights(server):
+def test_a_next_round_starts_anew_from_the_last_ones_weights(server):
+    bundle = server.log.parent / "app/monaibundle/model/em_segmentation"
+    train = bundle / "configs" / "train.json"
+    train.write_text(json.dumps(json.loads(train.read_text()) | {"epoch_length": 1, "lr": 1e-12}))
+    before = torch.load(bundle / "models/model.pt", weights_only=True)["model"]
     server.train("em_segmentation", max_epochs=1, val_split=0)
-    record = json.loads((server.log.parent / "app/monaibundle/model/em_segmentation/models/model.json").read_text())
+    after = torch.load(bundle / "models/model.pt", weights_only=True)["model"]
+    for name, weights in before.items():
+        torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
+    record = json.loads((bundle / "models/model.json").read_text())
     assert [entry["label"].endswith("labels/final/phantom.nii.gz") for entry in record["train_data"]] == [True]
 
 
