@@ -10,7 +10,7 @@ import sys
 import pytest
 from monai.bundle import ConfigParser
 
-from sectome.bundle import check_keys
+from sectome.bundle import check_keys, data_folder
 from sectome.checks import InputError
 
 CONFIG = {
@@ -84,3 +84,18 @@ def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(("root", "end"), [(None, "it is not set"), ("", "it is not set"), ("/none", "got /none")])
+def test_a_data_set_whose_folder_is_not_known_is_asked_for(monkeypatch, root, end):
+    monkeypatch.delenv("SECTOME_DATA", raising=False)
+    if root is not None:
+        monkeypatch.setenv("SECTOME_DATA", root)
+    with pytest.raises(InputError, match=f"SECTOME_DATA must name the folder that holds cells, .*{end}"):
+        data_folder("cells")
+
+
+def test_a_data_set_is_found_in_the_folder_that_the_environment_names(monkeypatch, tmp_path):
+    (tmp_path / "cells").mkdir()
+    monkeypatch.setenv("SECTOME_DATA", str(tmp_path))
+    assert data_folder("cells") == str(tmp_path / "cells")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import pydoc
 import re
 import sys
@@ -53,6 +54,20 @@ def prepare() -> None:
         check_keys(workflow.parser, workflow.config_root_path)
         check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
+
+
+def data_folder(name: str) -> str:
+    """Return the folder of a data set in that which the environment variable SECTOME_DATA names.
+
+    Raises:
+        InputError: if the variable is not set, or there is no such folder.
+    """
+    root = os.environ.get("SECTOME_DATA")
+    if not root:
+        raise InputError(f"SECTOME_DATA must name the folder that holds {name}, or give --dataset_dir; it is not set")
+    if not os.path.isdir(folder := os.path.join(root, name)):
+        raise InputError(f"SECTOME_DATA must name the folder that holds {name}, or give --dataset_dir; got {root}")
+    return folder
 
 
 def in_monai_label() -> bool:
