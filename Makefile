@@ -16,11 +16,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/sectome demo demo
 
-test: install
-	$(BIN)/python -m pytest
+# Two workers, each of which takes whole files: their fixtures are runs of minutes.
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test: install .venv-monailabel/installed
+	$(TEST)
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(TEST) -m "not slow"
 
 check: install
 	$(BIN)/ruff format --check .

@@ -183,7 +183,7 @@ def test_a_bundle_with_a_scripted_network_alone_makes_the_same_labels(
     sample = before({"image": str(tmp_path / "cube.tif")})
     with torch.no_grad():
         sample["pred"] = inferer(sample["image"][None], network)[0]
-    assert np.array_equal(np.asarray(after(sample)["pred"]).squeeze(), expected)
+    assert np.array_equal(np.asarray(after(sample)["pred"]).squeeze().T, expected)
 
     # And from the command line.
     options |= {"output_dir": tmp_path / "run", "checkpoint": scripted_bundle / "models/model.pt"}

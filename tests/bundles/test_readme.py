@@ -42,8 +42,9 @@ def blocks(text, language=""):
 
 
 def commands(text):
-    """Return the words of each command, from the name of MONAI's function on."""
+    """Return the words of each command of MONAI, from the name of its function on."""
     lines = [line for block in blocks(text) for line in block.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("sectome ")]
     assert all("-m monai.bundle " in line for line in lines)
     return [shlex.split(line.split("-m monai.bundle ")[1]) for line in lines]
 

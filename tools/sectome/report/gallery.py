@@ -21,7 +21,7 @@ from sectome.report.gallery_figure import Panel, gallery_figure, small_png, targ
 from sectome.report.gallery_piece import Piece, middle_piece, phantom_piece
 from sectome.report.gallery_views import Change, Plane, State, View, grey_limits, picture, plane
 from sectome.report.mask_figure import mask_figure
-from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity
+from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity, ToImageAxes
 from sectome.types import Array, LabelArray
 from sectome.volumes.replace import replacing
 
@@ -36,14 +36,14 @@ DRAWS = 16
 
 
 def public_transforms() -> dict[str, type[Transform]]:
-    """Return the transforms of `sectome.transforms` by name: those that change arrays, without bases and readers."""
+    """Return the transforms of `sectome.transforms` by name: those that change arrays, without bases and what leads in and out."""
     things = {name: getattr(sectome.transforms, name) for name in sectome.transforms.__all__}
     return {
         name: thing
         for name, thing in things.items()
         if inspect.isclass(thing)
         and issubclass(thing, Transform)
-        and not issubclass(thing, (MapTransform, LoadVolume))
+        and not issubclass(thing, (MapTransform, LoadVolume, ToImageAxes))
         and not inspect.isabstract(thing)
     }
 
