@@ -57,6 +57,7 @@ def main() -> None:
     """Serve, ask twice, and print a row for each answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", type=int, nargs=3, default=[64, 512, 512])
+    parser.add_argument("--answers", type=int, default=2)
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
     rows = []
@@ -70,7 +71,7 @@ def main() -> None:
         write_volume(folder / "studies/volume.nii.gz", raw, voxel_size_nm=(8, 8, 8))
         with LabelServer(folder, folder / "studies", ["em_segmentation"]) as server:
             idle = psutil.Process(server.process.pid).memory_info().rss / MIB
-            for answer in ("first", "second"):
+            for answer in range(1, options.answers + 1):
                 peak = Peak(server.process.pid)
                 start = time.perf_counter()
                 server.infer("em_segmentation", "volume", folder / "labels.nii.gz")
