@@ -36,7 +36,7 @@ DRAWS = 16
 
 
 def public_transforms() -> dict[str, type[Transform]]:
-    """Return the transforms of `sectome.transforms` by name: those that change arrays, without bases and what leads in and out."""
+    """Return the transforms of `sectome.transforms` that change arrays, by name: no bases, no ways in and out."""
     things = {name: getattr(sectome.transforms, name) for name in sectome.transforms.__all__}
     return {
         name: thing
