@@ -1,6 +1,6 @@
 """Time and peak memory of MONAI Label's /infer with the shipped weights, on a NIfTI of fly-like tissue.
 
-    python tests/benchmarks/monai_label.py --shape 64 512 512 --csv docs/results/benchmarks/monai_label.csv
+    python tests/benchmarks/label_infer.py --shape 64 512 512 --csv docs/results/benchmarks/label_infer.csv
 
 Needs the environment that `make .venv-monailabel/installed` makes. The first answer includes what the server loads
 once; the second is what an annotator waits for.
