@@ -16,8 +16,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/sectome demo demo
 
-# Two workers, each of which takes whole files: their fixtures are runs of minutes.
-TEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two workers, each of which takes whole files, whose fixtures are runs of minutes, in the order of their names: the last
+# ones are quick.
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: install .venv-monailabel/installed
 	$(TEST)
