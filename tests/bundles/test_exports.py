@@ -18,7 +18,7 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export
 
 from sectome.phantom import make_phantom
 from sectome.volumes import open_volume, write_volume
-from tiny_networks import BUNDLES
+from tiny_networks import BUNDLES, SMALLEST
 
 CLOSE = 1e-6
 """Largest difference of a scripted network's probability from the network's own."""
@@ -29,12 +29,7 @@ SETTINGS = {
     "crop_size": (8, 16, 16),
     "offsets": [[-1, 0, 0], [0, -1, 0], [0, 0, -1]],
     "out_channels": 3,
-    "hidden_size": 24,
-    "depth": 2,
-    "num_heads": 2,
-    "feature_size": 4,
-    "full_resolution": "sub_pixel",
-    "convolutions": True,
+    **SMALLEST,
 }
 NETWORKS = list(itertools.product(["plain", "hybrid", "residual_unet"], ["residual", "single", "sub_pixel"]))
 

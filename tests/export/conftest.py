@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tiny_networks import SMALLEST
+
 SETTINGS = {
     "patch_size": [2, 4, 4],
     "crop_size": [8, 16, 16],
     "offsets": [[-1, 0, 0], [0, -1, 0], [0, 0, -1], [0, -3, 3]],
     "out_channels": 4,
-    "hidden_size": 24,
-    "depth": 2,
-    "num_heads": 2,
-    "feature_size": 4,
-    "full_resolution": "sub_pixel",
-    "convolutions": True,
+    **SMALLEST,
     "voxel_size_nm": [30.0, 6.0, 6.0],
 }
 
