@@ -20,11 +20,11 @@ def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     within = blocks_of(plan, group).index(number)
     parts = merged["into"][merged["starts"][within] : merged["starts"][within + 1]]
     start = np.load(plan.folder.path / STARTS, mmap_mode="r")[group]
-    lookup = np.zeros(len(parts) + 1, np.int64)
+    output = open_zarr(plan.partial_output / "0", write=True)
+    lookup = np.zeros(len(parts) + 1, output.dtype.numpy_dtype)
     lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
     fragments = open_zarr(plan.fragments_path)[core].read().result()
-    output = open_zarr(plan.partial_output / "0", write=True)
-    output[core].write(lookup[fragments].astype(output.dtype.numpy_dtype)).result()
+    output[core].write(lookup[fragments]).result()
     return {}
 
 

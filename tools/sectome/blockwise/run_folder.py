@@ -24,7 +24,7 @@ from sectome.volumes.replace import replacing
 
 PLAN = "plan.json"
 LOG = "log.csv"
-LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib")
+LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib", "cpu_seconds")
 _BLOCKS_A_FOLDER = 1000
 
 
@@ -65,13 +65,14 @@ class RunFolder:
         with (self.path / LOG).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, LOG_COLUMNS))
 
-    def log(self, stage: str, number: int, event: str, seconds: float) -> None:
+    def log(self, stage: str, number: int, event: str, seconds: float, cpu_seconds: float) -> None:
         """Add a line of `LOG_COLUMNS` to the log of what was done where; lines of several processes do not mix.
 
-        The peak is that of the process since it began.
+        The peak is that of the process since it began. Processor time is that of all its threads: what a block takes
+        where a process does one at a time.
         """
         where = f"{os.uname().nodename},{os.getpid()},{peak_mib():.0f}"
-        line = f"{time.time():.3f},{stage},{number},{event},{seconds:.3f},{where}\n"
+        line = f"{time.time():.3f},{stage},{number},{event},{seconds:.3f},{where},{cpu_seconds:.3f}\n"
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(line)
 

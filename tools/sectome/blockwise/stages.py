@@ -82,11 +82,11 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
     if plan.folder.is_done(stage.name, number):
         return
     give_back_memory()
-    began = time.perf_counter()
-    plan.folder.log(stage.name, number, "begin", 0)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    plan.folder.log(stage.name, number, "begin", 0, 0)
     found = stage.work(plan, number)
     plan.folder.record(stage.name, number, found)
-    plan.folder.log(stage.name, number, "done", time.perf_counter() - began)
+    plan.folder.log(stage.name, number, "done", time.perf_counter() - began, time.process_time() - cpu_began)
 
 
 def _prepare_affinities(plan: Plan) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from sectome.geometry import Placement, as_point, as_voxel_size
 from sectome.types import Array, Shape3, VoxelSize
@@ -59,18 +59,33 @@ def block_majority(labels: Array, factors: Shape3) -> Array:
         labels: (Z, Y, X).
         factors: Voxels of a block along (z, y, x), 1 or 2. A block at the far end holds what there is.
     """
-    missing = [(0, -extent % factor) for extent, factor in zip(labels.shape, factors, strict=True)]
-    # Where a half of a block is missing, the other half counts twice, which changes no majority.
-    padded = np.pad(labels, missing, mode="edge")
-    voxels = [padded[z :: factors[0], y :: factors[1], x :: factors[2]] for z, y, x in product(*(map(range, factors)))]
-    majority, most = voxels[0].copy(), np.zeros(voxels[0].shape, np.uint8)
-    for one in voxels:
-        votes = np.zeros(one.shape, np.uint8)
-        for other in voxels:
-            votes += one == other
-        more = votes > most
-        majority[more], most[more] = one[more], votes[more]
+    z, y, x = (-(-extent // factor) for extent, factor in zip(labels.shape, factors, strict=True))
+    majority = np.empty((z, y, x), labels.dtype)
+    _write_majority(labels, factors, np.empty(math.prod(factors), labels.dtype), majority)
     return majority
+
+
+@njit(cache=True, nogil=True)
+def _write_majority(labels: Any, factors: Any, block: Any, majority: Any) -> None:
+    """Write the majority of each block of voxels; `block` has room for one."""
+    depth, height, width = labels.shape
+    for z, y, x in np.ndindex(majority.shape):
+        count, differ = 0, False
+        for dz in range(z * factors[0], min((z + 1) * factors[0], depth)):
+            for dy in range(y * factors[1], min((y + 1) * factors[1], height)):
+                for dx in range(x * factors[2], min((x + 1) * factors[2], width)):
+                    block[count] = labels[dz, dy, dx]
+                    differ |= block[count] != block[0]
+                    count += 1
+        best, most = 0, 0
+        # Most blocks lie within one object.
+        for one in range(count if differ else 0):
+            votes = 0
+            for other in range(count):
+                votes += block[one] == block[other]
+            if votes > most:
+                best, most = one, votes
+        majority[z, y, x] = block[best]
 
 
 class Downsampled:
