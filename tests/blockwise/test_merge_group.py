@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockwise.conftest import do_all
-from sectome.blockwise.merge_group import contract
+from sectome.blockwise.pieces import contract
 from sectome.postprocess import RegionGraph, agglomerate
 
 
@@ -56,8 +56,8 @@ def test_what_waits_merges_with_nothing_and_stops_what_would_merge_with_it_next(
 
 def test_groups_leave_little_to_the_join(plan_of):
     plan = plan_of(group_blocks=(1, 3, 3), threshold=0.6)
-    do_all(plan, stop_after="merge")
-    records = [plan.folder.read("merge", group) for group in range(2)]
+    do_all(plan, stop_after="merge_1")
+    records = [plan.folder.read("merge_1", group) for group in range(2)]
     edges = sum(len(plan.folder.read("edges", block)["edges"]) for block in range(len(plan.grid)))
     left = sum(len(record["edges"]) + len(record["outer_edges"]) for record in records)
     assert 0 < left < edges / 2

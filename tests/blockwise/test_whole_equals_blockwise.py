@@ -46,3 +46,15 @@ def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinitie
     assert expected.max() > 200
     np.testing.assert_array_equal(got[...], expected)
     assert got.voxel_size_nm == affinities.voxel_size_nm
+
+
+@pytest.mark.parametrize(
+    ("group", "levels"), [((1, 2, 2), [8, 2]), ((2, 2, 1), [6, 3]), ((1, 1, 2), [12, 6]), ((1, 1, 1), [18])]
+)
+@pytest.mark.parametrize("options", [{}, {"large_voxels": 700}, {"long_range": "touching", "threshold": 0.5}], ids=str)
+def test_groups_of_groups_give_the_same(plan_of, affinities, monkeypatch, options, group, levels):
+    monkeypatch.setattr("sectome.blockwise.plan.JOINED_AT_ONCE", 1)
+    plan = plan_of(group_blocks=group, **options)
+    assert [len(plan.groups(level)) for level in range(1, plan.group_levels + 1)] == levels
+    do_all(plan, stop_after="relabel")
+    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], whole(affinities, **options))

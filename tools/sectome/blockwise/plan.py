@@ -27,6 +27,9 @@ VERSION = sectome.__version__
 
 GROUP = (4, 4, 4)
 
+JOINED_AT_ONCE = 64
+"""So many groups can be left for the join; of more, groups of groups are merged first."""
+
 _CUBE, _FLAT = (256, 256, 256), (64, 512, 512)
 
 
@@ -59,7 +62,7 @@ class Plan:
         options: how they become segments.
         grid: the blocks.
         context: voxels (z, y, x) beyond a block's core in which its fragments are grown.
-        group: blocks (z, y, x) that are merged together before all are.
+        group: blocks (z, y, x) that are merged together before all are, and groups that are merged into larger ones.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
         version: of sectome.
     """
@@ -84,15 +87,23 @@ class Plan:
         """The name of the output as long as it is not complete."""
         return self.output.with_name(f".{self.output.name}.partial")
 
-    @property
-    def groups(self) -> BlockGrid:
-        """The groups that blocks are merged in first: its voxels are the blocks."""
-        return BlockGrid(self.grid.counts, self.group)
+    def groups(self, level: int) -> BlockGrid:
+        """Return the groups of a level, whose voxels are the blocks: one of level 2 holds `group` of level 1."""
+        z, y, x = (size**level for size in self.group)
+        return BlockGrid(self.grid.counts, (z, y, x))
 
-    def group_of(self, number: int) -> int:
-        """Return the number of the group that a block is in."""
-        places = zip(self.grid.place(number), self.group, strict=True)
-        return self.groups.number([place // size for place, size in places])
+    def group_of(self, level: int, number: int) -> int:
+        """Return the number of the group of a level that a block is in."""
+        groups = self.groups(level)
+        return groups.number([at // size for at, size in zip(self.grid.place(number), groups.block, strict=True)])
+
+    @property
+    def group_levels(self) -> int:
+        """How often groups are merged into larger ones: until no more than `JOINED_AT_ONCE` are left."""
+        level = 1
+        while JOINED_AT_ONCE < len(self.groups(level)) > len(self.groups(level + 1)):
+            level += 1
+        return level
 
     @property
     def placement(self) -> Placement:
@@ -124,6 +135,7 @@ class Plan:
             "blocks": list(self.grid.counts),
             "context_voxels": list(self.context),
             "group_blocks": list(self.group),
+            "group_levels": self.group_levels,
         }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sectome.blockwise.group import Group
 from sectome.blockwise.join_blocks import SEGMENTS, STARTS
-from sectome.blockwise.merge_group import blocks_of
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
 from sectome.volumes.downsample import block_majority
@@ -15,15 +15,17 @@ from sectome.volumes.tensorstore_process import open_zarr
 def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     """Write the segments of a block's core."""
     core = plan.grid.core(number)
-    group = plan.group_of(number)
-    merged = plan.folder.read("merge", group)
-    within = blocks_of(plan, group).index(number)
-    parts = merged["into"][merged["starts"][within] : merged["starts"][within + 1]]
-    start = np.load(plan.folder.path / STARTS, mmap_mode="r")[group]
+    fragments = open_zarr(plan.fragments_path)[core].read().result()
+    member, parts = number, np.arange(1, int(fragments.max(initial=0)) + 1)
+    for level in range(1, plan.group_levels + 1):
+        group = plan.group_of(level, number)
+        merged = plan.folder.read(f"merge_{level}", group, ["starts", "into"])
+        start = merged["starts"][Group.of(plan, level, group).members.index(member)]
+        member, parts = group, merged["into"][start + parts - 1]
+    start = np.load(plan.folder.path / STARTS, mmap_mode="r")[member]
     output = open_zarr(plan.partial_output / "0", write=True)
     lookup = np.zeros(len(parts) + 1, output.dtype.numpy_dtype)
     lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
-    fragments = open_zarr(plan.fragments_path)[core].read().result()
     output[core].write(lookup[fragments]).result()
     return {}
 

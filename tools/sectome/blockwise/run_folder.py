@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +47,10 @@ class RunFolder:
         with replacing(self.record_path(stage, number)) as partial, partial.open("wb") as file:
             np.savez(file, **dict(found))  # type: ignore[arg-type]
 
-    def read(self, stage: str, number: int) -> dict[str, Array]:
-        """Return what a block found."""
+    def read(self, stage: str, number: int, names: Sequence[str] | None = None) -> dict[str, Array]:
+        """Return what a block found, or some of it."""
         with np.load(self.record_path(stage, number)) as stored:
-            return {name: stored[name] for name in stored.files}
+            return {name: stored[name] for name in names or stored.files}
 
     def is_done(self, stage: str, number: int) -> bool:
         """Tell whether a block is done."""

@@ -58,7 +58,10 @@ def stages_of(plan: Plan) -> list[Stage]:
     stages += [
         Stage("fragments", blocks, find_fragments, voxels, _prepare_fragments),
         Stage("edges", blocks, find_edges, voxels),
-        Stage("merge", len(plan.groups), merge_group, voxels),
+        *(
+            Stage(f"merge_{level}", len(plan.groups(level)), partial(merge_group, level), voxels)
+            for level in range(1, plan.group_levels + 1)
+        ),
         Stage("join", 1, join_blocks, voxels),
         Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
     ]

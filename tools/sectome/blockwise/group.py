@@ -1,0 +1,57 @@
+"""Blocks that are merged together, and groups of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from sectome.blockwise.block_grid import BlockGrid, Box
+from sectome.blockwise.plan import Plan
+from sectome.types import Array
+
+
+@dataclass(frozen=True)
+class Group:
+    """Members that lie together.
+
+    Attributes:
+        level: 1 where its members are blocks; above, they are the groups of the level below.
+        members: their numbers, ascending.
+        beyond: numbers of such as are no members, and whose edges may end in this group.
+        blocks: numbers of all blocks within.
+    """
+
+    level: int
+    members: Sequence[int]
+    beyond: Sequence[int]
+    blocks: Sequence[int]
+
+    @classmethod
+    def of(cls, plan: Plan, level: int, number: int) -> Group:
+        """Return a group of a plan."""
+        below = plan.groups(level - 1)
+        members = BlockGrid(below.counts, plan.group)
+        # Edges are kept with the later of their two voxels, but for offsets that point forward.
+        forward = any(step > 0 for offset in plan.source.offsets for step in offset)
+        around = _numbers(below, members.with_context(number, [int(forward)] * 3, [1, 1, 1]))
+        within = _numbers(below, members.core(number))
+        blocks = _numbers(plan.grid, plan.groups(level).core(number))
+        return cls(level, within, sorted({*around} - {*within}), blocks)
+
+    @classmethod
+    def of_all(cls, plan: Plan) -> Group:
+        """Return the group of all that are left at the last level."""
+        return cls(plan.group_levels + 1, range(len(plan.groups(plan.group_levels))), (), range(len(plan.grid)))
+
+    def holds(self, ids: Array) -> npt.NDArray[np.bool_]:
+        """Return which fragments are of blocks of this group."""
+        return np.isin(ids >> 32, np.asarray(self.blocks))
+
+
+def _numbers(grid: BlockGrid, box: Box) -> list[int]:
+    """Return the numbers of what lies in a box of places, ascending."""
+    return [grid.number(place) for place in product(*(range(part.start, part.stop) for part in box))]
