@@ -23,8 +23,9 @@ import numpy as np
 from scipy import ndimage
 
 from sectome.affinities import labels_to_affinities
-from sectome.blockwise import connected, make_plan, segment_blocks
+from sectome.blockwise import Plan, connected, make_plan, segment_blocks
 from sectome.blockwise.forecast import peak_mib
+from sectome.blockwise.plan import GROUP, JOINED_AT_ONCE
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import NEAREST
 from sectome.phantom import make_phantom
@@ -110,20 +111,50 @@ def rows_of(plan: Any, seconds: float, workers: int) -> list[dict[str, Any]]:
     return rows
 
 
-def petavoxel(plan: Any, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what the measured rates say of 10**15 voxels."""
+def edges_a_square_um(plan: Plan, edges: int) -> float:
+    """Return how many edges the groups have left for each square micrometre of the faces between them."""
+    extents = np.multiply(plan.grid.shape, plan.source.voxel_size_nm) / 1000
+    groups = plan.groups(plan.group_levels).counts
+    area = sum((count - 1) * np.prod(np.delete(extents, axis)) for axis, count in enumerate(groups))
+    return edges / float(area)
+
+
+def petavoxel(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the measured rates say of 10**15 voxels, merged in groups of `GROUP`, groups of groups and so on.
+
+    What groups leave lies at their faces, so that it grows with their area and not with what is inside.
+    """
     voxels = float(np.prod(plan.grid.shape))
-    found = plan.folder.read("join", 0)
-    edges = int(found["edges"]) / voxels
+    found = {name: int(value) for name, value in plan.folder.read("join", 0).items()}
+    density = edges_a_square_um(plan, found["edges"])
     hours = sum(row["cpu_seconds"] for row in rows if row["stage"] not in ("join", "all")) / voxels * PETAVOXEL / 3600
-    return [
-        f"the join: {int(found['parts'])} parts that groups have left, {int(found['edges'])} edges, "
-        f"{int(found['segments'])} segments; {1e6 * edges:.0f} edges a Mvoxel",
-        f"a petavoxel: {hours:.0f} core hours beside the join, so {hours / 24 / 30:.0f} cores for 30 days; "
-        f"{edges * PETAVOXEL:.2g} edges",
-        f"the join fits into 256 GiB up to {256 * 2**30 / EDGE_BYTES / edges:.2g} voxels, and its 2**30 edges up to "
-        f"{2**30 / edges:.2g}",
+    lines = [
+        f"the join: {found['parts']} parts that groups have left, {found['edges']} edges, {found['segments']} "
+        f"segments; {density:.1f} edges for each square um between groups",
+        f"a petavoxel: {hours:.0f} core hours beside the merging above level 1, so {hours / 24 / 30:.0f} cores for 30 "
+        "days",
     ]
+    most = min(2**30, 256 * 2**30 // EDGE_BYTES)
+    edge_um = np.multiply(plan.grid.block, plan.source.voxel_size_nm) / 1000
+    voxel_um3 = float(np.prod(plan.source.voxel_size_nm)) / 1e9
+    for level in range(1, 9):
+        edge_um = edge_um * GROUP
+        a_voxel = density * float(np.sum(1 / edge_um)) * voxel_um3
+        groups, above = PETAVOXEL * voxel_um3 / np.prod(edge_um), float(np.prod(edge_um * GROUP)) / voxel_um3
+        last = groups <= JOINED_AT_ONCE or a_voxel * above > most
+        lines.append(
+            f"level {level}: {groups:.2g} groups leave {1e6 * a_voxel:.2g} edges a Mvoxel: {a_voxel * PETAVOXEL:.2g} "
+            + (
+                "for the join"
+                if last
+                else f"in all, {a_voxel * above:.2g} ({a_voxel * above * EDGE_BYTES / 2**30:.1f} "
+                "GiB) for each merge of the next level"
+            )
+        )
+        if last:
+            lines.append(f"a join of {most:.2g} edges, 256 GiB or 2**30 of them, is one of {most / a_voxel:.2g} voxels")
+            break
+    return lines
 
 
 def check(folder: Path, tile: Path) -> None:
