@@ -13,8 +13,8 @@ from torch import nn
 
 from sectome.affinity_file import read_affinities
 from sectome.checks import InputError
-from sectome.inference import StreamingInferer, predict_volume, window_grid
-from sectome.inference.predict_volume import grid_over, plan_tiles, predict_box, whole_chunks
+from sectome.inference import Slab, StreamingInferer, predict_volume, window_grid
+from sectome.inference.predict_volume import chunk_layers, grid_over, plan_tiles, predict_box
 from sectome.neighbourhoods import NEAREST
 from sectome.tissue import open_tissue
 from sectome.volumes import open_volume, write_volume
@@ -122,7 +122,7 @@ def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
                 assert part.start % depth == 0
             return self
 
-        def write(self, values):
+        def write(self, values, can_reference_source_data_indefinitely):
             return self
 
         def result(self):
@@ -139,13 +139,29 @@ def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
     assert (written == 1).all()
 
 
-def test_slabs_are_joined_to_whole_chunks():
-    slabs = [(4, 4), (8, 4), (12, 3), (15, 8)]
-    parts = list(whole_chunks(((start, np.full((1, depth, 1, 1), start)) for start, depth in slabs), 4))
-    assert [(start, part.shape[1]) for start, part in parts] == [(4, 4), (8, 4), (12, 8), (20, 3)]
-    assert (
-        np.concatenate([part for _, part in parts], axis=1).ravel().tolist() == [4] * 4 + [8] * 4 + [12] * 3 + [15] * 8
-    )
+def test_slabs_are_joined_to_layers_of_whole_chunks():
+    affinity = {4: 0.25, 8: 0.5, 12: 0.75, 15: 1.0}
+    slabs = [
+        Slab(start, torch.full((1, depth, 1, 1), affinity[start]).logit())
+        for start, depth in ((4, 4), (8, 4), (12, 3), (15, 8))
+    ]
+    # The memory of a layer is used again.
+    layers = [(start, layer.ravel().tolist()) for start, layer in chunk_layers(iter(slabs), 4, "float32")]
+    assert layers == [
+        (4, [0.25] * 4),
+        (8, [0.5] * 4),
+        (12, [0.75] * 3 + [1]),
+        (16, [1] * 4),
+        (20, [1] * 3),
+    ]
+
+
+def test_a_first_slab_within_a_layer_has_zeros_before_it():
+    layers = [
+        (start, layer.ravel().tolist())
+        for start, layer in chunk_layers(iter([Slab(6, torch.full((1, 3, 1, 1), torch.inf))]), 4, "uint8")
+    ]
+    assert layers == [(4, [0, 0, 255, 255]), (8, [255])]
 
 
 def test_tiles_keep_within_their_memory_or_are_refused():

@@ -85,6 +85,20 @@ def test_volumes_in_chunks_share_one_cache_of_the_size_that_the_variable_says(tm
     _run(code, SECTOME_CACHE_MB="3")
 
 
+@pytest.mark.parametrize("output", ["a.zarr", "a.n5", "a.precomputed"])
+def test_a_volume_that_is_read_in_order_keeps_the_chunks_of_a_box(tmp_path, output):
+    # Chunks of 32x64x64: a box of 10 sections touches two of them along z, of 70 rows two, of 64 columns one.
+    voxels = np.arange(70 * 100 * 64, dtype=np.uint32).reshape(70, 100, 64)
+    write_volume(tmp_path / output, voxels, voxel_size_nm=VOXEL_SIZE)
+    volume = open_volume(tmp_path / output)
+    volume.keep_chunks_of((10, 70, 64))
+    np.testing.assert_array_equal(volume[5:40], voxels[5:40])
+    spec = volume._reader._store().spec(retain_context=True, unbind_context=True).to_json()
+    pool = spec["cache_pool"]
+    limit = (spec["context"][pool] if isinstance(pool, str) else pool)["total_bytes_limit"]
+    assert limit == 4 * (2 * 32) * (2 * 64) * 64
+
+
 @pytest.mark.parametrize("value", ["a lot", "-1", "1.5"])
 def test_a_cache_size_that_is_no_number_is_refused(tmp_path, monkeypatch, value):
     write_volume(tmp_path / "a.zarr", np.ones((3, 4, 5), np.uint8))

@@ -82,7 +82,6 @@ def blended_slabs(
     )
 
     accumulator: Tensor | None = None
-    slab: Tensor | None = None
     with ThreadPoolExecutor(1) as reader:
         boxes = [(slice(z, z + depth), *region) for z in zs]
         coming = reader.submit(read, boxes[0])
@@ -115,11 +114,8 @@ def blended_slabs(
                 if first < last:
                     wanted_place = slice(place.start + first - part.start, place.stop + last - part.stop)
                     sums = z_sums[first:last, None, None] * section_sums
-                    finished = accumulator[(slice(None), wanted_place, *inner)]
-                    # Made once: memory that is asked for anew has to be paged in anew, which took longer than dividing.
-                    if slab is None:
-                        slab = finished.new_empty((finished.shape[0], depth, *finished.shape[2:]))
-                    yield Slab(first, torch.div(finished, sums, out=slab[:, : last - first]))
+                    # Where they are: they make room next, and new memory would have to be paged in.
+                    yield Slab(first, accumulator[(slice(None), wanted_place, *inner)].div_(sums))
                 accumulator[:, place] = 0
 
 

@@ -22,7 +22,7 @@ from sectome.types import Array, Offsets
 from sectome.volumes import Volume
 
 CHUNK_IN_PLANE = 128
-IN_FLIGHT = 2
+IN_FLIGHT = 1
 """Writes that may be under way while the network goes on."""
 
 
@@ -76,6 +76,10 @@ def predict_volume(
     if mask is not None:
         check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     read = box_reader(tissue)
+    for volume in (tissue.image, mask):
+        if isinstance(volume, Volume):
+            volume.keep_chunks_of((grid.window[0], *shape[1:]))
+    give_back_memory()
     offset_nm = offset_of(tissue)
     with (
         new_affinities(
@@ -95,13 +99,14 @@ def predict_volume(
                 device=device,
                 wanted=None if masked is None else masked.any_in,
             )
-            for start, values in whole_chunks(_stored(slabs, dtype), stride):
+            for start, values in chunk_layers(slabs, stride, dtype):
                 part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
                 if masked is not None:
-                    part = part * masked.box(start, part.shape[1], part.shape[2:])
+                    part *= masked.box(start, part.shape[1], part.shape[2:])
                 _, z, y, x = part.shape
                 place = (slice(None), slice(start, start + z), *_at((tile.y.start, tile.x.start), (y, x)))
-                writes.append(store[place].write(np.ascontiguousarray(part)))
+                # No copy: the layer stays as it is until it is written.
+                writes.append(store[place].write(part, can_reference_source_data_indefinitely=True))
                 while len(writes) > IN_FLIGHT:
                     writes.pop(0).result()
                 give_back_memory()
@@ -147,10 +152,11 @@ def predict_box(
         device=device,
         wanted=None if masked is None else masked.any_in,
     )
-    for start, values in _stored(slabs, dtype):
+    for start, logits in slabs:
+        part = affinities[:, start - box[0].start : start - box[0].start + logits.shape[1]]
+        _store(logits, part)
         if masked is not None:
-            values = values * masked.box(start, values.shape[1], values.shape[2:])
-        affinities[:, start - box[0].start : start - box[0].start + values.shape[1]] = values
+            part *= masked.box(start, part.shape[1], part.shape[2:])
     return affinities
 
 
@@ -196,7 +202,7 @@ def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]
             min(length + 2 * window, extent)
             for length, window, extent in zip(size, grid.window[1:], grid.shape[1:], strict=True)
         )
-        # The accumulator and the finished slab, 4 bytes a value.
+        # The accumulator, 4 bytes a value, and about as much for the layers to write if these are floats.
         return 2 * 4 * channels * grid.window[0] * rows * columns / 2**20
 
     size = [height, width]
@@ -215,24 +221,28 @@ def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]
     ]
 
 
-def whole_chunks(slabs: Iterator[tuple[int, Array]], depth: int) -> Iterator[tuple[int, Array]]:
-    """Join and cut slabs (start, (K, z, Y, X)) so that each but the last starts and ends with a chunk of `depth`."""
-    held: list[Array] = []
-    start = 0
-    for first, values in slabs:
-        if not held:
-            start = first
-        held.append(values)
-        count = sum(one.shape[1] for one in held)
-        # A slab's first section is a multiple of the depth, or follows on the slab before.
-        whole = count - (start + count) % depth
-        if whole > 0:
-            joined = np.concatenate(held, axis=1) if len(held) > 1 else held[0]
-            yield start, joined[:, :whole]
-            held = [joined[:, whole:]] if whole < count else []
-            start += whole
-    if held:
-        yield start, np.concatenate(held, axis=1)
+def chunk_layers(slabs: Iterator[Slab], depth: int, dtype: str) -> Iterator[tuple[int, Array]]:
+    """Yield layers (first section, affinities (K, z, Y, X)) of whole chunks of logits, as they are stored.
+
+    Each starts at a multiple of `depth`, and each but the last is so deep. Layers take turns in the same memory, so
+    that it does not grow with what is asked for and freed: one holds until `IN_FLIGHT` more have been asked for. It may
+    be changed.
+    """
+    memory: list[Array] = []
+    number = end = 0
+    for start, logits in slabs:
+        if not memory:
+            channels, _, *plane = logits.shape
+            memory = [np.zeros((channels, depth, *plane), dtype) for _ in range(IN_FLIGHT + 1)]
+        for first in range(start - start % depth, start + logits.shape[1], depth):
+            begin, end = max(first, start), min(first + depth, start + logits.shape[1])
+            layer = memory[number % len(memory)]
+            _store(logits[:, begin - start : end - start], layer[:, begin - first : end - first])
+            if end == first + depth:
+                yield first, layer
+                number += 1
+    if end % depth:
+        yield end - end % depth, memory[number % len(memory)][:, : end % depth]
 
 
 class RegionMask:
@@ -280,14 +290,12 @@ class RegionMask:
         return values
 
 
-def _stored(slabs: Iterator[Slab], dtype: str) -> Iterator[tuple[int, Array]]:
-    """Yield affinities as they are stored, of logits."""
-    for start, logits in slabs:
-        values = logits.sigmoid_()
-        if dtype == "uint8":
-            values = values.mul_(255).round_().to(torch.uint8)
-        # A copy, where the slab's own memory will hold the next one.
-        yield start, values.cpu().numpy().astype(dtype, copy=dtype == "float32")
+def _store(logits: Tensor, affinities: Array) -> None:
+    """Put the affinities of logits, which are changed, into an array of their shape, as its type keeps them."""
+    values = logits.sigmoid_()
+    if affinities.dtype == np.uint8:
+        values = values.mul_(255).round_()
+    torch.from_numpy(affinities).copy_(values)
 
 
 def _at(starts: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:

@@ -33,7 +33,7 @@ def intensity_statistics(volume: Sections) -> tuple[float, float]:
 
 def standardise_intensity(image: Array | Tensor, mean: float, deviation: float) -> Tensor:
     """Return ``(image - mean) / deviation`` as a new float32 tensor, any shape, on the image's device."""
-    return torch.as_tensor(image).float().sub(mean).mul_(1.0 / deviation)
+    return torch.as_tensor(image).to(torch.float32, copy=True).sub_(mean).mul_(1.0 / deviation)
 
 
 @dataclass(frozen=True)

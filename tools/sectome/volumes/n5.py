@@ -10,7 +10,7 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
-from sectome.types import Array
+from sectome.types import Array, Shape3
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.levels import Level
 from sectome.volumes.n5_metadata import (
@@ -65,6 +65,10 @@ class N5Reader:
         """Return a box (Z, Y, X), reading the blocks that it touches."""
         voxels: Array = self._store()[x, y, z].read().result()
         return voxels.T
+
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        self._store.keep_chunks_of(box[::-1])
 
 
 def is_n5_node(folder: Place) -> bool:

@@ -52,6 +52,10 @@ class PrecomputedReader:
         voxels: Array = self._store()[x, y, z, 0].read().result()
         return voxels.T
 
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        self._store.keep_chunks_of((*box[::-1], 1))
+
 
 def is_precomputed(folder: Place) -> bool:
     """Return whether the folder is a precomputed volume."""

@@ -8,7 +8,9 @@ sentence in place of the abort.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,24 @@ class LazyStore:
         if self._store is None:
             self._store = open_store(self._spec, open=True, read=True)
         return self._store
+
+    def keep_chunks_of(self, box: Sequence[int]) -> None:
+        """Keep at most the decoded chunks that a box of this size can touch, apart from the cache that all share.
+
+        What this store has in the shared cache goes, once no other store that is open now is in use.
+
+        Args:
+            box: extents along the axes that the store has in its files.
+        """
+        global _context
+        store = self()
+        chunks = [
+            (min((size - 2) // part + 2, -(-extent // part)), part)
+            for size, part, extent in zip(box, store.chunk_layout.read_chunk.shape, store.shape, strict=True)
+        ]
+        needed = store.dtype.numpy_dtype.itemsize * math.prod(count * part for count, part in chunks)
+        self._spec |= {"cache_pool": {"total_bytes_limit": min(needed, _cache_bytes())}}
+        self._store = _context = None
 
 
 def open_store(spec: dict[str, Any], **options: Any) -> Any:

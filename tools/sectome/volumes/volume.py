@@ -114,6 +114,18 @@ class Volume:
         array = np.require(np.asarray(voxels)[after], dtype=self.dtype, requirements=["C", "W"])
         return array if array.ndim else array[()]
 
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """Keep of what is read, in this process and from now on, only the chunks that a box of this size can touch.
+
+        For boxes that are read in order, of which none comes again. Formats that keep nothing stay as they are.
+
+        Args:
+            box: voxels along (z, y, x).
+        """
+        if keep := getattr(self._open(), "keep_chunks_of", None):
+            with readable(self._location.path, self._location.format.name):
+                keep(box)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
             raise ValueError("expected leave to copy, got copy=False: a volume's voxels are on disk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
-from sectome.types import Array
+from sectome.types import Array, Shape3
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.levels import Level
 from sectome.volumes.multiscales import multiscale_placements
@@ -36,6 +36,10 @@ class ZarrReader:
         """Return a box (Z, Y, X), reading the chunks that it touches."""
         voxels: Array = self._store()[(0,) * self._leading + (z, y, x)].read().result()
         return voxels
+
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        self._store.keep_chunks_of((1,) * self._leading + box)
 
 
 def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
