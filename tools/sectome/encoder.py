@@ -258,7 +258,7 @@ def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep
         tuple(tensors[name].tolist()) if (name := f"{prefix}{PREFIX}patch_size_voxels") in tensors else None
         for tensors in (state, network.state_dict())
     )
-    if saved is not None and saved != own:
+    if None not in (saved, own) and saved != own:
         raise InputError(f"{path} was trained with patch size {saved}, got {own}")
     load_strictly(network, state, str(path))
     return network

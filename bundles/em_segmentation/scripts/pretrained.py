@@ -28,8 +28,8 @@ def load_pretrained(network: nn.Module, path: str | Path) -> nn.Module:
         return load_checkpoint(network, path, keep=HEAD)
     if not hasattr(network, "encoder"):
         raise InputError(
-            f"{path} must hold a whole {type(network).__name__} (keys {HEAD}*), as configs/pretrain.json trains it, got "
-            "a checkpoint without one"
+            f"{path} must hold a whole {type(network).__name__}, as configs/pretraining/masked_voxels.json trains it, "
+            f"got no keys {HEAD}*"
         )
     load_encoder(network.encoder, path)
     return network

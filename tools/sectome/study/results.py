@@ -64,7 +64,7 @@ def training_numbers(folder: Path) -> Row:
 
 
 def pretraining_numbers(folder: Path | None) -> Row:
-    """Return seconds and masked loss of a pre-training, evaluated or of its last validation; without one, no seconds."""
+    """Return seconds and masked loss of a pre-training: evaluated, or as last validated; without one, no seconds."""
     if folder is None:
         return {"pretraining_seconds": 0.0}
     trained = training_numbers(folder)
