@@ -16,7 +16,7 @@ class HiddenVoxelLoss(nn.Module):
             prediction: (B, C, Z, Y, X).
             voxels: the same shape, NaN where voxels are visible; see `HidePatches`.
         """
-        hidden = ~voxels.isnan()
+        prediction, hidden = prediction.float(), ~voxels.isnan()
         # Where nothing is to be predicted the error is 0, and so is its gradient; NaN times 0 would be NaN.
-        wanted = voxels.where(hidden, prediction.float())
-        return F.mse_loss(prediction.float(), wanted, reduction="sum") / hidden.sum()
+        wanted = voxels.where(hidden, prediction)
+        return F.mse_loss(prediction, wanted, reduction="sum") / hidden.sum()
