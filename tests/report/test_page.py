@@ -114,7 +114,7 @@ def test_only_predictions_compete_for_the_best(full_report):
 
 def test_a_better_baseline_is_admitted(tmp_path, make_pretraining):
     text = write_report([make_pretraining(masked_loss=0.9)], tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "a loss of 0.900, no better than predicting each crop" in text
+    assert "a loss of 0.900, no better than predicting the mean (0.800)" in text
 
 
 def test_what_is_missing_is_said(tmp_path, make_pretraining, make_arm):
@@ -126,6 +126,17 @@ def test_what_is_missing_is_said(tmp_path, make_pretraining, make_arm):
     assert "Reconstructions: not evaluated yet." in text
     assert "plain: no training history yet." in text
     assert "Not compared: this needs" in text
+
+
+def test_a_pretraining_of_the_whole_network_is_no_arm(tmp_path, make_arm):
+    folder = make_arm("whole", evaluated=False, mask_ratio=0.6)
+    with (folder / "history.csv").open("a") as history:
+        history.write("100,150.0,val_loss_of_mean,0.0246\n")
+    text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "On hidden patches whole has a loss of 0.012, 50% below that of predicting the mean (0.025)." in text
+    assert "In the last validation, with 60% of the patches hidden." in text
+    assert "Not evaluated yet" not in text
+    assert "Fine-tuning" not in text
 
 
 def test_a_folder_with_nothing_but_run_json_makes_a_page(tmp_path):

@@ -67,9 +67,20 @@ def test_a_pretraining_is_one_a_seed_or_one_for_all(declare):
     assert [arm.pretraining_seed(seed) for seed in (0, 1)] == [7, 7]
 
 
+def test_a_pretraining_is_of_the_masked_autoencoder_unless_it_names_the_other_bundle(declare):
+    (_, arm) = read_study(declare()).arms
+    assert arm.pretraining.bundle == "mae_pretrain"
+    (_, arm) = read_study(declare(pretrainings={"mae": {"bundle": "em_segmentation"}})).arms
+    assert arm.pretraining.bundle == "em_segmentation"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        (
+            {"pretrainings": {"mae": {"bundle": "mae"}}},
+            "bundle of the pre-training 'mae' must be one of 'mae_pretrain', ",
+        ),
         ({"sedes": [1]}, "the study has no key 'sedes', did you mean 'seeds'?"),
         ({"seeds": []}, "seeds must list different whole numbers from 0 on, at least one, got []"),
         ({"seeds": [1, 1]}, "got [1, 1]"),

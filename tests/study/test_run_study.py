@@ -42,6 +42,21 @@ def test_every_run_has_its_log_its_commands_and_its_row(declare, run_stubbed, tm
     assert "-0.4000" in out
 
 
+def test_a_pretraining_of_the_whole_network_is_trained_only_and_its_last_validation_counts(
+    declare, run_stubbed, tmp_path
+):
+    entry = {"bundle": "em_segmentation", "overlays": ["configs/pretraining/masked_voxels.json"]}
+    code, _, err = run_stubbed(declare(pretraining={}, pretrainings={"mae": entry}))
+    assert code == 0, err
+    first = tmp_path / "out/pretrainings/mae/seed_1"
+    assert calls(first) == ["train"]
+    script = (first / "commands.sh").read_text()
+    assert f'cd "{BUNDLES / "em_segmentation"}"' in script
+    assert "['configs/train.json','configs/pretraining/masked_voxels.json']" in script
+    row = rows(tmp_path / "out/results.csv")[-1]
+    assert (row["arm"], row["masked_loss"]) == ("pretrained", "0.4")
+
+
 def test_a_finished_study_is_only_read_again(declare, run_stubbed, tmp_path):
     run_stubbed(declare())
     before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.*")}

@@ -238,23 +238,27 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -
     module.load_state_dict(state, strict=True)
 
 
-def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "") -> nn.Module:
+def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep: str | None = None) -> nn.Module:
     """Load a whole checkpoint strictly and return the network.
 
     Args:
         network: is changed in place.
         path: a file that `train.json` wrote.
         prefix: of the network's own keys that the checkpoint lacks, where the trained network is a part of it.
+        keep: start of the keys that the network keeps as they are, and that the checkpoint may lack or have otherwise.
 
     Raises:
         InputError: if the file is no checkpoint, or differs in a key or a shape.
     """
     state = {prefix + key: value for key, value in read_checkpoint(path).items()}
+    if keep is not None:
+        kept = {key: value for key, value in network.state_dict().items() if key.startswith(keep)}
+        state = {key: value for key, value in state.items() if not key.startswith(keep)} | kept
     saved, own = (
         tuple(tensors[name].tolist()) if (name := f"{prefix}{PREFIX}patch_size_voxels") in tensors else None
         for tensors in (state, network.state_dict())
     )
-    if saved is not None and saved != own:
+    if None not in (saved, own) and saved != own:
         raise InputError(f"{path} was trained with patch size {saved}, got {own}")
     load_strictly(network, state, str(path))
     return network

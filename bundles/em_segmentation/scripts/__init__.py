@@ -2,8 +2,12 @@
 
 from scripts.affinity_loss import AffinityLoss
 from scripts.boundary_contour_loss import BoundaryContourLoss
+from scripts.hidden_voxel_loss import HiddenVoxelLoss
+from scripts.hidden_voxel_picture import HiddenVoxelPicture
+from scripts.hide_patches import HidePatches
 from scripts.mitochondria_scores import MitochondriaScores
 from scripts.prediction_picture import PredictionPicture
+from scripts.pretrained import load_pretrained
 from scripts.residual_unet import ResidualUNet
 from scripts.segmentation_scores import SegmentationScores
 from scripts.unetr import UNETR
@@ -12,8 +16,12 @@ __all__ = [
     "UNETR",
     "AffinityLoss",
     "BoundaryContourLoss",
+    "HiddenVoxelLoss",
+    "HiddenVoxelPicture",
+    "HidePatches",
     "MitochondriaScores",
     "PredictionPicture",
     "ResidualUNet",
     "SegmentationScores",
+    "load_pretrained",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem, upsampling
-from sectome.encoder import Encoder, load_encoder, take_whole_checkpoint, token_grid
+from sectome.encoder import Encoder, take_whole_checkpoint, token_grid
 from sectome.types import Shape3
 
 
@@ -29,11 +29,9 @@ class UNETR(nn.Module):
         feature_size: channels at full resolution; each level has as many more.
         full_resolution: how much is done at full resolution; see `Levels`.
         convolutions: whether convolutions bring the image to every level.
-        pretrained: a mae_pretrain checkpoint whose encoder is loaded strictly; empty trains from scratch.
 
     Raises:
-        InputError: if the patch or `full_resolution` does not suit, or the checkpoint's encoder has another depth,
-            width or patch.
+        InputError: if the patch or `full_resolution` does not suit.
     """
 
     def __init__(
@@ -48,7 +46,6 @@ class UNETR(nn.Module):
         feature_size: int = 16,
         full_resolution: FullResolution = "residual",
         convolutions: bool = True,
-        pretrained: str = "",
     ) -> None:
         super().__init__()
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
@@ -65,8 +62,6 @@ class UNETR(nn.Module):
         )
         self.decoder = Decoder(levels, out_channels)
         self.register_load_state_dict_pre_hook(take_whole_checkpoint)
-        if pretrained:
-            load_encoder(self.encoder, pretrained)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""

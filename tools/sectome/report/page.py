@@ -51,8 +51,8 @@ def write_report(runs: Sequence[str | Path], out: str | Path) -> Path:
 def render_page(runs: Sequence[Run]) -> str:
     """Return the page as HTML; the same runs give the same page."""
     sections = {
-        "Pre-training": list(_pretraining([run for run in runs if run.bundle == PRETRAIN])),
-        **_arm_sections([run for run in runs if run.bundle == SEGMENT]),
+        "Pre-training": list(_pretraining([run for run in runs if run.pretrains])),
+        **_arm_sections([run for run in runs if not run.pretrains]),
         "Settings": list(_settings(runs)),
     }
     shown = {title: parts for title, parts in sections.items() if parts}
@@ -87,15 +87,18 @@ def render_page(runs: Sequence[Run]) -> str:
 def _pretraining(runs: Sequence[Run]) -> Iterator[str]:
     if not runs:
         return
-    yield from _losses(runs, "masked autoencoder: mean squared error on hidden patches")
+    yield from _losses(runs, "mean squared error on hidden patches")
     for run in runs:
         yield heading(run.name)
         yield paragraph(masked_loss_sentence(run) or "The masked loss is not evaluated yet.")
         if run.masked_loss is not None:
             ratio, crops = run.masked_loss.mask_ratio, run.masked_loss.crops
-            yield paragraph(f"Evaluated on {crops} crops with {ratio:.0%} of the patches hidden.", "quiet")
+            where = "In the last validation" if crops is None else f"Evaluated on {crops} crops"
+            yield paragraph(f"{where}, with {ratio:.0%} of the patches hidden.", "quiet")
         if run.reconstructions is None:
-            yield paragraph("Reconstructions: not evaluated yet.", "quiet")
+            whole_network = run.bundle == SEGMENT
+            tell = "pictures of training, in TensorBoard." if whole_network else "not evaluated yet."
+            yield paragraph(f"Reconstructions: {tell}", "quiet")
             continue
         share = float(run.reconstructions["hidden"].mean())
         yield picture(

@@ -32,12 +32,12 @@ PLANES: Final = ("xy", "xz")
 
 @dataclass(frozen=True)
 class MaskedLoss:
-    """What `evaluation.json` holds: the loss on hidden patches, beside that of the visible voxels' mean."""
+    """The loss on hidden patches, beside that of a mean; without a number of crops it is of the last validation."""
 
     masked_loss: float
     masked_loss_of_mean: float
     mask_ratio: float
-    crops: int
+    crops: int | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Run:
     def pretrained(self) -> bool:
         """Whether the network started from a pre-trained encoder."""
         return bool(self.settings.get("pretrained"))
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether the run hides patches and predicts them: all of mae_pretrain do, and some of em_segmentation."""
+        return self.bundle == PRETRAIN or "mask_ratio" in self.settings
 
     @property
     def start(self) -> str:
@@ -124,6 +129,8 @@ def read_run(folder: str | Path, name: str = "") -> Run:
             raise InputError(f"{path} must give {key!r} as an object, got {type(content[key]).__name__}")
     mitochondria = read_mitochondria_scores(folder / "scores.json")
     drawn = OVERLAYS if mitochondria is None else FOREGROUND_OVERLAYS
+    history = _history(folder / "history.csv")
+    evaluated = _masked_loss(folder / "evaluation.json") if bundle == PRETRAIN else None
     planes = [f"{name}_{plane}" for plane in PLANES for name in drawn]
     return Run(
         name=name or folder.name,
@@ -132,8 +139,8 @@ def read_run(folder: str | Path, name: str = "") -> Run:
         parameters=int(read_number(content, "parameters", path)) if "parameters" in content else None,
         versions=content.get("versions", {}),
         commands=_commands(content, path),
-        history=_history(folder / "history.csv"),
-        masked_loss=_masked_loss(folder / "evaluation.json") if bundle == PRETRAIN else None,
+        history=history,
+        masked_loss=evaluated or _validated_loss(history, content.get("settings", {})),
         reconstructions=read_arrays(folder / "reconstructions.npz", RECONSTRUCTIONS),
         scores=read_scores(folder / "scores.json"),
         overlays=read_arrays(folder / "overlays.npz", (*planes, "voxel_size_nm")),
@@ -174,3 +181,11 @@ def _masked_loss(path: Path) -> MaskedLoss | None:
         mask_ratio=read_number(content, "mask_ratio", path),
         crops=int(read_number(content, "crops", path)),
     )
+
+
+def _validated_loss(history: Sequence[tuple[int, float, str, float]], settings: Mapping[str, Any]) -> MaskedLoss | None:
+    """Return what the last validation of a whole network's pre-training found, None of other runs."""
+    last = {name: value for _, _, name, value in history}
+    if "val_loss_of_mean" not in last:
+        return None
+    return MaskedLoss(last["val_loss"], last["val_loss_of_mean"], settings["mask_ratio"], None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sectome.report.comparison import Comparison, compare, mean
-from sectome.report.runs import SEGMENT, Run
+from sectome.report.runs import Run
 
 
 def summarise(runs: Sequence[Run]) -> list[str]:
     """Return the paragraphs that stand first on the page."""
-    arms = [run for run in runs if run.bundle == SEGMENT]
+    arms = [run for run in runs if not run.pretrains]
     comparisons = compare(arms)
     lines = [comparison_sentence(comparison) for comparison in comparisons]
     if not comparisons:
@@ -60,13 +60,13 @@ def mitochondria_sentence(run: Run) -> str:
 
 
 def masked_loss_sentence(run: Run) -> str:
-    """Return the masked autoencoder's loss beside that of the mean, nothing if it was not evaluated."""
+    """Return a pre-training's loss beside that of the mean, nothing if it was not evaluated."""
     loss = run.masked_loss
     if loss is None:
         return ""
     text = f"On hidden patches {run.name} has a loss of {loss.masked_loss:.3f}"
     mean_loss = loss.masked_loss_of_mean
     if not loss.masked_loss < mean_loss:
-        return f"{text}, no better than predicting each crop's visible mean ({mean_loss:.3f})."
+        return f"{text}, no better than predicting the mean ({mean_loss:.3f})."
     share = 1 - loss.masked_loss / mean_loss
-    return f"{text}, {share:.0%} below that of predicting each crop's visible mean ({mean_loss:.3f})."
+    return f"{text}, {share:.0%} below that of predicting the mean ({mean_loss:.3f})."

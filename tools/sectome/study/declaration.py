@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_choice
 from sectome.did_you_mean import nearest_or_all
+from sectome.study.bundle_command import PRETRAIN, SEGMENT
 from sectome.study.variants import Variant, read_variants
 
 STUDY_KEYS: Final = ("name", "asks", "seeds", "baseline", "pretraining", "fine_tuning", "pretrainings", "arms")
 RECIPE_KEYS: Final = ("overlays", "overrides")
-PRETRAINING_KEYS: Final = (*RECIPE_KEYS, "vary", "seed")
+PRETRAINING_KEYS: Final = (*RECIPE_KEYS, "vary", "seed", "bundle")
 ARM_KEYS: Final = (*RECIPE_KEYS, "vary", "pretraining", "fine_tune")
 
 BUNDLES: Final = ("pretraining", "fine_tuning")
@@ -38,12 +39,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """A pre-training; with a `seed` there is one for all seeds of the arms, else each seed has its own."""
+    """A pre-training of a bundle; with a `seed` there is one for all seeds of the arms, else each has its own."""
 
     name: str
     family: str
     recipe: Recipe
     seed: int | None
+    bundle: str
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,12 @@ def parse_study(content: Any, overrides: Mapping[str, Any]) -> Study:
         _check_keys(entry, PRETRAINING_KEYS, f"the pre-training {family!r}")
         label, variants = read_variants(entry.get("vary"), f"the pre-training {family!r}")
         seed = _seeds([entry["seed"]], f"seed of the pre-training {family!r}")[0] if "seed" in entry else None
+        bundle = check_choice(
+            entry.get("bundle", PRETRAIN), (PRETRAIN, SEGMENT), f"bundle of the pre-training {family!r}"
+        )
         varied |= {label} - {""}
         pretrainings[family] = [
-            (Pretraining(variant.name(_name(family)), family, recipe, seed), variant)
+            (Pretraining(variant.name(_name(family)), family, recipe, seed, bundle), variant)
             for variant, recipe in _recipes(content.get("pretraining", {}), entry, variants, last["pretraining"])
         ]
     arms: list[Arm] = []

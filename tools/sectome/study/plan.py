@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from sectome.bundle import check_keys
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
-from sectome.study.bundle_command import PRETRAIN, SEGMENT, as_options, bundle_command
+from sectome.study.bundle_command import SEGMENT, as_options, bundle_command
 from sectome.study.declaration import PRETRAININGS, Arm, Recipe, Study
 
 TRAIN = ("configs/train.json",)
@@ -31,7 +31,7 @@ class Job:
         root: of the bundle.
         recipe: what it is run with.
         declared: all that its result depends on, plain.
-        commands: the words after "python" of "train" and "evaluate".
+        commands: the words after "python" of "train" and, but for a pre-training of the whole network, "evaluate".
         needs: the pre-training that it starts from.
     """
 
@@ -51,7 +51,7 @@ def arm_folder(folder: Path, arm: Arm, seed: int) -> Path:
 
 
 def pretraining_folder(folder: Path, arm: Arm, seed: int) -> Path | None:
-    """Return where the encoder is trained that an arm starts from."""
+    """Return where the weights are trained that an arm starts from."""
     if arm.pretraining is None:
         return None
     return folder / PRETRAININGS / arm.pretraining.name / f"seed_{arm.pretraining_seed(seed)}"
@@ -76,7 +76,10 @@ def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, 
                     arm.pretraining_seed(seed),
                     (f"{PRETRAININGS}/{start.name}", f"{PRETRAININGS}/{start.family}"),
                 )
-                job = _job(names, folder, bundles[PRETRAIN], start.recipe, own)
+                job = _job(names, folder, bundles[start.bundle], start.recipe, own)
+                if start.bundle == SEGMENT:
+                    # What it left is its last validation: the bundle evaluates segmentations only.
+                    job = replace(job, commands={"train": job.commands["train"]})
                 first = jobs.setdefault(job.name, job)
             if arm.recipe is not None:
                 job = _job((arm.name, arm.family), folder, bundles[SEGMENT], arm.recipe, seed, first)

@@ -53,24 +53,26 @@ def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
 def training_numbers(folder: Path) -> Row:
     """Return steps, seconds, parameters and the last validation loss of a run."""
     history = read_history(folder / "history.csv")
-    losses = [value for _, _, name, value in history if name == "val_loss"]
+    last = {name: value for _, _, name, value in history}
     return {
         "steps": max((row[0] for row in history), default=None),
         "training_seconds": max((row[1] for row in history), default=None),
         "parameters": (read_object(folder / "run.json") or {}).get("parameters"),
-        "val_loss": losses[-1] if losses else None,
+        "val_loss": last.get("val_loss"),
+        "val_loss_of_mean": last.get("val_loss_of_mean"),
     }
 
 
 def pretraining_numbers(folder: Path | None) -> Row:
-    """Return seconds and masked loss of a pre-training; without one, no seconds."""
+    """Return seconds and masked loss of a pre-training: evaluated, or as last validated; without one, no seconds."""
     if folder is None:
         return {"pretraining_seconds": 0.0}
+    trained = training_numbers(folder)
     evaluation = read_object(folder / "evaluation.json") or {}
     return {
-        "pretraining_seconds": training_numbers(folder)["training_seconds"],
-        "masked_loss": evaluation.get("masked_loss"),
-        "masked_loss_of_mean": evaluation.get("masked_loss_of_mean"),
+        "pretraining_seconds": trained["training_seconds"],
+        "masked_loss": evaluation.get("masked_loss", trained["val_loss"]),
+        "masked_loss_of_mean": evaluation.get("masked_loss_of_mean", trained["val_loss_of_mean"]),
     }
 
 

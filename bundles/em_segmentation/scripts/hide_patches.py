@@ -1,0 +1,75 @@
+"""What a network is shown in masked pre-training, and what it must predict, after Xie et al. 2022 (SimMIM).
+
+Convolutions need a whole image: hidden patches stay in it, with the mean of the tissue instead of their voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from monai.transforms import Compose
+from torch import Tensor
+
+from sectome.checks import check_choice, check_patch_divides, check_whole_triple
+from sectome.encoder import unpatchify
+from sectome.masking import MASK_KINDS, MaskKind, check_mask_ratio, draw_mask
+from sectome.training import PrepareBatch
+
+
+class HidePatches:
+    """Give MONAI's engines crops with hidden patches as input, and the hidden voxels as target.
+
+    The mask is drawn on the device, as that of the masked autoencoder is.
+
+    Args:
+        patch_size: voxels of a patch (z, y, x).
+        mask_ratio: share of the patches to hide.
+        mask: what is hidden together; see `sectome.masking.draw_mask`.
+        mask_block: patches of a block (z, y, x).
+        augmentation: see `sectome.training.PrepareBatch`.
+
+    Raises:
+        InputError: if the ratio, the kind of mask or its block is not one.
+    """
+
+    def __init__(
+        self,
+        patch_size: Sequence[int],
+        mask_ratio: float = 0.6,
+        mask: MaskKind = "random",
+        mask_block: Sequence[int] = (2, 2, 2),
+        augmentation: Compose | None = None,
+    ) -> None:
+        self.prepare = PrepareBatch("label", augmentation)
+        self.patch_size = check_whole_triple(patch_size, "patch_size")
+        self.mask_ratio = check_mask_ratio(mask_ratio)
+        self.mask = check_choice(mask, MASK_KINDS, "mask")
+        self.mask_block = check_whole_triple(mask_block, "mask_block")
+
+    def __call__(
+        self, batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Return the image with 0 where it is hidden, and the voxels to predict with NaN where they are visible.
+
+        Args:
+            batch: "image", standardised, and "label", the voxels to predict, (B, C, Z, Y, X).
+            device: where both go.
+            non_blocking: as for `torch.Tensor.to`.
+            kwargs: as for `torch.Tensor.to`.
+        """
+        image, voxels = self.prepare(batch, device, non_blocking, **kwargs)
+        hidden = self.draw(image)
+        return image.masked_fill(hidden, 0.0), voxels.masked_fill(~hidden, torch.nan)
+
+    def draw(self, image: Tensor) -> Tensor:
+        """Draw which voxels of a batch (B, C, Z, Y, X) are hidden: bool (B, 1, Z, Y, X)."""
+        grid = check_patch_divides(self.patch_size, image.shape[2:])
+        _, ids_masked = draw_mask(
+            self.mask, len(image), grid, self.mask_ratio, image.device, block_size=self.mask_block
+        )
+        tokens = torch.zeros(len(image), prod(grid), dtype=torch.bool, device=image.device)
+        tokens = tokens.scatter(1, ids_masked, True)
+        return unpatchify(tokens[..., None].expand(-1, -1, prod(self.patch_size)), self.patch_size, grid)
