@@ -15,7 +15,7 @@ PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 BYTES_A_VOXEL = 46
 """What growing fragments takes at its peak, a voxel of the core with its context."""
 
-SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.25, "edges": 0.08, "merge_1": 0.01, "relabel": 0.04, "level_1": 0.02}
+SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.25, "edges": 0.08, "relabel": 0.04, "level_1": 0.02}
 """On one core of a 2023 server: of fragments with the context, of the others of the core."""
 
 
