@@ -1,7 +1,7 @@
 """Blockwise segmentation of a volume that is made up as it is read: throughput, memory, graph, a petavoxel's plan.
 
 Tissue is a tile of a phantom, mirrored over and over, so that neurites go on from tile to tile; its affinities are
-those of a network that is sure of most. `--check` compares a small volume with its segmentation as a whole.
+those of a network that is sure of most.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import csv
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sectome.affinities import labels_to_affinities
 from sectome.blockwise import Plan, connected, make_plan, segment_blocks
 from sectome.blockwise.forecast import peak_mib
 from sectome.blockwise.plan import GROUP, JOINED_AT_ONCE
+from sectome.blockwise.run_folder import RunFolder
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import NEAREST
 from sectome.phantom import make_phantom
@@ -157,6 +159,27 @@ def petavoxel(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def regroup(run: Path, plan: Plan) -> None:
+    """Merge what the blocks of a finished run have found in groups of another size, and print what these leave."""
+    for stage in ("fragments", "edges"):
+        link = plan.folder.path / "done" / stage
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(run / "done" / stage)
+    for stage in stages_of(plan):
+        if not stage.name.startswith(("merge", "join")):
+            continue
+        began, most = time.process_time(), 0
+        for number in range(stage.blocks):
+            do_block(plan, stage, number)
+            if stage.name != "join":
+                left = plan.folder.read(stage.name, number, ["edges", "outer_edges"])
+                most = max(most, len(left["edges"]) + len(left["outer_edges"]))
+        print(f"{stage.name}: {stage.blocks} in {time.process_time() - began:.0f} s, at most {most} edges left by one")
+    found = {name: int(value) for name, value in plan.folder.read("join", 0).items()}
+    print(f"{found}, {edges_a_square_um(plan, found['edges']):.1f} edges for each square um between groups")
+
+
 def check(folder: Path, tile: Path) -> None:
     """Compare a small volume block by block with the whole of it."""
     source = MirroredTissue((96, 300, 300), tile)
@@ -182,7 +205,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("blockwise_benchmark"))
     parser.add_argument("--csv", type=Path)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--check", action="store_true", help="compare a small volume with its segmentation as a whole")
+    parser.add_argument("--regroup", type=int, nargs=3, help="merge the blocks of a finished run again in such groups")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     tile = given.folder.absolute() / "tile.npy"
@@ -199,6 +223,11 @@ def main() -> None:
         block_voxels=given.block,
         group_blocks=given.group,
     )
+    if given.regroup:
+        name = "x".join(map(str, given.regroup))
+        folder = RunFolder(given.folder.absolute() / f"{name}.run")
+        regroup(plan.folder.path, replace(plan, group=tuple(given.regroup), folder=folder))
+        return
     began = time.perf_counter()
     with connected("local", given.workers) as client:
         segment_blocks(plan, client)
