@@ -38,7 +38,7 @@ class Group:
         # Edges are kept with the later of their two voxels, but for offsets that point forward.
         forward = any(step > 0 for offset in plan.source.offsets for step in offset)
         around = _numbers(below, members.with_context(number, [int(forward)] * 3, [1, 1, 1]))
-        within = _numbers(below, members.core(number))
+        within = members_of(plan, level, number)
         blocks = _numbers(plan.grid, plan.groups(level).core(number))
         return cls(level, within, sorted({*around} - {*within}), blocks)
 
@@ -50,6 +50,12 @@ class Group:
     def holds(self, ids: Array) -> npt.NDArray[np.bool_]:
         """Return which fragments are of blocks of this group."""
         return np.isin(ids >> 32, np.asarray(self.blocks))
+
+
+def members_of(plan: Plan, level: int, number: int) -> list[int]:
+    """Return the numbers of a group's members, ascending."""
+    below = plan.groups(level - 1)
+    return _numbers(below, BlockGrid(below.counts, plan.group).core(number))
 
 
 def _numbers(grid: BlockGrid, box: Box) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sectome.blockwise.group import Group
+from sectome.blockwise.group import members_of
 from sectome.blockwise.join_blocks import SEGMENTS, STARTS
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
@@ -20,7 +20,7 @@ def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     for level in range(1, plan.group_levels + 1):
         group = plan.group_of(level, number)
         merged = plan.folder.read(f"merge_{level}", group, ["starts", "into"])
-        start = merged["starts"][Group.of(plan, level, group).members.index(member)]
+        start = merged["starts"][members_of(plan, level, group).index(member)]
         member, parts = group, merged["into"][start + parts - 1]
     start = np.load(plan.folder.path / STARTS, mmap_mode="r")[member]
     output = open_zarr(plan.partial_output / "0", write=True)
