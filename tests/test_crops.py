@@ -97,6 +97,22 @@ def test_sections_bound_the_crops(cube):
     assert sections == {2, 3}
 
 
+@pytest.mark.parametrize("resident_on", [None, "cpu"])
+def test_rows_and_columns_bound_the_crops(cube, resident_on):
+    entry = {**cube, "sections": [1, 5], "rows": [3, 7], "columns": [2, 9]}
+    crops = RandomCrops([entry], (2, 4, 4), 1, labelled=True, places="foreground", resident_on=resident_on)
+    assert crops.tissue[0].name.endswith("images/cube.tif, sections 1 to 4, rows 3 to 6, columns 2 to 8")
+    inside = np.arange(6 * 8 * 10).reshape(6, 8, 10)[1:5, 3:7, 2:9]
+    seen = set()
+    for number in range(40):
+        sample = crops[number]
+        assert torch.equal(raw(sample, crops), 2 * sample["label"] + 1)
+        seen |= {int(label) for label in sample["label"].flatten()}
+    assert seen == set(inside.flatten().tolist())
+    whole = WholeVolumes([entry], labelled=True)[0]["label"][0]
+    np.testing.assert_array_equal(whole, inside)
+
+
 def test_volumes_are_drawn_by_weight(cube, tmp_path):
     write_volume(tmp_path / "other.tif", np.full((6, 8, 10), 5, np.uint16), voxel_size_nm=VOXEL_SIZE_NM)
     crops = RandomCrops([{**cube, "weight": 3}, {"image": str(tmp_path / "other.tif")}], (2, 2, 2), 1)
@@ -162,6 +178,8 @@ def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):
     refused("sections must lie within 0 and 6", sections=[4, 9])
     refused(r"sections must be two whole numbers \[first, behind the last\], got 4 for .*cube\.tif", sections=4)
     refused("sections must be two whole numbers", sections=[0, 2.5])
+    refused("rows must be two whole numbers", rows=[])
+    refused(r"columns must lie within 0 and 10, got \[9, 12\]", columns=[9, 12])
     refused("weight must be positive, got -1", weight=-1)
     refused("weight must be positive, got 'much'", weight="much")
     refused("must name its volumes by paths, got 3", image=3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sectome.affinity_file import StoredAffinities, read_affinities
+from sectome.blockwise.config import read_config
 from sectome.phantom import make_phantom
 from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES
@@ -66,6 +67,66 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     np.testing.assert_array_equal(open_volume(tmp_path / "blocks.ome.zarr"), open_volume(tmp_path / "a.tif"))
 
 
+BOX = {"sections": [3, 51], "rows": [5, 55], "columns": [7, 56]}
+
+
+@pytest.fixture
+def config(cube, tmp_path):
+    """Write what predicts and segments a box block by block, with some changes, and return its path."""
+
+    def write(**changes):
+        mask = np.zeros((52, 56, 56), np.uint8)
+        mask[:, 20:, :40] = 1
+        write_volume(tmp_path / "mask.tif", mask, voxel_size_nm=(8, 8, 8))
+        settings = {
+            "volume": str(cube),
+            "mask": str(tmp_path / "mask.tif"),
+            "bundle": str(BUNDLE),
+            "output": str(tmp_path / "out.ome.zarr"),
+            "overlap": 0,
+            "device": "cpu",
+            "precision": "fp32",
+            "scheduler": "threads",
+            "workers": 1,
+        }
+        (tmp_path / "config.json").write_text(json.dumps({**settings, **BOX, **changes}))
+        return tmp_path / "config.json"
+
+    return write
+
+
+def test_a_box_is_predicted_at_once_and_by_blocks(run, config, cube, tmp_path):
+    source = read_config(config()).plan().source
+    ranges = (text for name, (start, stop) in BOX.items() for text in (f"--{name}", f"{start},{stop}"))
+    options = ("--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", "--precision", "fp32", "--mask", source.mask)
+    code, _, err = run("predict", cube, tmp_path / "a.zarr", *options, *ranges)
+    assert code == 0, err
+    made = StoredAffinities(tmp_path / "a.zarr")
+    assert made.shape == source.shape == (48, 50, 49)
+    assert made.offset_nm == source.offset_nm == (24, 40, 56)
+    source.prepare()
+    whole = tuple(slice(0, extent) for extent in source.shape)
+    for y in (slice(0, 32), slice(32, 50)):
+        source.predict((whole[0], y, whole[2]))
+    assert np.abs(source.read(whole).astype(int) - made.read(whole)).max() <= 1
+    assert not source.read(whole)[:, :, :15].any()
+    assert source.read(whole)[:, :, 15:].any()
+
+
+def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp_path):
+    plan = read_config(config()).plan()
+    plan.folder.keep_plan(plan.description())
+    for changes, message in (
+        ({"rows": [6, 56]}, "was begun with input rows [5, 55], got [6, 56]: go on with the same"),
+        ({"columns": [7, 57]}, "columns must lie within 0 and 56, got [7, 57]"),
+        ({"volume": None, "affinities": "a.zarr"}, "sections is for a volume, got it with affinities"),
+    ):
+        code, _, err = run("segment-volume", "--config", config(**changes))
+        assert code == 2
+        assert message in err.replace("\n", " ")
+        assert not (tmp_path / "out.ome.zarr").exists()
+
+
 def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
     code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", tmp_path)
     assert code == 2
@@ -73,6 +134,16 @@ def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
     code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, "--checkpoint", tmp_path / "no.pt")
     assert code == 2
     assert "a trained model was expected" in err
+    for name, given, message in (
+        ("rows", "9,9", "rows must lie within 0 and 56, got [9, 9]"),
+        ("columns", "50,57", "columns must lie within 0 and 56, got [50, 57]"),
+        ("rows", "3", "rows must be two whole numbers [first, behind the last], got 3"),
+        ("sections", "0", "sections must be two whole numbers [first, behind the last], got 0"),
+        ("columns", "1,2,3", "columns must be two whole numbers [first, behind the last], got (1, 2, 3)"),
+    ):
+        code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, f"--{name}", given)
+        assert code == 2
+        assert message in err.replace("\n", " ")
     code, _, err = run("predict", cube, tmp_path / "a.tif", "--bundle", BUNDLE, "--device", "cpu")
     assert code == 2
     assert "a folder that ends in .zarr" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from sectome.affinity_file import read_affinities
 from sectome.checks import InputError
+from sectome.geometry import ORIGIN
 from sectome.inference import Slab, StreamingInferer, predict_volume, window_grid
 from sectome.inference.predict_volume import chunk_layers, grid_over, plan_tiles, predict_box
 from sectome.neighbourhoods import NEAREST
@@ -86,6 +88,65 @@ def test_a_box_is_what_the_whole_prediction_has_there(folder, network, tmp_path,
     # Blended in another order: rounding may lie half a byte apart.
     assert np.abs(part.astype(int) - whole[(slice(None), *box)]).max() <= 1
     assert np.any(part > 0) == (not masked or box[0].start > 0)
+
+
+BOX = {"sections": [4, 18], "rows": [31, 131], "columns": [77, 144]}
+CUT = tuple(slice(*part) for part in BOX.values())
+
+
+@pytest.fixture(scope="module")
+def cut(folder):
+    """Return the box of volume and mask in files of their own, normalised as the whole volume is."""
+    for name in ("raw.zarr", "mask.tif"):
+        write_volume(folder / f"cut_{name}", open_volume(folder / name)[CUT], voxel_size_nm=SIZE_NM, offset_nm=ORIGIN)
+    whole, alone = open_tissue([{"image": str(folder / name)} for name in ("raw.zarr", "cut_raw.zarr")])
+    return dataclasses.replace(alone, intensity=whole.intensity)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"memory_mib": 4}, {"masked": True}, {"memory_mib": 4, "masked": True}], ids=str
+)
+def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, network, cut, tmp_path, options):
+    masked, sizes = options.get("masked", False), {"dtype": "float32", "memory_mib": options.get("memory_mib", 2048)}
+    mask, cut_mask = (open_volume(folder / name) if masked else None for name in ("mask.tif", "cut_mask.tif"))
+    part = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, **sizes)
+    predict_volume(cut, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, mask=cut_mask, **sizes)
+    alone = read_affinities(tmp_path / "b.zarr")
+    assert part.affinities.shape == (3, 14, 100, 67)
+    np.testing.assert_allclose(part.affinities, alone.affinities, atol=1e-5)
+    if masked:
+        np.testing.assert_array_equal(part.affinities.any(axis=0), np.asarray(mask)[CUT] != 0)
+    assert alone.offset_nm == ORIGIN
+    assert part.offset_nm == (60 + 4 * 30, 12 + 31 * 6, 18 + 77 * 6)
+
+
+def test_a_box_of_a_box_and_one_thinner_than_a_window(folder, network, tmp_path):
+    mask = open_volume(folder / "mask.tif")
+    (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **BOX}])
+    whole = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, dtype="float32").affinities
+    box = (slice(2, 9), slice(5, 70), slice(30, 67))
+    grid = grid_over(tissue.shape, WINDOW, 0.5, "gaussian")
+    part = predict_box(tissue, network, grid, box, 3, dtype="float32", mask=mask)
+    np.testing.assert_allclose(part, whole[(slice(None), *box)], atol=1e-5)
+    assert part.any()
+
+    # What the mask wants lies beyond the rows: no window is worth predicting.
+    def refused(windows):
+        raise AssertionError("nothing is wanted here")
+
+    none = predict(folder, refused, tmp_path / "b.zarr", {**BOX, "rows": [30, 40]}, mask=mask)
+    assert none.affinities.shape == (3, 14, 10, 67)
+    assert not none.affinities.any()
+
+
+def test_labels_of_a_box_lie_where_it_does_in_each_format(folder, network, run, tmp_path):
+    at_nm = predict(folder, network, tmp_path / "a.zarr", BOX).offset_nm
+    for name in ("a.ome.zarr", "a.precomputed"):
+        assert run("segment", tmp_path / "a.zarr", tmp_path / name, "--boundary_threshold", 0.5)[0] == 0
+        assert open_volume(tmp_path / name).offset_nm == at_nm
+    said = json.loads((tmp_path / "a.ome.zarr/zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]
+    assert said["datasets"][0]["coordinateTransformations"][1]["translation"] == [180, 198, 480]
+    assert json.loads((tmp_path / "a.precomputed/info").read_text())["scales"][0]["voxel_offset"] == [80, 33, 6]
 
 
 def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, network, expected, tmp_path):

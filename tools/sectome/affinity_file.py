@@ -33,6 +33,7 @@ class AffinityFile:
     affinities: np.ndarray
     offsets: tuple[Offset, ...]
     voxel_size_nm: VoxelSize
+    offset_nm: PointNm
 
 
 def write_affinities(
@@ -221,7 +222,7 @@ def read_affinities(
     """
     stored = StoredAffinities(path, offsets, voxel_size_nm)
     array = stored.array if stored.path.suffix == ".npy" else np.asarray(stored.array.read().result())
-    return AffinityFile(array, stored.offsets, stored.voxel_size_nm)
+    return AffinityFile(array, stored.offsets, stored.voxel_size_nm, stored.offset_nm)
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]

@@ -64,8 +64,7 @@ class LabelDensity:
         _, height, width = self.shape
         depth = min(self.cell[0], self.shape[0] - z)
         counts = []
-        first = z + tissue.sections[0]
-        for section in np.unique(np.linspace(first, first + depth - 1, _SECTIONS_OF_A_CELL).round().astype(int)):
+        for section in np.unique(np.linspace(z, z + depth - 1, _SECTIONS_OF_A_CELL).round().astype(int)):
             box = (slice(int(section), int(section) + 1), slice(0, height), slice(0, width))
             labels = tissue.read_labels(box)[0].cpu().numpy()
             wanted = labels > 0 if kind == "foreground" else labels >= 0

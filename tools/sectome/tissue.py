@@ -20,15 +20,15 @@ from sectome.transforms.in_plane import mirror
 from sectome.transforms.label_volume import UNLABELLED
 from sectome.transforms.normaliser import FittedNormaliser, Normaliser
 from sectome.transforms.standardise_intensity import StandardiseIntensity
-from sectome.types import Shape3, VoxelSize
+from sectome.types import RANGES, Box, Shape3, VoxelSize
 from sectome.volumes import Volume, open_with_default_size, require_voxel_size
 
 Data = Sequence[Mapping[str, Any]]
-"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections" ([start, stop] along
-z), "weight" (how often random crops come from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y,
-x), which level of a pyramid is taken). "membrane", a mask, takes the place of "label": see `MembraneLabels`.
-"section_step" takes one section in so many of the file's, counted from its first: see `EveryNthSection`; "sections" are
-the file's, still."""
+"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections", "rows" and "columns"
+([start, stop] along z, y and x, in voxels of the volume; all of an axis without), "weight" (how often random crops come
+from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y, x), which level of a pyramid is taken).
+"membrane", a mask, takes the place of "label": see `MembraneLabels`. "section_step" takes one section in so many of
+the file's, counted from its first: see `EveryNthSection`; "sections" are the file's, still."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Tissue:
     image: Volume | ResidentVolume
     label: Volume | ResidentVolume | None
     mask: Volume | ResidentVolume | None
-    sections: tuple[int, int]
+    box: Box
     weight: float
     voxel_size_nm: VoxelSize
     intensity: FittedNormaliser
@@ -46,19 +46,32 @@ class Tissue:
 
     @property
     def name(self) -> str:
-        """What tells this tissue from other: the end of its path, and its sections if not all are taken."""
-        first, last = self.sections
-        step = self.section_step
-        part = "" if last - first == self.image.shape[0] else f", sections {first * step} to {(last - 1) * step}"
-        return "/".join(Path(self.image.path).parts[-3:]) + part + (f", one in {step}" if step > 1 else "")
+        """What tells this tissue from other: the end of its path, and its sections, rows and columns if not all."""
+        steps = (self.section_step, 1, 1)
+        parts = [
+            f", {name} {part.start * step} to {(part.stop - 1) * step}"
+            for name, part, step, extent in zip(RANGES, self.box, steps, self.image.shape, strict=True)
+            if part.stop - part.start < extent
+        ]
+        one_in = f", one in {self.section_step}" if self.section_step > 1 else ""
+        return "/".join(Path(self.image.path).parts[-3:]) + "".join(parts) + one_in
 
     @property
     def shape(self) -> Shape3:
         """Voxels along (z, y, x) that crops may cover."""
-        return self.sections[1] - self.sections[0], self.image.shape[1], self.image.shape[2]
+        z, y, x = (part.stop - part.start for part in self.box)
+        return z, y, x
+
+    def in_volume(self, box: Box) -> Box:
+        """Return where a box of the tissue lies in its volume, without what is beyond the tissue."""
+        z, y, x = (
+            slice(part.start + own.start, min(part.stop + own.start, own.stop))
+            for part, own in zip(box, self.box, strict=True)
+        )
+        return z, y, x
 
     def read(self, start: Sequence[int], size: Sequence[int], max_empty: float = 1.0) -> dict[str, Tensor] | None:
-        """Read the crop at `start` (z, y, x), counted from the first section allowed.
+        """Read the crop at `start` (z, y, x), counted from the first voxel allowed.
 
         Along an axis where the tissue is thinner than the crop, the image goes on as its mirror image and nothing is
         labelled there.
@@ -80,14 +93,14 @@ class Tissue:
             slice(0, extent) if length > extent else slice(first, first + length)
             for first, length, extent in zip(start, size, self.shape, strict=True)
         )
-        box = (slice(z.start + self.sections[0], z.stop + self.sections[0]), y, x)
+        box = self.in_volume((z, y, x))
         image = _as_tensor(self.image[box])
         if max_empty < 1 and image.numel() - int(image.count_nonzero()) > max_empty * image.numel():
             return None
         with _naming(self.image):
             crop = {"image": self.intensity.apply(image, box[0].start)}
         if self.label is not None:
-            crop["label"] = self.read_labels(box)
+            crop["label"] = self.read_labels((z, y, x))
         for axis, (first, length, extent) in enumerate(zip(start, size, self.shape, strict=True)):
             if length > extent:
                 crop = _extend(crop, axis, torch.arange(first, first + length, device=image.device), extent)
@@ -115,18 +128,19 @@ class Tissue:
                 f"{needed / 2**30:.1f} GiB where {free / 2**30:.1f} GiB are free; set resident to false"
             )
         image, label, mask = (
-            None if volume is None else ResidentVolume(volume, self.sections, device) for volume in volumes
+            None if volume is None else ResidentVolume(volume, self.box, device) for volume in volumes
         )
         assert image is not None
         return replace(self, image=image, label=label, mask=mask)
 
-    def read_labels(self, box: tuple[slice, slice, slice]) -> Tensor:
-        """Return labels (Z, Y, X), int64 with `UNLABELLED` voxels, of a box of the file; the tissue must have labels.
+    def read_labels(self, box: Box) -> Tensor:
+        """Return labels (Z, Y, X), int64 with `UNLABELLED` voxels, of a box of the tissue, which must have labels.
 
         Raises:
             InputError: if a label is negative and not `UNLABELLED`.
         """
         assert self.label is not None
+        box = self.in_volume(box)
         labels = _as_tensor(self.label[box])
         if labels.dtype == torch.uint64:
             # The greatest ids would not survive a conversion; as a view they are negative.
@@ -165,7 +179,7 @@ def _naming(volume: Volume | ResidentVolume) -> Iterator[None]:
         raise InputError(f"{volume.name}: {error}") from None
 
 
-def _written(box: tuple[slice, slice, slice]) -> str:
+def _written(box: Box) -> str:
     """Return a box as a user would index it."""
     return f"[{', '.join(f'{part.start}:{part.stop}' for part in box)}]"
 
@@ -241,7 +255,7 @@ def open_tissue(
 
     Raises:
         InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
-            labels are missing or no integers, or the sections lie outside.
+            labels are missing or no integers, or a range lies outside.
     """
     if not data:
         raise InputError("data must list at least one volume, got none")
@@ -251,7 +265,7 @@ def open_tissue(
 def _open_entry(
     entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool, intensity: Normaliser
 ) -> Tissue:
-    known = {"image", "label", "mask", "membrane", "sections", "section_step", "weight", "near_voxel_size_nm"}
+    known = {"image", "label", "mask", "membrane", *RANGES, "section_step", "weight", "near_voxel_size_nm"}
     if not isinstance(entry, Mapping):
         raise InputError(f"an entry of data must be a dictionary with an image, got {entry!r}")
     if "image" not in entry or not known.issuperset(entry):
@@ -272,13 +286,13 @@ def _open_entry(
         raise InputError(f"{entry['image']} must have labels here, got none")
     if label is not None and not np.issubdtype(label.dtype, np.integer):
         raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
-    first, last = _section_range(entry, image.shape[0])
+    sections, rows, columns = (_range(entry, name, extent) for name, extent in zip(RANGES, image.shape, strict=True))
     step = check_whole_number(entry.get("section_step", 1), 1, f"section_step of {image.name}")
     if step > 1:
         image = EveryNthSection(image, step)
         label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
-        first, last = (-(-section // step) for section in (first, last))
-        if first == last:
+        sections = slice(-(-sections.start // step), -(-sections.stop // step))
+        if sections.start == sections.stop:
             raise InputError(f"sections must hold one in {step}, got {entry['sections']} for {entry['image']}")
     voxel_size = require_voxel_size(image)
     weight = entry.get("weight", 1.0)
@@ -286,20 +300,22 @@ def _open_entry(
         raise InputError(f"a volume's weight must be positive, got {weight!r} for {entry['image']}")
     with _naming(image):
         fitted = intensity.fit(image)
-    return Tissue(image, label, mask, (first, last), weight, voxel_size, fitted, step)
+    return Tissue(image, label, mask, (sections, rows, columns), weight, voxel_size, fitted, step)
 
 
-def _section_range(entry: Mapping[str, Any], depth: int) -> tuple[int, int]:
-    """Return the first section of an entry and the one behind its last."""
-    given = entry.get("sections") or (0, depth)
+def _range(entry: Mapping[str, Any], name: str, extent: int) -> slice:
+    """Return what an entry takes along an axis of so many voxels: all of it, if it does not say."""
+    given = entry.get(name)
+    if given is None:
+        return slice(0, extent)
     if not isinstance(given, Sequence) or len(given) != 2 or not all(type(number) is int for number in given):
         raise InputError(
-            f"sections must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
+            f"{name} must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
         )
     first, last = given
-    if not 0 <= first < last <= depth:
-        raise InputError(f"sections must lie within 0 and {depth}, got {[first, last]} for {entry['image']}")
-    return first, last
+    if not 0 <= first < last <= extent:
+        raise InputError(f"{name} must lie within 0 and {extent}, got {[first, last]} for {entry['image']}")
+    return slice(first, last)
 
 
 def _open(source: Any, voxel_size_nm: Sequence[float] | None, near: Sequence[float] | None) -> Volume:

@@ -15,12 +15,18 @@ import numpy.typing as npt
 
 AXES = ("z", "y", "x")
 
+RANGES = ("sections", "rows", "columns")
+"""What a range of voxels is called along (z, y, x)."""
+
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 LabelArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 Shape3: TypeAlias = tuple[int, int, int]
 """Voxels along (z, y, x)."""
+
+Box: TypeAlias = tuple[slice, slice, slice]
+"""Slices along (z, y, x) with starts, stops and positive steps."""
 
 VoxelSize: TypeAlias = tuple[float, float, float]
 """Edge lengths of a voxel in nm along (z, y, x)."""

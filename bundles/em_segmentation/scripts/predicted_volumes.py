@@ -116,8 +116,7 @@ class PredictedVolumes(ABC):
             name: of the map that is shown.
             likely: that map (Z, Y, X), 0..1.
         """
-        first, last = one.tissue.sections
-        volumes = {"raw": one.tissue.image[first:last], name: likely, "segmentation": labels, "truth": one.truth}
+        volumes = {"raw": one.tissue.image[one.tissue.box], name: likely, "segmentation": labels, "truth": one.truth}
         planes: dict[str, Any] = {"voxel_size_nm": np.asarray(one.tissue.voxel_size_nm, dtype=float)}
         for kind, volume in volumes.items():
             planes[f"{kind}_xy"] = volume[volume.shape[0] // 2]

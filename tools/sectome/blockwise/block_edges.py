@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sectome.blockwise.block_grid import Box, inside
+from sectome.blockwise.block_grid import inside
 from sectome.blockwise.plan import Plan
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import region_graph
-from sectome.types import AXES, Array, LabelArray
+from sectome.types import AXES, Array, Box, LabelArray
 from sectome.volumes.tensorstore_process import open_zarr
 
 

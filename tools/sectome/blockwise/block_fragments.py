@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sectome.blockwise.block_grid import Box, inside
+from sectome.blockwise.block_grid import inside
 from sectome.blockwise.plan import Plan
 from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
 from sectome.postprocess.check_affinities import nearest_channels
 from sectome.postprocess.fragments_distance import fragments_with_seeds
-from sectome.types import AXES, Array, LabelArray
+from sectome.types import AXES, Array, Box, LabelArray
 from sectome.volumes.tensorstore_process import open_zarr
 
 

@@ -9,9 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from sectome.types import Shape3
-
-Box = tuple[slice, slice, slice]
+from sectome.types import Box, Shape3
 
 
 @dataclass(frozen=True)

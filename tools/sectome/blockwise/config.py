@@ -15,9 +15,10 @@ from sectome.blockwise.predicted_affinities import predicted_affinities
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.postprocess import SegmentationOptions, load_options
+from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
 
-_OF_PREDICTION = ("overlap", "blending", "batch_size", "flips", "precision", "device", "mask")
+_OF_PREDICTION = (*RANGES, "overlap", "blending", "batch_size", "flips", "precision", "device", "mask")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class BlockwiseConfig:
         bundle: the root of em_segmentation, for a volume.
         checkpoint: the model; without, the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        mask, overlap, blending, batch_size, flips, precision, device: as those of `sectome predict`.
+        sections, rows, columns, mask, overlap, blending, batch_size, flips, precision, device: as those of
+            `sectome predict`, for a volume.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
         segmentation: options of `SegmentationOptions`; those beside the model are the default.
         model: a checkpoint whose options are taken, for affinities.
@@ -49,6 +51,9 @@ class BlockwiseConfig:
     bundle: str = "bundles/em_segmentation"
     checkpoint: str | None = None
     voxel_size_nm: Sequence[float] | None = None
+    sections: Sequence[int] | None = None
+    rows: Sequence[int] | None = None
+    columns: Sequence[int] | None = None
     mask: str | None = None
     overlap: float = 0.5
     blending: str = "gaussian"
@@ -78,6 +83,9 @@ class BlockwiseConfig:
         folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
         source: AffinitySource
         if self.affinities is not None:
+            for one in dataclasses.fields(self):
+                if one.name in _OF_PREDICTION and getattr(self, one.name) != one.default:
+                    raise InputError(f"{one.name} is for a volume, got it with affinities")
             source, model = StoredAffinities(self.affinities), self.model
         else:
             chosen = {name: getattr(self, name) for name in _OF_PREDICTION}

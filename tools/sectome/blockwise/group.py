@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from sectome.blockwise.block_grid import BlockGrid, Box
+from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.plan import Plan
-from sectome.types import Array
+from sectome.types import Array, Box
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from sectome.affinity_file import create_affinities
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
-from sectome.types import Array, Offset, Shape3, VoxelSize
+from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK
 from sectome.volumes.tensorstore_process import open_zarr
 
@@ -28,9 +28,10 @@ class PredictedAffinities:
         bundle: the root of the bundle.
         checkpoint: the model's weights; None is the bundle's own.
         voxel_size_nm: (z, y, x) of the volume.
-        shape: voxels (Z, Y, X) of the volume.
+        box: (start, stop) of what is predicted of the volume along (z, y, x).
+        shape: voxels (Z, Y, X) of the box.
         offsets: K steps (z, y, x).
-        offset_nm: where the first voxel lies along (z, y, x).
+        offset_nm: where the box's first voxel lies along (z, y, x).
         window: voxels (z, y, x) that the network takes.
         overlap: share of a window that the next one covers again.
         blending: weights of a window's voxels.
@@ -38,7 +39,7 @@ class PredictedAffinities:
         flips: take the mean over all flips.
         precision: "bf16", "fp32" or "auto".
         device: of the network; None is a GPU if the worker has one.
-        mask: a volume of the same shape, 0 where nothing is wanted.
+        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class PredictedAffinities:
     bundle: Path
     checkpoint: Path
     voxel_size_nm: VoxelSize
+    box: tuple[tuple[int, int], ...]
     shape: Shape3
     offsets: tuple[Offset, ...]
     offset_nm: tuple[float, float, float]
@@ -68,7 +70,7 @@ class PredictedAffinities:
         chunk = (1, *CHUNK)
         create_affinities(self.path, self.shape, self.offsets, self.voxel_size_nm, self.offset_nm, chunk)
 
-    def predict(self, box: tuple[slice, slice, slice]) -> None:
+    def predict(self, box: Box) -> None:
         """Predict a box and write it."""
         from sectome.inference.predict_volume import grid_over, predict_box
         from sectome.volumes import open_volume
@@ -92,6 +94,7 @@ class PredictedAffinities:
         tissue, _ = _opened(self)
         return {
             "volume": describe(self.volume, tissue.image, self.voxel_size_nm),
+            **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
             "model": {"checkpoint": str(self.checkpoint), "sha256": file_hash(self.checkpoint)},
             "offsets": [list(step) for step in self.offsets],
@@ -110,6 +113,9 @@ def predicted_affinities(
     checkpoint: str | None = None,
     *,
     voxel_size_nm: Sequence[float] | None = None,
+    sections: Sequence[int] | None = None,
+    rows: Sequence[int] | None = None,
+    columns: Sequence[int] | None = None,
     mask: str | None = None,
     **options: Any,
 ) -> PredictedAffinities:
@@ -121,11 +127,14 @@ def predicted_affinities(
         bundle: the root of the bundle.
         checkpoint: the model's weights; None is the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        mask: a volume of the same shape, 0 where nothing is wanted.
+        sections: (start, stop) of what is predicted along z; all without.
+        rows: the same along y.
+        columns: the same along x.
+        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
         options: `overlap`, `blending`, `batch_size`, `flips`, `precision`, `device`.
 
     Raises:
-        InputError: if the volume or the model can not be opened.
+        InputError: if the volume or the model can not be opened, or a range lies outside.
     """
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of
@@ -134,7 +143,8 @@ def predicted_affinities(
     from sectome.volumes import open_volume
 
     model = open_model(bundle, checkpoint, device="cpu")
-    tissue = open_tissue([{"image": volume}], voxel_size_nm, intensity=model.intensity)[0]
+    entry = {"image": volume, "sections": sections, "rows": rows, "columns": columns}
+    tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, volume)
     if mask is not None:
         check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
@@ -145,6 +155,7 @@ def predicted_affinities(
         Path(bundle).absolute(),
         model.checkpoint.absolute(),
         tissue.voxel_size_nm,
+        tuple((part.start, part.stop) for part in tissue.box),
         tissue.shape,
         model.offsets,
         (z, y, x),
@@ -169,5 +180,6 @@ def _opened(source: PredictedAffinities) -> tuple[Any, Any]:
     model = open_model(
         source.bundle, source.checkpoint, device=source.device, precision=source.precision, flips=source.flips
     )
-    tissue = open_tissue([{"image": source.volume}], source.voxel_size_nm, intensity=model.intensity)[0]
+    entry = {"image": source.volume, **dict(zip(RANGES, source.box, strict=True))}
+    tissue = open_tissue([entry], source.voxel_size_nm, intensity=model.intensity)[0]
     return tissue, model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 
 def predict(
@@ -16,6 +15,8 @@ def predict(
     batch_size: int = 4,
     flips: bool = False,
     sections: Sequence[int] | None = None,
+    rows: Sequence[int] | None = None,
+    columns: Sequence[int] | None = None,
     mask: str | None = None,
     dtype: str = "uint8",
     memory_mib: float = 2048,
@@ -35,8 +36,10 @@ def predict(
         blending: weights of a window's voxels: "gaussian", "linear" or "constant".
         batch_size: windows that the network takes at once.
         flips: take the mean over all flips of a window: eight times the work.
-        sections: first,stop of the sections to predict; all without.
-        mask: a volume of the same shape, 0 where nothing is wanted.
+        sections: start,stop of the sections (z) to predict; all without.
+        rows: start,stop of the rows (y).
+        columns: start,stop of the columns (x).
+        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
         dtype: "uint8", where 255 is 1, "float16" or "float32".
         memory_mib: what the values of a slab may take; sections that are wider are predicted in tiles.
         voxel_size_nm: z,y,x in nm, for a volume that does not say it.
@@ -50,11 +53,13 @@ def predict(
     from sectome.volumes import open_volume
 
     model = open_model(bundle, checkpoint, device=device, precision=precision, flips=flips)
-    entry: dict[str, Any] = {"image": str(volume)}
-    if sections is not None:
-        entry["sections"] = list(sections) if isinstance(sections, Sequence) else sections
-    if near_voxel_size_nm is not None:
-        entry["near_voxel_size_nm"] = near_voxel_size_nm
+    entry = {
+        "image": str(volume),
+        "sections": sections,
+        "rows": rows,
+        "columns": columns,
+        "near_voxel_size_nm": near_voxel_size_nm,
+    }
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, str(volume))
     predict_volume(

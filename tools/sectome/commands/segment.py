@@ -94,7 +94,7 @@ def segment(
             threads=threads,
             **vars(options),
         )
-    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm)
+    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from sectome.inference.window_grid import WindowGrid
+from sectome.types import Box
 
-ReadBox = Callable[[tuple[slice, slice, slice]], Tensor]
+ReadBox = Callable[[Box], Tensor]
 """Returns the image (z, y, x) of a box, float32."""
 
 Predict = Callable[[Tensor], Tensor]
@@ -42,7 +43,7 @@ def blended_slabs(
     sections: slice | None = None,
     batch_size: int = 1,
     device: torch.device | str = "cpu",
-    wanted: Callable[[tuple[slice, slice, slice]], bool] | None = None,
+    wanted: Callable[[Box], bool] | None = None,
 ) -> Iterator[Slab]:
     """Predict windows from the first section to the last, and yield sections as soon as no window is left for them.
 

@@ -18,7 +18,7 @@ from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.neighbourhoods import check_offsets
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
-from sectome.types import Array, Offsets
+from sectome.types import Array, Box, Offsets
 from sectome.volumes import Volume
 
 CHUNK_IN_PLANE = 128
@@ -47,7 +47,7 @@ def predict_volume(
     `memory_mib`; it does not grow with the number of sections.
 
     Args:
-        tissue: what is predicted: the sections that its entry allows.
+        tissue: what is predicted: the sections, rows and columns that its entry allows.
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
         path: a .zarr folder, which appears when it is complete.
         offsets: K steps (z, y, x), one a channel.
@@ -58,8 +58,8 @@ def predict_volume(
         device: of the network, and where its values are blended.
         dtype: "uint8", where 255 is 1, "float16" or "float32".
         memory_mib: what the values of a slab may take, without the network's own needs.
-        mask: of the volume's shape, 0 where nothing is wanted: windows without any other value are not predicted, and
-            affinities there are 0.
+        mask: of the whole volume's shape, 0 where nothing is wanted: windows without any other value are not
+            predicted, and affinities there are 0.
 
     Raises:
         InputError: if a number is out of its range, the mask has another shape, the tissue is resident on a
@@ -119,7 +119,7 @@ def predict_box(
     tissue: Tissue,
     predict: Predict,
     grid: WindowGrid,
-    box: tuple[slice, slice, slice],
+    box: Box,
     channels: int,
     *,
     batch_size: int = 1,
@@ -174,7 +174,7 @@ def box_reader(tissue: Tissue) -> ReadBox:
     if not isinstance(tissue.image, Volume):
         raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
 
-    def read(box: tuple[slice, slice, slice]) -> Tensor:
+    def read(box: Box) -> Tensor:
         crop = tissue.read([part.start for part in box], [part.stop - part.start for part in box])
         assert crop is not None
         return crop["image"][0]
@@ -185,7 +185,8 @@ def box_reader(tissue: Tissue) -> ReadBox:
 def offset_of(tissue: Tissue) -> list[float]:
     """Return where the first voxel that a tissue allows lies along (z, y, x) in nm."""
     assert isinstance(tissue.image, Volume)
-    at: list[float] = np.add(tissue.image.offset_nm, [tissue.sections[0] * tissue.voxel_size_nm[0], 0, 0]).tolist()
+    start = [part.start for part in tissue.box]
+    at: list[float] = np.add(tissue.image.offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
     return at
 
 
@@ -250,7 +251,7 @@ class RegionMask:
 
     Args:
         mask: of the shape of the tissue's volume.
-        tissue: what is predicted: its first section counts as 0.
+        tissue: what is predicted: its first voxel counts as 0.
         region: the part (y, x) that is asked for; windows may reach beyond it.
 
     Raises:
@@ -260,20 +261,18 @@ class RegionMask:
     def __init__(self, mask: Volume, tissue: Tissue, region: Tile) -> None:
         check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
         self.mask = mask
-        self.first = tissue.sections[0]
-        self.depth = tissue.shape[0]
+        self.tissue = tissue
         self.region = region
         self.kept: tuple[tuple[int, int], Array] | None = None
 
     def sections(self, start: int, stop: int) -> Array:
         """Return the region of some sections as booleans, those read last without reading them again."""
-        stop = min(stop, self.depth)
         if self.kept is None or self.kept[0] != (start, stop):
-            z = slice(start + self.first, stop + self.first)
-            self.kept = ((start, stop), self.mask[z, self.region.y, self.region.x] != 0)
+            box = self.tissue.in_volume((slice(start, stop), *self.region))
+            self.kept = ((start, stop), self.mask[box] != 0)
         return self.kept[1]
 
-    def any_in(self, box: tuple[slice, slice, slice]) -> bool:
+    def any_in(self, box: Box) -> bool:
         """Tell whether anything is wanted where a box reaches into the region."""
         z, *plane = box
         y, x = (
@@ -284,9 +283,8 @@ class RegionMask:
 
     def box(self, start: int, depth: int, size: Sequence[int]) -> Array:
         """Return the mask (z, y, x) of sections, as many rows and columns of the region as are written."""
-        z = slice(start + self.first, start + self.first + depth)
         y, x = _at((self.region.y.start, self.region.x.start), size)
-        values: Array = self.mask[z, y, x] != 0
+        values: Array = self.mask[self.tissue.in_volume((slice(start, start + depth), y, x))] != 0
         return values
 
 

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sectome.types import Array, Shape3
-from sectome.volumes.indexing import Box
+from sectome.types import Array, Box, Shape3
 
 CHUNK: Shape3 = (32, 64, 64)
 """Voxels along (z, y, x) of a stored chunk: small enough for crops, large enough for a file of its own."""

@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from sectome.geometry import Placement, as_point, as_voxel_size
-from sectome.types import Array, Shape3, VoxelSize
-from sectome.volumes.indexing import Box
+from sectome.types import Array, Box, Shape3, VoxelSize
 from sectome.volumes.reader import Reader
 
 _COARSEST_VOXELS = 64

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, TypeAlias
+from typing import Any
 
-from sectome.types import Shape3
-
-Box: TypeAlias = tuple[slice, slice, slice]
-"""Slices along (z, y, x) with starts, stops and positive steps."""
+from sectome.types import Box, Shape3
 
 _AS_READ = slice(None)
 _REVERSED = slice(None, None, -1)
