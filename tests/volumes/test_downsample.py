@@ -53,6 +53,16 @@ def test_a_box_of_a_coarser_level_is_that_box_of_the_whole(tmp_path, make_array,
     np.testing.assert_array_equal(coarser[1:3, 1:4, 2:6], whole[1:3, 1:4, 2:6])
 
 
+@pytest.mark.parametrize("reduce", [block_majority, block_mean])
+def test_a_first_block_that_lacks_voxels_holds_what_there_is(make_array, reduce):
+    array = make_array(np.float32)
+    lacking = reduce(array, (2, 1, 2), (1, 0, 1))
+    assert lacking.shape == (3, 7, 6)
+    np.testing.assert_array_equal(lacking[1:, :, 1:], reduce(array[1:, :, 1:], (2, 1, 2)))
+    np.testing.assert_array_equal(lacking[:1, :, :1], array[:1, :, :1])
+    np.testing.assert_array_equal(lacking[:1, :, 1:], reduce(array[:1, :, 1:], (1, 1, 2)))
+
+
 def test_a_coarser_voxel_is_larger_and_its_centre_lies_further_in():
     first, second = coarser_levels((5, 140, 90), Placement((30, 6, 12), (300, 0, 0)))
     assert (first.factors, first.shape) == ((1, 2, 1), (5, 70, 90))

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorstore as ts
 
 from sectome.checks import InputError
-from sectome.volumes import open_volume, write_volume
+from sectome.volumes import blocks, open_volume, write_volume
 from sectome.volumes.precomputed_info import resolve
 from sectome.volumes.store_folder import open_address
 
@@ -65,6 +67,76 @@ def test_neuroglancer_finds_what_it_needs_in_what_is_written(tmp_path, make_arra
     volume = open_volume(tmp_path / "a")
     assert (volume.voxel_size_nm, volume.offset_nm) == (VOXEL_SIZE, OFFSET)
     np.testing.assert_array_equal(volume[...], array)
+
+
+@pytest.fixture(params=["uint8", "float32", "uint16", "uint64"])
+def volume_to_coarsen(request, make_array):
+    """An image, or large labels, that has levels of 130, 65 and 33 rows."""
+    if request.param in ("uint8", "float32"):
+        return make_array(request.param, (70, 130, 70))
+    labels = np.random.default_rng(0).integers(0, 5, (24, 27, 15)).astype(request.param)
+    return labels.repeat(3, 0).repeat(5, 1).repeat(5, 2)[:70, 1:131, 2:72]
+
+
+def open_scales(folder):
+    """Return what `info` says of each scale, and the scale (Z, Y, X) with its own offset."""
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"file://{folder}/"}
+    said = json.loads((folder / "info").read_text())["scales"]
+    return said, [ts.open({**spec, "scale_index": n}, read=True).result()[..., 0].T for n in range(len(said))]
+
+
+def test_scales_are_the_levels_of_an_ome_zarr(tmp_path, volume_to_coarsen):
+    where = {"voxel_size_nm": VOXEL_SIZE, "offset_nm": (30 * 10, 6 * -16, 8 * 24)}
+    write_volume(tmp_path / "a.ome.zarr", volume_to_coarsen, **where)
+    write_volume(tmp_path / "a.precomputed", volume_to_coarsen, **where)
+    said, scales = open_scales(tmp_path / "a.precomputed")
+    assert [scale["resolution"] for scale in said] == [[8, 6, 30], [16, 12, 30], [32, 24, 30], [64, 48, 60]]
+    assert [scale["voxel_offset"] for scale in said] == [[24, -16, 10], [12, -8, 10], [6, -4, 10], [3, -2, 5]]
+    for number, scale in enumerate(scales):
+        level = open_volume(f"{tmp_path}/a.ome.zarr:{number}")
+        np.testing.assert_array_equal(scale.read().result(), level[...])
+    opened = open_volume(tmp_path / "a.precomputed")
+    assert [(level.shape, level.voxel_size_nm) for level in opened.levels] == [
+        (level.shape, level.voxel_size_nm) for level in open_volume(tmp_path / "a.ome.zarr").levels
+    ]
+
+
+def reference_block(values, first, at, factors, is_labels):
+    """Return what most voxels of a block, counted from the origin, or their mean are."""
+    box = (
+        slice(max(place * factor - begin, 0), (place + 1) * factor - begin)
+        for place, factor, begin in zip(at, factors, first, strict=True)
+    )
+    block = values[tuple(box)].ravel()
+    if is_labels:
+        return max(block.tolist(), key=block.tolist().count)
+    return block.mean() if values.dtype.kind == "f" else np.rint(block.mean())
+
+
+def test_scales_of_an_odd_offset_lie_upon_each_other(tmp_path, volume_to_coarsen, monkeypatch):
+    # So that blocks are made of several boxes.
+    monkeypatch.setattr(blocks, "_BYTES_AT_ONCE", 2**17)
+    write_volume(tmp_path / "a.precomputed", volume_to_coarsen, voxel_size_nm=VOXEL_SIZE, offset_nm=(330, -42, 40))
+    said, scales = open_scales(tmp_path / "a.precomputed")
+    assert [scale["voxel_offset"] for scale in said] == [[5, -7, 11], [2, -4, 11], [1, -2, 11], [0, -1, 5]]
+    assert [scale["size"] for scale in said] == [[70, 130, 70], [36, 66, 70], [18, 33, 70], [10, 17, 36]]
+    np.testing.assert_array_equal(scales[0].read().result(), volume_to_coarsen)
+    for finer, coarser, factors in zip(scales, scales[1:], [(1, 2, 2), (1, 2, 2), (2, 2, 2)], strict=False):
+        assert coarser.domain == ts.downsample(finer, factors, "mean").domain
+        is_labels = volume_to_coarsen.dtype.name in ("uint16", "uint64")
+        values, first, begin = finer.read().result(), finer.domain.inclusive_min, coarser.domain.inclusive_min
+        # All corners, and some within.
+        places = [*itertools.product(*((0, extent - 1) for extent in coarser.shape))]
+        places += np.random.default_rng(0).integers(0, coarser.shape, (300, 3)).tolist()
+        expected = [reference_block(values, first, np.add(begin, at), factors, is_labels) for at in places]
+        got = coarser.read().result()[tuple(np.transpose(places))]
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=0)
+
+
+def test_a_volume_of_scales_is_replaced_by_one_of_one(tmp_path, make_array):
+    write_volume(tmp_path / "a.precomputed", make_array(shape=(5, 140, 11)), voxel_size_nm=VOXEL_SIZE)
+    write_volume(tmp_path / "a.precomputed", make_array(), voxel_size_nm=VOXEL_SIZE)
+    assert sorted(file.name for file in (tmp_path / "a.precomputed").iterdir()) == ["8_6_30", "info"]
 
 
 def test_a_scale_is_chosen_by_its_voxel_size(tmp_path, make_array):

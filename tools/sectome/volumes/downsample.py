@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,44 +36,50 @@ def next_factors(shape: Shape3, voxel_size: VoxelSize) -> Shape3 | None:
     return z, y, x
 
 
-def block_mean(voxels: Array, factors: Shape3) -> Array:
-    """Return the mean of each block of voxels, rounded for integers; a block at the far end holds what there is.
+WHOLE: Shape3 = (0, 0, 0)
+
+
+def block_mean(voxels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> Array:
+    """Return the mean of each block of voxels, rounded for integers; a block at either end holds what there is.
 
     Args:
         voxels: (Z, Y, X).
         factors: Voxels of a block along (z, y, x).
+        lacking: Voxels that the first block lacks along (z, y, x).
     """
     mean = voxels.astype(np.float64 if voxels.dtype.itemsize > 4 else np.float32)
-    for axis, factor in enumerate(factors):
-        starts = np.arange(0, voxels.shape[axis], factor)
+    for axis, (factor, before) in enumerate(zip(factors, lacking, strict=True)):
+        starts = np.arange(-before, voxels.shape[axis], factor).clip(min=0)
         counts = np.diff(starts, append=voxels.shape[axis])
         mean = np.add.reduceat(mean, starts, axis=axis)
         mean = mean / np.expand_dims(counts, tuple(other for other in range(3) if other != axis)).astype(mean.dtype)
     return (mean if voxels.dtype.kind == "f" else np.rint(mean)).astype(voxels.dtype)
 
 
-def block_majority(labels: Array, factors: Shape3) -> Array:
+def block_majority(labels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> Array:
     """Return the label that most voxels of each block have, of equally many the one that comes first.
 
     Args:
         labels: (Z, Y, X).
-        factors: Voxels of a block along (z, y, x), 1 or 2. A block at the far end holds what there is.
+        factors: Voxels of a block along (z, y, x), 1 or 2. A block at either end holds what there is.
+        lacking: Voxels that the first block lacks along (z, y, x).
     """
-    z, y, x = (-(-extent // factor) for extent, factor in zip(labels.shape, factors, strict=True))
-    majority = np.empty((z, y, x), labels.dtype)
-    _write_majority(labels, factors, np.empty(math.prod(factors), labels.dtype), majority)
+    majority = np.empty(coarser_shape(labels.shape, factors, lacking), labels.dtype)
+    _write_majority(labels, factors, lacking, np.empty(math.prod(factors), labels.dtype), majority)
     return majority
 
 
 @njit(cache=True, nogil=True)
-def _write_majority(labels: Any, factors: Any, block: Any, majority: Any) -> None:
+def _write_majority(labels: Any, factors: Any, lacking: Any, block: Any, majority: Any) -> None:
     """Write the majority of each block of voxels; `block` has room for one."""
     depth, height, width = labels.shape
+    before_z, before_y, before_x = lacking
     for z, y, x in np.ndindex(majority.shape):
         count, differ = 0, False
-        for dz in range(z * factors[0], min((z + 1) * factors[0], depth)):
-            for dy in range(y * factors[1], min((y + 1) * factors[1], height)):
-                for dx in range(x * factors[2], min((x + 1) * factors[2], width)):
+        first_z, first_y, first_x = z * factors[0] - before_z, y * factors[1] - before_y, x * factors[2] - before_x
+        for dz in range(max(first_z, 0), min(first_z + factors[0], depth)):
+            for dy in range(max(first_y, 0), min(first_y + factors[1], height)):
+                for dx in range(max(first_x, 0), min(first_x + factors[2], width)):
                     block[count] = labels[dz, dy, dx]
                     differ |= block[count] != block[0]
                     count += 1
@@ -87,20 +94,27 @@ def _write_majority(labels: Any, factors: Any, block: Any, majority: Any) -> Non
         majority[z, y, x] = block[best]
 
 
+def coarser_shape(shape: Sequence[int], factors: Shape3, lacking: Shape3 = WHOLE) -> Shape3:
+    """Return how many blocks cover so many voxels along (z, y, x), of which the first block may lack some."""
+    z, y, x = (-(-(extent + before) // factor) for extent, factor, before in zip(shape, factors, lacking, strict=True))
+    return z, y, x
+
+
 class Downsampled:
     """A coarser level as a source (Z, Y, X), read box by box.
 
     Args:
         finer: The level to make it from.
         factors: Voxels along (z, y, x) that become one.
-        is_labels: Take the first voxel of each block in place of the mean.
+        is_labels: Take the majority of each block in place of the mean.
+        lacking: Voxels that the first block lacks along (z, y, x).
     """
 
-    def __init__(self, finer: Reader, factors: Shape3, is_labels: bool) -> None:
-        z, y, x = (-(-extent // factor) for extent, factor in zip(finer.shape, factors, strict=True))
-        self.shape: Shape3 = (z, y, x)
+    def __init__(self, finer: Reader, factors: Shape3, is_labels: bool, lacking: Shape3 = WHOLE) -> None:
+        self.shape = coarser_shape(finer.shape, factors, lacking)
         self.dtype = finer.dtype
         self.factors = factors
+        self.lacking = lacking
         self._finer = finer
         self._is_labels = is_labels
 
@@ -113,11 +127,12 @@ class Downsampled:
         """Return a box given with starts, stops and no steps."""
         box: Box = key
         z, y, x = (
-            slice(part.start * factor, min(part.stop * factor, extent))
-            for part, factor, extent in zip(box, self.factors, self._finer.shape, strict=True)
+            slice(max(part.start * factor - before, 0), min(part.stop * factor - before, extent))
+            for part, factor, before, extent in zip(box, self.factors, self.lacking, self._finer.shape, strict=True)
         )
-        voxels = self._finer.read(z, y, x)
-        return block_majority(voxels, self.factors) if self._is_labels else block_mean(voxels, self.factors)
+        at_z, at_y, at_x = (before if part.start == 0 else 0 for part, before in zip(box, self.lacking, strict=True))
+        reduce = block_majority if self._is_labels else block_mean
+        return reduce(self._finer.read(z, y, x), self.factors, (at_z, at_y, at_x))
 
 
 @dataclass(frozen=True)
@@ -143,10 +158,9 @@ def coarser_levels(shape: Shape3, placement: Placement) -> list[CoarserLevel]:
     levels: list[CoarserLevel] = []
     size, offset = placement.voxel_size_nm or (1.0, 1.0, 1.0), placement.offset_nm
     while factors := next_factors(shape, size):
-        z, y, x = (-(-extent // factor) for extent, factor in zip(shape, factors, strict=True))
+        shape = coarser_shape(shape, factors)
         steps = zip(offset, size, factors, strict=True)
         offset = as_point([first + length * (factor - 1) / 2 for first, length, factor in steps])
         size = as_voxel_size([length * factor for length, factor in zip(size, factors, strict=True)]) or size
-        shape = (z, y, x)
         levels.append(CoarserLevel(factors, shape, Placement(size, offset)))
     return levels

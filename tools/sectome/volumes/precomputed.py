@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.geometry import Placement
-from sectome.types import Array, Shape3
+from sectome.geometry import Placement, as_voxel_size
+from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
 from sectome.volumes.precomputed_info import INFO, Scale, read_info
 from sectome.volumes.replace import replacing
+from sectome.volumes.sampling import holds_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
@@ -70,9 +72,12 @@ def find_scales(place: Place, dataset: str | None) -> tuple[Level, ...]:
 
 
 def write_precomputed(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a volume of one scale: uint32 and uint64 as a compressed segmentation, other types as a raw image.
+    """Write a volume and ever coarser scales of it: uint32 and uint64 as compressed segmentation, others as raw image.
 
-    The offset is kept to a whole voxel, with a warning if that changes it.
+    Scales are made as the levels of an OME-Zarr are, an image by the mean, labels by the majority of each block. The
+    offset of each is a whole number of its own voxels. So that all lie upon each other, blocks are counted from the
+    origin: where a volume begins within one, that block holds what there is, as one at the far end does. The
+    offset is kept to a whole voxel, with a warning if that changes it.
 
     Raises:
         InputError: If the format cannot hold the type, there is no voxel size, or `path` holds something else.
@@ -84,6 +89,29 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
         raise InputError("expected a voxel size, which a precomputed volume must have, got none: give voxel_size_nm")
     _check_output(path)
     first = _whole_voxels(path, placement, size)
+    with replacing(path) as partial:
+        _write_scale(partial, source, size, first, source.dtype.itemsize)
+        finer = PrecomputedReader(partial)
+        is_labels = holds_labels(finer)
+        while factors := next_factors(finer.shape, size):
+            (z, lacks_z), (y, lacks_y), (x, lacks_x) = map(divmod, first, factors)
+            coarser = Downsampled(finer, factors, is_labels, (lacks_z, lacks_y, lacks_x))
+            first = (z, y, x)
+            size = as_voxel_size([length * factor for length, factor in zip(size, factors, strict=True)]) or size
+            _write_scale(partial, coarser, size, first, coarser.voxel_bytes)
+            finer = PrecomputedReader(partial, read_info(partial).scales[-1].key)
+
+
+def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, voxel_bytes: int) -> None:
+    """Write one scale by blocks and add it to `info`.
+
+    Args:
+        folder: Of the volume.
+        source: What is read by block.
+        size: Of its voxels along (z, y, x).
+        first: Its offset along (z, y, x) in its voxels.
+        voxel_bytes: Memory that a voxel takes while its block is made.
+    """
     shape = tuple(source.shape)
     is_segmentation = source.dtype.name in _SEGMENTATION_TYPES
     scale = {
@@ -100,13 +128,12 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
         "data_type": source.dtype.name,
         "num_channels": 1,
     }
-    with replacing(path) as partial:
-        spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(partial)}
-        spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
-        # Counted from its first voxel, so that blocks are made of whole chunks.
-        store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
-        for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
-            store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(folder)}
+    spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
+    # Counted from its first voxel, so that blocks are made of whole chunks.
+    store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
+    for z, y, x in iterate_blocks(shape, voxel_bytes, CHUNK):
+        store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
 
 
 def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:
