@@ -53,6 +53,8 @@ def test_labels_are_written_as_a_pyramid_that_says_where_it_lies(run, config, af
     zarr = pytest.importorskip("zarr", reason="needs Python 3.11")
     image = models.open_ome_zarr(zarr.open_group(tmp_path / "out.ome.zarr", mode="r"))
     assert image.ome_attributes.multiscales[0].type == "majority"
+    said = models.v05.ImageLabel.from_zarr(zarr.open_group(tmp_path / "out.ome.zarr", mode="r"))
+    assert said.ome_attributes.image_label is not None
     assert not list(tmp_path.glob(".*partial"))
     # What is there is not done again.
     assert run("segment-volume", "--config", config())[0] == 0

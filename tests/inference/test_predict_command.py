@@ -113,6 +113,17 @@ def test_a_box_is_predicted_at_once_and_by_blocks(run, config, cube, tmp_path):
     assert source.read(whole)[:, :, 15:].any()
 
 
+def test_labels_of_a_box_lie_there_and_say_which_image_they_are_of(run, config, cube, tmp_path):
+    raw = tmp_path / "images" / "raw.ome.zarr"
+    write_volume(raw, open_volume(cube), offset_nm=(80, 0, 8))
+    code, _, err = run("segment-volume", "--config", config(volume=f"{raw}"))
+    assert code == 0, err
+    said = json.loads((tmp_path / "out.ome.zarr/zarr.json").read_text())["attributes"]["ome"]
+    assert said["image-label"] == {"source": {"image": "../images/raw.ome.zarr"}}
+    assert open_volume(tmp_path / "out.ome.zarr").offset_nm == (104, 40, 64)
+    assert open_volume(tmp_path / "out.ome.zarr").shape == (48, 50, 49)
+
+
 def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp_path):
     plan = read_config(config()).plan()
     plan.folder.keep_plan(plan.description())

@@ -9,6 +9,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.volumes import blocks, open_volume, write_volume
 from sectome.volumes.downsample import block_majority, block_mean
+from sectome.volumes.ome_zarr import find_image
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -63,6 +64,30 @@ def test_images_are_averaged_and_labels_never(tmp_path, make_array):
             array = (block_mean if is_image else block_majority)(array, factors)
             np.testing.assert_array_equal(group[level][...], array)
         assert sorted(group.array_keys()) == ["0", "1", "2", "3"]
+
+
+def test_labels_are_said_to_be_labels_and_images_are_not(tmp_path, make_array):
+    models = pytest.importorskip("ome_zarr_models.v05.image_label", reason="needs Python 3.11")
+    labels = {f"labels_{dtype}": _labels(dtype) for dtype in ("uint8", "uint16", "uint64")}
+    images = {f"image_{dtype}": make_array(dtype, (70, 130, 70)) for dtype in ("uint8", "uint16", "float32")}
+    for name, array in {**labels, **images, "mask": _labels(np.uint8) == 7}.items():
+        write_volume(tmp_path / f"{name}.ome.zarr", array, voxel_size_nm=VOXEL_SIZE)
+        group = zarr.open_group(tmp_path / f"{name}.ome.zarr", mode="r")
+        said = models.ImageLabel.from_zarr(group).attributes.ome
+        assert said.version == "0.5"
+        assert (said.image_label is not None) == (name in labels)
+
+
+def test_a_dataset_is_a_level_of_an_image_or_it_is_not(tmp_path, make_array):
+    for name in ("a.ome.zarr", "b.zarr:raw", "c.h5:raw", "d.tif"):
+        write_volume(f"{tmp_path}/{name}", make_array(), voxel_size_nm=VOXEL_SIZE)
+    write_volume(f"{tmp_path}/e.ome.zarr:deep/raw", make_array(), voxel_size_nm=VOXEL_SIZE)
+    for name, folder in (("a.ome.zarr", "a.ome.zarr"), ("e.ome.zarr:deep/raw", "e.ome.zarr/deep/raw")):
+        volume = open_volume(f"{tmp_path}/{name}")
+        assert find_image(volume.path, volume.dataset) == tmp_path / folder
+    for name in ("b.zarr:raw", "c.h5:raw", "d.tif"):
+        volume = open_volume(f"{tmp_path}/{name}")
+        assert find_image(volume.path, volume.dataset) is None
 
 
 def test_each_chunk_is_written_once_in_bounded_memory(tmp_path, make_array, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sectome.volumes import open_volume, write_volume
-from sectome.volumes.sampling import holds_labels, is_label_like, sampled_sections
+from sectome.volumes.sampling import holds_labels, is_label_like, looks_like_labels, sampled_sections
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,15 @@ def test_noise_is_averaged_if_its_type_may_be(tmp_path, dtype, expected):
     noise = np.random.default_rng(0).integers(1, 100, (6, 16, 16)).astype(dtype)
     write_volume(tmp_path / "a.npz", noise)
     assert holds_labels(open_volume(tmp_path / "a.npz")._open()) is expected
+
+
+def test_only_the_middle_of_wide_sections_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("sectome.volumes.sampling._MIDDLE", 8)
+    values = np.random.default_rng(0).integers(1, 100, (6, 17, 40)).astype(np.uint8)
+    values[:, 4:12, 16:24] = 3
+    write_volume(tmp_path / "a.npz", values)
+    assert looks_like_labels(open_volume(tmp_path / "a.npz")._open())
+    values[:, 5, 16:24] = np.arange(8)
+    values[:, 7:, 16:24] = np.arange(8)
+    write_volume(tmp_path / "a.npz", values)
+    assert not looks_like_labels(open_volume(tmp_path / "a.npz")._open())

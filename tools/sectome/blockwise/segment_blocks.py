@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Any
 
 from distributed import Client
 
 from sectome.blockwise.plan import Plan
+from sectome.blockwise.predicted_affinities import PredictedAffinities
 from sectome.blockwise.run_stage import run_stage
 from sectome.blockwise.stages import stages_of
 from sectome.checks import InputError
-from sectome.volumes.ome_zarr import write_group
+from sectome.volumes import open_volume
+from sectome.volumes.ome_zarr import find_image, write_group
 
 
 def segment_blocks(plan: Plan, client: Client) -> int:
@@ -28,7 +31,7 @@ def segment_blocks(plan: Plan, client: Client) -> int:
             for stage in stages_of(plan):
                 run_stage(client, plan, stage)
             name = plan.output.name.split(".")[0]
-            write_group(plan.partial_output, name, plan.placement, plan.grid.shape, is_labels=True)
+            write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
             os.replace(plan.partial_output, plan.output)
         shutil.rmtree(plan.fragments_path, ignore_errors=True)
         return int(plan.folder.read("join", 0)["segments"])
@@ -52,3 +55,12 @@ def check_output(plan: Plan) -> None:
             (folder / ".writable").unlink()
         except OSError as error:
             raise InputError(f"a folder that can be written was expected at {folder}, got: {error}") from None
+
+
+def _image_label(plan: Plan) -> dict[str, Any]:
+    """Return what OME-Zarr says of labels: of which image they are, if that is an OME-Zarr on this machine."""
+    if not isinstance(plan.source, PredictedAffinities) or "://" in plan.source.volume:
+        return {}
+    volume = open_volume(plan.source.volume)
+    image = find_image(volume.path, volume.dataset)
+    return {} if image is None else {"source": {"image": os.path.relpath(image, plan.output)}}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from sectome.geometry import Placement
 from sectome.types import Shape3
 from sectome.volumes.blocks import Source
 from sectome.volumes.downsample import Downsampled, coarser_levels
-from sectome.volumes.multiscales import multiscale_attributes
-from sectome.volumes.sampling import holds_labels
+from sectome.volumes.multiscales import multiscale_attributes, multiscale_placements
+from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place
 from sectome.volumes.zarr import ZarrReader
+from sectome.volumes.zarr_metadata import read_node
 from sectome.volumes.zarr_writer import group_metadata, new_node, write_array
 
 _VOXELS = (1.0, 1.0, 1.0)
@@ -22,7 +26,8 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
 
     Each level is made from the one before as that was written: an image by the mean, labels by the majority of each
     block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
-    to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit.
+    to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit. Integers that
+    look like labels are said to be labels.
 
     Raises:
         InputError: If `path` holds something that would be lost, or a v2 group.
@@ -32,16 +37,33 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
         write_array(folder / "0", source, placement)
         finer = ZarrReader(folder, "0")
         is_labels = holds_labels(finer)
+        image_label: dict[str, Any] | None = {} if looks_like_labels(finer) else None
         for number, level in enumerate(coarser_levels(finer.shape, placement), 1):
             coarser = Downsampled(finer, level.factors, is_labels)
             at = level.placement if has_size else Placement()
             write_array(folder / str(number), coarser, at, coarser.voxel_bytes)
             finer = ZarrReader(folder, str(number))
-        write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels=is_labels)
+        write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels, image_label)
 
 
-def write_group(folder: Place, name: str, placement: Placement, shape: Shape3, *, is_labels: bool) -> None:
-    """Write the metadata that make the arrays 0, 1, ... of a folder an image of these voxels."""
+def write_group(
+    folder: Place,
+    name: str,
+    placement: Placement,
+    shape: Shape3,
+    is_labels: bool,
+    image_label: Mapping[str, Any] | None,
+) -> None:
+    """Write the metadata that make the arrays 0, 1, ... of a folder an image of these voxels.
+
+    Args:
+        folder: Of the image.
+        name: Of the image.
+        placement: Of the finest level.
+        shape: Its voxels along (z, y, x).
+        is_labels: Whether levels were made by the majority of each block, and not by the mean.
+        image_label: What OME-NGFF's "image-label" says; None for an image that is none of labels.
+    """
     has_size = placement.voxel_size_nm is not None
     finest = placement if has_size else Placement(_VOXELS)
     levels = [finest, *(level.placement for level in coarser_levels(shape, finest))]
@@ -51,4 +73,13 @@ def write_group(folder: Place, name: str, placement: Placement, shape: Shape3, *
         "nanometer" if has_size else None,
         "majority" if is_labels else "mean",
     )
+    if image_label is not None:
+        attributes["ome"]["image-label"] = image_label
     (folder / "zarr.json").write_text(json.dumps(group_metadata(attributes), indent=2), encoding="utf-8")
+
+
+def find_image(path: Path, dataset: str | None) -> Path | None:
+    """Return the folder of the OME-Zarr image that a dataset of a container is a level of, None if it is none."""
+    group = (path / (dataset or "")).parent
+    node = read_node(group) if dataset else None
+    return group if node is not None and multiscale_placements(node.attributes) else None

@@ -9,6 +9,7 @@ from sectome.volumes.reader import Reader
 
 _SECTIONS_TO_SAMPLE = 5
 _LABEL_LIKE = 0.8
+_MIDDLE = 4096
 
 
 def sampled_sections(extent_z: int) -> list[int]:
@@ -30,5 +31,15 @@ def holds_labels(reader: Reader) -> bool:
     """
     if reader.dtype.kind not in "iu" or reader.dtype.itemsize > 1:
         return reader.dtype.kind != "f"
-    z, y, x = reader.shape
-    return all(is_label_like(reader.read(slice(at, at + 1), slice(0, y), slice(0, x))[0]) for at in sampled_sections(z))
+    return looks_like_labels(reader)
+
+
+def looks_like_labels(reader: Reader) -> bool:
+    """Return whether a volume (Z, Y, X) is one of integers that look like labels in the middle of sampled sections."""
+    z, *plane = reader.shape
+    # Of sections as wide as a petavoxel's, five would not fit into memory.
+    sizes = [(extent, min(extent, _MIDDLE)) for extent in plane]
+    y, x = (slice((extent - size) // 2, (extent + size) // 2) for extent, size in sizes)
+    return reader.dtype.kind in "iu" and all(
+        is_label_like(reader.read(slice(at, at + 1), y, x)[0]) for at in sampled_sections(z)
+    )
