@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import sys
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from sectome.affinity_file import read_affinities
 from sectome.checks import InputError
@@ -90,7 +92,7 @@ def test_a_box_is_what_the_whole_prediction_has_there(folder, network, tmp_path,
     assert np.any(part > 0) == (not masked or box[0].start > 0)
 
 
-BOX = {"sections": [4, 18], "rows": [31, 131], "columns": [77, 144]}
+BOX = {"sections": [4, 18], "rows": [7, 297], "columns": [77, 144]}
 CUT = tuple(slice(*part) for part in BOX.values())
 
 
@@ -104,7 +106,7 @@ def cut(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"memory_mib": 4}, {"masked": True}, {"memory_mib": 4, "masked": True}], ids=str
+    "options", [{}, {"memory_mib": 3}, {"masked": True}, {"memory_mib": 3, "masked": True}], ids=str
 )
 def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, network, cut, tmp_path, options):
     masked, sizes = options.get("masked", False), {"dtype": "float32", "memory_mib": options.get("memory_mib", 2048)}
@@ -112,19 +114,19 @@ def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, networ
     part = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, **sizes)
     predict_volume(cut, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, mask=cut_mask, **sizes)
     alone = read_affinities(tmp_path / "b.zarr")
-    assert part.affinities.shape == (3, 14, 100, 67)
+    assert part.affinities.shape == (3, 14, 290, 67)
     np.testing.assert_allclose(part.affinities, alone.affinities, atol=1e-5)
     if masked:
         np.testing.assert_array_equal(part.affinities.any(axis=0), np.asarray(mask)[CUT] != 0)
     assert alone.offset_nm == ORIGIN
-    assert part.offset_nm == (60 + 4 * 30, 12 + 31 * 6, 18 + 77 * 6)
+    assert part.offset_nm == (60 + 4 * 30, 12 + 7 * 6, 18 + 77 * 6)
 
 
 def test_a_box_of_a_box_and_one_thinner_than_a_window(folder, network, tmp_path):
     mask = open_volume(folder / "mask.tif")
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **BOX}])
     whole = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, dtype="float32").affinities
-    box = (slice(2, 9), slice(5, 70), slice(30, 67))
+    box = (slice(2, 9), slice(29, 94), slice(30, 67))
     grid = grid_over(tissue.shape, WINDOW, 0.5, "gaussian")
     part = predict_box(tissue, network, grid, box, 3, dtype="float32", mask=mask)
     np.testing.assert_allclose(part, whole[(slice(None), *box)], atol=1e-5)
@@ -145,8 +147,8 @@ def test_labels_of_a_box_lie_where_it_does_in_each_format(folder, network, run, 
         assert run("segment", tmp_path / "a.zarr", tmp_path / name, "--boundary_threshold", 0.5)[0] == 0
         assert open_volume(tmp_path / name).offset_nm == at_nm
     said = json.loads((tmp_path / "a.ome.zarr/zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]
-    assert said["datasets"][0]["coordinateTransformations"][1]["translation"] == [180, 198, 480]
-    assert json.loads((tmp_path / "a.precomputed/info").read_text())["scales"][0]["voxel_offset"] == [80, 33, 6]
+    assert said["datasets"][0]["coordinateTransformations"][1]["translation"] == [180, 54, 480]
+    assert json.loads((tmp_path / "a.precomputed/info").read_text())["scales"][0]["voxel_offset"] == [80, 9, 6]
 
 
 def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, network, expected, tmp_path):
@@ -163,6 +165,22 @@ def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, networ
     assert not made.affinities[:, ~inside].any()
     grid = window_grid(SHAPE, WINDOW)
     assert sum(calls) < np.prod([len(along) for along in grid.starts]) / 4
+
+
+@pytest.mark.parametrize("memory_mib", [2048, 3])
+def test_the_bar_ends_at_its_end_also_where_windows_are_skipped(folder, network, tmp_path, monkeypatch, memory_mib):
+    bars = []
+
+    class Bar(tqdm):
+        def __init__(self, *args, **options):
+            bars.append(self)
+            super().__init__(*args, **{**options, "disable": False, "file": io.StringIO()})
+
+    monkeypatch.setattr(sys.modules["sectome.inference.predict_volume"], "tqdm", Bar)
+    mask = open_volume(folder / "mask.tif")
+    predict(folder, network, tmp_path / "a.zarr", {**BOX, "sections": [0, 18]}, mask=mask, memory_mib=memory_mib)
+    assert [bar.n for bar in bars] == [bars[0].total]
+    assert (bars[0].total > 18) == (memory_mib == 3)
 
 
 def test_a_volume_thinner_than_a_window_goes_on_as_its_mirror_image(folder, network, tmp_path):

@@ -88,7 +88,7 @@ def predict_volume(
         tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
     ):
         writes: list[Any] = []
-        for tile in tiles:
+        for number, tile in enumerate(tiles):
             masked = None if mask is None else RegionMask(mask, tissue, tile)
             slabs = blended_slabs(
                 read,
@@ -110,7 +110,9 @@ def predict_volume(
                 while len(writes) > IN_FLIGHT:
                     writes.pop(0).result()
                 give_back_memory()
-                bar.update(z)
+                # Sections without a window that is wanted are left out, and are done nevertheless.
+                bar.update(number * shape[0] + start + z - bar.n)
+            bar.update((number + 1) * shape[0] - bar.n)
         for write in writes:
             write.result()
 
