@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sectome.affinity_file import new_affinities
-from sectome.checks import InputError, check_at_least, check_same_shape, check_whole_number
+from sectome.affinity_file import DTYPES, new_affinities
+from sectome.checks import InputError, check_at_least, check_choice, check_same_shape, check_whole_number
 from sectome.inference.blended_slabs import Predict, ReadBox, Slab, Tile, blended_slabs
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.neighbourhoods import check_offsets
@@ -57,7 +57,8 @@ def predict_volume(
         batch_size: windows that the network takes at once.
         device: of the network, and where its values are blended.
         dtype: "uint8", where 255 is 1, "float16" or "float32".
-        memory_mib: what the values of a slab may take, without the network's own needs.
+        memory_mib: what the values of a slab may take, blended and as they are stored; the network's own needs and
+            the image come on top.
         mask: of the whole volume's shape, 0 where nothing is wanted: windows without any other value are not
             predicted, and affinities there are 0.
 
@@ -70,8 +71,8 @@ def predict_volume(
     check_at_least(memory_mib, 1, "memory_mib")
     shape = tissue.shape
     grid = grid_over(shape, window, overlap, blending)
-    tiles = plan_tiles(grid, len(steps), memory_mib)
-    stride = grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
+    tiles = plan_tiles(grid, len(steps), check_choice(dtype, DTYPES, "dtype"), memory_mib)
+    stride = layer_depth(grid)
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
     if mask is not None:
         check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
@@ -192,8 +193,22 @@ def offset_of(tissue: Tissue) -> list[float]:
     return at
 
 
-def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]:
-    """Return parts of a section, whole chunks each, whose values of one window's depth take at most so much memory.
+def layer_depth(grid: WindowGrid) -> int:
+    """Return how many sections are stored together: as many as one window adds to those before."""
+    return grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
+
+
+def plan_tiles(grid: WindowGrid, channels: int, dtype: str, memory_mib: float) -> list[Tile]:
+    """Return parts of a section, whole chunks each, whose values take at most so much memory.
+
+    These are the accumulator of `blended_slabs`, float32 of one window's depth in all windows that reach into the part,
+    and the layers of `chunk_layers`.
+
+    Args:
+        grid: the windows.
+        channels: of the values.
+        dtype: that they are stored in.
+        memory_mib: what they may take.
 
     Raises:
         InputError: if not even one chunk with the windows around it fits.
@@ -205,8 +220,9 @@ def plan_tiles(grid: WindowGrid, channels: int, memory_mib: float) -> list[Tile]
             min(length + 2 * window, extent)
             for length, window, extent in zip(size, grid.window[1:], grid.shape[1:], strict=True)
         )
-        # The accumulator, 4 bytes a value, and about as much for the layers to write if these are floats.
-        return 2 * 4 * channels * grid.window[0] * rows * columns / 2**20
+        blended = 4 * grid.window[0] * rows * columns
+        layers = (IN_FLIGHT + 1) * np.dtype(dtype).itemsize * layer_depth(grid) * size[0] * size[1]
+        return channels * (blended + layers) / 2**20
 
     size = [height, width]
     while (needed := mib(size)) > memory_mib:
