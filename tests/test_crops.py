@@ -12,6 +12,7 @@ from monai.transforms import Compose, Lambda
 
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
+from sectome.resident import CELL, ResidentVolume
 from sectome.tissue import UNLABELLED, find_volumes
 from sectome.training import PrepareBatch
 from sectome.transforms import GaussianNoised, PercentileIntensity, RandomOrientationd
@@ -301,18 +302,50 @@ def test_places_without_anything_are_refused(sparse):
         RandomCrops([{**sparse, "sections": [0, 8]}], (4, 8, 8), 1, labelled=True, places="foreground")
 
 
-def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path):
+@pytest.mark.parametrize("resident_on", [None, "cpu"])
+def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, resident_on):
     image = np.zeros((4, 8, 40), np.uint8)
     image[:, :, 32:] = 9
     write_volume(tmp_path / "padded.tif", image, voxel_size_nm=VOXEL_SIZE_NM)
     entry = {"image": str(tmp_path / "padded.tif")}
-    crops = RandomCrops([entry], (4, 8, 8), 1, max_empty=0.5)
+    crops = RandomCrops([entry], (4, 8, 8), 1, max_empty=0.5, resident_on=resident_on)
     shares = [(raw(crops[number], crops) == 0).double().mean() for number in range(30)]
     assert max(shares) <= 0.5
     assert max(shares) > 0
     write_volume(tmp_path / "nothing.tif", np.zeros((4, 8, 8), np.uint8), voxel_size_nm=VOXEL_SIZE_NM)
+    nothing = RandomCrops(
+        [{"image": str(tmp_path / "nothing.tif")}], (4, 8, 8), 1, max_empty=0.5, resident_on=resident_on
+    )
     with pytest.raises(InputError, match=r"at most 50% of voxels of value 0 were expected, got none in 100 tries"):
-        RandomCrops([{"image": str(tmp_path / "nothing.tif")}], (4, 8, 8), 1, max_empty=0.5)[0]
+        nothing[0]
+
+
+def test_a_device_is_not_asked_for_crops_that_cannot_be_empty(cube, monkeypatch):
+    crops = RandomCrops([cube], (2, 4, 4), 1, labelled=True, max_empty=0.5, resident_on="cpu")
+    crops[0]
+    for question in ("item", "__int__", "__bool__", "tolist", "cpu"):
+        monkeypatch.setattr(torch.Tensor, question, lambda *_: pytest.fail("the device was asked"))
+    for number in range(20):
+        crops[number]
+
+
+def test_zeros_of_a_box_are_bounded_by_those_of_the_cells_that_it_touches(tmp_path):
+    random = np.random.default_rng(0)
+    voxels = (random.random((37, 21, 50)) > random.random((37, 1, 50))).astype(np.uint8)
+    own = (slice(3, 37), slice(0, 21), slice(5, 50))
+    np.save(tmp_path / "image.npy", voxels)
+    volume = open_volume(tmp_path / "image.npy", voxel_size_nm=VOXEL_SIZE_NM)
+    resident = ResidentVolume(volume, own, torch.device("cpu"))
+    assert resident.most_zeros(own) == (voxels[own] == 0).sum()
+    for _ in range(50):
+        start = [int(random.integers(part.start, part.stop)) for part in own]
+        box = tuple(slice(a, int(random.integers(a, part.stop)) + 1) for a, part in zip(start, own, strict=True))
+        cells = tuple(
+            slice(part.start + (a.start - part.start) // CELL * CELL, part.start - (part.start - a.stop) // CELL * CELL)
+            for a, part in zip(box, own, strict=True)
+        )
+        inside = tuple(slice(a.start, min(a.stop, part.stop)) for a, part in zip(cells, own, strict=True))
+        assert resident.most_zeros(box) == (voxels[inside] == 0).sum() >= (voxels[box] == 0).sum()
 
 
 def label_of(tmp_path, voxels):
@@ -332,6 +365,9 @@ def test_negative_ids_are_refused_but_for_the_one_that_means_unlabelled(tmp_path
     assert label_of(tmp_path, ids).flatten().tolist() == [3, UNLABELLED]
     with pytest.raises(InputError, match=r"ids from 0 on, or -1 .*, got -2 in .*label\.npy\[0:1, 0:1, 0:2\]"):
         label_of(tmp_path, ids - 1)
+    entry = {"image": str(tmp_path / "image.npy"), "label": str(tmp_path / "label.npy")}
+    with pytest.raises(InputError, match=r"ids from 0 on, or -1 .*, got -2 in .*label\.npy\[0:1, 0:1, 0:2\]"):
+        RandomCrops([entry], (1, 1, 2), 1, voxel_size_nm=VOXEL_SIZE_NM, labelled=True, resident_on="cpu")
 
 
 def test_voxels_that_are_no_numbers_are_named(tmp_path):

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from monai.transforms import Compose, Randomizable
+from monai.utils import MAX_SEED
 
 import sectome.transforms
 from sectome.checks import InputError
 from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, SectionDefect
+from sectome.transforms.augmentation import reseed_all
 
 MODULES = [
     importlib.import_module(f"sectome.transforms.{found.name}")
@@ -94,6 +96,16 @@ def test_the_same_seed_gives_the_same_output_and_another_another(kind, crop):
     one = [first(crop) for _ in range(6)]
     assert all(equal(a, second(crop)) for a in one)
     assert any(not equal(a, other(crop)) for a in one)
+
+
+def test_generators_that_are_seeded_anew_draw_as_monai_s_new_ones(crop):
+    ours, monai = (Compose([always(kind) for kind in DICTIONARY]) for _ in range(2))
+    for seed in (0, 5, 2**33 + 1):
+        reseed_all(ours, seed)
+        Randomizable.set_random_state(monai, seed)
+        for one, other in zip(ours.transforms, monai.transforms, strict=True):
+            Randomizable.set_random_state(other.transform, int(monai.R.randint(MAX_SEED, dtype="uint32")))
+            assert np.array_equal(one.transform.R.random_sample(3), other.transform.R.random_sample(3))
 
 
 @pytest.mark.parametrize("kind", DICTIONARY)

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from sectome.checks import InputError, check_choice
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
+from sectome.transforms.augmentation import reseed_all
 from sectome.transforms.normaliser import Normaliser
 from sectome.types import AXES
 
@@ -101,7 +102,7 @@ class RandomCrops(_Crops):
         self.max_empty = max_empty
         self.seed = seed
         weights = np.array([tissue.weight for tissue in self.tissue])
-        self.probabilities = weights / weights.sum()
+        self.cumulative = weights.cumsum() / weights.cumsum()[-1]
         known = check_choice(places, PLACES, "places")
         self.densities = None if known == "volume" else [LabelDensity(one, crop_size, known) for one in self.tissue]
 
@@ -116,7 +117,7 @@ class RandomCrops(_Crops):
         """
         random = np.random.default_rng((self.seed, number))
         for _ in range(TRIES):
-            which = random.choice(len(self.tissue), p=self.probabilities)
+            which = int(self.cumulative.searchsorted(random.random(), side="right"))
             tissue = self.tissue[which]
             crop = tissue.read(self._draw_start(which, random), self.crop_size, self.max_empty)
             if crop is not None:
@@ -131,7 +132,7 @@ class RandomCrops(_Crops):
         if self.augment_on_device:
             sample["augmentation_seed"] = seed
         elif self.augmentation is not None:
-            self.augmentation.set_random_state(seed=seed)
+            reseed_all(self.augmentation, seed)
             sample = self.augmentation(sample)
         return sample
 

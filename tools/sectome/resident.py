@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from sectome.types import Box, Shape3, VoxelSize
+from sectome.types import Array, Box, Shape3, VoxelSize
 from sectome.volumes import Volume
+
+CELL = 16
+"""Voxels along each axis of a cell in which those of value 0 are counted."""
 
 _BYTES_AT_ONCE = 64 * 2**20
 
@@ -47,6 +52,27 @@ class ResidentVolume:
             slice(part.start - own.start, part.stop - own.start) for part, own in zip(box, self.box, strict=True)
         )
         return self.voxels[z, y, x].clone()
+
+    def most_zeros(self, box: Box) -> int:
+        """Return how many voxels of value 0 a box can have at most, without asking the device, which would wait."""
+        (z, z_end), (y, y_end), (x, x_end) = (
+            ((part.start - own.start) // CELL, -(-(part.stop - own.start) // CELL))
+            for part, own in zip(box, self.box, strict=True)
+        )
+        upper, lower = (
+            zeros[y_end, x_end] - zeros[y, x_end] - zeros[y_end, x] + zeros[y, x]
+            for zeros in (self._zeros[z_end], self._zeros[z])
+        )
+        return int(upper - lower)
+
+    @cached_property
+    def _zeros(self) -> Array:
+        """Voxels of value 0 before each corner of a lattice of cells along (z, y, x)."""
+        _, height, width = self.voxels.shape
+        rest = (0, -width % CELL, 0, -height % CELL)
+        slabs = [F.pad((slab == 0).sum(dim=0), rest) for slab in self.voxels.split(CELL)]
+        counts = torch.stack([slab.unfold(0, CELL, CELL).unfold(1, CELL, CELL).sum(dim=(2, 3)) for slab in slabs])
+        return np.pad(counts.cpu().numpy().cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))
 
 
 def _load(volume: Volume | ResidentVolume, box: Box, device: torch.device) -> Tensor:

@@ -95,7 +95,7 @@ class Tissue:
         )
         box = self.in_volume((z, y, x))
         image = _as_tensor(self.image[box])
-        if max_empty < 1 and image.numel() - int(image.count_nonzero()) > max_empty * image.numel():
+        if max_empty < 1 and self._has_more_zeros(image, box, max_empty * image.numel()):
             return None
         with _naming(self.image):
             crop = {"image": self.intensity.apply(image, box[0].start)}
@@ -105,6 +105,12 @@ class Tissue:
             if length > extent:
                 crop = _extend(crop, axis, torch.arange(first, first + length, device=image.device), extent)
         return {key: value[None] for key, value in crop.items()}
+
+    def _has_more_zeros(self, image: Tensor, box: Box, most: float) -> bool:
+        """Tell whether a crop of a box of the volume has more voxels of value 0; a device is asked only in doubt."""
+        if isinstance(self.image, ResidentVolume) and self.image.most_zeros(box) <= most:
+            return False
+        return image.numel() - int(image.count_nonzero()) > most
 
     def read_whole(self) -> dict[str, Tensor]:
         """Read all that crops may cover; see `read`."""
@@ -116,7 +122,8 @@ class Tissue:
         """Return the same tissue with its voxels in the memory of a device, in the types that the files have.
 
         Raises:
-            InputError: if they would take more than half of the free memory of a GPU.
+            InputError: if they would take more than half of the free memory of a GPU, or a label is negative and not
+                `UNLABELLED`.
         """
         device = torch.device(device)
         z, y, x = self.shape
@@ -131,6 +138,8 @@ class Tissue:
             None if volume is None else ResidentVolume(volume, self.box, device) for volume in volumes
         )
         assert image is not None
+        if label is not None:
+            _check_ids(label.voxels, label, self.box)
         return replace(self, image=image, label=label, mask=mask)
 
     def read_labels(self, box: Box) -> Tensor:
@@ -146,15 +155,21 @@ class Tissue:
             # The greatest ids would not survive a conversion; as a view they are negative.
             labels = labels.view(torch.int64).clamp_(min=UNLABELLED)
         else:
+            # A device is asked once, when it takes the labels: each answer would be waited for.
+            if not isinstance(self.label, ResidentVolume):
+                _check_ids(labels, self.label, box)
             labels = labels.long()
-            if self.label.dtype.kind == "i" and (least := int(labels.min())) < UNLABELLED:
-                raise InputError(
-                    f"labels must be ids from 0 on, or {UNLABELLED} where nothing is known, got {least} in "
-                    f"{self.label.name}{_written(box)}"
-                )
         if self.mask is not None:
             labels.masked_fill_(_as_tensor(self.mask[box]) == 0, UNLABELLED)
         return labels
+
+
+def _check_ids(labels: Tensor, volume: Volume | ResidentVolume, box: Box) -> None:
+    if labels.is_signed() and (least := int(labels.min())) < UNLABELLED:
+        raise InputError(
+            f"labels must be ids from 0 on, or {UNLABELLED} where nothing is known, got {least} in "
+            f"{volume.name}{_written(box)}"
+        )
 
 
 def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> dict[str, Tensor]:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import Compose, MapTransform, Randomizable, RandomizableTransform
+from monai.utils import MAX_SEED
 from torch import Tensor
 
 from sectome.checks import InputError, check_chance
@@ -17,6 +18,24 @@ from sectome.types import Shape3
 
 Parameters = dict[str, Any]
 """What was drawn for one crop: numpy arrays and numbers by name, of the same shapes for each crop of a size."""
+
+
+def reseed(transform: Randomizable, seed: int) -> None:
+    """Let a transform draw as after MONAI's `set_random_state(seed)`.
+
+    That makes a new generator, which costs forty times as much as to seed one: for each crop, more than its voxels.
+    """
+    if "R" not in vars(transform):
+        transform.R = np.random.RandomState()
+    transform.R.seed(seed % MAX_SEED)
+
+
+def reseed_all(augmentation: Compose, seed: int) -> None:
+    """Let the transforms of a `Compose` draw as after MONAI's `augmentation.set_random_state(seed)`; see `reseed`."""
+    reseed(augmentation, seed)
+    for transform in augmentation.transforms:
+        if isinstance(transform, Randomizable):
+            transform.set_random_state(seed=int(augmentation.R.randint(MAX_SEED, dtype="uint32")))
 
 
 class Augmentation(RandomizableTransform):
@@ -51,6 +70,14 @@ class Augmentation(RandomizableTransform):
             images: (B, C, Z, Y, X) on any device.
             parameters: what was drawn for each of the B crops, stacked, on the CPU.
         """
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> Augmentation:
+        """Draw from here on as MONAI's transforms do after the same call."""
+        if seed is None:
+            super().set_random_state(seed, state)
+        else:
+            reseed(self, seed)
+        return self
 
     def randomize(self, shape: Sequence[int]) -> None:
         """Draw whether anything is done to a crop of this shape (..., Z, Y, X), and what."""

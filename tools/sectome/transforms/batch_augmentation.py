@@ -10,7 +10,8 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from sectome.checks import InputError
-from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.augmentation import Augmentationd, Parameters, reseed_all
+from sectome.transforms.beside import beside
 
 
 class BatchAugmentation:
@@ -46,7 +47,7 @@ class BatchAugmentation:
         transforms: list[Any] = list(self.augmentation.transforms)
         drawn: list[list[Parameters | None]] = [[] for _ in transforms]
         for seed in seeds:
-            self.augmentation.set_random_state(seed=int(seed))
+            reseed_all(self.augmentation, int(seed))
             for transform, parameters in zip(transforms, drawn, strict=True):
                 present = list(transform.key_iterator(result))
                 if present:
@@ -63,5 +64,5 @@ def _change(transform: Any, images: Tensor, chosen: list[int], parameters: list[
     if len(chosen) == len(images):
         changed: Tensor = transform.transform.apply_each(images, parameters)
         return changed
-    rows = torch.tensor(chosen, device=images.device)
+    rows = beside(torch.tensor(chosen), images)
     return images.index_copy(0, rows, transform.transform.apply_each(images.index_select(0, rows), parameters))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_range
 from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
@@ -35,12 +36,12 @@ def add_charging(
         A new tensor of the same shape and type.
     """
     y, x = (grid.flatten() for grid in pixel_grid(sections))
-    middle_y, middle_x = (part[..., None] for part in middles.to(y).unbind(-1))
-    size, tail, strength = (one.to(y)[..., None] for one in (sizes, tails, strengths))
+    middle_y, middle_x = (part[..., None] for part in beside(middles, y).unbind(-1))
+    size, tail, strength = (beside(one, y)[..., None] for one in (sizes, tails, strengths))
     behind = (x - middle_x) * tail.sign()
     along = behind / torch.where(behind > 0, tail.abs(), size)
     across = (y - middle_y) / size
-    lines = strength * rows.to(y)[:, :, None] * torch.exp(-0.5 * across**2)
+    lines = strength * beside(rows, y)[:, :, None] * torch.exp(-0.5 * across**2)
     clouds = lines.transpose(-1, -2) @ torch.exp(-0.5 * along**2)
     return sections + clouds.to(sections.dtype)[:, None]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.types import Shape3
 
 
@@ -20,7 +21,7 @@ def change_contrast(images: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
         gain: (B,) factors.
         offset: (B,) in deviations of the image.
     """
-    gain, offset = (one.to(images)[:, None, None, None, None] for one in (gain, offset))
+    gain, offset = (beside(one, images)[:, None, None, None, None] for one in (gain, offset))
     return images * gain + offset
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_range
 from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.section_defect import SectionDefect
 from sectome.transforms.wavy_line import distance_to_line, draw_wavy_line, sample_across
 
@@ -30,7 +31,7 @@ def crack(
     Returns:
         A new tensor of the same shape and type.
     """
-    width, value = (one.to(distance)[..., None, None] for one in (width, value))
+    width, value = (beside(one, distance)[..., None, None] for one in (width, value))
     beyond = distance.abs() - width / 2
     push = torch.minimum(width / 2 * torch.exp(-beyond / reach_voxels), distance.abs())
     moved = sample_across(sections, normal, torch.where(distance < 0, push, -push))

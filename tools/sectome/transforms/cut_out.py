@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_triple
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.types import Shape3
 
 
@@ -28,7 +29,7 @@ def cut_out(images: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
     inside = []
     for axis, length in enumerate(images.shape[2:]):
         at = torch.arange(length, device=images.device)
-        first, after = (ends[:, :, axis, None].to(images.device) for ends in (starts, stops))
+        first, after = (beside(ends[:, :, axis, None], images) for ends in (starts, stops))
         inside.append((at >= first) & (at < after))
     z, y, x = inside
     plane = y[:, :, None, :, None] & x[:, :, None, None, :]

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from sectome.checks import check_at_least
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid, sample_in_plane
 from sectome.types import Shape3
 
@@ -26,7 +27,7 @@ def bend_in_plane(images: Tensor, displacements: Tensor) -> Tensor:
         A new tensor of the same shape and type.
     """
     y, x = pixel_grid(images)
-    coarse = displacements.to(images.device)
+    coarse = beside(displacements, y)
     fine = F.interpolate(coarse, size=images.shape[-2:], mode="bicubic", align_corners=True)
     return sample_in_plane(images, y + fine[:, 0], x + fine[:, 1])
 

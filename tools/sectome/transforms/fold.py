@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_range
 from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.section_defect import SectionDefect
 from sectome.transforms.wavy_line import distance_to_line, draw_wavy_line, sample_across
 
@@ -41,7 +42,7 @@ def fold(
     Returns:
         A new tensor of the same shape and type.
     """
-    hidden, width, darkness = (one.to(distance)[..., None, None] for one in (hidden, width, darkness))
+    hidden, width, darkness = (beside(one, distance)[..., None, None] for one in (hidden, width, darkness))
     pull = hidden / 2 * torch.exp(-distance.abs() / reach_voxels)
     moved = sample_across(sections, normal, torch.where(distance < 0, -pull, pull))
     if not sections.is_floating_point():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.types import Shape3
 
 
@@ -25,7 +26,7 @@ def bend_grey_values(images: Tensor, exponents: Tensor) -> Tensor:
     """
     darkest = images.amin(dim=(1, 2, 3, 4), keepdim=True)
     extent = (images.amax(dim=(1, 2, 3, 4), keepdim=True) - darkest).clamp(min=1e-6)
-    exponents = exponents.to(images)[:, None, None, None, None]
+    exponents = beside(exponents, images)[:, None, None, None, None]
     return ((images - darkest) / extent).pow(exponents) * extent + darkest
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.normal_noise import draw_seed, normal_noise
 from sectome.types import Shape3
 
@@ -24,7 +25,7 @@ def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tens
     Returns:
         A new tensor of the same shape and type.
     """
-    return normal_noise(images, seeds).mul_(deviation.to(images)[:, None, None, None, None]).add_(images)
+    return normal_noise(images, seeds).mul_(beside(deviation, images)[:, None, None, None, None]).add_(images)
 
 
 class GaussianNoise(Augmentation):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sectome.checks import check_at_least, check_choice, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.section_defect import draw_sections, per_section, put_sections, take_sections
 from sectome.types import Shape3
 
@@ -32,7 +33,7 @@ def missing_sections(images: Tensor, sections: Tensor, sources: Tensor, grey: Te
         A new tensor of the same shape and type.
     """
     values = take_sections(images, sources.clamp(min=0))
-    lost = (sources < 0).to(images.device)[:, None, :, None, None]
+    lost = beside(sources < 0, images)[:, None, :, None, None]
     return put_sections(images, sections, torch.where(lost, per_section(grey, images), values))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid, sample_in_plane
 from sectome.types import Shape3
 
@@ -25,7 +26,7 @@ def scale_in_plane(images: Tensor, factors: Tensor) -> Tensor:
         A new tensor of the same shape and type.
     """
     grid = pixel_grid(images)
-    factors = factors.to(images.device)[:, :, None, None]
+    factors = beside(factors, grid[0])[:, :, None, None]
     middle = [(length - 1) / 2 for length in images.shape[-2:]]
     y, x = ((grid[axis] - middle[axis]) / factors[:, axis] + middle[axis] for axis in range(2))
     shape = (len(images), *images.shape[-2:])

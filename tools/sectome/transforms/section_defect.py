@@ -11,18 +11,19 @@ from torch import Tensor
 
 from sectome.checks import check_at_least
 from sectome.transforms.augmentation import Augmentation, Parameters
+from sectome.transforms.beside import beside
 from sectome.types import Shape3
 
 
 def take_sections(images: Tensor, sections: Tensor) -> Tensor:
     """Return sections (B, C, n, Y, X) of a batch (B, C, Z, Y, X), numbered for each crop by `sections` (B, n)."""
-    sections = sections.to(images.device)
+    sections = beside(sections, images)
     return images[torch.arange(len(images), device=images.device)[:, None], :, sections].transpose(1, 2)
 
 
 def put_sections(images: Tensor, sections: Tensor, values: Tensor) -> Tensor:
     """Return a copy of a batch (B, C, Z, Y, X) with `values` (B, C, n, Y, X) as its `sections` (B, n)."""
-    sections = sections.to(images.device)
+    sections = beside(sections, images)
     result = images.clone()
     result[torch.arange(len(images), device=images.device)[:, None], :, sections] = values.transpose(1, 2)
     return result
@@ -30,7 +31,7 @@ def put_sections(images: Tensor, sections: Tensor, values: Tensor) -> Tensor:
 
 def per_section(parameter: Tensor, sections: Tensor) -> Tensor:
     """Return a parameter (B, n), one number a section, in the type and on the device of sections (B, C, n, Y, X)."""
-    return parameter.to(sections.device, sections.dtype)[:, None, :, None, None]
+    return beside(parameter, sections).to(sections.dtype)[:, None, :, None, None]
 
 
 def draw_sections(random: np.random.RandomState, depth: int, most: int) -> tuple[np.ndarray, np.ndarray]:

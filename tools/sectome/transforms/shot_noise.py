@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.normal_noise import draw_seed, normal_noise
 from sectome.types import Shape3
 
@@ -29,7 +30,7 @@ def add_shot_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
     """
     brightness = images - images.amin(dim=(1, 2, 3, 4), keepdim=True)
     mean = brightness.mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
-    strength = brightness.div_(mean).sqrt_().mul_(deviation.to(images)[:, None, None, None, None])
+    strength = brightness.div_(mean).sqrt_().mul_(beside(deviation, images)[:, None, None, None, None])
     return normal_noise(images, seeds).mul_(strength).add_(images)
 
 

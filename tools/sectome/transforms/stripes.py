@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.augmentation import Augmentationd, Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
@@ -35,12 +36,14 @@ def add_stripes(
         A new tensor of the same shape and type.
     """
     y, x = pixel_grid(sections)
-    normal_y, normal_x = (part[..., None, None] for part in normal.to(y).unbind(-1))
-    period, width = (one.to(y)[..., None, None] for one in (period, width))
+    normal_y, normal_x = (part[..., None, None] for part in beside(normal, y).unbind(-1))
+    period, width = (beside(one, y)[..., None, None] for one in (period, width))
     across = (normal_y * y + normal_x * x) / period
     number = across.floor()
     index = number.long().remainder(places.shape[-1])
-    place, strength = (values.to(y).gather(-1, index.flatten(2)).reshape(index.shape) for values in (places, strengths))
+    place, strength = (
+        beside(values, y).gather(-1, index.flatten(2)).reshape(index.shape) for values in (places, strengths)
+    )
     apart = (across - number - place).abs() * period / width
     stripes = strength * (0.5 + 0.5 * torch.cos(torch.pi * apart.clamp(max=1)))
     return sections + stripes.to(sections.dtype)[:, None]

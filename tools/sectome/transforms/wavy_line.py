@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sectome.transforms.augmentation import Parameters
+from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid, sample_in_plane
 
 WAVES = 3
@@ -58,10 +59,10 @@ def distance_to_line(sections: Tensor, line: Mapping[str, Tensor]) -> Tensor:
     """
     y, x = pixel_grid(sections)
     y, x = y - (sections.shape[-2] - 1) / 2, x - (sections.shape[-1] - 1) / 2
-    normal_y, normal_x = (part[..., None, None] for part in line["normal"].to(sections.device).unbind(-1))
-    distance = normal_y * y + normal_x * x - line["position"].to(sections.device)[..., None, None]
+    normal_y, normal_x = (part[..., None, None] for part in beside(line["normal"], y).unbind(-1))
+    distance = normal_y * y + normal_x * x - beside(line["position"], y)[..., None, None]
     along = normal_x * y - normal_y * x
-    waves = (line[name].to(sections.device).unbind(-1) for name in ("amplitudes", "wavelengths", "phases"))
+    waves = (beside(line[name], y).unbind(-1) for name in ("amplitudes", "wavelengths", "phases"))
     for amplitude, wavelength, phase in zip(*waves, strict=True):
         amplitude, phase = amplitude[..., None, None], phase[..., None, None]
         angle = along * (2 * torch.pi / wavelength[..., None, None]) + phase
@@ -80,7 +81,7 @@ def sample_across(sections: Tensor, normal: Tensor, steps: Tensor) -> Tensor:
     """
     batch, channels, count, height, width = sections.shape
     y, x = pixel_grid(sections)
-    normal_y, normal_x = (part[..., None, None] for part in normal.to(steps).unbind(-1))
+    normal_y, normal_x = (part[..., None, None] for part in beside(normal, steps).unbind(-1))
     from_y, from_x = (y + normal_y * steps).flatten(0, 1), (x + normal_x * steps).flatten(0, 1)
     apart = sections.transpose(1, 2).reshape(batch * count, channels, 1, height, width)
     moved = sample_in_plane(apart, from_y, from_x)
