@@ -30,7 +30,7 @@ from sectome.training.autocast import computes_bfloat16
 CROP, PATCH = (32, 160, 160), (4, 16, 16)
 CPU_BATCHES = {"tiny": (2,), "demo": (1, 4, 16), "small": (1, 4), "base": (1,)}
 GPU_BATCHES = {"tiny": (2,), "demo": (16,), "small": (16,), "base": (4, 32)}
-PARTS = ("mae", "ablation", "unetr", "pipeline")
+PARTS = ("mae", "ablation", "unetr", "pipeline", "loader")
 COLUMNS = (
     *("part", "case", "candidate", "precision", "ms", "ratio", "gflop", "utilisation", "peak_mib"),
     *("crops_per_second", "waiting", "machine"),
@@ -73,12 +73,16 @@ def measure(parts: list[str], sizes: list[str], setting: Setting, quick: bool) -
             yield unetr.against_monai(size, cube, unetr.MONAI_PATCH, 2, setting, peak, memory=not quick)
         yield unetr.against_monai(sizes[-1], flat, PATCH, 2, setting, peak, memory=False)
     if "pipeline" in parts:
-        shape, crop = ((16, 64, 64), (8, 32, 32)) if quick else ((64, 512, 512), (16, 96, 96))
+        shape, flat = ((16, 64, 64), (8, 32, 32)) if quick else ((64, 512, 512), (16, 96, 96))
         batch = 2 if quick else 16
         with tempfile.TemporaryDirectory() as folder:
-            candidate = mae.Candidate(sizes[0], crop, batch)
+            candidate = mae.Candidate(sizes[0], flat, batch)
             turn = 50 if cuda else 2
             yield pipeline.compare_pipelines(candidate, shape, Path(folder), setting, turn)
+    if "loader" in parts and cuda:
+        with tempfile.TemporaryDirectory() as folder:
+            candidate = mae.Candidate(sizes[-1], crop, GPU_BATCHES[sizes[-1]][-1])
+            yield pipeline.waiting_on_a_gpu(candidate, (64, 512, 512), Path(folder), setting, 20)
 
 
 def main() -> None:

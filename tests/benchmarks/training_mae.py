@@ -41,6 +41,7 @@ class Candidate:
         fused: AdamW updates all weights in one call.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
         graph: the whole step is one CUDA graph, the optimizer too, and the image never changes.
+        compiled: `torch.compile` makes the kernels of the forward and the backward pass.
         settings: of the network, instead of the size's.
     """
 
@@ -54,6 +55,7 @@ class Candidate:
     fused: bool = True
     recorded: bool = False
     graph: bool = False
+    compiled: bool = False
     settings: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -159,13 +161,16 @@ def build(candidate: Candidate, setting: Setting) -> Work:
             part.use_flash_attention = candidate.sdpa
     if not (candidate.embed_visible and candidate.predict_masked):
         network = Lavish(network, candidate.embed_visible, candidate.predict_masked)
+    if candidate.compiled:
+        network.compile(dynamic=False)
     work = training_step(network, optimizer, our_loss, image, None, setting)
-    if candidate.graph:
-        return as_cuda_graph(work)
     if candidate.recorded:
-        plain = build(replace(candidate, recorded=False), setting)
         record_network(network, image.shape, setting.device, setting.precision)
-        return Work(work.run, network, eager=plain.run)
+    if candidate.graph:
+        work = as_cuda_graph(work)
+    if candidate.recorded or candidate.compiled:
+        # Operations cannot be counted in what is recorded or compiled.
+        return replace(work, eager=build(replace(candidate, recorded=False, compiled=False, graph=False), setting).run)
     return work
 
 
@@ -239,6 +244,7 @@ def against_monai(candidate: Candidate, setting: Setting, peak: float, memory: b
     if setting.device.type == "cuda":
         candidates["sectome, cuda_graph"] = replace(candidate, recorded=True)
         candidates["sectome, the whole step as one graph"] = replace(candidate, graph=True)
+        candidates["sectome, the same, compiled"] = replace(candidate, graph=True, compiled=True)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"
     return compare("mae step", case, build, candidates, setting, peak, memory)
 

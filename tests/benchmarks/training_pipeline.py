@@ -6,6 +6,7 @@ flip and rotate, with the probabilities of ours.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,6 +130,56 @@ def compare_pipelines(
             f"{row['waiting']:6.1%} of the time waiting",
             flush=True,
         )
+    return rows
+
+
+def waiting_on_a_gpu(
+    candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, setting: Setting, batches: int
+) -> list[dict[str, Any]]:
+    """Return rows of steps with our pipelines, and of the same step with one batch again and again.
+
+    A GPU works while the next batch is prepared, so what it waits is the difference, and not the time of preparing.
+
+    Args:
+        candidate: our network, and the batch.
+        volume_shape: voxels (z, y, x) of a volume of random grey values.
+        folder: where it is written.
+        setting: where and how.
+        batches: of each pipeline's turn.
+    """
+    path = folder / "volume.tif"
+    grey = np.random.default_rng(0).integers(1, 255, volume_shape, dtype=np.uint8)
+    write_volume(path, grey, voxel_size_nm=(30, 6, 6))
+    step = mae.build(mae.replace(candidate, recorded=True), setting).run
+    fixed = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
+    pipelines = {
+        "one batch again and again": Pipeline(itertools.repeat(fixed), step),
+        "sectome": Pipeline(our_batches(path, candidate, setting, False), step),
+        "sectome, resident": Pipeline(our_batches(path, candidate, setting, True), step),
+    }
+    turns: dict[str, list[float]] = {name: [] for name in pipelines}
+    for number in range(setting.rounds + 1):
+        for name, pipeline in pipelines.items():
+            seconds, _ = turn(pipeline, candidate, setting, batches)
+            if number:
+                turns[name].append(seconds)
+    case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}, cuda_graph"
+    print(f"\nloader: {case}, {setting.precision}", flush=True)
+    least = median(turns["one batch again and again"])
+    rows = []
+    for name, taken in turns.items():
+        seconds = median(taken)
+        row = {
+            "part": "loader",
+            "case": case,
+            "candidate": name,
+            "precision": setting.precision,
+            "ms": round(1e3 * seconds, 2),
+            "crops_per_second": round(candidate.batch / seconds, 2),
+            "waiting": round(1 - least / seconds, 4),
+        }
+        rows.append(row)
+        print(f"  {name:46} {row['ms']:10.1f} ms {row['crops_per_second']:9.1f} crops/s {row['waiting']:6.1%} waiting")
     return rows
 
 

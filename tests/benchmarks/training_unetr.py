@@ -13,7 +13,7 @@ from monai.networks.nets import UNETR
 from training_config import from_config, size_settings
 
 from sectome.neighbourhoods import LONG_RANGE
-from sectome.training import parameter_groups
+from sectome.training import parameter_groups, record_network
 
 MONAI_PATCH, MONAI_DEPTH = (16, 16, 16), 12
 """What MONAI's network fixes."""
@@ -32,6 +32,7 @@ class Candidate:
         overlays: of our train.json, paths below configs/; None is MONAI's network.
         channels_last: whether MONAI's network keeps the channels of a voxel beside each other in memory; ours does what
             its config says.
+        recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
     """
 
     size: str
@@ -41,6 +42,7 @@ class Candidate:
     train: bool
     overlays: tuple[str, ...] | None = None
     channels_last: bool = False
+    recorded: bool = False
 
 
 def network_of(candidate: Candidate, size: Mapping[str, int], device: torch.device) -> torch.nn.Module:
@@ -85,7 +87,12 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     def loss(output: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         return affinity_loss(output.float(), label)
 
-    return training_step(network, optimizer, loss, image, label, setting)
+    work = training_step(network, optimizer, loss, image, label, setting)
+    if candidate.recorded:
+        plain = build(replace(candidate, recorded=False), setting)
+        record_network(network, image.shape, setting.device, setting.precision)
+        return replace(work, eager=plain.run)
+    return work
 
 
 def against_monai(
@@ -110,6 +117,8 @@ def against_monai(
             "sectome, default": ours,
             "sectome, unetr": replace(ours, overlays=("networks/unetr.json",)),
         }
+        if train and setting.device.type == "cuda":
+            candidates["sectome, default, cuda_graph"] = replace(ours, recorded=True)
         part = "unetr step" if train else "unetr prediction"
         case = f"{size}, batch {batch}, crop {'x'.join(map(str, crop))}, {cut}"
         rows += compare(part, case, build, candidates, setting, peak, memory and train)
