@@ -18,7 +18,9 @@ from sectome.affinity_file import read_affinities
 from sectome.checks import InputError
 from sectome.geometry import ORIGIN
 from sectome.inference import Slab, StreamingInferer, predict_volume, window_grid
-from sectome.inference.predict_volume import chunk_layers, grid_over, plan_tiles, predict_box
+from sectome.inference.chunk_layers import chunk_layers
+from sectome.inference.plan_tiles import plan_tiles
+from sectome.inference.predict_volume import grid_over, predict_box
 from sectome.neighbourhoods import NEAREST
 from sectome.tissue import open_tissue
 from sectome.volumes import open_volume, write_volume

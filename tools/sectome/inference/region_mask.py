@@ -1,0 +1,53 @@
+"""The part of a mask that belongs to what is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sectome.checks import check_same_shape
+from sectome.inference.blended_slabs import Tile
+from sectome.tissue import Tissue
+from sectome.types import Array, Box
+from sectome.volumes import Volume
+
+
+class RegionMask:
+    """Where a mask (Z, Y, X) wants values, read by sections of a part of it.
+
+    Args:
+        mask: of the shape of the tissue's volume.
+        tissue: what is predicted: its first voxel counts as 0.
+        region: the part (y, x) that is asked for; windows may reach beyond it.
+
+    Raises:
+        InputError: if the mask has another shape than the tissue's volume.
+    """
+
+    def __init__(self, mask: Volume, tissue: Tissue, region: Tile) -> None:
+        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
+        self.mask = mask
+        self.tissue = tissue
+        self.region = region
+        self.kept: tuple[tuple[int, int], Array] | None = None
+
+    def sections(self, start: int, stop: int) -> Array:
+        """Return the region of some sections as booleans, those read last without reading them again."""
+        if self.kept is None or self.kept[0] != (start, stop):
+            box = self.tissue.in_volume((slice(start, stop), *self.region))
+            self.kept = ((start, stop), self.mask[box] != 0)
+        return self.kept[1]
+
+    def any_in(self, box: Box) -> bool:
+        """Tell whether anything is wanted where a box reaches into the region."""
+        z, *plane = box
+        y, x = (
+            slice(max(0, part.start - own.start), max(0, part.stop - own.start))
+            for part, own in zip(plane, self.region, strict=True)
+        )
+        return bool(self.sections(z.start, z.stop)[:, y, x].any())
+
+    def box(self, start: int, depth: int, size: Sequence[int]) -> Array:
+        """Return the mask (z, y, x) of sections, as many rows and columns of the region as are written."""
+        y, x = (slice(own.start, own.start + length) for own, length in zip(self.region, size, strict=True))
+        values: Array = self.mask[self.tissue.in_volume((slice(start, start + depth), y, x))] != 0
+        return values
