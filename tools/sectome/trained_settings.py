@@ -65,6 +65,11 @@ class TrainedSettings(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self.settings:
             raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
+        if name == "offsets" and not self.settings[name]:
+            raise InputError(
+                f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict hidden "
+                "voxels; fine-tune it first, with --pretrained"
+            )
         return self.settings[name]
 
     def __iter__(self) -> Any:
