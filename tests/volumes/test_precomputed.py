@@ -267,3 +267,16 @@ def test_meshes_beside_a_volume_are_not_lost(tmp_path, make_array):
     (tmp_path / "a.precomputed" / "mesh").mkdir()
     with pytest.raises(InputError, match=r"expected a folder that holds one volume only at .*, got one with mesh"):
         write_volume(tmp_path / "a.precomputed", make_array(), voxel_size_nm=VOXEL_SIZE)
+
+
+@pytest.mark.parametrize(("dtype", "side"), [("uint8", 80), ("uint16", 20)])
+def test_small_integers_that_look_like_labels_are_a_segmentation(tmp_path, dtype, side):
+    labels = np.kron(np.arange(1, 28).reshape(3, 3, 3), np.ones((side // 3 + 1,) * 3)).astype(dtype)
+    write_volume(tmp_path / "labels.precomputed", labels, voxel_size_nm=(8, 8, 8))
+    info = json.loads((tmp_path / "labels.precomputed/info").read_text())
+    assert info["type"] == "segmentation"
+    assert len(info["scales"]) == (2 if side == 80 else 1)
+    assert {scale["encoding"] for scale in info["scales"]} == {"raw"}
+    noise = np.random.default_rng(0).integers(0, 200, labels.shape).astype(dtype)
+    write_volume(tmp_path / "image.precomputed", noise, voxel_size_nm=(8, 8, 8))
+    assert json.loads((tmp_path / "image.precomputed/info").read_text())["type"] == "image"

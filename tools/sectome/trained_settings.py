@@ -67,8 +67,8 @@ class TrainedSettings(Mapping[str, Any]):
             raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
         if name == "offsets" and not self.settings[name]:
             raise InputError(
-                f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict hidden "
-                "voxels; fine-tune it first, with --pretrained"
+                f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
+                "hidden voxels; fine-tune it first, with --pretrained"
             )
         return self.settings[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
 from sectome.volumes.precomputed_info import INFO, Scale, read_info
 from sectome.volumes.replace import replacing
-from sectome.volumes.sampling import holds_labels
+from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
@@ -72,7 +73,9 @@ def find_scales(place: Place, dataset: str | None) -> tuple[Level, ...]:
 
 
 def write_precomputed(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a volume and ever coarser scales of it: uint32 and uint64 as compressed segmentation, others as raw image.
+    """Write a volume and ever coarser scales of it, uint32 and uint64 as compressed segmentation.
+
+    Smaller integers that look like labels are said to be a segmentation too, so that viewers show objects.
 
     Scales are made as the levels of an OME-Zarr are, an image by the mean, labels by the majority of each block. The
     offset of each is a whole number of its own voxels. So that all lie upon each other, blocks are counted from the
@@ -90,19 +93,24 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
     _check_output(path)
     first = _whole_voxels(path, placement, size)
     with replacing(path) as partial:
-        _write_scale(partial, source, size, first, source.dtype.itemsize)
+        kind = "segmentation" if source.dtype.name in _SEGMENTATION_TYPES else "image"
+        _write_scale(partial, source, size, first, source.dtype.itemsize, kind)
         finer = PrecomputedReader(partial)
         is_labels = holds_labels(finer)
+        if kind == "image" and looks_like_labels(finer):
+            kind = "segmentation"
+            info = json.loads((partial / INFO).read_text(encoding="utf-8"))
+            (partial / INFO).write_text(json.dumps({**info, "type": kind}), encoding="utf-8")
         while factors := next_factors(finer.shape, size):
             (z, lacks_z), (y, lacks_y), (x, lacks_x) = map(divmod, first, factors)
             coarser = Downsampled(finer, factors, is_labels, (lacks_z, lacks_y, lacks_x))
             first = (z, y, x)
             size = as_voxel_size([length * factor for length, factor in zip(size, factors, strict=True)]) or size
-            _write_scale(partial, coarser, size, first, coarser.voxel_bytes)
+            _write_scale(partial, coarser, size, first, coarser.voxel_bytes, kind)
             finer = PrecomputedReader(partial, read_info(partial).scales[-1].key)
 
 
-def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, voxel_bytes: int) -> None:
+def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, voxel_bytes: int, kind: str) -> None:
     """Write one scale by blocks and add it to `info`.
 
     Args:
@@ -111,9 +119,9 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
         size: Of its voxels along (z, y, x).
         first: Its offset along (z, y, x) in its voxels.
         voxel_bytes: Memory that a voxel takes while its block is made.
+        kind: "image" or "segmentation".
     """
     shape = tuple(source.shape)
-    is_segmentation = source.dtype.name in _SEGMENTATION_TYPES
     scale = {
         "size": shape[::-1],
         "voxel_offset": first[::-1],
@@ -121,13 +129,9 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
         "chunk_size": CHUNK[::-1],
         "encoding": "raw",
     }
-    if is_segmentation:
+    if source.dtype.name in _SEGMENTATION_TYPES:
         scale |= {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
-    volume = {
-        "type": "segmentation" if is_segmentation else "image",
-        "data_type": source.dtype.name,
-        "num_channels": 1,
-    }
+    volume = {"type": kind, "data_type": source.dtype.name, "num_channels": 1}
     spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(folder)}
     spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
     # Counted from its first voxel, so that blocks are made of whole chunks.
