@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -78,6 +78,14 @@ def our_batches(path: Path, candidate: mae.Candidate, setting: Setting, resident
         yield prepare(batch, setting.device, non_blocking=True)[0]
 
 
+def grey_volume(folder: Path, shape: tuple[int, int, int]) -> Path:
+    """Write a volume (Z, Y, X) of random grey values and return its path."""
+    path = folder / "volume.tif"
+    grey = np.random.default_rng(0).integers(1, 255, shape, dtype=np.uint8)
+    write_volume(path, grey, voxel_size_nm=(30, 6, 6))
+    return path
+
+
 def compare_pipelines(
     candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, setting: Setting, batches: int
 ) -> list[dict[str, Any]]:
@@ -90,9 +98,7 @@ def compare_pipelines(
         setting: where and how.
         batches: of each pipeline's turn.
     """
-    path = folder / "volume.tif"
-    grey = np.random.default_rng(0).integers(1, 255, volume_shape, dtype=np.uint8)
-    write_volume(path, grey, voxel_size_nm=(30, 6, 6))
+    path = grey_volume(folder, volume_shape)
     stock = mae.build(mae.replace(candidate, stock=True), setting).run
     ours = mae.build(candidate, setting).run
     pipelines = {
@@ -102,18 +108,12 @@ def compare_pipelines(
         "sectome": Pipeline(our_batches(path, candidate, setting, False), ours),
         "sectome, resident": Pipeline(our_batches(path, candidate, setting, True), ours),
     }
-    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
-    for number in range(setting.rounds + 1):
-        for name, pipeline in pipelines.items():
-            taken = turn(pipeline, candidate, setting, batches)
-            if number:
-                turns[name].append(taken)
+    turns = take_turns(pipelines, candidate, setting, batches)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"
     print(f"\ndata and step: {case}, {setting.precision}", flush=True)
     rows = []
-    for name, taken in turns.items():
-        seconds, waiting = (median(one[index] for one in taken) for index in (0, 1))
-        baseline = median(one[0] for one in turns[next(iter(pipelines))])
+    baseline, _ = turns[next(iter(pipelines))]
+    for name, (seconds, waiting) in turns.items():
         row = {
             "part": "data and step",
             "case": case,
@@ -147,9 +147,7 @@ def waiting_on_a_gpu(
         setting: where and how.
         batches: of each pipeline's turn.
     """
-    path = folder / "volume.tif"
-    grey = np.random.default_rng(0).integers(1, 255, volume_shape, dtype=np.uint8)
-    write_volume(path, grey, voxel_size_nm=(30, 6, 6))
+    path = grey_volume(folder, volume_shape)
     step = mae.build(mae.replace(candidate, recorded=True), setting).run
     fixed = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
     pipelines = {
@@ -157,18 +155,12 @@ def waiting_on_a_gpu(
         "sectome": Pipeline(our_batches(path, candidate, setting, False), step),
         "sectome, resident": Pipeline(our_batches(path, candidate, setting, True), step),
     }
-    turns: dict[str, list[float]] = {name: [] for name in pipelines}
-    for number in range(setting.rounds + 1):
-        for name, pipeline in pipelines.items():
-            seconds, _ = turn(pipeline, candidate, setting, batches)
-            if number:
-                turns[name].append(seconds)
+    turns = take_turns(pipelines, candidate, setting, batches)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}, cuda_graph"
     print(f"\nloader: {case}, {setting.precision}", flush=True)
-    least = median(turns["one batch again and again"])
+    least, _ = turns["one batch again and again"]
     rows = []
-    for name, taken in turns.items():
-        seconds = median(taken)
+    for name, (seconds, _) in turns.items():
         row = {
             "part": "loader",
             "case": case,
@@ -181,6 +173,20 @@ def waiting_on_a_gpu(
         rows.append(row)
         print(f"  {name:46} {row['ms']:10.1f} ms {row['crops_per_second']:9.1f} crops/s {row['waiting']:6.1%} waiting")
     return rows
+
+
+def take_turns(
+    pipelines: Mapping[str, Pipeline], candidate: mae.Candidate, setting: Setting, batches: int
+) -> dict[str, tuple[float, float]]:
+    """Return the medians of what `turn` returns; the first round warms up and does not count."""
+    rounds = [
+        {name: turn(pipeline, candidate, setting, batches) for name, pipeline in pipelines.items()}
+        for _ in range(setting.rounds + 1)
+    ]
+    return {
+        name: (median(one[name][0] for one in rounds[1:]), median(one[name][1] for one in rounds[1:]))
+        for name in pipelines
+    }
 
 
 def turn(pipeline: Pipeline, candidate: mae.Candidate, setting: Setting, batches: int) -> tuple[float, float]:
