@@ -179,6 +179,14 @@ def test_evaluation_lists_objects_and_mistakes_with_their_places(run, labels, tm
     assert json.loads(out)["average_precision_75_mitoem"] == 1
 
 
+@pytest.mark.parametrize("value", [(), (5,)])
+def test_a_list_of_mistakes_needs_a_file(run, tmp_path, value):
+    write_volume(tmp_path / "truth.tif", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
+    code, _, err = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--mistakes", *value)
+    assert code == 2
+    assert f"--mistakes must name a CSV file to write, got {value[0] if value else True}" in err
+
+
 def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
     targets, _ = boundary_contour(torch.from_numpy(labels.astype(np.int64)), 1, False)
     np.save(tmp_path / "p.npy", targets.numpy().astype(np.float32))

@@ -37,6 +37,9 @@ def evaluate(
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
 
+    for name, path in (("objects", objects), ("mistakes", mistakes)):
+        if path is not None and not isinstance(path, str):
+            raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
     check_same_shape(first.shape, second.shape, "segmentation")
     a, b = np.asarray(first), np.asarray(second)
