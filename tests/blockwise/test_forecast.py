@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from blockwise.cluster_processes import ENVIRONMENT
 from sectome.affinity_file import StoredAffinities
 from sectome.blockwise import make_plan
-from sectome.blockwise.forecast import forecast_of, peak_mib
+from sectome.blockwise.forecast import forecast_of, peak_mib, seconds
+from sectome.blockwise.predicted_affinities import PredictedAffinities
 
 DO_A_BLOCK = """
 import sys
@@ -53,3 +56,17 @@ def test_a_forecast_grows_with_what_is_to_be_done(affinities, tmp_path):
     assert peak_mib(small) < peak_mib(large)
     assert "18 blocks of 32x64x64 with a context of 8x16x16" in forecast_of(small)
     assert "fragments 18" in forecast_of(small)
+
+
+def test_a_forecast_of_a_prediction_grows_with_its_orientations(affinities, tmp_path):
+    plan = make_plan(affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=(32, 64, 64))
+    shape, box = affinities.shape, tuple((0, extent) for extent in affinities.shape)
+    one, isotropic = (
+        PredictedAffinities(
+            Path("a.zarr"), "raw.zarr", Path("bundle"), Path("model.pt"), (8, 8, 8), box, shape, affinities.offsets,
+            (0, 0, 0), (48, 48, 48), orientations=orientations,
+        )
+        for orientations in ("one", "isotropic")
+    )  # fmt: skip
+    times = [seconds(replace(plan, source=source)) for source in (one, isotropic)]
+    assert 40 < times[1] / times[0] < 48

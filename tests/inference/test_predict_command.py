@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from shutil import copyfile
 
 import numpy as np
 import pytest
+import torch
 
 from sectome.affinity_file import StoredAffinities, read_affinities
 from sectome.blockwise.config import read_config
@@ -113,6 +115,60 @@ def test_a_box_is_predicted_at_once_and_by_blocks(run, config, cube, tmp_path):
     assert source.read(whole)[:, :, 15:].any()
 
 
+@pytest.mark.parametrize("orientations", ["in_plane", "isotropic"])
+def test_orientations_are_those_of_a_prediction_at_once_and_by_blocks(
+    run, config, cube, tmp_path, monkeypatch, orientations
+):
+    torch.manual_seed(0)
+    network = torch.nn.Conv3d(1, 9, 3, padding=1).requires_grad_(False)
+    monkeypatch.setattr(
+        "sectome.inference.trained_model.AutocastInferer", lambda *_: lambda windows, _: network(windows)
+    )
+    box = {"sections": [0, 12], "rows": [4, 34], "columns": [5, 35]}
+    ranges = (text for name, (start, stop) in box.items() for text in (f"--{name}", f"{start},{stop}"))
+    options = ("--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", *ranges)
+    for choice in ("one", orientations):
+        code, _, err = run("predict", cube, tmp_path / f"{choice}.zarr", *options, "--orientations", choice)
+        assert code == 0, err
+    source = read_config(config(**box, mask=None, orientations=orientations)).plan().source
+    source.prepare()
+    whole = tuple(slice(0, extent) for extent in source.shape)
+    source.predict(whole)
+    one, turned = (StoredAffinities(tmp_path / f"{choice}.zarr").read(whole) for choice in ("one", orientations))
+    assert np.abs(source.read(whole).astype(int) - turned).max() <= 1
+    assert np.abs(turned.astype(int) - one).max() > 10
+
+
+def test_orientations_that_do_not_suit_are_refused_before_anything_is_written(run, config, cube, tmp_path):
+    for choice, voxel_size_nm, message in (
+        (
+            "isotropic",
+            [30, 8, 8],
+            "must be as long along the axes that orientations 'isotropic' exchange, got (30.0, 8",
+        ),
+        ("all", [8, 8, 8], "orientations must be one of 'one', 'flips', 'in_plane', 'isotropic', got 'all'"),
+    ):
+        write_volume(tmp_path / "tissue.tif", open_volume(cube), voxel_size_nm=voxel_size_nm)
+        options = ("--bundle", BUNDLE, "--orientations", choice)
+        commands = (
+            ("predict", tmp_path / "tissue.tif", tmp_path / "a.zarr", *options),
+            ("segment-volume", "--config", config(volume=str(tmp_path / "tissue.tif"), orientations=choice)),
+        )
+        for command in commands:
+            code, _, err = run(*command)
+            assert code == 2
+            assert message in err.replace("\n", " ")
+    # A model whose windows are no cubes.
+    copyfile(BUNDLE / "models/model.pt", tmp_path / "flat.pt")
+    trained = json.loads((BUNDLE / "models/model.json").read_text()) | {"crop_size": [24, 48, 48]}
+    (tmp_path / "flat.json").write_text(json.dumps(trained))
+    options = ("--bundle", BUNDLE, "--checkpoint", tmp_path / "flat.pt", "--orientations", "isotropic")
+    code, _, err = run("predict", cube, tmp_path / "a.zarr", *options)
+    assert code == 2
+    assert "the windows of this model must be as long along the axes" in err.replace("\n", " ")
+    assert not [path for path in tmp_path.iterdir() if path.suffix not in (".json", ".tif", ".pt")]
+
+
 def test_labels_of_a_box_lie_there_and_say_which_image_they_are_of(run, config, cube, tmp_path):
     raw = tmp_path / "images" / "raw.ome.zarr"
     write_volume(raw, open_volume(cube), offset_nm=(80, 0, 8))
@@ -129,6 +185,7 @@ def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp
     plan.folder.keep_plan(plan.description())
     for changes, message in (
         ({"rows": [6, 56]}, "was begun with input rows [5, 55], got [6, 56]: go on with the same"),
+        ({"orientations": "flips"}, "was begun with input orientations 'one', got 'flips': go on with the same"),
         ({"columns": [7, 57]}, "columns must lie within 0 and 56, got [7, 57]"),
         ({"volume": None, "affinities": "a.zarr"}, "sections is for a volume, got it with affinities"),
     ):

@@ -18,7 +18,7 @@ from sectome.postprocess import SegmentationOptions, load_options
 from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
 
-_OF_PREDICTION = (*RANGES, "overlap", "blending", "batch_size", "flips", "precision", "device", "mask")
+_OF_PREDICTION = (*RANGES, "overlap", "blending", "batch_size", "orientations", "precision", "device", "mask")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class BlockwiseConfig:
         bundle: the root of em_segmentation, for a volume.
         checkpoint: the model; without, the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        sections, rows, columns, mask, overlap, blending, batch_size, flips, precision, device: as those of
-            `sectome predict`, for a volume.
+        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, device: as
+            those of `sectome predict`, for a volume.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
         segmentation: options of `SegmentationOptions`; those beside the model are the default.
         model: a checkpoint whose options are taken, for affinities.
@@ -58,7 +58,7 @@ class BlockwiseConfig:
     overlap: float = 0.5
     blending: str = "gaussian"
     batch_size: int = 4
-    flips: bool = False
+    orientations: str = "one"
     precision: str = "auto"
     device: str | None = None
     gpu_resource: bool = False

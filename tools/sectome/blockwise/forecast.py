@@ -65,10 +65,15 @@ def seconds(plan: Plan) -> float:
     """Return the time that one worker would take."""
     voxels = math.prod(plan.grid.shape) / 1e6
     with_context = grown_voxels(plan) / math.prod(plan.grid.block) * voxels
+    rates = SECONDS_A_MVOXEL
+    if isinstance(plan.source, PredictedAffinities):
+        # Without a prediction torch is not needed.
+        from sectome.inference.orientations import predictions_a_window
+
+        rates = rates | {"predict": rates["predict"] * predictions_a_window(plan.source.orientations)}
     total = 0.0
     for stage in stages_of(plan):
-        rate = SECONDS_A_MVOXEL.get(stage.name, 0.0)
-        total += rate * (with_context if stage.name == "fragments" else voxels)
+        total += rates.get(stage.name, 0.0) * (with_context if stage.name == "fragments" else voxels)
     return total
 
 

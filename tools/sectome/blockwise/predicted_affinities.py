@@ -36,7 +36,7 @@ class PredictedAffinities:
         overlap: share of a window that the next one covers again.
         blending: weights of a window's voxels.
         batch_size: windows that the network takes at once.
-        flips: take the mean over all flips.
+        orientations: of a window, whose mean is taken.
         precision: "bf16", "fp32" or "auto".
         device: of the network; None is a GPU if the worker has one.
         mask: a volume of the whole volume's shape, 0 where nothing is wanted.
@@ -55,7 +55,7 @@ class PredictedAffinities:
     overlap: float = 0.5
     blending: str = "gaussian"
     batch_size: int = 4
-    flips: bool = False
+    orientations: str = "one"
     precision: str = "auto"
     device: str | None = None
     mask: str | None = None
@@ -100,7 +100,7 @@ class PredictedAffinities:
             "offsets": [list(step) for step in self.offsets],
             "overlap": self.overlap,
             "blending": self.blending,
-            "flips": self.flips,
+            "orientations": self.orientations,
             "precision": self.precision,
             "mask": self.mask,
         }
@@ -117,6 +117,7 @@ def predicted_affinities(
     rows: Sequence[int] | None = None,
     columns: Sequence[int] | None = None,
     mask: str | None = None,
+    orientations: str = "one",
     **options: Any,
 ) -> PredictedAffinities:
     """Open volume and model once, and return what tells all processes what to predict.
@@ -131,21 +132,22 @@ def predicted_affinities(
         rows: the same along y.
         columns: the same along x.
         mask: a volume of the whole volume's shape, 0 where nothing is wanted.
-        options: `overlap`, `blending`, `batch_size`, `flips`, `precision`, `device`.
+        orientations: of a window, whose mean is taken.
+        options: `overlap`, `blending`, `batch_size`, `precision`, `device`.
 
     Raises:
-        InputError: if the volume or the model can not be opened, or a range lies outside.
+        InputError: if the volume or the model can not be opened, a range lies outside, or the orientations do not suit
+            the model or the voxels.
     """
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of
     from sectome.tissue import open_tissue
-    from sectome.trained_settings import warn_of_other_voxels
     from sectome.volumes import open_volume
 
-    model = open_model(bundle, checkpoint, device="cpu")
+    model = open_model(bundle, checkpoint, device="cpu", orientations=orientations)
     entry = {"image": volume, "sections": sections, "rows": rows, "columns": columns}
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
-    warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, volume)
+    model.check_voxels(tissue.voxel_size_nm, volume)
     if mask is not None:
         check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
     z, y, x = offset_of(tissue)
@@ -161,6 +163,7 @@ def predicted_affinities(
         (z, y, x),
         model.window,
         mask=None if mask is None else _absolute(mask),
+        orientations=orientations,
         **options,
     )
 
@@ -178,7 +181,11 @@ def _opened(source: PredictedAffinities) -> tuple[Any, Any]:
     from sectome.tissue import open_tissue
 
     model = open_model(
-        source.bundle, source.checkpoint, device=source.device, precision=source.precision, flips=source.flips
+        source.bundle,
+        source.checkpoint,
+        device=source.device,
+        precision=source.precision,
+        orientations=source.orientations,
     )
     entry = {"image": source.volume, **dict(zip(RANGES, source.box, strict=True))}
     tissue = open_tissue([entry], source.voxel_size_nm, intensity=model.intensity)[0]

@@ -13,7 +13,7 @@ def predict(
     overlap: float = 0.5,
     blending: str = "gaussian",
     batch_size: int = 4,
-    flips: bool = False,
+    orientations: str = "one",
     sections: Sequence[int] | None = None,
     rows: Sequence[int] | None = None,
     columns: Sequence[int] | None = None,
@@ -35,7 +35,8 @@ def predict(
         overlap: share of a window that the next one covers again.
         blending: weights of a window's voxels: "gaussian", "linear" or "constant".
         batch_size: windows that the network takes at once.
-        flips: take the mean over all flips of a window: eight times the work.
+        orientations: take the mean over orientations of a window: "one", "flips" (8 times the work), "in_plane" (y and
+            x are exchanged as well, 16 times) or "isotropic" (all axes are, 48 times).
         sections: start,stop of the sections (z) to predict; all without.
         rows: start,stop of the rows (y).
         columns: start,stop of the columns (x).
@@ -49,10 +50,9 @@ def predict(
     """
     from sectome.inference import open_model, predict_volume
     from sectome.tissue import open_tissue
-    from sectome.trained_settings import warn_of_other_voxels
     from sectome.volumes import open_volume
 
-    model = open_model(bundle, checkpoint, device=device, precision=precision, flips=flips)
+    model = open_model(bundle, checkpoint, device=device, precision=precision, orientations=orientations)
     entry = {
         "image": str(volume),
         "sections": sections,
@@ -61,7 +61,7 @@ def predict(
         "near_voxel_size_nm": near_voxel_size_nm,
     }
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
-    warn_of_other_voxels(tissue.voxel_size_nm, model.voxel_size_nm, str(volume))
+    model.check_voxels(tissue.voxel_size_nm, str(volume))
     predict_volume(
         tissue,
         model.predict,

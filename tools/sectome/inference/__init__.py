@@ -1,7 +1,7 @@
 """A network over a volume of any size, in bounded memory."""
 
 from sectome.inference.blended_slabs import Slab, Tile, blended_slabs
-from sectome.inference.flips import predict_flipped
+from sectome.inference.orientations import predict_oriented
 from sectome.inference.predict_volume import predict_volume
 from sectome.inference.streaming_inferer import StreamingInferer
 from sectome.inference.trained_model import TrainedModel, open_model
@@ -15,7 +15,7 @@ __all__ = [
     "WindowGrid",
     "blended_slabs",
     "open_model",
-    "predict_flipped",
+    "predict_oriented",
     "predict_volume",
     "window_grid",
 ]

@@ -16,7 +16,8 @@ from torch import Tensor
 from sectome.bundle import find_input_error
 from sectome.checks import InputError
 from sectome.inference.blended_slabs import Predict
-from sectome.inference.flips import predict_flipped
+from sectome.inference.orientations import check_exchanged, predict_oriented
+from sectome.trained_settings import warn_of_other_voxels
 from sectome.training import AutocastInferer
 from sectome.transforms.normaliser import Normaliser
 from sectome.types import Offset, Shape3, VoxelSize
@@ -34,6 +35,7 @@ class TrainedModel:
         voxel_size_nm: (z, y, x) of the training; None if the model does not say it.
         device: of the network.
         checkpoint: the file of its weights.
+        orientations: of a window, whose mean is predicted.
     """
 
     predict: Predict
@@ -43,6 +45,20 @@ class TrainedModel:
     voxel_size_nm: VoxelSize | None
     device: torch.device
     checkpoint: Path
+    orientations: str = "one"
+
+    def check_voxels(self, voxel_size_nm: VoxelSize, name: str) -> None:
+        """Warn if a volume's voxels are not those of the training; see `warn_of_other_voxels`.
+
+        Args:
+            voxel_size_nm: of the volume, (z, y, x).
+            name: of the volume.
+
+        Raises:
+            InputError: if edges that the orientations exchange differ by more than a quarter.
+        """
+        check_exchanged(self.orientations, voxel_size_nm, f"the voxels of {name}", most_ratio=1.25)
+        warn_of_other_voxels(voxel_size_nm, self.voxel_size_nm, name)
 
 
 def open_model(
@@ -51,7 +67,7 @@ def open_model(
     *,
     device: str | None = None,
     precision: str = "auto",
-    flips: bool = False,
+    orientations: str = "one",
 ) -> TrainedModel:
     """Return the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
 
@@ -60,10 +76,11 @@ def open_model(
         checkpoint: the model; without, the bundle's own.
         device: as "cuda:0" or "cpu"; without, a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
-        flips: take the mean over all flips of a window.
+        orientations: of a window, whose mean is taken; see `predict_oriented`.
 
     Raises:
-        InputError: if there is no such bundle or model, or it does not predict one channel an offset.
+        InputError: if there is no such bundle or model, it does not predict one channel an offset, or the orientations
+            do not suit its windows or offsets.
     """
     read = read_inference(bundle, checkpoint, device)
     offsets, channels = read("offsets"), read("out_channels")
@@ -72,6 +89,8 @@ def open_model(
             f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
             "channels; others go through configs/inference.json"
         )
+    window: Shape3 = tuple(read("crop_size"))
+    check_exchanged(orientations, window, "the windows of this model")
     network = read("network").eval()
     run = AutocastInferer(SimpleInferer(), precision)
 
@@ -82,13 +101,14 @@ def open_model(
 
     trained_nm = read("trained").settings.get("voxel_size_nm")
     return TrainedModel(
-        predict=predict_flipped(logits, offsets) if flips else logits,
+        predict=predict_oriented(logits, orientations, offsets),
         offsets=tuple(tuple(step) for step in offsets),
-        window=tuple(read("crop_size")),
+        window=window,
         intensity=read("intensity"),
         voxel_size_nm=None if trained_nm is None else tuple(trained_nm),
         device=read("device"),
         checkpoint=Path(read("checkpoint")),
+        orientations=orientations,
     )
 
 
