@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sectome.checks import InputError
 from sectome.types import Array
 
-SECTIONS = 16
-"""How many sections, spread evenly, statistics of a whole volume are taken from."""
-
 
 class Sections(Protocol):
-    """Voxels (Z, Y, X) in memory or on disk, of which some sections are read."""
+    """Voxels (Z, Y, X) in memory or on disk, of which some sections, or blocks of them, are read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,38 +51,19 @@ class Normaliser(Protocol):
         ...
 
 
-def varied_sections(volume: Sections) -> list[Array]:
-    """Return at most `SECTIONS` sections (Y, X), spread evenly, without those of one value (missing ones).
+def check_finite(crop: Array | Tensor, first_section: int, corner: Sequence[int] = (0, 0)) -> None:
+    """Raise an `InputError` with count and first position of values (Z, Y, X) that are NaN or infinite.
 
-    If all are of one value, they are returned.
-
-    Raises:
-        InputError: if grey values in them are NaN or infinite.
+    Args:
+        crop: grey values.
+        first_section: which section of the volume the crop's first is.
+        corner: where (y, x) of its first voxel is counted from.
     """
-    chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SECTIONS).round().astype(int))
-    sections = [section for _, section in finite_sections(volume, chosen.tolist())]
-    return [section for section in sections if section.min() != section.max()] or sections
-
-
-def finite_sections(volume: Sections, numbers: list[int]) -> Iterator[tuple[int, Array]]:
-    """Yield sections (Y, X) with their numbers.
-
-    Raises:
-        InputError: if one holds grey values that are NaN or infinite.
-    """
-    for number in numbers:
-        section = np.asarray(volume[number])
-        check_finite(section[None], number)
-        yield number, section
-
-
-def check_finite(crop: Array | Tensor, first_section: int) -> None:
-    """Raise an `InputError` with count and first position of values (Z, Y, X) that are NaN or infinite."""
     voxels = torch.as_tensor(crop)
     if voxels.is_floating_point() and not bool(voxels.isfinite().all()):
         wrong = (~voxels.isfinite()).nonzero()
         z, y, x = wrong[0].tolist()
         raise InputError(
             f"grey values must be finite, got {len(wrong)} that are NaN or infinite, the first in section "
-            f"{first_section + z} at (y, x) = ({y}, {x})"
+            f"{first_section + z} at (y, x) = ({corner[0] + y}, {corner[1] + x})"
         )

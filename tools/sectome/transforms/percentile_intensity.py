@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from tqdm import tqdm
 
 from sectome.checks import InputError, check_range
 from sectome.transforms.keywise import Keywise
-from sectome.transforms.normaliser import Sections, check_finite, finite_sections, varied_sections
+from sectome.transforms.normaliser import Sections, check_finite
+from sectome.transforms.section_samples import of_varied_sections, sample_section
 from sectome.types import Array, FloatArray
 
 TILE_VOXELS = 64
@@ -80,7 +82,7 @@ class PercentileIntensity(Transform):
         lower: the percentile that becomes the least value.
         upper: the percentile that becomes the greatest value.
         per_section: take each section's own percentiles, where sections differ in brightness. Fitting then reads the
-            whole volume once, a section at a time. Missing sections become 0.
+            whole volume once, a section at a time, or of each that is wide some blocks. Missing sections become 0.
         clahe: equalise the contrast of each section in tiles of 64 voxels (CLAHE; Zuiderveld 1994, Graphics Gems IV).
             Slow, about 0.06 s a million voxels whenever a crop is read, and not quite the same for the same tissue in
             another crop, whose tiles lie elsewhere.
@@ -99,14 +101,18 @@ class PercentileIntensity(Transform):
     def fit(self, volume: Sections) -> FittedPercentiles:
         """Return the percentiles of a volume (Z, Y, X), from at most 16 of its sections, or those of each section.
 
+        Of wide sections blocks are read, see `sample_section`, so that memory does not grow with them.
+
         Raises:
             InputError: if grey values are NaN or infinite.
         """
         if self.per_section:
             numbers = tqdm(range(volume.shape[0]), desc="fit grey values", unit="section", delay=2)
-            ends = np.array([self._percentiles([section]) for _, section in finite_sections(volume, numbers)])
+            ends = np.array([self._percentiles([_every_nth(sample_section(volume, number))]) for number in numbers])
         else:
-            ends = self._percentiles(varied_sections(volume))[None]
+            ends = self._percentiles(of_varied_sections(_every_nth, partial(sample_section, volume), volume.shape[0]))[
+                None
+            ]
         low, high = (float(ndtri(percentile / 100)) for percentile in (self.lower, self.upper))
         return FittedPercentiles(ends[:, 0], ends[:, 1], low, high, self.clahe)
 
@@ -116,8 +122,7 @@ class PercentileIntensity(Transform):
         result: Tensor = convert_to_dst_type(self.fit(voxels).apply(voxels)[None], image, dtype=torch.float32)[0]
         return result
 
-    def _percentiles(self, sections: list[Array]) -> FloatArray:
-        samples = [section[:: _step(section), :: _step(section)].ravel() for section in sections]
+    def _percentiles(self, samples: list[Array]) -> FloatArray:
         return np.percentile(np.concatenate(samples).astype(np.float64), (self.lower, self.upper))
 
 
@@ -136,8 +141,10 @@ class PercentileIntensityd(Keywise):
         super().__init__(keys, PercentileIntensity(lower, upper, per_section, clahe), allow_missing_keys)
 
 
-def _step(section: Array) -> int:
-    return int(np.ceil(np.sqrt(section.size / SAMPLE_VOXELS)))
+def _every_nth(section: Array) -> Array:
+    """Return about `SAMPLE_VOXELS` grey values of a section, without holding the others."""
+    step = int(np.ceil(np.sqrt(section.size / SAMPLE_VOXELS)))
+    return section[::step, ::step].flatten()
 
 
 def _equalise(section: FloatArray) -> FloatArray:

@@ -11,23 +11,30 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from sectome.transforms.keywise import Keywise
-from sectome.transforms.normaliser import Sections, check_finite, varied_sections
+from sectome.transforms.normaliser import Sections, check_finite
+from sectome.transforms.section_samples import kept_samples, of_varied_sections
 from sectome.types import Array
 
 
 def intensity_statistics(volume: Sections) -> tuple[float, float]:
-    """Return mean and standard deviation of a (Z, Y, X) volume, from at most 16 of its sections.
+    """Return mean and standard deviation of a (Z, Y, X) volume, from at most 16 of its sections; see `sample_section`.
 
-    Sections of one value (missing ones) are left out; a volume of one value has deviation 1.
+    Memory does not grow with the volume. Sections of one value (missing ones) are left out; a volume of one value has
+    deviation 1.
 
     Raises:
         InputError: if grey values in these sections are NaN or infinite.
     """
-    sections = varied_sections(volume)
-    count = sum(section.size for section in sections)
-    mean = sum(float(section.sum(dtype=np.float64)) for section in sections) / count
-    # Section by section: as float64, 16 sections of a large volume would not fit into memory.
-    squares = sum(float(np.square(section - np.float64(mean)).sum()) for section in sections)
+    read, depth = kept_samples(volume), volume.shape[0]
+    sums = of_varied_sections(lambda section: (section.size, float(section.sum(dtype=np.float64))), read, depth)
+    count = sum(size for size, _ in sums)
+    mean = sum(total for _, total in sums) / count
+
+    def sum_of_squares(section: Array) -> float:
+        difference = section - np.float64(mean)
+        return float(np.square(difference, out=difference).sum())
+
+    squares = sum(of_varied_sections(sum_of_squares, read, depth))
     return mean, float(np.sqrt(squares / count)) or 1.0
 
 

@@ -34,6 +34,8 @@ class SectionsReader:
     colour are read as grey, with a warning, if their channels are equal.
     """
 
+    decodes_sections = True
+
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._files = _sorted_sections(path)
         headers = [_header(file) for file in self._files]

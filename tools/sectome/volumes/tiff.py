@@ -47,6 +47,7 @@ class TiffReader:
                 self._section(0)
                 warn_of_colour(str(path))
             self._mapped: np.memmap[Any, Any] | None = None
+            self.decodes_sections = offset is None
             if offset is not None:
                 stored = dtype.newbyteorder(file.byteorder)
                 self._mapped = np.memmap(path, dtype=stored, mode="r", offset=offset, shape=self.shape)

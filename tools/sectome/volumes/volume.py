@@ -92,6 +92,11 @@ class Volume:
         """Bytes of the whole volume in memory."""
         return self.size * self.dtype.itemsize
 
+    @property
+    def decodes_sections(self) -> bool:
+        """Whether reading a part of a section takes what reading all of it does, as of compressed images."""
+        return getattr(self._open(), "decodes_sections", False)
+
     def __len__(self) -> int:
         return self.shape[0]
 
