@@ -11,6 +11,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.volumes import blocks, open_volume, write_volume
 from sectome.volumes.formats import locate_output
+from sectome.volumes.store_folder import open_address
 
 from .conftest import OFFSET, VOXEL_SIZE
 from .servers import free_port, put, upload
@@ -140,6 +141,15 @@ def test_a_group_takes_another_array_and_no_array_takes_one(tmp_path, bucket, ma
     put(f"{bucket.url}/c.zarr/attributes.json", b"{}")
     with pytest.raises(InputError, match=r"expected nothing at s3://.*/c\.zarr, got a volume"):
         write_volume(f"{bucket.address}/c.zarr", make_array())
+
+
+def test_labels_are_listed_in_their_group(bucket):
+    labels = np.ones((4, 70, 80), np.uint16)
+    for name in ("neurons", "mitochondria"):
+        write_volume(f"{bucket.address}/b.ome.zarr:labels/{name}", labels, **PLACED)
+    said = json.loads((open_address(f"{bucket.address}/b.ome.zarr") / "labels/zarr.json").read_text("utf-8"))
+    assert said["attributes"] == {"ome": {"version": "0.5", "labels": ["neurons", "mitochondria"]}}
+    np.testing.assert_array_equal(open_volume(f"{bucket.address}/b.ome.zarr:labels/neurons")[...], labels)
 
 
 @pytest.mark.parametrize("name", ["{}/b.tif", "{}/b.n5", "{}/b.precomputed", "precomputed://{}/b"])

@@ -78,6 +78,27 @@ def test_labels_are_said_to_be_labels_and_images_are_not(tmp_path, make_array):
         assert (said.image_label is not None) == (name in labels)
 
 
+def test_a_group_of_labels_lists_those_in_it(tmp_path, make_array):
+    models = pytest.importorskip("ome_zarr_models.v05", reason="needs Python 3.11")
+    path = tmp_path / "a.ome.zarr"
+    write_volume(path, make_array(np.uint8, (70, 130, 70)), voxel_size_nm=VOXEL_SIZE)
+    for name in ("neurons", "mitochondria", "neurons", "deeper/cells"):
+        write_volume(f"{path}:labels/{name}", _labels(np.uint16), voxel_size_nm=VOXEL_SIZE)
+    write_volume(f"{path}:labels/grey", make_array(np.float32, (70, 130, 70)), voxel_size_nm=VOXEL_SIZE)
+    root = zarr.open_group(path, mode="r+")
+    assert root["labels"].attrs["ome"] == {"version": "0.5", "labels": ["neurons", "mitochondria"]}
+    models.Image.from_zarr(root)
+    root["labels"].attrs.update({"mine": 1, "ome": {"version": "0.5", "labels": ["neurons"], "theirs": 2}})
+    write_volume(f"{path}:labels/synapses", _labels(np.uint32), voxel_size_nm=VOXEL_SIZE)
+    labels = zarr.open_group(path, mode="r")["labels"]
+    assert labels.attrs.asdict() == {
+        "mine": 1,
+        "ome": {"version": "0.5", "labels": ["neurons", "synapses"], "theirs": 2},
+    }
+    assert models.Labels.from_zarr(labels).label_paths == ["neurons", "synapses"]
+    np.testing.assert_array_equal(open_volume(f"{path}:labels/synapses")[...], _labels(np.uint32))
+
+
 def test_a_dataset_is_a_level_of_an_image_or_it_is_not(tmp_path, make_array):
     for name in ("a.ome.zarr", "b.zarr:raw", "c.h5:raw", "d.tif"):
         write_volume(f"{tmp_path}/{name}", make_array(), voxel_size_nm=VOXEL_SIZE)

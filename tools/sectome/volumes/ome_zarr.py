@@ -16,7 +16,7 @@ from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place
 from sectome.volumes.zarr import ZarrReader
 from sectome.volumes.zarr_metadata import read_node
-from sectome.volumes.zarr_writer import group_metadata, new_node, write_array
+from sectome.volumes.zarr_writer import group_metadata, list_labels, new_node, write_array
 
 _VOXELS = (1.0, 1.0, 1.0)
 
@@ -27,7 +27,7 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
     Each level is made from the one before as that was written: an image by the mean, labels by the majority of each
     block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
     to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit. Integers that
-    look like labels are said to be labels.
+    look like labels are said to be labels, and a group `labels` around them lists them.
 
     Raises:
         InputError: If `path` holds something that would be lost, or a v2 group.
@@ -44,6 +44,8 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
             write_array(folder / str(number), coarser, at, coarser.voxel_bytes)
             finer = ZarrReader(folder, str(number))
         write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels, image_label)
+    if dataset and image_label is not None:
+        list_labels(path, dataset)
 
 
 def write_group(

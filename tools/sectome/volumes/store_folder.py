@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from sectome.volumes.tensorstore_process import open_kvstore
 
 _TIMEOUT_S = 30
 _CURL = re.compile(r"CURL error (?P<reason>.*?)(?: \[|$)")
+# What messages of tensorstore's errors begin with.
 _STATUS = re.compile(r"[A-Z_]+: ")
 _DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
@@ -195,9 +197,15 @@ def why_nothing(folder: StoreFolder) -> InputError:
     return InputError(f"expected a zarr, OME-Zarr, N5 or precomputed volume, got {folder}, where there is none")
 
 
-def is_of_store(error: ValueError) -> bool:
-    """Return whether an error is tensorstore's, whose messages begin with a status."""
-    return _STATUS.match(str(error)) is not None
+@contextmanager
+def errors_of_store(place: Place) -> Iterator[None]:
+    """Turn what tensorstore raises about an object store into an `InputError`; other errors stay as they are."""
+    try:
+        yield
+    except ValueError as error:
+        if not isinstance(place, StoreFolder) or not _STATUS.match(str(error)):
+            raise
+        raise store_error(error, place.address) from error
 
 
 def store_error(error: Exception, address: str) -> InputError:

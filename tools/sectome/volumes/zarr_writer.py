@@ -18,7 +18,7 @@ from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.multiscales import multiscale_placements
 from sectome.volumes.reader import list_datasets
 from sectome.volumes.replace import replacing
-from sectome.volumes.store_folder import Place, StoreFolder, denied, is_of_store, kvstore_of, store_error
+from sectome.volumes.store_folder import Place, StoreFolder, denied, errors_of_store, kvstore_of
 from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
 
@@ -50,14 +50,10 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
     """
     if isinstance(path, StoreFolder):
         _check_store(path, dataset)
-        try:
+        with errors_of_store(path):
             yield path / dataset if dataset else path
             if dataset:
                 _make_groups(path, dataset)
-        except ValueError as error:
-            if not is_of_store(error):
-                raise
-            raise store_error(error, path.address) from error
         return
     _check_output(path, dataset)
     if dataset is None:
@@ -72,6 +68,25 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
         with replacing(path) as partial:
             _make_groups(partial, dataset)
             yield partial / dataset
+
+
+def list_labels(root: Place, dataset: str) -> None:
+    """Add a label image to those that a group `labels` lists (OME-NGFF 0.5), if it lies right in such a group.
+
+    Args:
+        root: The outermost group.
+        dataset: The image inside of it.
+    """
+    group, name = PurePath(dataset).parent, PurePath(dataset).name
+    if group.name != "labels":
+        return
+    metadata = root / group.as_posix() / "zarr.json"
+    content = json.loads(metadata.read_text(encoding="utf-8"))
+    listed = content["attributes"].setdefault("ome", {"version": "0.5"}).setdefault("labels", [])
+    if name not in listed:
+        listed.append(name)
+        with errors_of_store(root):
+            _replace_json(metadata, content)
 
 
 def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes: int | None = None) -> None:
@@ -185,11 +200,16 @@ def _make_groups(root: Place, dataset: str) -> None:
             # Consolidated metadata would hide the new array from zarr-python.
             if content.pop("consolidated_metadata", None) is None:
                 continue
-        if isinstance(metadata, StoreFolder):
-            metadata.write_text(json.dumps(content, indent=2), encoding="utf-8")
-            continue
-        with replacing(metadata) as partial:
-            partial.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        _replace_json(metadata, content)
+
+
+def _replace_json(file: Place, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2)
+    if isinstance(file, StoreFolder):
+        file.write_text(text, encoding="utf-8")
+        return
+    with replacing(file) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def group_metadata(attributes: dict[str, Any]) -> dict[str, Any]:
