@@ -1,0 +1,255 @@
+"""Affinities of all voxel pairs between fragments, summed edge by edge: the compiled part of the region graph.
+
+An entry is a row of three whole numbers: the key, with the smaller fragment in its high 32 bits and the greater in its
+low ones, the sum of affinities, and their count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sectome.types import Array, LabelArray
+
+
+def sum_slab(
+    affinities: Array,
+    channels: Array,
+    steps: Array,
+    scale: float,
+    fragments: LabelArray,
+    first: int,
+    last: int,
+    core: Array,
+    rows: Array,
+    known: Array,
+) -> Array:
+    """Return (N, 3) keys, sums and counts of the voxel pairs whose affinity is stored in sections `first` to `last`.
+
+    `core` holds the first and the last-but-one place along z, y and x of the affinities that count.
+
+    Sums are in whole numbers of 1 / `scale` of the stored values. Unless `known` is empty, it holds the greater ends of
+    edges, those of the smaller end u from ``rows[u]`` on, and other pairs are left out.
+
+    A counting sort brings all pairs of one smaller end together: it walks memory forward, where a hash table of so many
+    pairs would miss the cache at every step.
+    """
+    # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments.
+    places = np.zeros(rows.size, np.int64)
+    where = (fragments, channels, steps, first, last, core)
+    ends = np.sort(_count_pairs(*where, places))
+    return _sum_pairs(*where, affinities, scale, rows, known, places, ends)
+
+
+def sum_up(parts: list[Array], nodes: int) -> Array:
+    """Return the entries of all parts, each sorted, with equal keys added up and sorted; `nodes` is above any id."""
+    if len(parts) == 1:
+        return parts[0]
+    places = np.zeros(nodes + 1, np.int64)
+    nothing = np.empty((0, 3), np.int64)
+    for part in parts:
+        _place(part, places[1:], nothing)
+    places = np.cumsum(places)
+    merged = np.full((int(places[-1]), 3), -1)
+    for part in parts:
+        _place(part, places, merged)
+    return merged[: _add_up(merged)]
+
+
+@njit(cache=True, nogil=True)
+def fill_levels(
+    affinities: Any,
+    channels: Any,
+    steps: Any,
+    scale: float,
+    fragments: Any,
+    core: Any,
+    rows: Any,
+    known: Any,
+    starts: Any,
+) -> Any:
+    """Return the level 0..255 of every voxel pair's affinity, those of an edge together and sorted."""
+    depth, height, width = fragments.shape
+    places, levels = starts.copy(), np.empty(starts[-1], np.uint8)
+    for z in range(core[0], core[1]):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    edge = _edge_of(rows, known, np.int64(min(one, other)), np.int64(max(one, other)))
+                    if edge >= 0:
+                        levels[places[edge]] = min(255, int(affinities[channel, z, y, from_x + x] * scale))
+                        places[edge] += 1
+    for edge in range(known.size):
+        levels[starts[edge] : starts[edge + 1]].sort()
+    return levels
+
+
+@njit(cache=True, nogil=True)
+def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, core: Any, places: Any) -> Any:
+    """Return the smaller ends (U,) that occur; counts the pairs of each in its place."""
+    depth, height, width = fragments.shape
+    ends, count = np.empty(1 << 10, np.int64), 0
+    for z in range(first, last):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    u = min(one, other)
+                    if places[u] == 0:
+                        if count == ends.size:
+                            ends = np.concatenate((ends, np.empty_like(ends)))
+                        ends[count] = u
+                        count += 1
+                    places[u] += 1
+    return ends[:count]
+
+
+@njit(cache=True, nogil=True)
+def _sum_pairs(
+    fragments: Any,
+    channels: Any,
+    steps: Any,
+    first: int,
+    last: int,
+    core: Any,
+    affinities: Any,
+    scale: float,
+    rows: Any,
+    known: Any,
+    places: Any,
+    ends: Any,
+) -> Any:
+    """Return the entries (N, 3) of a slab, sorted by their keys; the counts in `places` may exceed what is known."""
+    depth, height, width = fragments.shape
+    starts, total = np.empty_like(ends), 0
+    for index in range(ends.size):
+        starts[index] = total
+        total += places[ends[index]]
+        places[ends[index]] = starts[index]
+    # Of each pair the greater end in the high 32 bits, the affinity in the low.
+    pairs = np.empty(total, np.int64)
+    for z in range(first, last):
+        for channel in channels:
+            dz, dy, dx = steps[channel]
+            if not 0 <= z + dz < depth:
+                continue
+            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
+            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            for y in range(max(core[2], -dy), min(core[3], height - dy)):
+                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                for x in range(here.size):
+                    one, other = here[x], there[x]
+                    if one == other or one == 0 or other == 0:
+                        continue
+                    u, v = np.int64(min(one, other)), np.int64(max(one, other))
+                    if known.size > 0 and _edge_of(rows, known, u, v) < 0:
+                        continue
+                    # Rounding may have left an affinity a little below 0.
+                    pairs[places[u]] = (v << 32) | np.int64(
+                        max(0.0, affinities[channel, z, y, from_x + x] * scale) + 0.5
+                    )
+                    places[u] += 1
+    total = 0
+    for index in range(ends.size):
+        row = pairs[starts[index] : places[ends[index]]]
+        _sort_short(row)
+        previous = np.int64(-1)
+        for pair in row:
+            total += pair >> 32 != previous
+            previous = pair >> 32
+    found, total = np.empty((total, 3), np.int64), -1
+    for index in range(ends.size):
+        previous = np.int64(-1)
+        for pair in pairs[starts[index] : places[ends[index]]]:
+            v = pair >> 32
+            if v != previous:
+                total += 1
+                found[total, 0], found[total, 1], found[total, 2] = (ends[index] << 32) | v, 0, 0
+                previous = v
+            found[total, 1] += pair & 0xFFFFFFFF
+            found[total, 2] += 1
+    return found
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _edge_of(rows: Any, known: Any, u: int, v: int) -> int:
+    """Return the place in `known` of the edge from u to v, or -1."""
+    low, high = rows[u], rows[u + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if known[middle] < v:
+            low = middle + 1
+        elif known[middle] > v:
+            high = middle
+        else:
+            return middle
+    return -1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _sort_short(words: Any) -> None:
+    """Sort words in place: most fragments have a handful."""
+    if words.size > 48:
+        words.sort()
+        return
+    for index in range(1, words.size):
+        word, place = words[index], index
+        while place > 0 and words[place - 1] > word:
+            words[place] = words[place - 1]
+            place -= 1
+        words[place] = word
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _copy_entry(source: Any, index: int, target: Any, place: int) -> None:
+    """Copy an entry: three assignments take a fraction of one of a row's."""
+    for part in range(3):
+        target[place, part] = source[index, part]
+
+
+@njit(cache=True, nogil=True)
+def _place(found: Any, places: Any, merged: Any) -> None:
+    """Count the sorted entries of each smaller end, or write them to their places in `merged` where it is not empty."""
+    for index in range(len(found)):
+        u = found[index, 0] >> 32
+        if len(merged):
+            # A row is sorted as it grows: parts follow each other in space, and hardly ever share a row.
+            place = places[u]
+            while place > 0 and merged[place - 1, 0] > found[index, 0]:
+                _copy_entry(merged, place - 1, merged, place)
+                place -= 1
+            _copy_entry(found, index, merged, place)
+        places[u] += 1
+
+
+@njit(cache=True, nogil=True)
+def _add_up(found: Any) -> int:
+    """Add entries with equal keys, which follow each other, to the first of them; return how many keys there are."""
+    count = 0
+    for index in range(len(found)):
+        if count and found[count - 1, 0] == found[index, 0]:
+            found[count - 1, 1] += found[index, 1]
+            found[count - 1, 2] += found[index, 2]
+        else:
+            _copy_entry(found, index, found, count)
+            count += 1
+    return count
