@@ -99,6 +99,14 @@ def test_a_group_of_labels_lists_those_in_it(tmp_path, make_array):
     np.testing.assert_array_equal(open_volume(f"{path}:labels/synapses")[...], _labels(np.uint32))
 
 
+def test_a_group_without_attributes_lists_labels_too(tmp_path):
+    for folder in ("a.ome.zarr", "a.ome.zarr/labels"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
+    write_volume(f"{tmp_path}/a.ome.zarr:labels/neurons", _labels(np.uint16), voxel_size_nm=VOXEL_SIZE)
+    assert zarr.open_group(tmp_path / "a.ome.zarr", mode="r")["labels"].attrs["ome"]["labels"] == ["neurons"]
+
+
 def test_a_dataset_is_a_level_of_an_image_or_it_is_not(tmp_path, make_array):
     for name in ("a.ome.zarr", "b.zarr:raw", "c.h5:raw", "d.tif"):
         write_volume(f"{tmp_path}/{name}", make_array(), voxel_size_nm=VOXEL_SIZE)

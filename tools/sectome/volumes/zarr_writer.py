@@ -82,7 +82,7 @@ def list_labels(root: Place, dataset: str) -> None:
         return
     metadata = root / group.as_posix() / "zarr.json"
     content = json.loads(metadata.read_text(encoding="utf-8"))
-    listed = content["attributes"].setdefault("ome", {"version": "0.5"}).setdefault("labels", [])
+    listed = content.setdefault("attributes", {}).setdefault("ome", {"version": "0.5"}).setdefault("labels", [])
     if name not in listed:
         listed.append(name)
         with errors_of_store(root):
