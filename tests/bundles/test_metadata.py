@@ -136,7 +136,7 @@ def test_values_lie_in_the_ranges_of_the_metadata(request, bundle):
     tensors = metadata(bundle)["network_data_format"]
     torch.manual_seed(0)
     raw = torch.from_numpy(make_phantom((48, 48, 48), (8, 8, 8), 0).raw)
-    image = StandardiseIntensity()(raw[None, None])
+    image = StandardiseIntensity()(raw[None])[None]
     with torch.no_grad():
         output = network(image)
     for values, tensor in ((image, tensors["inputs"]["image"]), (output, tensors["outputs"]["pred"])):
