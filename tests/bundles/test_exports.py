@@ -58,6 +58,7 @@ def assert_same(exported, network, *shapes: tuple[int, ...]) -> None:
         assert (found - expected).abs().max() <= CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "full_resolution"), NETWORKS)
 def test_a_scripted_network_is_the_network_for_any_crop(segmentation_scripts, name, full_resolution):
     network = build(segmentation_scripts, name, full_resolution)
@@ -111,6 +112,7 @@ def test_other_weights_than_the_networks_are_not_exported(segmentation_scripts, 
 @pytest.mark.filterwarnings("ignore:# 'dynamic_axes' is not recommended:UserWarning")
 @pytest.mark.filterwarnings("ignore:from_dynamic_axes_to_dynamic_shapes is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+@pytest.mark.slow
 def test_monai_exports_onnx_for_any_number_of_crops(segmentation_scripts, monkeypatch, tmp_path):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")

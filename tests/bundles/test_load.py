@@ -26,6 +26,7 @@ def load(run_module, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_both_bundles_load_in_one_process_with_the_weights_of_their_files(load):
     requests = [("em_segmentation", RIGHT), ("mae_pretrain", RIGHT | PREFIX), ("em_segmentation", RIGHT)]
     # The file is there, so that the source does not matter.

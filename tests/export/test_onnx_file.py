@@ -23,6 +23,7 @@ def tissue(*shape: int) -> torch.Tensor:
     return (raw.float() - raw.float().mean()) / raw.float().std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["UNETR", "ResidualUNet"])
 def test_probabilities_are_those_of_the_network(segmentation_scripts, name, tmp_path):
     torch.manual_seed(0)
