@@ -114,16 +114,8 @@ def compare_pipelines(
     rows = []
     baseline, _ = turns[next(iter(pipelines))]
     for name, (seconds, waiting) in turns.items():
-        row = {
-            "part": "data and step",
-            "case": case,
-            "candidate": name,
-            "precision": setting.precision,
-            "ms": round(1e3 * seconds, 2),
-            "ratio": round(baseline / seconds, 3),
-            "crops_per_second": round(candidate.batch / seconds, 2),
-            "waiting": round(waiting / seconds, 4),
-        }
+        row = row_of("data and step", case, name, candidate, setting, seconds, waiting / seconds)
+        row["ratio"] = round(baseline / seconds, 3)
         rows.append(row)
         print(
             f"  {name:46} {row['ms']:10.1f} ms {row['ratio']:6.2f}x {row['crops_per_second']:9.1f} crops/s "
@@ -138,14 +130,8 @@ def waiting_on_a_gpu(
 ) -> list[dict[str, Any]]:
     """Return rows of steps with our pipelines, and of the same step with one batch again and again.
 
-    A GPU works while the next batch is prepared, so what it waits is the difference, and not the time of preparing.
-
-    Args:
-        candidate: our network, and the batch.
-        volume_shape: voxels (z, y, x) of a volume of random grey values.
-        folder: where it is written.
-        setting: where and how.
-        batches: of each pipeline's turn.
+    A GPU works while the next batch is prepared, so what it waits is the difference, and not the time of preparing. The
+    arguments are those of `compare_pipelines`.
     """
     path = grey_volume(folder, volume_shape)
     step = mae.build(mae.replace(candidate, recorded=True), setting).run
@@ -161,18 +147,25 @@ def waiting_on_a_gpu(
     least, _ = turns["one batch again and again"]
     rows = []
     for name, (seconds, _) in turns.items():
-        row = {
-            "part": "loader",
-            "case": case,
-            "candidate": name,
-            "precision": setting.precision,
-            "ms": round(1e3 * seconds, 2),
-            "crops_per_second": round(candidate.batch / seconds, 2),
-            "waiting": round(1 - least / seconds, 4),
-        }
+        row = row_of("loader", case, name, candidate, setting, seconds, 1 - least / seconds)
         rows.append(row)
         print(f"  {name:46} {row['ms']:10.1f} ms {row['crops_per_second']:9.1f} crops/s {row['waiting']:6.1%} waiting")
     return rows
+
+
+def row_of(
+    part: str, case: str, name: str, candidate: mae.Candidate, setting: Setting, seconds: float, waiting: float
+) -> dict[str, Any]:
+    """Return the row of a pipeline whose batch takes some seconds, a share of which is waiting."""
+    return {
+        "part": part,
+        "case": case,
+        "candidate": name,
+        "precision": setting.precision,
+        "ms": round(1e3 * seconds, 2),
+        "crops_per_second": round(candidate.batch / seconds, 2),
+        "waiting": round(waiting, 4),
+    }
 
 
 def take_turns(

@@ -102,7 +102,8 @@ class RandomCrops(_Crops):
         self.max_empty = max_empty
         self.seed = seed
         weights = np.array([tissue.weight for tissue in self.tissue])
-        self.cumulative = weights.cumsum() / weights.cumsum()[-1]
+        cumulative = weights.cumsum()
+        self.cumulative = cumulative / cumulative[-1]
         known = check_choice(places, PLACES, "places")
         self.densities = None if known == "volume" else [LabelDensity(one, crop_size, known) for one in self.tissue]
 

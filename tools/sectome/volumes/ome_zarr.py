@@ -36,8 +36,9 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
     with new_node(path, dataset) as folder:
         write_array(folder / "0", source, placement)
         finer = ZarrReader(folder, "0")
-        is_labels = holds_labels(finer)
-        image_label: dict[str, Any] | None = {} if looks_like_labels(finer) else None
+        label_like = looks_like_labels(finer)
+        is_labels = holds_labels(finer.dtype, label_like)
+        image_label: dict[str, Any] | None = {} if label_like else None
         for number, level in enumerate(coarser_levels(finer.shape, placement), 1):
             coarser = Downsampled(finer, level.factors, is_labels)
             at = level.placement if has_size else Placement()

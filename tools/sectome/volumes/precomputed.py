@@ -96,8 +96,9 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
         kind = "segmentation" if source.dtype.name in _SEGMENTATION_TYPES else "image"
         _write_scale(partial, source, size, first, source.dtype.itemsize, kind)
         finer = PrecomputedReader(partial)
-        is_labels = holds_labels(finer)
-        if kind == "image" and looks_like_labels(finer):
+        label_like = kind == "segmentation" or looks_like_labels(finer)
+        is_labels = holds_labels(finer.dtype, label_like)
+        if kind == "image" and label_like:
             kind = "segmentation"
             info = json.loads((partial / INFO).read_text(encoding="utf-8"))
             (partial / INFO).write_text(json.dumps({**info, "type": kind}), encoding="utf-8")

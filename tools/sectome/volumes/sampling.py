@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sectome.types import Array
@@ -24,14 +26,18 @@ def is_label_like(section: Array) -> bool:
     return bool((left == right)[in_objects].mean() >= _LABEL_LIKE) if in_objects.any() else True
 
 
-def holds_labels(reader: Reader) -> bool:
-    """Return whether values of a volume (Z, Y, X) must never be averaged.
+def holds_labels(dtype: np.dtype[Any], label_like: bool) -> bool:
+    """Return whether values of a volume must never be averaged.
 
-    Integers of two bytes and more count as ids, as booleans do; of one byte if the sampled sections look like labels.
+    Integers of two bytes and more count as ids, as booleans do; of one byte if they look like labels.
+
+    Args:
+        dtype: of the volume.
+        label_like: what `looks_like_labels` says of it.
     """
-    if reader.dtype.kind not in "iu" or reader.dtype.itemsize > 1:
-        return reader.dtype.kind != "f"
-    return looks_like_labels(reader)
+    if dtype.kind not in "iu" or dtype.itemsize > 1:
+        return dtype.kind != "f"
+    return label_like
 
 
 def looks_like_labels(reader: Reader) -> bool:
