@@ -41,11 +41,16 @@ def from_config(bundle: str, item: str, overlays: Sequence[str] = (), **override
 
 @contextmanager
 def scripts_of(bundle: str) -> Iterator[ModuleType]:
-    """Import a bundle's `scripts`; both bundles have a package of that name, so it is taken out again."""
+    """Import a bundle's `scripts`; both bundles have a package of that name, so it is taken out again and kept."""
     sys.path.insert(0, str(BUNDLES / bundle))
+    sys.modules.update(_IMPORTED.get(bundle, {}))
     try:
         yield importlib.import_module("scripts")
     finally:
         sys.path.remove(str(BUNDLES / bundle))
-        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
-            del sys.modules[name]
+        names = [name for name in sys.modules if name.split(".")[0] == "scripts"]
+        _IMPORTED[bundle] = {name: sys.modules.pop(name) for name in names}
+
+
+_IMPORTED: dict[str, dict[str, ModuleType]] = {}
+"""By bundle, the modules of its `scripts`."""

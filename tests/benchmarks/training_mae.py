@@ -16,7 +16,7 @@ from training_config import from_config, scripts_of, size_settings
 from sectome.checks import check_patch_divides
 from sectome.encoder import patchify, position_codes
 from sectome.masking import draw_mask
-from sectome.training import parameter_groups, record_network
+from sectome.training import compile_network, parameter_groups, record_network
 
 with scripts_of("mae_pretrain") as scripts:
     gather_tokens, scatter_tokens = scripts.masked_autoencoder.gather_tokens, scripts.masked_autoencoder.scatter_tokens
@@ -41,7 +41,7 @@ class Candidate:
         fused: AdamW updates all weights in one call.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
         graph: the whole step is one CUDA graph, the optimizer too, and the image never changes.
-        compiled: `torch.compile` makes the kernels of the forward and the backward pass.
+        compiled: kernels of the forward and the backward pass are made by torch, as with `compile` in train.json.
         settings: of the network, instead of the size's.
     """
 
@@ -162,7 +162,7 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     if not (candidate.embed_visible and candidate.predict_masked):
         network = Lavish(network, candidate.embed_visible, candidate.predict_masked)
     if candidate.compiled:
-        network.compile(dynamic=False)
+        compile_network(network)
     work = training_step(network, optimizer, our_loss, image, None, setting)
     if candidate.recorded:
         record_network(network, image.shape, setting.device, setting.precision)
@@ -243,6 +243,7 @@ def against_monai(candidate: Candidate, setting: Setting, peak: float, memory: b
     candidates = {f"MONAI{patched}": replace(candidate, stock=True), "sectome": candidate}
     if setting.device.type == "cuda":
         candidates["sectome, cuda_graph"] = replace(candidate, recorded=True)
+        candidates["sectome, compile and cuda_graph"] = replace(candidate, recorded=True, compiled=True)
         candidates["sectome, the whole step as one graph"] = replace(candidate, graph=True)
         candidates["sectome, the same, compiled"] = replace(candidate, graph=True, compiled=True)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"

@@ -10,10 +10,10 @@ from training_measure import Setting, Work, compare, training_step  # isort: ski
 
 import torch
 from monai.networks.nets import UNETR
-from training_config import from_config, size_settings
+from training_config import from_config, scripts_of, size_settings
 
 from sectome.neighbourhoods import LONG_RANGE
-from sectome.training import parameter_groups, record_network
+from sectome.training import compile_network, parameter_groups, record_network
 
 MONAI_PATCH, MONAI_DEPTH = (16, 16, 16), 12
 """What MONAI's network fixes."""
@@ -33,6 +33,7 @@ class Candidate:
         channels_last: whether MONAI's network keeps the channels of a voxel beside each other in memory; ours does what
             its config says.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
+        compiled: their kernels are made by torch, as with `compile` there.
     """
 
     size: str
@@ -43,6 +44,7 @@ class Candidate:
     overlays: tuple[str, ...] | None = None
     channels_last: bool = False
     recorded: bool = False
+    compiled: bool = False
 
 
 def network_of(candidate: Candidate, size: Mapping[str, int], device: torch.device) -> torch.nn.Module:
@@ -88,10 +90,15 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         return affinity_loss(output.float(), label)
 
     work = training_step(network, optimizer, loss, image, label, setting)
+    if candidate.compiled:
+        compile_network(network)
+        with scripts_of("em_segmentation"):
+            work.run()  # What is compiled is looked up by the names of its modules.
     if candidate.recorded:
-        plain = build(replace(candidate, recorded=False), setting)
         record_network(network, image.shape, setting.device, setting.precision)
-        return replace(work, eager=plain.run)
+    if candidate.recorded or candidate.compiled:
+        # Operations cannot be counted in what is recorded or compiled.
+        return replace(work, eager=build(replace(candidate, recorded=False, compiled=False), setting).run)
     return work
 
 
@@ -119,6 +126,7 @@ def against_monai(
         }
         if train and setting.device.type == "cuda":
             candidates["sectome, default, cuda_graph"] = replace(ours, recorded=True)
+            candidates["sectome, default, compile and cuda_graph"] = replace(ours, recorded=True, compiled=True)
         part = "unetr step" if train else "unetr prediction"
         case = f"{size}, batch {batch}, crop {'x'.join(map(str, crop))}, {cut}"
         rows += compare(part, case, build, candidates, setting, peak, memory and train)

@@ -44,9 +44,10 @@ def test_crops_of_its_memory_train_as_those_of_workers(bundle, tissue_folder, tm
 
 
 @pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
-def test_a_recorded_network_trains_as_a_plain_one(bundle, tissue_folder, tmp_path):
-    for name, recorded in (("plain", False), ("recorded", True)):
-        train(bundle, tissue_folder, tmp_path / name, resident=True, ema_decay=0.9, cuda_graph=recorded)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_recorded_network_trains_as_a_plain_one(compiled, bundle, tissue_folder, tmp_path):
+    train(bundle, tissue_folder, tmp_path / "plain", resident=True, ema_decay=0.9)
+    train(bundle, tissue_folder, tmp_path / "recorded", resident=True, ema_decay=0.9, cuda_graph=True, compile=compiled)
     # Masks of an autoencoder are drawn by other random numbers.
     close = 0.3 if bundle == "mae_pretrain" else 0.02
     for number in ("loss", "val_loss"):

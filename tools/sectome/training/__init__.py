@@ -2,6 +2,7 @@
 
 from sectome.training.autocast import AutocastInferer
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
+from sectome.training.compile_network import compile_network
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
@@ -40,6 +41,7 @@ __all__ = [
     "Tracker",
     "TrainingCheckpoint",
     "WeightAverage",
+    "compile_network",
     "gather_batches",
     "join_processes",
     "memory_advice",
