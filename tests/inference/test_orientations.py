@@ -11,7 +11,7 @@ import torch
 
 from sectome.affinities import labels_to_affinities
 from sectome.checks import InputError
-from sectome.inference import predict_oriented
+from sectome.inference import StreamingInferer, predict_oriented
 from sectome.inference.orientations import check_exchanged, predictions_a_window
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST
 
@@ -130,3 +130,14 @@ def test_a_step_longer_than_a_window_has_no_vote_of_a_flip():
     mean = predict_oriented(true_affinities(ISOTROPIC), "flips", ISOTROPIC)(windows)
     known = torch.from_numpy(valid.astype(bool))
     torch.testing.assert_close(mean[known], torch.from_numpy(truth)[known].float())
+
+
+def test_the_inferer_of_configs_takes_the_mean_over_orientations_of_each_window():
+    torch.manual_seed(0)
+    image, network = torch.rand(1, 1, 6, 8, 8), torch.nn.Conv3d(1, len(ISOTROPIC), 3, padding=1).requires_grad_(False)
+    found = StreamingInferer((6, 8, 8), orientations="in_plane", offsets=ISOTROPIC)(image, network)
+    torch.testing.assert_close(found, predict_oriented(network, "in_plane", ISOTROPIC)(image))
+    with pytest.raises(
+        InputError, match="windows must be as long along the axes that orientations 'isotropic' exchange"
+    ):
+        StreamingInferer((6, 8, 8), orientations="isotropic")

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sectome.inference.blended_slabs import blended_slabs
+from sectome.inference.orientations import check_exchanged, predict_oriented
 from sectome.inference.window_grid import window_grid
+from sectome.types import Offsets
 
 
 class StreamingInferer(Inferer):
@@ -27,9 +29,12 @@ class StreamingInferer(Inferer):
         mode: weights of a window's voxels: "gaussian", "linear" or "constant".
         output_device: of the result; None is that of the inputs.
         progress: show a bar of the windows.
+        orientations: of a window, whose mean is taken; see `predict_oriented`.
+        offsets: (z, y, x) steps of the network's channels if they are affinities.
 
     Raises:
-        InputError: when it is called, if a number is out of its range.
+        InputError: if the orientations are not known or do not suit windows; when it is called, if they do not suit the
+            offsets, or a number is out of its range.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class StreamingInferer(Inferer):
         mode: str = "gaussian",
         output_device: torch.device | str | None = None,
         progress: bool = False,
+        orientations: str = "one",
+        offsets: Offsets | None = None,
     ) -> None:
         self.roi_size = tuple(int(size) for size in roi_size)
         self.sw_batch_size = sw_batch_size
@@ -47,6 +54,9 @@ class StreamingInferer(Inferer):
         self.mode = mode
         self.output_device = output_device
         self.progress = progress
+        self.orientations = orientations
+        self.offsets = offsets
+        check_exchanged(orientations, self.roi_size, "windows")
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X), with the images' metadata.
@@ -62,8 +72,10 @@ class StreamingInferer(Inferer):
         windows_in_all = len(inputs) * math.prod(len(starts) for starts in grid.starts)
         bar = tqdm(total=windows_in_all, unit="windows", disable=not self.progress)
 
+        oriented = predict_oriented(lambda windows: network(windows, *args, **kwargs), self.orientations, self.offsets)
+
         def predict(windows: Tensor) -> Tensor:
-            values = network(windows, *args, **kwargs)
+            values = oriented(windows)
             bar.update(len(windows))
             return values
 
