@@ -56,34 +56,46 @@ def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
         checked(tmp_path, authors="me")
 
 
+# Each end of a program in a fork of one process that has imported MONAI, which takes seconds.
+ENDS = """
+import json, os, sys, tempfile
+from sectome import bundle
+from sectome.checks import InputError
+bundle.prepare()
+for code in json.loads(sys.argv[1]):
+    said = tempfile.TemporaryFile()
+    if not (child := os.fork()):
+        os.dup2(said.fileno(), 2)
+        exec(code)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    said.seek(0)
+    print(json.dumps([status, said.read().decode().strip()]))
+"""
+DEEP_INSIDE = """
+try: raise InputError('a was expected, got b')
+except InputError as error: raise RuntimeError('deep inside of MONAI') from error
+"""
+IN_A_WORKER = (
+    "raise RuntimeError('Caught in DataLoader worker\\nsectome.checks.InputError: a was expected, got c\\nmore')"
+)
+# As torch does where several processes train.
+BUFFERED = """
+import io
+hook = sys.excepthook
+def buffered(*args): sys.stderr = io.StringIO(); hook(*args)
+sys.excepthook = buffered
+raise InputError('a was expected, got d')
+"""
+
+
 def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
-    code = (
-        "from sectome import bundle; from sectome.checks import InputError; bundle.prepare()\n"
-        "try: raise InputError('a was expected, got b')\n"
-        "except InputError as e: raise RuntimeError('deep inside of MONAI') from e"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.strip() == "error: a was expected, got b"
-    code = (
-        "from sectome import bundle; bundle.prepare()\n"
-        "raise RuntimeError('Caught in DataLoader worker\\nsectome.checks.InputError: a was expected, got c\\nmore')"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.strip()) == (2, "error: a was expected, got c")
-    code = (
-        "import io, sys; from sectome import bundle; from sectome.checks import InputError; bundle.prepare()\n"
-        "hook = sys.excepthook\n"
-        "def buffered(*args): sys.stderr = io.StringIO(); hook(*args)\n"
-        "sys.excepthook = buffered\n"  # as torch does where several processes train
-        "raise InputError('a was expected, got d')"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.strip()) == (2, "error: a was expected, got d")
-    code = "from sectome import bundle; bundle.prepare(); 1 / 0"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
+    codes = [DEEP_INSIDE, IN_A_WORKER, BUFFERED, "1 / 0"]
+    command = [sys.executable, "-W", "ignore", "-c", ENDS, json.dumps(codes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *ends, (status, said) = map(json.loads, done.stdout.splitlines())
+    assert ends == [[2, f"error: a was expected, got {name}"] for name in "bcd"]
+    assert status == 1
+    assert "Traceback" in said
 
 
 @pytest.mark.parametrize(("root", "end"), [(None, "it is not set"), ("", "it is not set"), ("/none", "got /none")])

@@ -152,6 +152,7 @@ def test_an_archive_and_a_wheel_segment_a_volume_in_a_fresh_environment(tmp_path
     assert np.unique(labels).size > 2
 
 
+@pytest.mark.slow
 def test_a_standalone_bundle_goes_on_training_from_its_weights(tmp_path, run_bundle):
     """Without an override for the network, and on labels that an annotator saved."""
     studies = tmp_path / "studies"

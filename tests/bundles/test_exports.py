@@ -87,6 +87,7 @@ def arguments(checkpoint: Path, output: Path, *overlays: str) -> dict[str, objec
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hybrid", "unetr", "residual_unet"])
 def test_monai_exports_every_network_as_torchscript(segmentation_scripts, monkeypatch, tmp_path, name):
     monkeypatch.chdir(BUNDLES / "em_segmentation")

@@ -34,6 +34,7 @@ def test_both_bundles_load_in_one_process_with_the_weights_of_their_files(load):
     assert load(*requests) == ["equal"] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", [*TINY])
 def test_arguments_that_would_leave_weights_untrained_are_refused(load, bundle):
     prefix = PREFIX if bundle == "mae_pretrain" else {}
