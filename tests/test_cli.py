@@ -15,6 +15,7 @@ from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import write_affinities
 from sectome.cli import COMMANDS
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
+from sectome.postprocess import BoundaryContourOptions, save_options
 from sectome.transforms import boundary_contour
 from sectome.volumes import open_volume, write_volume
 
@@ -194,9 +195,36 @@ def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
     code, out, err = run("mitochondria", tmp_path / "p.npy", tmp_path / "m.tif", *options)
     assert code == 0, err
     assert "3 objects" in out
-    code, _, err = run("mitochondria", tmp_path / "none.npy", tmp_path / "m.tif")
+    write_affinities(tmp_path / "p.zarr", targets.numpy(), ("foreground", "contour"), (30, 6, 6))
+    save_options(tmp_path / "segmentation.json", BoundaryContourOptions(min_seed_voxels=1, min_size_voxels=1), {})
+    code, out, err = run("mitochondria", tmp_path / "p.zarr", tmp_path / "n.tif", "--model", tmp_path / "model.pt")
+    assert code == 0, err
+    assert np.array_equal(open_volume(tmp_path / "n.tif")[:], open_volume(tmp_path / "m.tif")[:])
+    assert open_volume(tmp_path / "n.tif").voxel_size_nm == (30, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("none.npy", "a file of maps was expected at"),
+        ("none.zarr", "a zarr folder of maps was expected at"),
+        ("p.npy", "voxel_size_nm must be given for"),
+        ("affinities.zarr", "must hold maps with channels and voxel_size_nm, got: no 'channels'"),
+        (
+            "others.zarr",
+            "must hold the maps foreground, contour, distance, the last one or not, got contour, foreground",
+        ),
+    ],
+)
+def test_what_holds_no_foreground_and_contour_is_refused(run, tmp_path, name, sentence):
+    maps = np.zeros((2, 4, 4, 4), np.float32)
+    np.save(tmp_path / "p.npy", maps)
+    write_affinities(tmp_path / "affinities.zarr", maps, ((-1, 0, 0), (0, -1, 0)), (30, 6, 6))
+    write_affinities(tmp_path / "others.zarr", maps, ("contour", "foreground"), (30, 6, 6))
+    code, _, err = run("mitochondria", tmp_path / name, tmp_path / "m.tif")
     assert code == 2
-    assert "an .npy file of probabilities was expected" in err
+    assert sentence in err
+    assert not (tmp_path / "m.tif").exists()
 
 
 @pytest.mark.parametrize(

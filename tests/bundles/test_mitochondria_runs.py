@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from sectome.map_file import read_maps
 from sectome.phantom import make_phantom
 from sectome.report import write_report
 from sectome.training import read_history
 from sectome.volumes import open_volume, write_volume
-from tiny_networks import TINY
+from tiny_networks import BUNDLES, TINY
 
 TARGETS = "targets/boundary_contour"
 SHORT = {
@@ -97,6 +98,37 @@ def test_inference_writes_instances_by_what_the_evaluation_chose(run_bundle, mit
     labels = open_volume(tmp_path / "cube_labels.tif")
     assert (labels.shape, labels.voxel_size_nm) == ((16, 96, 96), (30, 6, 6))
     assert np.issubdtype(labels.dtype, np.integer)
+
+
+def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
+    run, run_bundle, mitochondria_folder, evaluated, tmp_path
+):
+    image, model = mitochondria_folder / "test/images/cube.tif", evaluated / "model.pt"
+    bundle = BUNDLES / "em_segmentation"
+    code, _, err = run("predict", image, tmp_path / "maps.zarr", "--bundle", bundle, "--checkpoint", model)
+    assert code == 0, err
+    code, out, err = run(
+        "mitochondria", tmp_path / "maps.zarr", tmp_path / "m.tif", "--model", model, "--min_size_voxels", 0
+    )
+    assert (code, "wrote" in out) == (0, True), err
+    assert open_volume(tmp_path / "m.tif").voxel_size_nm == (30, 6, 6)
+    done = run_bundle(
+        "em_segmentation",
+        ["inference", TARGETS],
+        image=image,
+        checkpoint=model,
+        output_dir=tmp_path,
+        save_affinities=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    predicted, saved = (read_maps(tmp_path / name).maps for name in ("maps.zarr", "cube_maps.zarr"))
+    assert predicted.shape == saved.shape == (2, 16, 96, 96)
+    assert np.abs(predicted.astype(int) - saved).max() <= 1
+    config = {"volume": str(image), "bundle": str(bundle), "checkpoint": str(model), "segmentation": {}}
+    (tmp_path / "run.json").write_text(json.dumps({**config, "output": str(tmp_path / "labels.ome.zarr")}))
+    code, _, err = run("segment-volume", "--config", tmp_path / "run.json")
+    assert code == 2
+    assert "got one of foreground, contour, which is for `sectome predict` and then `sectome mitochondria`" in err
 
 
 @pytest.mark.parametrize(

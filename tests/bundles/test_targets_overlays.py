@@ -18,7 +18,7 @@ def read(name):
 @pytest.mark.parametrize(
     ("key", "config"),
     [
-        ("out_channels", "train"),
+        ("channels", "train"),
         ("loss", "train"),
         ("scores", "evaluate"),
         ("decode", "inference"),
@@ -31,7 +31,7 @@ def test_affinities_are_the_default(key, config):
 
 def test_each_overlay_sets_the_same_so_that_the_last_one_decides():
     overlays = [set(json.loads(path.read_text())) for path in (CONFIGS / "targets").glob("*.json")]
-    assert overlays == [{"out_channels", "loss", "scores", "decode", "displayable_configs"}] * 2
+    assert overlays == [{"channels", "loss", "scores", "decode", "displayable_configs"}] * 2
 
 
 @pytest.mark.parametrize("config", ["train", "inference"])

@@ -1,13 +1,13 @@
-"""Affinities on disk: a zarr array (K, Z, Y, X) that knows its offsets and its voxel size, or an .npy file."""
+"""Affinities and other maps on disk: a zarr array (K, Z, Y, X) that knows what it holds and its voxel size, or .npy."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from sectome.checks import InputError, check_choice, check_triple
 from sectome.fingerprint import fingerprint
 from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
-from sectome.types import FloatArray, Offset, Offsets, Shape3, VoxelSize
+from sectome.types import Channels, FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
 from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
@@ -37,16 +37,16 @@ class AffinityFile:
 
 
 def write_affinities(
-    path: str | Path, affinities: FloatArray, offsets: Offsets, voxel_size_nm: tuple[float, ...]
+    path: str | Path, affinities: FloatArray, channels: Channels, voxel_size_nm: tuple[float, ...]
 ) -> None:
-    """Write affinities in 0 to 1, (K, Z, Y, X), as uint8; the folder appears when it is complete.
+    """Write affinities in 0 to 1, (K, Z, Y, X), or other maps, as uint8; the folder appears when it is complete.
 
     Raises:
-        InputError: if the name does not end in .zarr, or there is not one channel an offset.
+        InputError: if the name does not end in .zarr, or there is not one channel an offset or a name.
     """
     if affinities.ndim != 4:
         raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
-    with new_affinities(path, affinities.shape, offsets, voxel_size_nm) as store:
+    with new_affinities(path, affinities.shape, channels, voxel_size_nm) as store:
         for channel, values in enumerate(affinities):
             store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
 
@@ -55,37 +55,38 @@ def write_affinities(
 def new_affinities(
     path: str | Path,
     shape: Sequence[int],
-    offsets: Offsets,
+    channels: Channels,
     voxel_size_nm: Sequence[float],
     *,
     chunk: Sequence[int] = CHUNK,
     dtype: str = "uint8",
     offset_nm: Sequence[float] = (0.0, 0.0, 0.0),
 ) -> Iterator[Any]:
-    """Give a tensorstore of affinities (K, Z, Y, X) to write into; the folder appears when all is written.
+    """Give a tensorstore of affinities or other maps (K, Z, Y, X) to write into; the folder appears when done.
 
     Args:
         path: a .zarr folder; affinities that are there are replaced at the end.
-        shape: (K, Z, Y, X), one channel an offset.
-        offsets: (z, y, x) steps.
+        shape: (K, Z, Y, X).
+        channels: K offsets (z, y, x), or K names of other maps.
         voxel_size_nm: (z, y, x).
         chunk: what is stored together, (K, Z, Y, X).
         dtype: "uint8", where 255 is 1, "float16" or "float32".
         offset_nm: where the first voxel lies along (z, y, x).
 
     Raises:
-        InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset.
+        InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset or
+            a name.
     """
-    path, steps = local_path(path, "affinities"), check_offsets(offsets)
+    path, says = local_path(path, "affinities"), _says(channels)
     if path.suffix != ".zarr":
         raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
-    if len(shape) != 4 or shape[0] != len(steps):
+    if len(shape) != 4 or shape[0] != len(channels):
         raise InputError(
-            f"affinities must be (K, Z, Y, X) with {len(steps)} channels, one an offset, got {tuple(shape)}"
+            f"affinities must be (K, Z, Y, X) with {len(channels)} channels, one an offset, got {tuple(shape)}"
         )
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
-    metadata = _metadata(shape, steps, voxel_size_nm, chunk, dtype, offset_nm)
+    metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm)
     with replacing(path) as partial:
         yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)
 
@@ -99,14 +100,20 @@ def create_affinities(
     chunk: Sequence[int],
 ) -> None:
     """Make a zarr array of uint8 affinities that many processes fill, or leave it as it is where it is already."""
-    steps = check_offsets(offsets)
-    metadata = _metadata((len(steps), *shape), steps, voxel_size_nm, chunk, "uint8", offset_nm)
+    metadata = _metadata((len(offsets), *shape), _says(offsets), voxel_size_nm, chunk, "uint8", offset_nm)
     open_store({**zarr_spec(path), "metadata": metadata}, create=True, open=True, write=True)
+
+
+def _says(channels: Channels) -> dict[str, Any]:
+    """Return the attribute that says what the channels are."""
+    if channels and all(isinstance(name, str) for name in channels):
+        return {"channels": list(channels)}
+    return {"offsets": check_offsets(cast("Offsets", channels))}
 
 
 def _metadata(
     shape: Sequence[int],
-    steps: Sequence[Offset],
+    says: Mapping[str, Any],
     voxel_size_nm: Sequence[float],
     chunk: Sequence[int],
     dtype: str,
@@ -126,7 +133,7 @@ def _metadata(
             {"name": "zstd", "configuration": {"level": 3}},
         ],
         "attributes": {
-            "offsets": steps,
+            **says,
             "voxel_size_nm": check_triple(voxel_size_nm, "voxel_size_nm"),
             "offset_nm": list(offset_nm),
         },

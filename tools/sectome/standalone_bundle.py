@@ -24,6 +24,7 @@ OF_NETWORK = (
     "isotropic",
     "offsets",
     "erode_steps",
+    "channels",
     "out_channels",
     "hidden_size",
     "depth",

@@ -36,3 +36,6 @@ Offset: TypeAlias = tuple[int, int, int]
 
 Offsets: TypeAlias = Sequence[Sequence[int]]
 """Several offsets: tuples in code, lists when they come from a config."""
+
+Channels: TypeAlias = Offsets | Sequence[str]
+"""What a network predicts: affinities, by an offset a channel, or other maps, by their names."""

@@ -1,4 +1,4 @@
-"""`sectome predict`: a volume of any size to affinities."""
+"""`sectome predict`: a volume of any size to affinities, or to foreground and contour."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def predict(
     device: str | None = None,
     precision: str = "auto",
 ) -> None:
-    """Predict affinities in bounded memory, for `sectome segment`.
+    """Predict in bounded memory: affinities for `sectome segment`, foreground and contour for `sectome mitochondria`.
 
     Args:
         volume: the volume to read.
@@ -66,7 +66,7 @@ def predict(
         tissue,
         model.predict,
         output,
-        model.offsets,
+        model.channels,
         window=model.window,
         overlap=overlap,
         blending=blending,

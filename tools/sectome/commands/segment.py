@@ -63,7 +63,7 @@ def segment(
         threads: all cores by default; the result does not depend on it.
     """
     from sectome.affinity_file import read_affinities
-    from sectome.postprocess import SegmentationOptions, affinities_to_labels, load_options, showing_progress
+    from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
     from sectome.volumes import write_volume
 
     given = {
@@ -79,8 +79,7 @@ def segment(
         "large_voxels": large_voxels,
         "bias": bias,
     }
-    known = load_options(model) if model else None
-    options = (known or SegmentationOptions()).but(**given)
+    options = SegmentationOptions.for_model(model).but(**given)
     pairs = _read_pairs(apart) if apart else []
     source = read_affinities(affinities, offsets, voxel_size_nm)
     with showing_progress(True):

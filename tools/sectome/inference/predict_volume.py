@@ -18,10 +18,9 @@ from sectome.inference.chunk_layers import IN_FLIGHT, chunk_layers, layer_depth,
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
 from sectome.inference.region_mask import RegionMask
 from sectome.inference.window_grid import WindowGrid, window_grid
-from sectome.neighbourhoods import check_offsets
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
-from sectome.types import Array, Box, Offsets
+from sectome.types import Array, Box, Channels
 from sectome.volumes import Volume
 
 
@@ -29,7 +28,7 @@ def predict_volume(
     tissue: Tissue,
     predict: Predict,
     path: str | Path,
-    offsets: Offsets,
+    channels: Channels,
     *,
     window: Sequence[int],
     overlap: float = 0.5,
@@ -40,7 +39,7 @@ def predict_volume(
     memory_mib: float = 2048,
     mask: Volume | None = None,
 ) -> None:
-    """Predict affinities of a volume of any size and write them as a zarr array (K, Z, Y, X), each chunk once.
+    """Predict affinities or other maps of a volume of any size and write them as a zarr array (K, Z, Y, X).
 
     Memory holds one window's depth of a section's width, or of a part of it where that would be more than
     `memory_mib`; it does not grow with the number of sections.
@@ -49,7 +48,7 @@ def predict_volume(
         tissue: what is predicted: the sections, rows and columns that its entry allows.
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
         path: a .zarr folder, which appears when it is complete.
-        offsets: K steps (z, y, x), one a channel.
+        channels: K offsets (z, y, x) of affinities, or K names of other maps.
         window: voxels (z, y, x). A volume that is thinner is extended by its mirror image.
         overlap: share of a window that the next one covers again.
         blending: weights of a window's voxels; see `window_grid`.
@@ -59,18 +58,17 @@ def predict_volume(
         memory_mib: what the values of a slab may take, blended and as they are stored; the network's own needs and
             the image come on top.
         mask: of the whole volume's shape, 0 where nothing is wanted: windows without any other value are not
-            predicted, and affinities there are 0.
+            predicted, and what is predicted there is 0.
 
     Raises:
         InputError: if a number is out of its range, the mask has another shape, the tissue is resident on a
             device, or the output can not be written.
     """
-    steps = check_offsets(offsets)
     check_whole_number(batch_size, 1, "batch_size")
     check_at_least(memory_mib, 1, "memory_mib")
     shape = tissue.shape
     grid = grid_over(shape, window, overlap, blending)
-    tiles = plan_tiles(grid, len(steps), check_choice(dtype, DTYPES, "dtype"), memory_mib)
+    tiles = plan_tiles(grid, len(channels), check_choice(dtype, DTYPES, "dtype"), memory_mib)
     stride = layer_depth(grid)
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
     if mask is not None:
@@ -83,7 +81,7 @@ def predict_volume(
     offset_nm = offset_of(tissue)
     with (
         new_affinities(
-            path, (len(steps), *shape), steps, tissue.voxel_size_nm, chunk=chunk, dtype=dtype, offset_nm=offset_nm
+            path, (len(channels), *shape), channels, tissue.voxel_size_nm, chunk=chunk, dtype=dtype, offset_nm=offset_nm
         ) as store,
         tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
     ):

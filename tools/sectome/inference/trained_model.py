@@ -1,4 +1,4 @@
-"""A trained network of affinities as its bundle describes it, ready to predict windows."""
+"""A trained network as its bundle describes it, ready to predict windows."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from sectome.types import Offset, Shape3, VoxelSize
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What predicts affinities, and what it was trained as.
+    """What predicts affinities or other maps, and what it was trained as.
 
     Attributes:
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x).
-        offsets: K steps (z, y, x).
+        channels: K offsets (z, y, x) of affinities, or K names of other maps.
         window: voxels (z, y, x) of the crops that it was trained on.
         intensity: how grey values are normalised.
         voxel_size_nm: (z, y, x) of the training; None if the model does not say it.
@@ -39,13 +39,29 @@ class TrainedModel:
     """
 
     predict: Predict
-    offsets: tuple[Offset, ...]
+    channels: tuple[Offset, ...] | tuple[str, ...]
     window: Shape3
     intensity: Normaliser
     voxel_size_nm: VoxelSize | None
     device: torch.device
     checkpoint: Path
     orientations: str = "one"
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """K steps (z, y, x) of affinities.
+
+        Raises:
+            InputError: if the channels are other maps.
+        """
+        steps = tuple(step for step in self.channels if not isinstance(step, str))
+        if len(steps) != len(self.channels):
+            names = ", ".join(map(str, self.channels))
+            raise InputError(
+                f"a model of affinities was expected at {self.checkpoint}, got one of {names}, which is for "
+                "`sectome predict` and then `sectome mitochondria`"
+            )
+        return steps
 
     def check_voxels(self, voxel_size_nm: VoxelSize, name: str) -> None:
         """Warn if a volume's voxels are not those of the training; see `warn_of_other_voxels`.
@@ -79,15 +95,16 @@ def open_model(
         orientations: of a window, whose mean is taken; see `predict_oriented`.
 
     Raises:
-        InputError: if there is no such bundle or model, it does not predict one channel an offset, or the orientations
-            do not suit its windows or offsets.
+        InputError: if there is no such bundle or model, it does not say what each of its channels is, or the
+            orientations do not suit its windows or offsets.
     """
     read = read_inference(bundle, checkpoint, device)
-    offsets, channels = read("offsets"), read("out_channels")
-    if channels != len(offsets):
+    names, offsets, out_channels = read("channels"), read("offsets"), read("out_channels")
+    channels = tuple(names or (tuple(step) for step in offsets))
+    if out_channels != len(channels):
         raise InputError(
-            f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
-            "channels; others go through configs/inference.json"
+            f"a model of affinities, one channel an offset, or of named channels was expected at {read('checkpoint')}, "
+            f"got {out_channels} channels"
         )
     window: Shape3 = tuple(read("crop_size"))
     check_exchanged(orientations, window, "the windows of this model")
@@ -101,8 +118,8 @@ def open_model(
 
     trained_nm = read("trained").settings.get("voxel_size_nm")
     return TrainedModel(
-        predict=predict_oriented(logits, orientations, offsets),
-        offsets=tuple(tuple(step) for step in offsets),
+        predict=predict_oriented(logits, orientations, None if names else offsets),
+        channels=channels,
         window=window,
         intensity=read("intensity"),
         voxel_size_nm=None if trained_nm is None else tuple(trained_nm),

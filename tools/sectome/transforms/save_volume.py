@@ -13,7 +13,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, SaveImaged
 
 from sectome.affinity_file import write_affinities
-from sectome.types import Offsets
+from sectome.types import Channels
 from sectome.volumes import write_volume
 
 _SERVER = re.compile(r"^.*://(?:[^/]*/)?")
@@ -36,7 +36,8 @@ class SaveVolumed(SaveImaged):
         output_dir: folder of the output.
         name: goes between the image's name and the suffix, as in `cube_labels.tif`.
         suffix: format of the output.
-        offsets: write affinities (K, Z, Y, X) with these offsets to `.zarr` instead of a volume.
+        channels: write maps (K, Z, Y, X) to `.zarr` instead of a volume: affinities with these offsets, or others with
+            these names.
         enabled: whether to write at all.
         image_key: where name and voxel size come from.
     """
@@ -47,7 +48,7 @@ class SaveVolumed(SaveImaged):
         output_dir: str,
         name: str,
         suffix: str = ".tif",
-        offsets: Offsets | None = None,
+        channels: Channels | None = None,
         enabled: bool = True,
         image_key: str = "image",
         allow_missing_keys: bool = False,
@@ -56,7 +57,7 @@ class SaveVolumed(SaveImaged):
         self.output_dir = Path(output_dir)
         self.name = name
         self.suffix = suffix
-        self.offsets = offsets
+        self.channels = channels
         self.enabled = enabled
         self.image_key = image_key
 
@@ -71,11 +72,10 @@ class SaveVolumed(SaveImaged):
         """Write one volume and say where."""
         voxel_size_nm = tuple(np.asarray(meta["voxel_size_nm"], dtype=float).ravel())
         values = np.asarray(array)
-        path = (
-            self.output_dir / f"{output_stem(meta)}_{self.name}{'.zarr' if self.offsets is not None else self.suffix}"
-        )
-        if self.offsets is not None:
-            write_affinities(path, values, self.offsets, voxel_size_nm)
+        suffix = self.suffix if self.channels is None else ".zarr"
+        path = self.output_dir / f"{output_stem(meta)}_{self.name}{suffix}"
+        if self.channels is not None:
+            write_affinities(path, values, self.channels, voxel_size_nm)
         else:
             write_volume(path, values[0], voxel_size_nm=voxel_size_nm)
         print(f"wrote {path}", flush=True)
