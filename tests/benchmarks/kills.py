@@ -24,7 +24,7 @@ from sectome.affinity_file import read_affinities
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
 
-LINES = 2 * (3 * 18 + 5 + 1 + 8 + 1)
+LINES = 2 * (3 * 12 + 1 + 1 + 8 + 1)
 """Of the log of an undisturbed run: two for each block of each stage."""
 
 

@@ -24,7 +24,7 @@ def disturbed_run(event: str, after_lines: int, affinities: Path, folder: Path, 
     settings = {
         "affinities": str(affinities),
         "output": str(output),
-        "block_voxels": [32, 64, 64],
+        "block_voxels": [32, 128, 64],
         "context_voxels": [12, 24, 24],
     }
     config.write_text(json.dumps(settings))

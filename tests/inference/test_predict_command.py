@@ -106,7 +106,7 @@ def test_a_box_is_predicted_at_once_and_by_blocks(run, config, cube, tmp_path):
     made = StoredAffinities(tmp_path / "a.zarr")
     assert made.shape == source.shape == (48, 50, 49)
     assert made.offset_nm == source.offset_nm == (24, 40, 56)
-    source.prepare()
+    source.prepare(source.shape)
     whole = tuple(slice(0, extent) for extent in source.shape)
     for y in (slice(0, 32), slice(32, 50)):
         source.predict((whole[0], y, whole[2]))
@@ -131,7 +131,7 @@ def test_orientations_are_those_of_a_prediction_at_once_and_by_blocks(
         code, _, err = run("predict", cube, tmp_path / f"{choice}.zarr", *options, "--orientations", choice)
         assert code == 0, err
     source = read_config(config(**box, mask=None, orientations=orientations)).plan().source
-    source.prepare()
+    source.prepare(source.shape)
     whole = tuple(slice(0, extent) for extent in source.shape)
     source.predict(whole)
     one, turned = (StoredAffinities(tmp_path / f"{choice}.zarr").read(whole) for choice in ("one", orientations))

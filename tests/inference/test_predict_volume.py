@@ -222,6 +222,13 @@ def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
     assert (written == 1).all()
 
 
+@pytest.mark.parametrize(("memory_mib", "files"), [(2048, 6), (4, 18)])
+def test_a_layer_of_a_tile_is_one_file(folder, network, tmp_path, expected, memory_mib, files):
+    values = predict(folder, network, tmp_path / "a.zarr", memory_mib=memory_mib).affinities
+    assert sum(path.is_file() for path in (tmp_path / "a.zarr" / "c").rglob("*")) == files
+    np.testing.assert_allclose(values / 255, expected, atol=0.5 / 255 + 1e-5)
+
+
 def test_slabs_are_joined_to_layers_of_whole_chunks():
     affinity = {4: 0.25, 8: 0.5, 12: 0.75, 15: 1.0}
     slabs = [

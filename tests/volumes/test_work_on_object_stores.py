@@ -64,7 +64,7 @@ def test_the_command_predicts_and_blocks_are_predicted(names, tmp_path, run):
         tmp_path / "b.zarr", names[1]["image"], BUNDLE, overlap=0, device="cpu", precision="fp32"
     )
     assert source.volume == names[1]["image"]
-    source.prepare()
+    source.prepare(source.shape)
     box = tuple(slice(0, extent) for extent in source.shape)
     source.predict(box)
     np.testing.assert_allclose(source.read(box).astype(int), read_affinities(tmp_path / "a.zarr").affinities, atol=1)

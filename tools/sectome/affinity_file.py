@@ -17,6 +17,7 @@ from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
 from sectome.types import Channels, FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
+from sectome.volumes.shards import in_shards
 from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
 
@@ -46,7 +47,7 @@ def write_affinities(
     """
     if affinities.ndim != 4:
         raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
-    with new_affinities(path, affinities.shape, channels, voxel_size_nm) as store:
+    with new_affinities(path, affinities.shape, channels, voxel_size_nm, box=(1, *affinities.shape[1:])) as store:
         for channel, values in enumerate(affinities):
             store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
 
@@ -58,6 +59,7 @@ def new_affinities(
     channels: Channels,
     voxel_size_nm: Sequence[float],
     *,
+    box: Sequence[int],
     chunk: Sequence[int] = CHUNK,
     dtype: str = "uint8",
     offset_nm: Sequence[float] = (0.0, 0.0, 0.0),
@@ -69,6 +71,7 @@ def new_affinities(
         shape: (K, Z, Y, X).
         channels: K offsets (z, y, x), or K names of other maps.
         voxel_size_nm: (z, y, x).
+        box: (K, Z, Y, X) of what is written at once; see `sectome.volumes.shards`.
         chunk: what is stored together, (K, Z, Y, X).
         dtype: "uint8", where 255 is 1, "float16" or "float32".
         offset_nm: where the first voxel lies along (z, y, x).
@@ -86,7 +89,7 @@ def new_affinities(
         )
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
-    metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm)
+    metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
     with replacing(path) as partial:
         yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)
 
@@ -98,9 +101,16 @@ def create_affinities(
     voxel_size_nm: Sequence[float],
     offset_nm: Sequence[float],
     chunk: Sequence[int],
+    block: Shape3,
 ) -> None:
-    """Make a zarr array of uint8 affinities that many processes fill, or leave it as it is where it is already."""
-    metadata = _metadata((len(offsets), *shape), _says(offsets), voxel_size_nm, chunk, "uint8", offset_nm)
+    """Make a zarr array of uint8 affinities, or leave it as it is where it is already.
+
+    Many processes fill it, each by whole blocks (z, y, x) of all channels.
+    """
+    channels = len(offsets)
+    metadata = _metadata(
+        (channels, *shape), _says(offsets), voxel_size_nm, chunk, "uint8", offset_nm, (channels, *block)
+    )
     open_store({**zarr_spec(path), "metadata": metadata}, create=True, open=True, write=True)
 
 
@@ -118,9 +128,10 @@ def _metadata(
     chunk: Sequence[int],
     dtype: str,
     offset_nm: Sequence[float],
+    box: Sequence[int],
 ) -> dict[str, Any]:
     """Return what the `zarr.json` of affinities says."""
-    return {
+    metadata = {
         "shape": list(shape),
         "data_type": check_choice(dtype, DTYPES, "dtype"),
         "dimension_names": ["offset", "z", "y", "x"],
@@ -138,6 +149,7 @@ def _metadata(
             "offset_nm": list(offset_nm),
         },
     }
+    return in_shards(metadata, box)
 
 
 class StoredAffinities:

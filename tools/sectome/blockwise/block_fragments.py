@@ -12,6 +12,7 @@ from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
 from sectome.postprocess.check_affinities import nearest_channels
 from sectome.postprocess.fragments_distance import fragments_with_seeds
 from sectome.types import AXES, Array, Box, LabelArray
+from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 
@@ -33,7 +34,7 @@ def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
     )
     own = np.ascontiguousarray(grown[inside(core, box)])
     numbers, voxels, first = number_core(own, len(seeds) - 1)
-    open_zarr(plan.fragments_path, write=True)[core].write(numbers[own]).result()
+    write_box(open_zarr(plan.fragments_path, write=True), core, numbers[own])
     of_own = np.zeros(len(voxels), np.int64)
     of_own[numbers[numbers > 0] - 1] = seeds[numbers > 0]
     found: dict[str, Array] = {

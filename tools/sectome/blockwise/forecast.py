@@ -47,9 +47,10 @@ def peak_mib(plan: Plan) -> float:
     if not isinstance(plan.source, PredictedAffinities):
         return PROCESS_MIB + growing
     channels, window, block = len(plan.source.offsets), plan.source.window, plan.grid.block
-    # The accumulator, 4 bytes a value, over all windows that reach into the block; and the result.
+    # The accumulator, 4 bytes a value, over all windows that reach into the block; and the result. The accumulator has
+    # gone when the result is compressed to a shard, which noise fills to its own size.
     region = window[0] * math.prod(size + 2 * around for size, around in zip(block[1:], window[1:], strict=True))
-    predicting = channels * (4 * region + math.prod(block)) / 2**20
+    predicting = channels * (max(4 * region, math.prod(block)) + math.prod(block)) / 2**20
     return WITH_TORCH_MIB + max(growing, predicting)
 
 

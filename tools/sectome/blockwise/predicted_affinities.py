@@ -15,6 +15,7 @@ from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK
+from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 
@@ -65,10 +66,10 @@ class PredictedAffinities:
         wanted = slice(None) if channels is None else list(channels)
         return np.ascontiguousarray(open_zarr(self.path)[(wanted, *box)].read().result())
 
-    def prepare(self) -> None:
-        """Make the array that blocks are written to, or leave it as it is."""
+    def prepare(self, block: Shape3) -> None:
+        """Make the array that blocks (z, y, x) are written to, each a shard, or leave it as it is."""
         chunk = (1, *CHUNK)
-        create_affinities(self.path, self.shape, self.offsets, self.voxel_size_nm, self.offset_nm, chunk)
+        create_affinities(self.path, self.shape, self.offsets, self.voxel_size_nm, self.offset_nm, chunk, block)
 
     def predict(self, box: Box) -> None:
         """Predict a box and write it."""
@@ -87,7 +88,7 @@ class PredictedAffinities:
             device=model.device,
             mask=None if self.mask is None else open_volume(self.mask),
         )
-        open_zarr(self.path, write=True)[(slice(None), *box)].write(affinities).result()
+        write_box(open_zarr(self.path, write=True), (slice(None), *box), affinities)
 
     def description(self) -> dict[str, Any]:
         """Return what must stay as it is while a run goes on."""

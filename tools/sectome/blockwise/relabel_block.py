@@ -9,6 +9,7 @@ from sectome.blockwise.join_blocks import SEGMENTS, STARTS
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
 from sectome.volumes.downsample import block_majority
+from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 
@@ -26,7 +27,7 @@ def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
     output = open_zarr(plan.partial_output / "0", write=True)
     lookup = np.zeros(len(parts) + 1, output.dtype.numpy_dtype)
     lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
-    output[core].write(lookup[fragments]).result()
+    write_box(output, core, lookup[fragments])
     return {}
 
 
@@ -40,5 +41,5 @@ def coarsen_block(plan: Plan, level: int, number: int) -> dict[str, Array]:
         for part, factor, extent in zip(core, factors, finer.shape, strict=True)
     )
     coarser = block_majority(finer[box].read().result(), factors)
-    open_zarr(plan.partial_output / str(level), write=True)[core].write(coarser).result()
+    write_box(open_zarr(plan.partial_output / str(level), write=True), core, coarser)
     return {}

@@ -12,6 +12,7 @@ import numpy as np
 import sectome
 from sectome.blockwise.block_edges import find_edges
 from sectome.blockwise.block_fragments import find_fragments
+from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.join_blocks import join_blocks
 from sectome.blockwise.label_array import create_labels
 from sectome.blockwise.merge_group import merge_group
@@ -94,7 +95,7 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
 
 def _prepare_affinities(plan: Plan) -> None:
     assert isinstance(plan.source, PredictedAffinities)
-    plan.source.prepare()
+    plan.source.prepare(plan.grid.block)
 
 
 def _predict(plan: Plan, number: int) -> dict[str, Array]:
@@ -104,23 +105,23 @@ def _predict(plan: Plan, number: int) -> dict[str, Array]:
 
 
 def _prepare_fragments(plan: Plan) -> None:
-    create_labels(plan.fragments_path, plan.grid.shape, np.uint32, plan.placement)
+    create_labels(plan.fragments_path, plan.grid, np.uint32, plan.placement)
 
 
 def _prepare_output(plan: Plan) -> None:
-    _create_level(plan, 0, plan.grid.shape)
+    _create_level(plan, 0, plan.grid)
 
 
 def _prepare_level(level: int, plan: Plan) -> None:
-    _create_level(plan, level, plan.levels[level - 1].shape)
+    _create_level(plan, level, plan.level_grid(level))
 
 
-def _create_level(plan: Plan, level: int, shape: tuple[int, ...]) -> None:
+def _create_level(plan: Plan, level: int, grid: BlockGrid) -> None:
     segments = int(plan.folder.read("join", 0)["segments"])
     placement = plan.placement if level == 0 else plan.levels[level - 1].placement
     create_labels(
         plan.partial_output / str(level),
-        shape,
+        grid,
         np.uint32 if segments < 2**32 else np.uint64,
         Placement(placement.voxel_size_nm, placement.offset_nm),
     )

@@ -71,6 +71,8 @@ def predict_volume(
     tiles = plan_tiles(grid, len(channels), check_choice(dtype, DTYPES, "dtype"), memory_mib)
     stride = layer_depth(grid)
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
+    # Layers of a tile are what is written at once; the first tile is as large as any.
+    box = (len(channels), stride, tiles[0].y.stop, tiles[0].x.stop)
     if mask is not None:
         check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     read = box_reader(tissue)
@@ -81,7 +83,14 @@ def predict_volume(
     offset_nm = offset_of(tissue)
     with (
         new_affinities(
-            path, (len(channels), *shape), channels, tissue.voxel_size_nm, chunk=chunk, dtype=dtype, offset_nm=offset_nm
+            path,
+            (len(channels), *shape),
+            channels,
+            tissue.voxel_size_nm,
+            box=box,
+            chunk=chunk,
+            dtype=dtype,
+            offset_nm=offset_nm,
         ) as store,
         tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
     ):
