@@ -129,6 +129,7 @@ class Plan:
         return {
             "sectome": self.version,
             "output": str(self.output),
+            "files": "a shard a block",
             "input": self.source.description(),
             "segmentation": json.loads(json.dumps(asdict(self.options))),
             "block_voxels": list(self.grid.block),
