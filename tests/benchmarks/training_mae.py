@@ -246,6 +246,8 @@ def against_monai(candidate: Candidate, setting: Setting, peak: float, memory: b
         candidates["sectome, compile and cuda_graph"] = replace(candidate, recorded=True, compiled=True)
         candidates["sectome, the whole step as one graph"] = replace(candidate, graph=True)
         candidates["sectome, the same, compiled"] = replace(candidate, graph=True, compiled=True)
+    elif candidate.size == "demo":  # Half a minute of compiling each.
+        candidates["sectome, compile"] = replace(candidate, compiled=True)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"
     return compare("mae step", case, build, candidates, setting, peak, memory)
 

@@ -127,6 +127,8 @@ def against_monai(
         if train and setting.device.type == "cuda":
             candidates["sectome, default, cuda_graph"] = replace(ours, recorded=True)
             candidates["sectome, default, compile and cuda_graph"] = replace(ours, recorded=True, compiled=True)
+        elif train and size == "demo":  # Two minutes of compiling.
+            candidates["sectome, default, compile"] = replace(ours, compiled=True)
         part = "unetr step" if train else "unetr prediction"
         case = f"{size}, batch {batch}, crop {'x'.join(map(str, crop))}, {cut}"
         rows += compare(part, case, build, candidates, setting, peak, memory and train)
