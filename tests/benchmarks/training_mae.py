@@ -170,7 +170,8 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         work = as_cuda_graph(work)
     if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.
-        return replace(work, eager=build(replace(candidate, recorded=False, compiled=False, graph=False), setting).run)
+        plain = build(replace(candidate, recorded=False, compiled=False, graph=False), setting)
+        return replace(work, network=plain.network, eager=plain.run)
     return work
 
 

@@ -41,7 +41,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: a call, and the network that it runs; `eager` is the same call for counting its operations."""
+    """What is measured: a call; `eager` is the same for counting its operations, and `network` what that runs."""
 
     run: Callable[..., object]
     network: nn.Module

@@ -98,7 +98,8 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         record_network(network, image.shape, setting.device, setting.precision)
     if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.
-        return replace(work, eager=build(replace(candidate, recorded=False, compiled=False), setting).run)
+        plain = build(replace(candidate, recorded=False, compiled=False), setting)
+        return replace(work, network=plain.network, eager=plain.run)
     return work
 
 
