@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
 
 CHUNK = (1, 32, 128, 128)
 DTYPES = ("uint8", "float16", "float32")
+
+Parsed = TypeVar("Parsed")
 
 NEIGHBOURHOODS: dict[str, Offsets] = {"nearest": NEAREST, "long_range": LONG_RANGE, "isotropic": ISOTROPIC}
 
@@ -249,15 +251,30 @@ _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]
 
 def _said_by_zarr(path: Path) -> _Said:
     """Return offsets, voxel size and place of a zarr folder."""
+    return said_by_zarr(path, "affinities", "offsets", check_offsets)
+
+
+def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed]) -> tuple[Parsed, VoxelSize, PointNm]:
+    """Return what a zarr folder says its channels are, its voxel size and its place.
+
+    Args:
+        path: of the folder.
+        kind: what it should hold, for the message.
+        name: of the attribute that says what the channels are.
+        parse: what is made of that.
+
+    Raises:
+        InputError: if there is no such folder, or it does not say that.
+    """
     try:
-        metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-        attributes = metadata["attributes"]
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
         at_nm = as_point(attributes.get("offset_nm", ORIGIN))
-        return check_offsets(attributes["offsets"]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm"), at_nm
+        return parse(attributes[name]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm"), at_nm
     except FileNotFoundError:
-        raise InputError(f"a zarr folder of affinities was expected at {path}, got none") from None
+        raise InputError(f"a zarr folder of {kind} was expected at {path}, got none") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} must hold affinities with offsets and voxel_size_nm, got: {error}") from None
+        got = f"no {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{path} must hold {kind} with {name} and voxel_size_nm, got: {got}") from None
 
 
 def _said_of_npy(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> _Said:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sectome.affinity_file import said_by_zarr
 from sectome.checks import InputError, check_triple
-from sectome.geometry import ORIGIN, PointNm, as_point
+from sectome.geometry import ORIGIN, PointNm
 from sectome.types import Array, VoxelSize
 from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_zarr
@@ -61,13 +61,7 @@ def _read_npy(path: Path, voxel_size_nm: Sequence[float] | None) -> MapFile:
 def _read_zarr(path: Path, voxel_size_nm: Sequence[float] | None) -> MapFile:
     if voxel_size_nm is not None:
         raise InputError(f"{path} says its voxel size itself: voxel_size_nm is for .npy files")
-    try:
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-        names, size_nm = tuple(attributes["channels"]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm")
-    except FileNotFoundError:
-        raise InputError(f"a zarr folder of maps was expected at {path}, got none") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} must hold maps with channels and voxel_size_nm, got: no {error}") from None
+    names, size_nm, at_nm = said_by_zarr(path, "maps", "channels", tuple)
     if names != MAPS[: len(names)]:
         raise InputError(f"{path} must hold the maps {', '.join(MAPS)}, the last one or not, got {', '.join(names)}")
-    return MapFile(np.asarray(open_zarr(path).read().result()), size_nm, as_point(attributes.get("offset_nm", ORIGIN)))
+    return MapFile(np.asarray(open_zarr(path).read().result()), size_nm, at_nm)
