@@ -165,7 +165,7 @@ def test_a_bundle_with_a_scripted_network_alone_makes_the_same_labels(
     segmentation_scripts, scripted_bundle, run_bundle, tmp_path
 ):
     write_volume(tmp_path / "cube.tif", make_phantom((48, 56, 56), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
-    options = {"image": tmp_path / "cube.tif", "output_dir": tmp_path / "plain", "overlap": 0}
+    options = {"image": tmp_path / "cube.tif", "output_dir": tmp_path / "plain", "overlap": 0, "precision": "fp32"}
     done = run_bundle("em_segmentation", "inference", **options)
     assert done.returncode == 0, done.stderr[-3000:]
     expected = np.asarray(open_volume(tmp_path / "plain/cube_labels.tif"))
@@ -175,7 +175,7 @@ def test_a_bundle_with_a_scripted_network_alone_makes_the_same_labels(
     assert [path.name for path in (scripted_bundle / "models").glob("model.*t*")] == ["model.ts"]
     parser = ConfigParser()
     parser.read_config(scripted_bundle / "configs/inference.json")
-    parser.update({"bundle_root": str(scripted_bundle), "output_dir": str(tmp_path / "scripted"), "overlap": 0})
+    parser.update({**options, "bundle_root": str(scripted_bundle), "output_dir": str(tmp_path / "scripted")})
     before, inferer, after = (parser.get_parsed_content(key) for key in ("preprocessing", "inferer", "postprocessing"))
     network = torch.jit.load(scripted_bundle / "models/model.ts")
     sample = before({"image": str(tmp_path / "cube.tif")})

@@ -57,7 +57,7 @@ def run_processes(tissue_folder):
     ("bundle", "options"),
     [
         # Masks are drawn batch by batch, so that those of two halves are not those of the whole.
-        ("mae_pretrain", {"network_def___target_": "fixed_mask.FixedMaskAutoencoder"}),
+        ("mae_pretrain", {"network_def___target_": "fixed_mask.FixedMaskAutoencoder", "precision": "fp32"}),
         ("em_segmentation", {}),
         ("em_segmentation", {"encoder_lr_factor": 0}),
     ],

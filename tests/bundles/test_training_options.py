@@ -30,7 +30,7 @@ def train(run_bundle, tissue_folder, monkeypatch):
 
 @pytest.mark.slow
 def test_accumulated_gradients_train_as_the_batch_that_they_make(train, tmp_path):
-    fixed = {"network_def___target_": "fixed_mask.FixedMaskAutoencoder"}
+    fixed = {"network_def___target_": "fixed_mask.FixedMaskAutoencoder", "precision": "fp32"}
     for name, options in {"parts": {"accumulation_steps": 2, "batch_size": 1}, "whole": {}}.items():
         done = train("mae_pretrain", tmp_path / name, **fixed, **options)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -29,7 +29,7 @@ def cube(tmp_path_factory):
 
 @pytest.mark.slow
 def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, run_bundle, cube, tmp_path):
-    options = {"image": cube, "output_dir": tmp_path, "overlap": 0, "save_affinities": True}
+    options = {"image": cube, "output_dir": tmp_path, "overlap": 0, "save_affinities": True, "precision": "fp32"}
     streaming = {"_target_": "sectome.inference.StreamingInferer", "roi_size": "@crop_size", "overlap": "@overlap"}
     done = run_bundle("em_segmentation", "inference", **options, inferer__inferer=streaming)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from monai.inferers import SimpleInferer
 
-from sectome.checks import InputError
-from sectome.training import AutocastInferer, FixedSeed, History, Progress, parameter_groups, read_history
+from sectome.training import FixedSeed, History, Progress, parameter_groups, read_history
 from sectome.training.progress import readable_seconds
 
 
@@ -73,15 +71,3 @@ def test_a_validation_takes_no_random_numbers_from_the_training():
     evaluator.run([0, 0])
     assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
     assert drawn[:2] == drawn[2:]
-
-
-def test_autocast_computes_in_bf16_and_returns_fp32():
-    seen = []
-    network = torch.nn.Linear(4, 4)
-    network.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
-    output = AutocastInferer(SimpleInferer(), "bf16")(torch.ones(1, 4), network)
-    assert (seen, output.dtype) == ([torch.bfloat16], torch.float32)
-    AutocastInferer(SimpleInferer(), "fp32")(torch.ones(1, 4), network)
-    assert seen[1] is torch.float32
-    with pytest.raises(InputError, match="one of 'auto', 'bf16', 'fp32', got 'fp8'"):
-        AutocastInferer(SimpleInferer(), "fp8")

@@ -87,7 +87,7 @@ def new_affinities(
         raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
     if len(shape) != 4 or shape[0] != len(channels):
         raise InputError(
-            f"affinities must be (K, Z, Y, X) with {len(channels)} channels, one an offset, got {tuple(shape)}"
+            f"affinities must be (K, Z, Y, X), K {len(channels)}, one channel an offset or a name, got {tuple(shape)}"
         )
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
@@ -173,7 +173,8 @@ class StoredAffinities:
         if self.path.suffix == ".npy":
             self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
         else:
-            self.offsets, self.voxel_size_nm, self.offset_nm = _said_by_zarr(Path(path))
+            said = said_by_zarr(Path(path), "affinities", "offsets", check_offsets)
+            self.offsets, self.voxel_size_nm, self.offset_nm = said
             if offsets is not None or voxel_size_nm is not None:
                 raise InputError(
                     f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
@@ -247,11 +248,6 @@ def read_affinities(
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]
-
-
-def _said_by_zarr(path: Path) -> _Said:
-    """Return offsets, voxel size and place of a zarr folder."""
-    return said_by_zarr(path, "affinities", "offsets", check_offsets)
 
 
 def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed]) -> tuple[Parsed, VoxelSize, PointNm]:

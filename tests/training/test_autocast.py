@@ -1,0 +1,81 @@
+"""Mixed precision: what is computed in bfloat16, and what a CPU would compute wrongly in it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.inferers import SimpleInferer
+from torch import nn
+
+from sectome.checks import InputError
+from sectome.training import AutocastInferer
+
+SECTIONS = torch.linspace(-1, 1, 2 * 2 * 8 * 8).reshape(2, 1, 2, 8, 8)
+
+
+@pytest.fixture
+def able(monkeypatch):
+    """Take this CPU for one that has instructions for bfloat16."""
+    monkeypatch.setattr("sectome.training.autocast.computes_bfloat16", lambda device: True)
+
+
+def network(*parts):
+    """Return a network that keeps the types of what it computes."""
+    torch.manual_seed(0)
+    made = nn.Sequential(*parts)
+    made.seen = []
+    made[0].register_forward_hook(lambda _, __, output: made.seen.append(output.dtype))
+    return made
+
+
+def convolutions():
+    return network(nn.Conv3d(1, 16, 3, padding=1), nn.Conv3d(16, 16, 3, padding=1))
+
+
+def test_bf16_is_computed_and_fp32_returned():
+    linear = network(nn.Linear(4, 4))
+    output = AutocastInferer(SimpleInferer(), "bf16")(torch.ones(1, 4), linear)
+    AutocastInferer(SimpleInferer(), "fp32")(torch.ones(1, 4), linear)
+    assert (linear.seen, output.dtype) == ([torch.bfloat16, torch.float32], torch.float32)
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(InputError, match="one of 'auto', 'bf16', 'fp32', got 'fp8'"):
+        AutocastInferer(SimpleInferer(), "fp8")
+
+
+def test_a_cpu_trains_convolutions_in_fp32_and_predicts_in_bf16(able):
+    convolved, linear, infer = convolutions(), network(nn.Linear(8, 8)), AutocastInferer(SimpleInferer())
+    infer(SECTIONS, convolved)
+    infer(SECTIONS, linear)
+    with torch.no_grad():
+        infer(SECTIONS, convolved)
+        infer(SECTIONS[:, :, :1], convolved)
+    assert convolved.seen == [torch.float32, torch.bfloat16, torch.float32]
+    assert linear.seen == [torch.bfloat16]
+
+
+def test_what_a_cpu_computes_wrongly_in_bf16_is_refused_where_it_is_asked_for(able):
+    infer = AutocastInferer(SimpleInferer(), "bf16")
+    with pytest.raises(InputError, match="precision must be auto or fp32 where a CPU trains convolutions"):
+        infer(SECTIONS, convolutions())
+    with torch.no_grad(), pytest.raises(InputError, match="predicts single sections, got bf16"):
+        infer(SECTIONS[:, :, :1], convolutions())
+
+
+def test_gradients_and_results_are_right_on_this_cpu():
+    def leave_large_numbers_in_memory():
+        _ = [torch.full((4**size,), 1e8) for size in range(3, 11) for _ in range(4)]
+
+    made = []
+    for precision in ("fp32", "auto"):
+        convolved, infer = convolutions(), AutocastInferer(SimpleInferer(), precision)
+        loss = infer(SECTIONS, convolved).square().mean()
+        leave_large_numbers_in_memory()
+        loss.backward()
+        leave_large_numbers_in_memory()
+        with torch.no_grad():
+            results = [infer(SECTIONS, convolved), infer(SECTIONS[:, :, :1], convolved)]
+        made.append([part.weight.grad for part in convolved] + results)
+    for expected, got in zip(*made, strict=True):
+        assert (got - expected).norm() <= 0.03 * expected.norm()
