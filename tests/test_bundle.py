@@ -56,6 +56,17 @@ def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
         checked(tmp_path, authors="me")
 
 
+@pytest.mark.parametrize(
+    ("text", "got"), [('{"epochs": 3,, }', "as JSON, got: .*line 1 column 14"), ("[]", "by name, got list")]
+)
+@pytest.mark.parametrize("place", ["mine.json", "datasets/mine.json"])
+def test_a_config_that_went_wrong_is_named_whether_or_not_the_run_reads_it(tmp_path, place, text, got):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / place).write_text(text)
+    with pytest.raises(InputError, match=f"{place} must hold a config {got}"):
+        checked(tmp_path)
+
+
 # Each end of a program in a fork of one process that has imported MONAI, which takes seconds.
 ENDS = """
 import json, os, sys, tempfile

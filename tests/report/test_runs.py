@@ -45,8 +45,8 @@ def test_runs_in_folders_of_one_name_are_told_apart(make_arm):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("run.json", "{", r"run\.json must be JSON, got: "),
-        ("run.json", "[1]", r"run\.json must hold a JSON object, got list"),
+        ("run.json", "{", r"run\.json must hold what a run has written as JSON, got: "),
+        ("run.json", "[1]", r"run\.json must hold what a run has written by name, got list"),
         ("run.json", '{"bundle": "spleen"}', "'mae_pretrain' or 'em_segmentation' as 'bundle', got 'spleen'"),
         ("run.json", '{"bundle": "mae_pretrain", "settings": 3}', "'settings' as an object, got int"),
         ("run.json", '{"bundle": "mae_pretrain", "parameters": "many"}', "a number as 'parameters', got 'many'"),

@@ -184,6 +184,11 @@ def test_overrides_and_the_data_folder_of_the_command_line_reach_every_run(decla
             (),
             "scratch/seed_0: an overlay was expected at",
         ),
+        (
+            {"arms": {"scratch": {"overlays": ["scripts/__init__.py"]}}, "pretrainings": {}},
+            (),
+            "scripts/__init__.py must hold an overlay as JSON, got: Extra data: line 1 column 3",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(declare, run_stubbed, tmp_path, changes, options, sentence):

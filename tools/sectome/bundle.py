@@ -6,7 +6,6 @@ Each config of ours calls `prepare` first in its `initialize` list.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import pydoc
 import re
@@ -24,6 +23,7 @@ from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, InputError
 from sectome.config_places import check_references, check_sections, declared_places
 from sectome.did_you_mean import did_you_mean
+from sectome.json_object import read_json_object
 from sectome.loaded_weights import check_loaded_weights
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
@@ -87,7 +87,7 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     properties = {**TrainProperties, **InferProperties, **MetaProperties}
     known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()} | set(_references(config))
     for path in sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"}):
-        known |= {re.split("#|::", key)[0] for key in json.loads(path.read_text(encoding="utf-8"))}
+        known |= {re.split("#|::", key)[0] for key in read_json_object(path, "a config")}
     for key in config:
         if key in TRACKING_KEYS and key not in known:
             raise InputError(f"--{key} is for a run with --tracking mlflow, got one without")

@@ -5,7 +5,6 @@ MONAI writes "#" for "::", too; messages do, because the command line does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from monai.bundle import ConfigParser, ReferenceResolver
 
 from sectome.checks import InputError
 from sectome.did_you_mean import did_you_mean
+from sectome.json_object import read_json_object
 
 SEPARATOR = ReferenceResolver.sep
 
@@ -23,7 +23,7 @@ def declared_places(config_root: Path) -> set[str]:
     declared: set[str] = set()
     for path in config_root.rglob("*.json"):
         if path.name != "metadata.json":
-            declared |= set(_places(json.loads(path.read_text(encoding="utf-8")), ""))
+            declared |= set(_places(read_json_object(path, "a config"), ""))
     return declared
 
 

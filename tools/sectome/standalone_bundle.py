@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 
 from sectome.checks import InputError
 from sectome.did_you_mean import did_you_mean
+from sectome.json_object import read_json_object
 from sectome.postprocess import tuned_path
 from sectome.trained_settings import TrainedSettings, settings_path
 from sectome.volumes.replace import replacing
@@ -74,8 +75,8 @@ def make_standalone_bundle(
     files = [_find_overlay(source, overlay) for overlay in overlays]
     overlaid: dict[str, Any] = {}
     for file in files:
-        overlaid |= json.loads(file.read_text(encoding="utf-8"))
-    configs = {name: json.loads((source / "configs" / name).read_text(encoding="utf-8")) for name in MERGED}
+        overlaid |= read_json_object(file, "a config")
+    configs = {name: read_json_object(source / "configs" / name, "a config") for name in MERGED}
     _check_keys(overlaid, configs)
     with replacing(output) as partial:
         folder = partial.with_name(partial.name + ".folder") if output.suffix == ".zip" else partial
@@ -85,7 +86,7 @@ def make_standalone_bundle(
                 _write_json(
                     folder / "configs" / name, _merge(config, overlaid, trained if name == "train.json" else {})
                 )
-            metadata = json.loads((source / "configs" / "metadata.json").read_text(encoding="utf-8"))
+            metadata = read_json_object(source / "configs" / "metadata.json", "metadata")
             _write_json(folder / "configs" / "metadata.json", _describe(metadata, trained, label))
             (folder / "models").mkdir()
             shutil.copyfile(model, folder / "models" / "model.pt")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
+from sectome.json_object import read_json_object
 
 
 def settings_path(model: str | Path) -> Path:
@@ -54,13 +54,7 @@ class TrainedSettings(Mapping[str, Any]):
                 f"a trained model was expected at {model} with its settings in {self.path}, got no such file; name "
                 "another --checkpoint, or train first"
             )
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{self.path} must hold a model's settings as JSON, got: {error}") from None
-        if not isinstance(content, dict):
-            raise InputError(f"{self.path} must hold a model's settings by name, got {type(content).__name__}")
-        self.settings: dict[str, Any] = content
+        self.settings = read_json_object(self.path, "a model's settings")
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from sectome.blockwise.plan import GROUP, AffinitySource, Plan, make_plan
 from sectome.blockwise.predicted_affinities import predicted_affinities
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
+from sectome.json_object import read_json_object
 from sectome.postprocess import SegmentationOptions, load_options
 from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
@@ -117,14 +117,9 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
     Raises:
         InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"a JSON file was expected at {path}, got none") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} must hold a run's settings as JSON, got: {error}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must hold a run's settings by name, got {type(content).__name__}")
+    if not Path(path).is_file():
+        raise InputError(f"a JSON file was expected at {path}, got none")
+    content = read_json_object(Path(path), "a run's settings")
     content |= {name: value for name, value in changes.items() if value is not None}
     known = [one.name for one in dataclasses.fields(BlockwiseConfig)]
     for name in content:

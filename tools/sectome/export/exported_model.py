@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import nn
 
 from sectome.checks import InputError, check_triple
 from sectome.inference.trained_model import read_inference
+from sectome.json_object import read_json_object
 from sectome.transforms import StandardiseIntensity
 from sectome.types import Offset, Shape3, VoxelSize
 
@@ -66,7 +66,7 @@ def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) ->
         patch_size=tuple(read("patch_size")),
         crop_size=tuple(read("crop_size")),
         voxel_size_nm=check_triple(read("trained")["voxel_size_nm"], "voxel_size_nm of the model"),
-        metadata=json.loads((Path(bundle) / "configs/metadata.json").read_text(encoding="utf-8")),
+        metadata=read_json_object(Path(bundle) / "configs/metadata.json", "metadata"),
         documents=_documents(Path(bundle)) if checkpoint is None else {},
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError
+from sectome.json_object import read_json_object
 from sectome.types import Array
 
 
@@ -22,13 +22,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
     """
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} must be JSON, got: {error}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must hold a JSON object, got {type(content).__name__}")
-    return content
+    return read_json_object(path, "what a run has written")
 
 
 def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:

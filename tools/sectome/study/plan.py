@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from sectome.bundle import check_keys
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
+from sectome.json_object import read_json_object
 from sectome.study.bundle_command import SEGMENT, as_options, bundle_command
 from sectome.study.declaration import PRETRAININGS, Arm, Recipe, Study
 
@@ -125,6 +126,7 @@ def check_settings(jobs: Iterable[Job]) -> None:
         for overlay in job.recipe.overlays:
             if not (job.root / overlay).is_file():
                 raise InputError(f"{job.name}: an overlay was expected at {job.root / overlay}, got none")
+            read_json_object(job.root / overlay, "an overlay")
         parser = ConfigParser()
         parser.read_config([str(job.root / config) for config in (*EVALUATE, *job.recipe.overlays)])
         for name, value in job.recipe.overrides.items():

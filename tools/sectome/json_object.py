@@ -1,0 +1,28 @@
+"""JSON files that people write or edit: where one went wrong, a sentence names the file and the place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sectome.checks import InputError
+
+
+def read_json_object(path: Path, what: str) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Args:
+        path: of the file, which is there.
+        what: it should hold, for the message.
+
+    Raises:
+        InputError: if the file holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} must hold {what} as JSON, got: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold {what} by name, got {type(content).__name__}")
+    return content
