@@ -136,7 +136,8 @@ def run_bundle(run_module: RunModule) -> Callable[..., subprocess.CompletedProce
         names = [configs] if isinstance(configs, str) else configs
         words = ["monai.bundle", "run", "--config_file", str([f"configs/{name}.json" for name in names])]
         for key, value in overrides.items():
-            words += [f"--{key.replace('__', '#')}", str(value)]
+            # As the docs write it: true, not True.
+            words += [f"--{key.replace('__', '#')}", json.dumps(value) if isinstance(value, bool) else str(value)]
         return run_module(*words, cwd=BUNDLES / bundle)
 
     return run

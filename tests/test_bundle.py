@@ -10,7 +10,7 @@ import sys
 import pytest
 from monai.bundle import ConfigParser
 
-from sectome.bundle import check_keys, data_folder
+from sectome.bundle import check_keys, data_folder, take_json_words
 from sectome.checks import InputError
 
 CONFIG = {
@@ -54,6 +54,14 @@ def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
     checked(tmp_path, test_data=[1])
     with pytest.raises(InputError, match="'authors'"):
         checked(tmp_path, authors="me")
+
+
+def test_words_of_json_are_what_they_mean_there_and_other_text_stays():
+    parser = ConfigParser({"a": "true", "b": {"c": ["null", "False", 1]}, "d": "false", "e": "$true", "f": "@d"})
+    parser.get_parsed_content("f")
+    take_json_words(parser)
+    assert parser.get() == {"a": True, "b": {"c": [None, "False", 1]}, "d": False, "e": "$true", "f": "@d"}
+    assert parser.get_parsed_content("f") is False
 
 
 @pytest.mark.parametrize(

@@ -318,13 +318,26 @@ def test_what_no_command_takes_is_one_sentence(run, arguments, sentence):
 
 
 @pytest.mark.parametrize(
-    "flags", [["--background"], ["--nobackground"], ["-b"], ["--run-length=False", "--background=True"], ["True"], []]
+    "flags",
+    [
+        ["--background"],
+        ["--nobackground"],
+        ["-b"],
+        ["-b", "true"],
+        ["--background", "false"],
+        ["--background=false"],
+        ["--run-length=False", "--background=True"],
+        ["True"],
+        [],
+    ],
 )
 def test_flags_are_taken_in_every_way_that_fire_takes_them(run, labels, tmp_path, flags):
     write_volume(tmp_path / "a.tif", labels, voxel_size_nm=(30, 6, 6))
     code, out, err = run("evaluate", tmp_path / "a.tif", tmp_path / "a.tif", *flags)
     assert code == 0, err
-    assert ("average_precision_75_mitoem" in json.loads(out)) == (flags not in ([], ["--nobackground"]))
+    assert ("average_precision_75_mitoem" in json.loads(out)) == (
+        flags not in ([], ["--nobackground"], ["--background", "false"], ["--background=false"])
+    )
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

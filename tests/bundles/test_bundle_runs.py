@@ -79,6 +79,9 @@ def test_a_resumed_pretraining_equals_an_uninterrupted_one(run_bundle, tissue_fo
         for run in (pretrained, tmp_path)
     ]
     assert losses[0] == losses[1]
+    anew = run_bundle("mae_pretrain", "train", ckpt_dir=tmp_path, resume=False, **{**options, "epochs": 1})
+    assert anew.returncode == 0, anew.stderr[-3000:]
+    assert "resume from epoch" not in anew.stdout
 
 
 @pytest.mark.slow

@@ -37,11 +37,15 @@ RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "log
 """What MONAI's runner takes beside config keys; misspelt, it is taken for one."""
 
 
+JSON_WORDS = {"true": True, "false": False, "null": None}
+"""Values of options that MONAI's runner leaves as text, which is true whatever it says."""
+
+
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
-    The bundle is found in whatever folder the program runs, see `find_bundle`; a run that is to be tracked is, see
-    `take_over_tracking`.
+    The bundle is found in whatever folder the program runs, see `find_bundle`; true, false and null are no text, see
+    `take_json_words`; a run that is to be tracked is, see `take_over_tracking`.
 
     Raises:
         InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If
@@ -51,6 +55,7 @@ def prepare() -> None:
     workflow = _running_workflow()
     if workflow is not None:
         find_bundle(workflow)
+        take_json_words(workflow.parser)
         check_keys(workflow.parser, workflow.config_root_path)
         check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
@@ -73,6 +78,20 @@ def data_folder(name: str) -> str:
 def in_monai_label() -> bool:
     """Whether MONAI Label runs this training: in its own process, or, on several GPUs, by a config that it wrote."""
     return "monailabel" in sys.modules or any("monailabel_train.json" in word for word in sys.argv)
+
+
+def take_json_words(parser: ConfigParser) -> None:
+    """Replace the words true, false and null, which come from the command line, by what they are in JSON.
+
+    Args:
+        parser: holds the merged config, which is changed.
+    """
+    words = [place for place, value in _values(parser.get(), "") if isinstance(value, str) and value in JSON_WORDS]
+    for place in words:
+        parser[place] = JSON_WORDS[parser[place]]
+    if words:
+        # A change makes the parser forget what it has parsed, and it is in the middle of using that.
+        parser.parse(reset=True)
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
@@ -132,6 +151,16 @@ def _components(config: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any
     elif isinstance(config, list):
         for index, value in enumerate(config):
             yield from _components(value, f"{place}#{index}")
+
+
+def _values(config: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the value of all that is no dictionary and no list."""
+    entries = config.items() if isinstance(config, Mapping) else enumerate(config) if isinstance(config, list) else None
+    if entries is None:
+        yield place, config
+        return
+    for key, value in entries:
+        yield from _values(value, f"{place}#{key}" if place else str(key))
 
 
 def _references(config: Any) -> Iterator[str]:

@@ -23,6 +23,7 @@ from sectome.commands import (
     segment,
     segment_volume,
     study,
+    with_truth_values,
 )
 
 
@@ -195,7 +196,7 @@ def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
     try:
         check_flags(COMMANDS, sys.argv[1:])
-        fire.Fire(COMMANDS, name="sectome")
+        fire.Fire(COMMANDS, with_truth_values(sys.argv[1:]), name="sectome")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODE) from None

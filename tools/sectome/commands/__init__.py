@@ -1,7 +1,7 @@
 """Commands of `sectome` that are more than a call. Each imports what it needs when it runs, so help is quick."""
 
 from sectome.commands.bundle import bundle
-from sectome.commands.check_flags import check_flags
+from sectome.commands.check_flags import check_flags, with_truth_values
 from sectome.commands.evaluate import evaluate
 from sectome.commands.export import export
 from sectome.commands.inflate import inflate
@@ -22,4 +22,5 @@ __all__ = [
     "segment",
     "segment_volume",
     "study",
+    "with_truth_values",
 ]

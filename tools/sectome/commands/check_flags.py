@@ -1,4 +1,4 @@
-"""Refusing a command line before its command runs: fire runs the command first and complains of the rest afterwards."""
+"""A command line before its command runs: fire runs the command first, and complains of the rest afterwards."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
         raise InputError(f"sectome {name} takes no further argument, got {places[len(free)]!r}")
+
+
+def with_truth_values(arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which flags that are true or false are so for fire, which takes these words for text."""
+    made: list[str] = []
+    for word in arguments:
+        name, is_given, value = word.rpartition("=") if _is_flag(word) else ("", "", word)
+        follows_flag = bool(made) and _is_flag(made[-1]) and "=" not in made[-1]
+        truth = value in ("true", "false") and (is_given or follows_flag)
+        made.append(f"{name}{is_given}{value.title()}" if truth else word)
+    return made
 
 
 def _parameter(command: str, word: str, flags: Sequence[str], has_value: bool) -> str:
