@@ -3,7 +3,7 @@
 **Convolutions on a CPU learn in float32.** Where a processor has instructions for bfloat16, oneDNN 3 (as in torch 2.13)
 returns gradients of 3D convolutions' weights that are memory's garbage for volumes of two sections, 1e15 in the place
 of .01, and writes beyond its memory for some that have a stride. Of a single section of one channel even the result is
-garbage. bfloat16 would spare a tenth of a training step; a prediction takes three fifths of the time.
+garbage. bfloat16 would spare a tenth of a training step, and spares a third of a prediction.
 """
 
 from __future__ import annotations
