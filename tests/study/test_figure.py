@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from matplotlib.text import Text
 
 from sectome.study import read_study
-from sectome.study.figure import panels, study_figure
+from sectome.study.figure import NOTE, panels, study_figure
 
 
 def rows(study, **numbers):
@@ -69,3 +70,21 @@ def test_there_is_no_picture_of_nothing(declare):
 def test_one_seed_has_no_interval_and_is_drawn(declare, seeds):
     study = read_study(declare(seeds=seeds))
     assert study_figure(study, rows(study, voi=1.0)) is not None
+
+
+@pytest.mark.parametrize("scores", [{"val_loss": 0.3}, {"voi": 1.0, "boundary_ap": 0.9}])
+def test_the_legend_lies_neither_on_a_long_question_nor_on_the_note(declare, scores):
+    study = read_study(
+        declare(
+            asks=" ".join(["Is it worth it?"] * 9),
+            baseline="one",
+            pretrainings={"mae": {"vary": {"mask_ratio": [0.5, 0.75]}}},
+            arms={name: {"pretraining": "mae"} for name in ("one", "other", "third", "last")},
+        )
+    )
+    figure = study_figure(study, rows(study, **scores))
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    words = [text for text in figure.findobj(Text) if text.get_text() in (NOTE, study.asks)]
+    assert len(words) == 2
+    assert not any(legend.overlaps(text.get_window_extent()) for text in words)

@@ -30,7 +30,7 @@ PLAIN: Final = ("value", "steps", "training_seconds", "pretraining_seconds", "pa
 """Columns that are no scores."""
 
 
-NOTE: Final = "Small dots are seeds, diamonds their mean, bars its 95 % interval (Student's t)."
+NOTE: Final = "Small dots are seeds, diamonds their mean,\nbars its 95 % interval (Student's t)."
 
 APART: Final = 5.0
 """Points between what would lie on each other: seeds and their mean, entries at one number."""
@@ -63,7 +63,8 @@ def study_figure(study: Study, rows: Sequence[Row]) -> Figure | None:
         draw(axes, study, arms, measure, rows)
         _draw_controls(axes, measure, rows, across=not varied)
     if varied and len({arm.family for arm in arms}) > 1:
-        add_legend(figure, handles=grid[0, 0].get_legend_handles_labels()[0], ncols=4, loc="outside upper right")
+        handles, _ = grid[0, 0].get_legend_handles_labels()
+        add_legend(figure, handles=handles, ncols=2 * len(measures), loc="outside lower right")
     return figure
 
 
