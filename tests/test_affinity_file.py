@@ -39,7 +39,10 @@ def test_an_old_result_is_replaced_and_other_folders_are_not(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "offsets", "message"),
-    [("a.tif", NEAREST, "ends in .zarr, got"), ("a.zarr", LONG_RANGE, "K 12, one channel an offset or a name")],
+    [
+        ("a.tif", NEAREST, "ends in .zarr, got"),
+        ("a.zarr", LONG_RANGE, r"K 12, one channel an offset or a name, got \(3, 5"),
+    ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, name, offsets, message):
     with pytest.raises(InputError, match=message):

@@ -21,7 +21,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, InputError
-from sectome.config_places import check_references, check_sections, declared_places
+from sectome.config_places import check_references, check_sections, declared_places, texts
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
 from sectome.loaded_weights import check_loaded_weights
@@ -86,9 +86,9 @@ def take_json_words(parser: ConfigParser) -> None:
     Args:
         parser: holds the merged config, which is changed.
     """
-    words = [place for place, value in _values(parser.get(), "") if isinstance(value, str) and value in JSON_WORDS]
-    for place in words:
-        parser[place] = JSON_WORDS[parser[place]]
+    words = [(place, text) for place, text in texts(parser.get()) if text in JSON_WORDS]
+    for place, text in words:
+        parser[place] = JSON_WORDS[text]
     if words:
         # A change makes the parser forget what it has parsed, and it is in the middle of using that.
         parser.parse(reset=True)
@@ -104,7 +104,8 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     """
     config: Mapping[str, Any] = parser.get()
     properties = {**TrainProperties, **InferProperties, **MetaProperties}
-    known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()} | set(_references(config))
+    known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()}
+    known |= {name for _, text in texts(config) for name in re.findall(r"[@%](\w+)", text)}
     for path in sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"}):
         known |= {re.split("#|::", key)[0] for key in read_json_object(path, "a config")}
     for key in config:
@@ -151,29 +152,6 @@ def _components(config: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any
     elif isinstance(config, list):
         for index, value in enumerate(config):
             yield from _components(value, f"{place}#{index}")
-
-
-def _values(config: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the value of all that is no dictionary and no list."""
-    entries = config.items() if isinstance(config, Mapping) else enumerate(config) if isinstance(config, list) else None
-    if entries is None:
-        yield place, config
-        return
-    for key, value in entries:
-        yield from _values(value, f"{place}#{key}" if place else str(key))
-
-
-def _references(config: Any) -> Iterator[str]:
-    """Yield the top-level keys that some value refers to."""
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if key != "_meta_":
-                yield from _references(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _references(value)
-    elif isinstance(config, str):
-        yield from re.findall(r"[@%](\w+)", config)
 
 
 def _running_workflow() -> ConfigWorkflow | None:

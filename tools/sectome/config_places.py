@@ -34,7 +34,7 @@ def check_references(parser: ConfigParser, declared: set[str]) -> None:
         parser: holds the merged config.
         declared: see `declared_places`.
     """
-    for place, reference in _references(parser.get(), ""):
+    for place, reference in _references(parser.get()):
         if reference in parser or reference in declared or not reference or reference.startswith(SEPARATOR):
             continue
         parent, _, key = reference.rpartition(SEPARATOR)
@@ -56,7 +56,7 @@ def check_sections(parser: ConfigParser, declared: set[str], properties: set[str
         properties: places that MONAI itself reads.
     """
     config = parser.get()
-    read = {reference for _, reference in _references(config, "")} | properties
+    read = {reference for _, reference in _references(config)} | properties
     whole = frozenset(read)
     for place in list(read):
         read |= set(_parents(place))
@@ -95,14 +95,20 @@ def _parents(place: str) -> Iterator[str]:
         yield SEPARATOR.join(parts[:count])
 
 
-def _references(config: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Yield where a value refers to another, and to which place."""
+def texts(config: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place of every text in a config, and the text; those of its metadata are left out."""
     if isinstance(config, (Mapping, list)):
         for key, inner, value in ReferenceResolver.iter_subconfigs(place, config):
             if key != ConfigParser.meta_key:
-                yield from _references(value, inner)
+                yield from texts(value, inner)
     elif isinstance(config, str):
-        for reference in ReferenceResolver.match_refs_pattern(config):
+        yield place, config
+
+
+def _references(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield where a value refers to another, and to which place."""
+    for place, text in texts(config):
+        for reference in ReferenceResolver.match_refs_pattern(text):
             yield place, reference
 
 
