@@ -237,7 +237,7 @@ def test_nothing_in_the_foreground_is_all_background():
         (np.zeros((2, 2, 2, 2)), {"seed_distance": 2}, "seed_distance must lie in 0..1, got 2"),
         (np.zeros((2, 2, 2, 2)), {"foreground": 85}, "foreground must lie in 0..1, got 85"),
         (np.zeros((2, 2, 2, 2)), {"min_seed_voxels": -1}, "min_seed_voxels must be a number of at least 0, got -1"),
-        (np.zeros((2, 2, 2, 2)), {"min_size_voxels": -1}, "min_size_voxels must not be negative, got -1"),
+        (np.zeros((2, 2, 2, 2)), {"min_size_voxels": -1}, "min_size_voxels must be a number of at least 0, got -1"),
     ],
 )
 def test_bad_input_is_refused(probabilities, options, message):

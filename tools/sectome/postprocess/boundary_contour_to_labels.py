@@ -5,60 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
-from scipy import ndimage
 
-from sectome.checks import InputError, check_at_least, check_same_shape
-from sectome.postprocess.check_affinities import ROUNDING, check_probability
-from sectome.postprocess.compact_labels import compact_labels, count_voxels
+from sectome.checks import InputError, check_same_shape
+from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
+from sectome.postprocess.check_affinities import ROUNDING
+from sectome.postprocess.listed_voxels import LEVELS, ListedVoxels, grow_objects
 from sectome.types import Array, LabelArray
 
-# Few, so that the noise of saturated probabilities is a plateau.
-_LEVELS = 256
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _wait(voxel: int, level: int, first: Any, last: Any, behind: Any) -> None:
-    """Put a voxel at the end of the queue of its level."""
-    behind[voxel] = -1
-    if first[level] < 0:
-        first[level] = voxel
-    else:
-        behind[last[level]] = voxel
-    last[level] = voxel
-
-
-@njit(cache=True, nogil=True)
-def _flood(levels: Any, labels: Any, steps: Any) -> None:
-    """Grow labels over all voxels that they reach by steps and whose level is not 0, highest first, in place.
-
-    Among equals those that were reached first go first, so that two labels share a plateau half and half. Saturated
-    probabilities are plateaus; sorted edges, as in `seeded_watershed`, would give each of these to one of the two.
-
-    Args:
-        levels: (voxels,) from 0 to 255, 0 on the rim of the volume, so that no step leaves it.
-        labels: (voxels,) seeds, 0 where there is none.
-        steps: flat index steps to the neighbours.
-    """
-    # One queue a level, linked from voxel to voxel: each voxel waits once, when it has got its label.
-    first, last = np.full(_LEVELS, -1, np.int64), np.full(_LEVELS, -1, np.int64)
-    behind = np.empty(levels.size, np.int64)
-    for voxel in range(levels.size):
-        if labels[voxel] != 0:
-            _wait(voxel, levels[voxel], first, last, behind)
-    top = _LEVELS - 1
-    while top > 0:
-        voxel = first[top]
-        if voxel < 0:
-            top -= 1
-            continue
-        first[top] = behind[voxel]
-        for step in steps:
-            other = voxel + step
-            if labels[other] == 0 and levels[other] != 0:
-                labels[other] = labels[voxel]
-                _wait(other, levels[other], first, last, behind)
-                top = max(top, levels[other])
+_OF_BYTE = np.arange(256, dtype=np.float32) / 255
 
 
 def _check_floats(values: Array, low: int, name: str, also: str = "") -> Array:
@@ -72,15 +26,54 @@ def _check_floats(values: Array, low: int, name: str, also: str = "") -> Array:
 
 
 def _check_probabilities(probabilities: Any) -> Array:
-    """Return the (2, Z, Y, X) foreground and contour as float32 in 0..1."""
+    """Return the (2, Z, Y, X) foreground and contour as float32 in 0..1, or the uint8 that they are stored as."""
     array = np.asarray(probabilities)
     if array.ndim != 4 or array.shape[0] != 2:
         raise InputError(f"probabilities must have axes (2, Z, Y, X), foreground and contour, got shape {array.shape}")
     if array.size == 0:
         raise InputError(f"probabilities must hold at least one voxel, got shape {array.shape}")
     if array.dtype == np.uint8:
-        return np.divide(array, 255, dtype=np.float32)
+        return array
     return _check_floats(array, 0, "probabilities", " or uint8 in 0..255")
+
+
+def _at_least(values: Array, threshold: float) -> Array:
+    """Return where probabilities reach a threshold."""
+    return (threshold <= _OF_BYTE)[values] if values.dtype == np.uint8 else values >= threshold
+
+
+def _floats(values: Array) -> Array:
+    """Return probabilities as float32."""
+    return _OF_BYTE[values] if values.dtype == np.uint8 else values
+
+
+def list_foreground(probabilities: Any, distance: Any, options: BoundaryContourOptions) -> ListedVoxels:
+    """Return the voxels that objects may have, how high they lie, and where seeds are.
+
+    Args:
+        probabilities: see `boundary_contour_to_labels`, as the rest.
+        distance: (Z, Y, X), or `None`.
+        options: the thresholds.
+
+    Raises:
+        InputError: see `boundary_contour_to_labels`.
+    """
+    likely, contour = _check_probabilities(probabilities)
+    inside = _at_least(likely, options.foreground)
+    depth = None
+    if distance is not None:
+        check_same_shape(likely.shape, np.shape(distance), "distance")
+        depth = _check_floats(np.asarray(distance), -1, "distance")
+        inside &= depth > 0
+    index = np.flatnonzero(inside)
+    here, edge = _floats(likely[inside]), _floats(contour[inside])
+    seeded = (here >= options.seed_foreground) & (edge < options.seed_contour)
+    heights = here * (1 - edge)
+    if depth is not None:
+        seeded &= depth[inside] >= options.seed_distance
+        heights *= depth[inside]
+    level = (1 + (LEVELS - 2) * np.clip(heights, 0, 1)).astype(np.uint8)
+    return ListedVoxels(index, level, seeded)
 
 
 def boundary_contour_to_labels(
@@ -124,27 +117,12 @@ def boundary_contour_to_labels(
         InputError: if the arrays have another shape or type, are empty, or hold values out of their range, as logits
             and NaN are; or if an option is out of its range.
     """
-    check_probability(seed_foreground, "seed_foreground")
-    check_probability(seed_contour, "seed_contour")
-    check_probability(seed_distance, "seed_distance")
-    check_probability(foreground, "foreground")
-    check_at_least(min_seed_voxels, 0, "min_seed_voxels")
-    likely, contour = _check_probabilities(probabilities)
-
-    inside = likely >= foreground
-    seeded = inside & (likely >= seed_foreground) & (contour < seed_contour)
-    heights = likely * (1 - contour)
-    if distance is not None:
-        check_same_shape(likely.shape, np.shape(distance), "distance")
-        depth = _check_floats(np.asarray(distance), -1, "distance")
-        inside &= depth > 0
-        seeded &= inside & (depth >= seed_distance)
-        heights *= depth
-    labels, _ = ndimage.label(seeded)
-    small = count_voxels(labels) < min_seed_voxels
-    labels[small[labels]] = 0
-    levels = np.where(inside, 1 + (_LEVELS - 2) * np.clip(heights, 0, 1), 0).astype(np.uint8)
-    grown = np.pad(labels, 1)
-    plane, line = grown.shape[1] * grown.shape[2], grown.shape[2]
-    _flood(np.pad(levels, 1).ravel(), grown.ravel(), np.array([-plane, -line, -1, 1, line, plane]))
-    return compact_labels(grown[1:-1, 1:-1, 1:-1], min_size_voxels=min_size_voxels)
+    options = BoundaryContourOptions(
+        seed_foreground, seed_contour, seed_distance, foreground, min_seed_voxels, min_size_voxels
+    )
+    voxels = list_foreground(probabilities, distance, options)
+    shape = np.shape(probabilities)[1:]
+    grown = grow_objects(voxels, shape, min_seed_voxels, min_size_voxels)
+    labels = np.zeros(shape, np.min_scalar_type(len(grown.first)))
+    labels.ravel()[voxels.index] = grown.labels
+    return labels

@@ -1,0 +1,184 @@
+"""Objects grown from seeds over a foreground whose voxels are listed: memory goes by them, not by the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from sectome.postprocess.compact_labels import compact_lookup, count_voxels
+from sectome.postprocess.union_find import new_sets, sets_to_labels, union
+from sectome.types import Array, LabelArray
+
+LEVELS = 256
+"""Few, so that the noise of saturated probabilities is a plateau."""
+
+BYTES_A_VOXEL = 56
+"""What growing takes at its peak, a voxel of the list."""
+
+
+@dataclass(frozen=True)
+class ListedVoxels:
+    """The voxels of a foreground.
+
+    Attributes:
+        index: (V,) int64 flat indices of a volume, ascending.
+        level: (V,) uint8 from 1 to 255; the highest are flooded first.
+        seeded: (V,) whether a seed may lie there.
+    """
+
+    index: Array
+    level: Array
+    seeded: Array
+
+    def __len__(self) -> int:
+        return self.index.size
+
+    def __getitem__(self, chosen: Any) -> ListedVoxels:
+        return ListedVoxels(self.index[chosen], self.level[chosen], self.seeded[chosen])
+
+
+@dataclass(frozen=True)
+class GrownObjects:
+    """Objects of listed voxels.
+
+    Attributes:
+        labels: (V,) from 1 to N in the order of the seeds' first voxels, 0 where there is no object.
+        first: (N,) the first voxel of each object's seed, as a flat index of the volume.
+    """
+
+    labels: LabelArray
+    first: npt.NDArray[np.int64]
+
+
+def grow_objects(
+    voxels: ListedVoxels, shape: Sequence[int], min_seed_voxels: int, min_size_voxels: int
+) -> GrownObjects:
+    """Return what grows from the seeds, which are parts, by faces, of the seeded voxels.
+
+    Args:
+        voxels: of the foreground.
+        shape: (Z, Y, X) of the volume.
+        min_seed_voxels: smaller seeds do not grow.
+        min_size_voxels: smaller objects are none.
+    """
+    neighbours = neighbours_of(voxels.index, shape)
+    seeds = parts_of(neighbours, voxels.seeded)
+    lookup = compact_lookup(count_voxels(seeds), min_seed_voxels)
+    labels = lookup.astype(np.int32)[seeds]
+    first = _first_of(labels, int(lookup.max(initial=0)))
+    _flood(voxels.level, labels, neighbours)
+    sizes = np.bincount(labels, minlength=first.size + 1)
+    large = compact_lookup(sizes, min_size_voxels)
+    return GrownObjects(large[labels], voxels.index[first[large[1:] > 0]])
+
+
+def neighbours_of(index: Array, shape: Sequence[int]) -> npt.NDArray[np.int32]:
+    """Return where in a list the six neighbours of each voxel are: (V, 6) along -z, -y, -x, x, y, z, -1 if nowhere."""
+    assert index.size < 2**31
+    neighbours = np.full((index.size, 6), -1, np.int32)
+    _find_neighbours(index, shape[1], shape[2], neighbours)
+    return neighbours
+
+
+def parts_of(neighbours: npt.NDArray[np.int32], among: Array) -> LabelArray:
+    """Return which voxels hang together by faces: (V,) parts 1..P in the order of their first voxels.
+
+    Args:
+        neighbours: as of `neighbours_of`.
+        among: (V,) true for the voxels that count; the others are 0.
+    """
+    parent = new_sets(len(neighbours))
+    _unite(neighbours, among, parent)
+    return sets_to_labels(parent, among, (1, 1, len(neighbours))).ravel()
+
+
+@njit(cache=True, nogil=True)
+def _find_neighbours(index: Any, height: int, width: int, neighbours: Any) -> None:
+    """Write the neighbours of voxels in ascending order, each pair once from the later of the two."""
+    section = height * width
+    above, before = 0, 0
+    for voxel in range(index.size):
+        flat = index[voxel]
+        if flat % width != 0 and voxel > 0 and index[voxel - 1] == flat - 1:
+            neighbours[voxel, 2] = voxel - 1
+            neighbours[voxel - 1, 3] = voxel
+        while index[before] < flat - width:
+            before += 1
+        if index[before] == flat - width and flat % section >= width:
+            neighbours[voxel, 1] = before
+            neighbours[before, 4] = voxel
+        while index[above] < flat - section:
+            above += 1
+        if index[above] == flat - section:
+            neighbours[voxel, 0] = above
+            neighbours[above, 5] = voxel
+
+
+@njit(cache=True, nogil=True)
+def _unite(neighbours: Any, among: Any, parent: Any) -> None:
+    """Unite neighbours that count."""
+    for voxel in range(parent.size):
+        if among[voxel]:
+            for side in range(3):
+                other = neighbours[voxel, side]
+                if other >= 0 and among[other]:
+                    union(parent, voxel, other)
+
+
+@njit(cache=True, nogil=True)
+def _first_of(labels: Any, count: int) -> Any:
+    """Return the first place of each label from 1 to `count`."""
+    first = np.full(count, -1, np.int64)
+    for voxel in range(labels.size):
+        if labels[voxel] != 0 and first[labels[voxel] - 1] < 0:
+            first[labels[voxel] - 1] = voxel
+    return first
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _wait(voxel: int, level: int, first: Any, last: Any, behind: Any) -> None:
+    """Put a voxel at the end of the queue of its level."""
+    behind[voxel] = -1
+    if first[level] < 0:
+        first[level] = voxel
+    else:
+        behind[last[level]] = voxel
+    last[level] = voxel
+
+
+@njit(cache=True, nogil=True)
+def _flood(levels: Any, labels: Any, neighbours: Any) -> None:
+    """Grow labels over all voxels that they reach, highest first, in place.
+
+    Among equals those that were reached first go first, so that two labels share a plateau half and half. Saturated
+    probabilities are plateaus; sorted edges, as in `seeded_watershed`, would give each of these to one of the two.
+
+    Args:
+        levels: (V,) from 1 to 255.
+        labels: (V,) seeds, 0 where there is none.
+        neighbours: as of `neighbours_of`.
+    """
+    # One queue a level, linked from voxel to voxel: each voxel waits once, when it has got its label.
+    first, last = np.full(LEVELS, -1, np.int32), np.full(LEVELS, -1, np.int32)
+    behind = np.empty(levels.size, np.int32)
+    for voxel in range(levels.size):
+        if labels[voxel] != 0:
+            _wait(voxel, levels[voxel], first, last, behind)
+    top = LEVELS - 1
+    while top > 0:
+        voxel = first[top]
+        if voxel < 0:
+            top -= 1
+            continue
+        first[top] = behind[voxel]
+        for side in range(6):
+            other = neighbours[voxel, side]
+            if other >= 0 and labels[other] == 0:
+                labels[other] = labels[voxel]
+                _wait(other, levels[other], first, last, behind)
+                top = max(top, levels[other])
