@@ -24,9 +24,9 @@ import numpy as np
 from scipy import ndimage
 
 from sectome.affinities import labels_to_affinities
-from sectome.blockwise import Plan, connected, make_plan, segment_blocks
+from sectome.blockwise import NeuronPlan, connected, plan_neurons, segment_blocks
 from sectome.blockwise.forecast import peak_mib
-from sectome.blockwise.plan import GROUP, JOINED_AT_ONCE
+from sectome.blockwise.neuron_plan import GROUP, JOINED_AT_ONCE
 from sectome.blockwise.run_folder import RunFolder
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import NEAREST
@@ -113,7 +113,7 @@ def rows_of(plan: Any, seconds: float, workers: int) -> list[dict[str, Any]]:
     return rows
 
 
-def edges_a_square_um(plan: Plan, edges: int) -> float:
+def edges_a_square_um(plan: NeuronPlan, edges: int) -> float:
     """Return how many edges the groups have left for each square micrometre of the faces between them."""
     extents = np.multiply(plan.grid.shape, plan.source.voxel_size_nm) / 1000
     groups = plan.groups(plan.group_levels).counts
@@ -121,7 +121,7 @@ def edges_a_square_um(plan: Plan, edges: int) -> float:
     return edges / float(area)
 
 
-def petavoxel(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[str]:
+def petavoxel(plan: NeuronPlan, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return what the measured rates say of 10**15 voxels, merged in groups of `GROUP`, groups of groups and so on.
 
     What groups leave lies at their faces, so that it grows with their area and not with what is inside.
@@ -159,7 +159,7 @@ def petavoxel(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def regroup(run: Path, plan: Plan) -> None:
+def regroup(run: Path, plan: NeuronPlan) -> None:
     """Merge what the blocks of a finished run have found in groups of another size, and print what these leave."""
     for stage in ("fragments", "edges"):
         link = plan.folder.path / "done" / stage
@@ -184,7 +184,7 @@ def check(folder: Path, tile: Path) -> None:
     """Compare a small volume block by block with the whole of it."""
     source = MirroredTissue((96, 300, 300), tile)
     options = SegmentationOptions(threshold=0.5)
-    plan = make_plan(source, folder / "check.ome.zarr", folder / "check.run", options, block_voxels=(32, 128, 128))
+    plan = plan_neurons(source, folder / "check.ome.zarr", folder / "check.run", options, block_voxels=(32, 128, 128))
     for stage in stages_of(plan):
         if stage.prepare is not None:
             stage.prepare(plan)
@@ -215,7 +215,7 @@ def main() -> None:
     if given.check:
         check(given.folder, tile)
         return
-    plan = make_plan(
+    plan = plan_neurons(
         MirroredTissue(given.shape, tile),
         given.folder / "out.ome.zarr",
         given.folder / "out.run",

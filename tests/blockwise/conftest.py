@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import StoredAffinities, write_affinities
-from sectome.blockwise import Plan, make_plan
+from sectome.blockwise import NeuronPlan, Plan, plan_neurons
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
 from sectome.postprocess import SegmentationOptions
@@ -57,20 +57,20 @@ def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> 
     return make_affinities(tissue, tmp_path_factory.mktemp("affinities") / "predicted.zarr")
 
 
-MakePlan = Callable[..., Plan]
+MakePlan = Callable[..., NeuronPlan]
 
 
 @pytest.fixture
 def plan_of(affinities: StoredAffinities, tmp_path: Path) -> MakePlan:
     """Return a plan over blocks of 32 x 64 x 64 voxels, as far as nothing else is said."""
 
-    def make(name: str = "out", **options: Any) -> Plan:
+    def make(name: str = "out", **options: Any) -> NeuronPlan:
         sizes = {"block_voxels": options.pop("block_voxels", (32, 64, 64))}
         sizes["context_voxels"] = options.pop("context_voxels", (12, 24, 24))
         sizes["group_blocks"] = options.pop("group_blocks", (1, 2, 2))
         source = options.pop("source", affinities)
         output = options.pop("output", tmp_path / f"{name}.ome.zarr")
-        return make_plan(source, output, tmp_path / f"{name}.run", SegmentationOptions(**options), **sizes)
+        return plan_neurons(source, output, tmp_path / f"{name}.run", SegmentationOptions(**options), **sizes)
 
     return make
 

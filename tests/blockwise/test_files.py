@@ -11,7 +11,7 @@ import pytest
 from blockwise.conftest import do_all
 from blockwise.test_whole_equals_blockwise import whole
 from sectome.affinity_file import StoredAffinities
-from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.volumes import open_volume
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
@@ -30,7 +30,7 @@ def test_a_block_is_one_file_of_each_array(plan_of, affinities, monkeypatch, blo
         monkeypatch.setattr(f"sectome.{name}", (16, 32, 32))
     plan = plan_of(block_voxels=block)
     do_all(plan)
-    assert files(plan.fragments_path) == len(plan.grid) == files_of_levels[0]
+    assert files(plan.blocks_path) == len(plan.grid) == files_of_levels[0]
     assert [files(plan.partial_output / str(level)) for level in range(3)] == files_of_levels
     assert [len(plan.level_grid(level)) for level in (1, 2)] == files_of_levels[1:]
     np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], whole(affinities))
@@ -51,7 +51,7 @@ def test_blocks_that_are_done_again_change_nothing(plan_of):
 
 def test_a_block_of_predicted_affinities_is_one_file_of_all_channels(plan_of, affinities, tmp_path):
     box = tuple((0, extent) for extent in affinities.shape)
-    source = PredictedAffinities(
+    source = PredictedMaps(
         tmp_path / "predicted.zarr", "raw.zarr", Path("bundle"), Path("model.pt"), (8, 8, 8), box, affinities.shape,
         affinities.offsets, (0, 0, 0), (48, 48, 48),
     )  # fmt: skip

@@ -12,19 +12,19 @@ import pytest
 
 from blockwise.cluster_processes import ENVIRONMENT
 from sectome.affinity_file import StoredAffinities
-from sectome.blockwise import make_plan
+from sectome.blockwise import plan_neurons
 from sectome.blockwise.forecast import forecast_of, peak_mib, seconds
-from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.predicted_maps import PredictedMaps
 
 DO_A_BLOCK = """
 import sys
 from sectome.affinity_file import StoredAffinities
-from sectome.blockwise import make_plan
+from sectome.blockwise import plan_neurons
 from sectome.blockwise.run_folder import peak_mib
 from sectome.blockwise.stages import do_block, stages_of
 
 source = StoredAffinities(sys.argv[1], "nearest", (8, 8, 8))
-plan = make_plan(source, sys.argv[2] + "/out.ome.zarr", sys.argv[2] + "/run", block_voxels=(96, 256, 256))
+plan = plan_neurons(source, sys.argv[2] + "/out.ome.zarr", sys.argv[2] + "/run", block_voxels=(96, 256, 256))
 stage = stages_of(plan)[0]
 stage.prepare(plan)
 do_block(plan, stage, 0)
@@ -38,7 +38,7 @@ def test_the_peak_is_within_a_fifth_of_the_forecast(affinities, tmp_path):
     part = affinities.read([slice(0, 48), slice(0, 128), slice(0, 128)], [0, 1, 2])
     np.save(tmp_path / "large.npy", np.tile(part, (1, 2, 2, 2)))
     source = StoredAffinities(tmp_path / "large.npy", "nearest", (8, 8, 8))
-    plan = make_plan(source, tmp_path / "out.ome.zarr", tmp_path / "run", block_voxels=(96, 256, 256))
+    plan = plan_neurons(source, tmp_path / "out.ome.zarr", tmp_path / "run", block_voxels=(96, 256, 256))
     # What is compiled for the first time takes memory of its own.
     command = [sys.executable, "-c", DO_A_BLOCK, str(tmp_path / "large.npy")]
     for name in ("first", "second"):
@@ -50,7 +50,9 @@ def test_the_peak_is_within_a_fifth_of_the_forecast(affinities, tmp_path):
 
 def test_a_forecast_grows_with_what_is_to_be_done(affinities, tmp_path):
     small, large = (
-        make_plan(affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=block, context_voxels=(8, 16, 16))
+        plan_neurons(
+            affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=block, context_voxels=(8, 16, 16)
+        )
         for block in ((32, 64, 64), (64, 128, 128))
     )
     assert peak_mib(small) < peak_mib(large)
@@ -59,10 +61,10 @@ def test_a_forecast_grows_with_what_is_to_be_done(affinities, tmp_path):
 
 
 def test_a_forecast_of_a_prediction_grows_with_its_orientations(affinities, tmp_path):
-    plan = make_plan(affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=(32, 64, 64))
+    plan = plan_neurons(affinities, tmp_path / "a.ome.zarr", tmp_path / "a", block_voxels=(32, 64, 64))
     shape, box = affinities.shape, tuple((0, extent) for extent in affinities.shape)
     one, isotropic = (
-        PredictedAffinities(
+        PredictedMaps(
             Path("a.zarr"), "raw.zarr", Path("bundle"), Path("model.pt"), (8, 8, 8), box, shape, affinities.offsets,
             (0, 0, 0), (48, 48, 48), orientations=orientations,
         )

@@ -101,8 +101,8 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
     [
         ({"thresold": 1}, "has a setting 'thresold' that is not known, expected one of"),
         ({"affinites": "a.zarr"}, "did you mean 'affinities'?"),
-        ({"volume": "raw.zarr"}, "a volume or affinities were expected, got both"),
-        ({"affinities": None}, "a volume or affinities were expected, got none"),
+        ({"volume": "raw.zarr"}, "a volume, affinities or maps were expected, got volume and affinities"),
+        ({"affinities": None}, "a volume, affinities or maps were expected, got none"),
         ({"output": "out.tif"}, "an output that ends in .ome.zarr was expected"),
         ({"block_voxels": [32, 60, 64]}, "whole chunks of (32, 64, 64) voxels, got 60 along y"),
         ({"block_voxels": [32, 64]}, "block_voxels must be three whole numbers"),

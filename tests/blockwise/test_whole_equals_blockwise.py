@@ -53,7 +53,7 @@ def test_the_segments_of_blocks_are_those_of_the_whole_volume(plan_of, affinitie
 )
 @pytest.mark.parametrize("options", [{}, {"large_voxels": 700}, {"long_range": "touching", "threshold": 0.5}], ids=str)
 def test_groups_of_groups_give_the_same(plan_of, affinities, monkeypatch, options, group, levels):
-    monkeypatch.setattr("sectome.blockwise.plan.JOINED_AT_ONCE", 1)
+    monkeypatch.setattr("sectome.blockwise.neuron_plan.JOINED_AT_ONCE", 1)
     plan = plan_of(group_blocks=group, **options)
     assert [len(plan.groups(level)) for level in range(1, plan.group_levels + 1)] == levels
     do_all(plan, stop_after="relabel")

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from sectome.map_file import read_maps
+from sectome.map_file import StoredMaps
 from sectome.phantom import make_phantom
+from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
 from sectome.report import write_report
 from sectome.training import read_history
 from sectome.volumes import open_volume, write_volume
@@ -121,14 +122,18 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
         save_affinities=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    predicted, saved = (read_maps(tmp_path / name).maps for name in ("maps.zarr", "cube_maps.zarr"))
+    predicted, saved = (StoredMaps(tmp_path / name).read_all() for name in ("maps.zarr", "cube_maps.zarr"))
     assert predicted.shape == saved.shape == (2, 16, 96, 96)
     assert np.abs(predicted.astype(int) - saved).max() <= 1
-    config = {"volume": str(image), "bundle": str(bundle), "checkpoint": str(model), "segmentation": {}}
-    (tmp_path / "run.json").write_text(json.dumps({**config, "output": str(tmp_path / "labels.ome.zarr")}))
+    config = {"volume": str(image), "bundle": str(bundle), "checkpoint": str(model), "scheduler": "threads"}
+    settings = {**config, "output": str(tmp_path / "labels.ome.zarr"), "segmentation": {"min_size_voxels": 0}}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
     code, _, err = run("segment-volume", "--config", tmp_path / "run.json")
-    assert code == 2
-    assert "got one of foreground, contour, which is for `sectome predict` and then `sectome mitochondria`" in err
+    assert code == 0, err
+    blocks = StoredMaps(tmp_path / "labels.ome.zarr.run/maps.zarr").read_all()
+    assert np.abs(blocks.astype(int) - predicted).max() <= 1
+    whole = boundary_contour_to_labels(blocks, **vars(BoundaryContourOptions.for_model(model).but(min_size_voxels=0)))
+    np.testing.assert_array_equal(open_volume(tmp_path / "labels.ome.zarr")[...], whole)
 
 
 @pytest.mark.parametrize(

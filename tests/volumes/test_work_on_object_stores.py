@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from sectome.affinity_file import read_affinities
-from sectome.blockwise import make_plan
+from sectome.blockwise import plan_neurons
 from sectome.blockwise.config import BlockwiseConfig
-from sectome.blockwise.predicted_affinities import predicted_affinities
+from sectome.blockwise.predicted_maps import predicted_maps
 from sectome.checks import InputError
 from sectome.crops import RandomCrops
 from sectome.inference.predict_volume import predict_volume
@@ -60,9 +60,7 @@ def test_the_command_predicts_and_blocks_are_predicted(names, tmp_path, run):
     options = ("--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", "--precision", "fp32")
     code, _, err = run("predict", names[1]["image"], tmp_path / "a.zarr", *options)
     assert code == 0, err
-    source = predicted_affinities(
-        tmp_path / "b.zarr", names[1]["image"], BUNDLE, overlap=0, device="cpu", precision="fp32"
-    )
+    source = predicted_maps(tmp_path / "b.run", names[1]["image"], BUNDLE, overlap=0, device="cpu", precision="fp32")
     assert source.volume == names[1]["image"]
     source.prepare(source.shape)
     box = tuple(slice(0, extent) for extent in source.shape)
@@ -77,7 +75,7 @@ def test_affinities_and_runs_stay_on_this_machine(names, tmp_path):
     with pytest.raises(
         InputError, match=r"expected a folder of this machine for the output, got 's3://lab/a\.ome\.zarr'"
     ):
-        make_plan(None, "s3://lab/a.ome.zarr", tmp_path / "run")
+        plan_neurons(None, "s3://lab/a.ome.zarr", tmp_path / "run")
     with pytest.raises(
         InputError, match=r"expected a folder of this machine for the output, got 's3://lab/a\.ome\.zarr'"
     ):

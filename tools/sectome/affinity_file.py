@@ -12,14 +12,14 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sectome.checks import InputError, check_choice, check_triple
-from sectome.fingerprint import fingerprint
 from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
+from sectome.stored_channels import StoredChannels
 from sectome.types import Channels, FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.replace import replacing
 from sectome.volumes.shards import in_shards
 from sectome.volumes.store_address import local_path
-from sectome.volumes.tensorstore_process import open_store, open_zarr, zarr_spec
+from sectome.volumes.tensorstore_process import open_store, zarr_spec
 
 CHUNK = (1, 32, 128, 128)
 DTYPES = ("uint8", "float16", "float32")
@@ -82,7 +82,7 @@ def new_affinities(
         InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset or
             a name.
     """
-    path, says = local_path(path, "affinities"), _says(channels)
+    path, says = local_path(path, "affinities"), said_of_channels(channels)
     if path.suffix != ".zarr":
         raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
     if len(shape) != 4 or shape[0] != len(channels):
@@ -99,24 +99,24 @@ def new_affinities(
 def create_affinities(
     path: Path,
     shape: Shape3,
-    offsets: Offsets,
+    channels: Channels,
     voxel_size_nm: Sequence[float],
     offset_nm: Sequence[float],
     chunk: Sequence[int],
     block: Shape3,
 ) -> None:
-    """Make a zarr array of uint8 affinities, or leave it as it is where it is already.
+    """Make a zarr array of uint8 affinities or other maps, or leave it as it is where it is already.
 
     Many processes fill it, each by whole blocks (z, y, x) of all channels.
     """
-    channels = len(offsets)
+    count = len(channels)
     metadata = _metadata(
-        (channels, *shape), _says(offsets), voxel_size_nm, chunk, "uint8", offset_nm, (channels, *block)
+        (count, *shape), said_of_channels(channels), voxel_size_nm, chunk, "uint8", offset_nm, (count, *block)
     )
     open_store({**zarr_spec(path), "metadata": metadata}, create=True, open=True, write=True)
 
 
-def _says(channels: Channels) -> dict[str, Any]:
+def said_of_channels(channels: Channels) -> dict[str, Any]:
     """Return the attribute that says what the channels are."""
     if channels and all(isinstance(name, str) for name in channels):
         return {"channels": list(channels)}
@@ -154,79 +154,36 @@ def _metadata(
     return in_shards(metadata, box)
 
 
-class StoredAffinities:
-    """Affinities (K, Z, Y, X) on disk, read box by box; can be pickled, and each process opens them for itself.
+class StoredAffinities(StoredChannels):
+    """Affinities on disk, read box by box.
+
+    Args:
+        path: of the .zarr folder, which knows its offsets and its voxel size, or of an .npy file that does not.
+        offsets: of an .npy file, see `read_affinities`.
+        voxel_size_nm: of an .npy file: (z, y, x).
 
     Attributes:
-        path: of the .zarr folder or the .npy file.
-        shape: voxels (Z, Y, X).
-        dtype: uint8, where 255 is 1, or a float type.
         offsets: K steps (z, y, x).
-        voxel_size_nm: (z, y, x).
-        offset_nm: where the first voxel lies along (z, y, x).
+
+    Raises:
+        InputError: see `read_affinities`.
     """
 
     def __init__(
         self, path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
     ) -> None:
-        self.path = local_path(path, "affinities").absolute()
-        if self.path.suffix == ".npy":
-            self.offsets, self.voxel_size_nm, self.offset_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
+        file = local_path(path, "affinities").absolute()
+        if file.suffix == ".npy":
+            self.offsets, size_nm, at_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
         else:
-            said = said_by_zarr(Path(path), "affinities", "offsets", check_offsets)
-            self.offsets, self.voxel_size_nm, self.offset_nm = said
+            self.offsets, size_nm, at_nm = said_by_zarr(Path(path), "affinities", "offsets", check_offsets)
             if offsets is not None or voxel_size_nm is not None:
                 raise InputError(
                     f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
                 )
-        self._array: Any = None
-        shape = tuple(self.array.shape)
-        if len(shape) != 4 or shape[0] != len(self.offsets):
-            raise InputError(f"{path} must have {len(self.offsets)} channels, one an offset, got shape {shape}")
-        self.shape: Shape3 = shape[1:]
-        self.dtype = np.dtype(self.array.dtype if self.path.suffix == ".npy" else self.array.dtype.numpy_dtype)
-
-    @property
-    def array(self) -> Any:
-        """The mapped array of a .npy file, or the tensorstore."""
-        if self._array is None:
-            if self.path.suffix == ".npy":
-                try:
-                    self._array = np.load(self.path, mmap_mode="r")
-                except ValueError as error:
-                    raise InputError(f"{self.path} must be a NumPy array, got: {error}") from None
-            else:
-                self._array = open_zarr(self.path)
-        return self._array
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_array": None}
-
-    def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> np.ndarray:
-        """Return a box (K, z, y, x) of all channels or of some."""
-        wanted = slice(None) if channels is None else list(channels)
-        part = self.array[(wanted, *box)]
-        return np.ascontiguousarray(part if isinstance(part, np.ndarray) else part.read().result())
-
-    def description(self) -> dict[str, Any]:
-        """Return what tells these affinities from others, as plain values.
-
-        Raises:
-            InputError: if some of them can not be read.
-        """
-        try:
-            sample = fingerprint(self.shape, self.read)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path} must hold affinities that can be read, got: {error}") from None
-        return {
-            "name": str(self.path),
-            "shape": list(self.shape),
-            "dtype": str(self.dtype),
-            "offsets": [list(step) for step in self.offsets],
-            "voxel_size_nm": list(self.voxel_size_nm),
-            "offset_nm": list(self.offset_nm),
-            "sample": sample,
-        }
+        super().__init__(file, {"offsets": [list(step) for step in self.offsets]}, size_nm, at_nm)
+        if self.channel_count != len(self.offsets):
+            raise InputError(f"{path} must have {len(self.offsets)} channels, one an offset, got {self.channel_count}")
 
 
 def read_affinities(
@@ -243,8 +200,7 @@ def read_affinities(
         InputError: if there is no such file, or what it or the arguments say of it does not fit.
     """
     stored = StoredAffinities(path, offsets, voxel_size_nm)
-    array = stored.array if stored.path.suffix == ".npy" else np.asarray(stored.array.read().result())
-    return AffinityFile(array, stored.offsets, stored.voxel_size_nm, stored.offset_nm)
+    return AffinityFile(stored.read_all(), stored.offsets, stored.voxel_size_nm, stored.offset_nm)
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sectome.blockwise.block_grid import inside
-from sectome.blockwise.plan import Plan
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import region_graph
 from sectome.types import AXES, Array, Box, LabelArray
 from sectome.volumes.tensorstore_process import open_zarr
 
 
-def find_edges(plan: Plan, number: int) -> dict[str, Array]:
+def find_edges(plan: NeuronPlan, number: int) -> dict[str, Array]:
     """Sum the affinities between fragments, and find which fragments of the blocks before it are some of its own.
 
     Returns:
@@ -50,9 +50,9 @@ def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:
     return (np.int64(block) << 32) | fragment.astype(np.int64)
 
 
-def read_fragments(plan: Plan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
+def read_fragments(plan: NeuronPlan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
     """Return the fragments of a box (z, y, x), numbered through all blocks that it reaches into, and the id of each."""
-    store = open_zarr(plan.fragments_path)
+    store = open_zarr(plan.blocks_path)
     fragments = np.zeros([part.stop - part.start for part in box], np.uint32)
     ids = [np.zeros(1, np.int64)]
     count = 0
@@ -65,14 +65,14 @@ def read_fragments(plan: Plan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int
     return fragments, np.concatenate(ids)
 
 
-def same_fragments(plan: Plan, number: int) -> npt.NDArray[np.int64]:
+def same_fragments(plan: NeuronPlan, number: int) -> npt.NDArray[np.int64]:
     """Return pairs (P, 2) of fragments of the blocks before a block and of its own that are one.
 
     Two fragments that touch across a face are one if both were grown from the same seed; or, where one of the seeds may
     be none because its block stops seeing there, if both blocks take most voxels on either side for one fragment. What
     is not joined here is left to the agglomeration.
     """
-    store = open_zarr(plan.fragments_path)
+    store = open_zarr(plan.blocks_path)
     core = plan.grid.core(number)
     own = plan.folder.read("fragments", number)
     pairs = [np.empty((0, 2), np.int64)]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from sectome.blockwise.block_grid import inside
-from sectome.blockwise.plan import Plan
+from sectome.blockwise.block_grid import in_volume, inside
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
 from sectome.postprocess.check_affinities import nearest_channels
 from sectome.postprocess.fragments_distance import fragments_with_seeds
@@ -16,7 +16,7 @@ from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 
-def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
+def find_fragments(plan: NeuronPlan, number: int) -> dict[str, Array]:
     """Grow the fragments of a block in its context, and write those of its core, numbered from 1.
 
     Returns:
@@ -34,13 +34,13 @@ def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
     )
     own = np.ascontiguousarray(grown[inside(core, box)])
     numbers, voxels, first = number_core(own, len(seeds) - 1)
-    write_box(open_zarr(plan.fragments_path, write=True), core, numbers[own])
+    write_box(open_zarr(plan.blocks_path, write=True), core, numbers[own])
     of_own = np.zeros(len(voxels), np.int64)
     of_own[numbers[numbers > 0] - 1] = seeds[numbers > 0]
     found: dict[str, Array] = {
         "voxels": voxels,
-        "first": _in_volume(first, core, plan.grid.shape),
-        "seed": _in_volume(of_own, box, plan.grid.shape),
+        "first": in_volume(first, core, plan.grid.shape),
+        "seed": in_volume(of_own, box, plan.grid.shape),
         "sure": _seen_around(of_own, box, plan),
     }
     for axis, name in enumerate(AXES):
@@ -53,7 +53,7 @@ def find_fragments(plan: Plan, number: int) -> dict[str, Array]:
     return found
 
 
-def _seen_around(flat: Array, box: Box, plan: Plan) -> npt.NDArray[np.bool_]:
+def _seen_around(flat: Array, box: Box, plan: NeuronPlan) -> npt.NDArray[np.bool_]:
     """Return whether voxels, flat indices of a box, lie so far from its faces that they are seeds in any larger box."""
     sigma_nm = plan.options.sigma_nm
     size = plan.source.voxel_size_nm
@@ -96,12 +96,3 @@ def _number(core: LabelArray, numbers: LabelArray, voxels: Array, first: Array) 
             numbers[label] = count
         voxels[numbers[label] - 1] += 1
     return count
-
-
-def _in_volume(flat: Array, box: Box, shape: tuple[int, ...]) -> Array:
-    """Return flat indices of a box as those of the volume."""
-    places = np.unravel_index(flat, [part.stop - part.start for part in box])
-    z, y, x = (at + part.start for at, part in zip(places, box, strict=True))
-    _, height, width = shape
-    of_volume: Array = (z * height + y) * width + x
-    return of_volume

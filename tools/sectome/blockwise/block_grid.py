@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from sectome.types import Box, Shape3
+from sectome.types import Array, Box, Shape3
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,19 @@ def inside(box: Box, outer: Box) -> Box:
     """Return a box as it is seen from the first voxel of one around it."""
     z, y, x = (slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer, strict=True))
     return z, y, x
+
+
+def in_volume(flat: Array, box: Box, shape: Shape3) -> Array:
+    """Return flat indices of a box as those of the volume (Z, Y, X) that it lies in."""
+    places = np.unravel_index(flat, [part.stop - part.start for part in box])
+    z, y, x = (at + part.start for at, part in zip(places, box, strict=True))
+    _, height, width = shape
+    of_volume: Array = (z * height + y) * width + x
+    return of_volume
+
+
+def in_box(flat: Array, box: Box, shape: Shape3) -> Array:
+    """Return flat indices of a volume (Z, Y, X) as those of a box that holds them."""
+    places = [at - part.start for at, part in zip(np.unravel_index(flat, shape), box, strict=True)]
+    of_box: Array = np.ravel_multi_index(tuple(places), [part.stop - part.start for part in box])
+    return of_box

@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from sectome.affinity_file import StoredAffinities
-from sectome.blockwise.plan import GROUP, AffinitySource, Plan, make_plan
-from sectome.blockwise.predicted_affinities import predicted_affinities
+from sectome.blockwise.mitochondria_plan import plan_mitochondria
+from sectome.blockwise.neuron_plan import GROUP, AffinitySource, plan_neurons
+from sectome.blockwise.plan import MapSource, Plan
+from sectome.blockwise.predicted_maps import predicted_maps
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
-from sectome.postprocess import SegmentationOptions, load_options
+from sectome.map_file import StoredMaps, check_maps
+from sectome.postprocess import BoundaryContourOptions, SegmentationOptions
 from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
 
+_OF_NEURONS = ("context_voxels", "group_blocks")
 _OF_PREDICTION = (*RANGES, "overlap", "blending", "batch_size", "orientations", "precision", "device", "mask")
 
 
@@ -27,8 +31,9 @@ class BlockwiseConfig:
 
     Attributes:
         output: the labels to write, a folder that ends in .ome.zarr.
-        volume: grey values to predict affinities of; or
-        affinities: a .zarr folder of affinities, as `sectome predict` writes it.
+        volume: grey values to predict affinities, or foreground and contour, of; or
+        affinities: a .zarr folder of affinities, as `sectome predict` writes it; or
+        maps: a .zarr folder of foreground and contour, as it writes that.
         run: folder in which the run keeps what it needs to go on; OUTPUT.run without.
         bundle: the root of em_segmentation, for a volume.
         checkpoint: the model; without, the bundle's own.
@@ -36,17 +41,19 @@ class BlockwiseConfig:
         sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, device: as
             those of `sectome predict`, for a volume.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
-        segmentation: options of `SegmentationOptions`; those beside the model are the default.
-        model: a checkpoint whose options are taken, for affinities.
+        segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria; those beside
+            the model are the default.
+        model: a checkpoint whose options are taken, for affinities or maps.
         block_voxels: (z, y, x) of a block.
-        context_voxels: (z, y, x) that a block looks beyond its core.
-        group_blocks: blocks (z, y, x) that are merged together before all are.
+        context_voxels: (z, y, x) that a block looks beyond its core, for neurons.
+        group_blocks: blocks (z, y, x) that are merged together before all are, for neurons.
         scheduler, workers, job: see `connected`.
     """
 
     output: str
     volume: str | None = None
     affinities: str | None = None
+    maps: str | None = None
     run: str | None = None
     bundle: str = "bundles/em_segmentation"
     checkpoint: str | None = None
@@ -77,38 +84,55 @@ class BlockwiseConfig:
         Raises:
             InputError: if a file can not be opened or an option can not be used.
         """
-        if (self.volume is None) == (self.affinities is None):
-            raise InputError(f"a volume or affinities were expected, got {'none' if self.volume is None else 'both'}")
+        given = [name for name in ("volume", "affinities", "maps") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(f"a volume, affinities or maps were expected, got {' and '.join(given) or 'none'}")
         local_path(self.output, "the output")
         folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
-        source: AffinitySource
+        if self.volume is None:
+            self._refuse(_OF_PREDICTION, f"for a volume, got it with {given[0]}")
         if self.affinities is not None:
-            for one in dataclasses.fields(self):
-                if one.name in _OF_PREDICTION and getattr(self, one.name) != one.default:
-                    raise InputError(f"{one.name} is for a volume, got it with affinities")
-            source, model = StoredAffinities(self.affinities), self.model
-        else:
-            chosen = {name: getattr(self, name) for name in _OF_PREDICTION}
-            source = predicted_affinities(
-                folder / "affinities.zarr",
-                str(self.volume),
-                self.bundle,
-                self.checkpoint,
-                voxel_size_nm=self.voxel_size_nm,
-                **chosen,
-            )
-            model = self.model or str(source.checkpoint)
-        known = (load_options(model) if model else None) or SegmentationOptions()
-        return make_plan(
+            return self._plan_neurons(StoredAffinities(self.affinities), folder, self.model)
+        if self.maps is not None:
+            return self._plan_mitochondria(StoredMaps(self.maps), folder, self.model)
+        chosen = {name: getattr(self, name) for name in _OF_PREDICTION}
+        source = predicted_maps(
+            folder, str(self.volume), self.bundle, self.checkpoint, voxel_size_nm=self.voxel_size_nm, **chosen
+        )
+        model = self.model or str(source.checkpoint)
+        if source.offsets:
+            return self._plan_neurons(source, folder, model)
+        check_maps([str(name) for name in source.channels], f"what {source.checkpoint} predicts")
+        return self._plan_mitochondria(source, folder, model)
+
+    def _plan_neurons(self, source: AffinitySource, folder: Path, model: str | None) -> Plan:
+        return plan_neurons(
             source,
             self.output,
             folder,
-            known.but(**self.segmentation),
+            SegmentationOptions.for_model(model).but(**self.segmentation),
             block_voxels=self.block_voxels,
             context_voxels=self.context_voxels,
             group_blocks=self.group_blocks,
             gpu_resource=self.gpu_resource,
         )
+
+    def _plan_mitochondria(self, source: MapSource, folder: Path, model: str | None) -> Plan:
+        self._refuse(_OF_NEURONS, "for neurons, got it with maps of mitochondria")
+        return plan_mitochondria(
+            source,
+            self.output,
+            folder,
+            BoundaryContourOptions.for_model(model).but(**self.segmentation),
+            block_voxels=self.block_voxels,
+            gpu_resource=self.gpu_resource,
+        )
+
+    def _refuse(self, names: Sequence[str], reason: str) -> None:
+        """Raise an `InputError` if one of some settings is given."""
+        for one in dataclasses.fields(self):
+            if one.name in names and getattr(self, one.name) != one.default:
+                raise InputError(f"{one.name} is {reason}")
 
 
 def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:

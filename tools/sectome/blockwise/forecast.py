@@ -6,14 +6,11 @@ import math
 import os
 
 from sectome.blockwise.plan import Plan
-from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.stages import stages_of
 
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
-
-BYTES_A_VOXEL = 46
-"""What growing fragments takes at its peak, a voxel of the core with its context."""
 
 SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.25, "edges": 0.08, "relabel": 0.04, "level_1": 0.02}
 """On one core of a 2023 server: of fragments with the context, of the others of the core."""
@@ -23,10 +20,11 @@ def forecast_of(plan: Plan, workers: int | None = None) -> str:
     """Return a table of what a run will take, for people."""
     workers = workers or len(os.sched_getaffinity(0))
     blocks = len(plan.grid)
-    own = " beside what the network takes" if isinstance(plan.source, PredictedAffinities) else ""
+    context = f" with a context of {'x'.join(map(str, plan.context))}" if any(plan.context) else ""
+    own = " beside what the network takes" if isinstance(plan.source, PredictedMaps) else ""
     lines = [
-        f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))} "
-        f"with a context of {'x'.join(map(str, plan.context))}",
+        f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))}"
+        f"{context}",
         f"memory: {peak_mib(plan):.0f} MiB a worker{own}",
         f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB while it runs",
         f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {workers} workers as fast as a 2023 core",
@@ -43,10 +41,10 @@ def grown_voxels(plan: Plan) -> int:
 
 def peak_mib(plan: Plan) -> float:
     """Return the memory that a worker takes at most; of a network's own needs it knows nothing."""
-    growing = BYTES_A_VOXEL * grown_voxels(plan) / 2**20
-    if not isinstance(plan.source, PredictedAffinities):
+    growing = plan.BYTES_A_VOXEL * grown_voxels(plan) / 2**20
+    if not isinstance(plan.source, PredictedMaps):
         return PROCESS_MIB + growing
-    channels, window, block = len(plan.source.offsets), plan.source.window, plan.grid.block
+    channels, window, block = len(plan.source.channels), plan.source.window, plan.grid.block
     # The accumulator, 4 bytes a value, over all windows that reach into the block; and the result. The accumulator has
     # gone when the result is compressed to a shard, which noise fills to its own size.
     region = window[0] * math.prod(size + 2 * around for size, around in zip(block[1:], window[1:], strict=True))
@@ -55,11 +53,10 @@ def peak_mib(plan: Plan) -> float:
 
 
 def disk_bytes(plan: Plan) -> float:
-    """Return what affinities, fragments, records and labels take if nothing can be compressed."""
+    """Return what a run takes on the disk if what it predicts can not be compressed."""
     voxels = math.prod(plan.grid.shape)
-    predicted = len(plan.source.offsets) if isinstance(plan.source, PredictedAffinities) else 0
-    # Fragments and labels of four bytes shrink to a tenth and less.
-    return voxels * (predicted + 2 * 0.4)
+    predicted = len(plan.source.channels) if isinstance(plan.source, PredictedMaps) else 0
+    return voxels * (predicted + plan.DISK_BYTES_A_VOXEL)
 
 
 def seconds(plan: Plan) -> float:
@@ -67,7 +64,7 @@ def seconds(plan: Plan) -> float:
     voxels = math.prod(plan.grid.shape) / 1e6
     with_context = grown_voxels(plan) / math.prod(plan.grid.block) * voxels
     rates = SECONDS_A_MVOXEL
-    if isinstance(plan.source, PredictedAffinities):
+    if isinstance(plan.source, PredictedMaps):
         # Without a prediction torch is not needed.
         from sectome.inference.orientations import predictions_a_window
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sectome.blockwise.block_grid import BlockGrid
-from sectome.blockwise.plan import Plan
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.types import Array, Box
 
 
@@ -31,7 +31,7 @@ class Group:
     blocks: Sequence[int]
 
     @classmethod
-    def of(cls, plan: Plan, level: int, number: int) -> Group:
+    def of(cls, plan: NeuronPlan, level: int, number: int) -> Group:
         """Return a group of a plan."""
         below = plan.groups(level - 1)
         members = BlockGrid(below.counts, plan.group)
@@ -43,7 +43,7 @@ class Group:
         return cls(level, within, sorted({*around} - {*within}), blocks)
 
     @classmethod
-    def of_all(cls, plan: Plan) -> Group:
+    def of_all(cls, plan: NeuronPlan) -> Group:
         """Return the group of all that are left at the last level."""
         return cls(plan.group_levels + 1, range(len(plan.groups(plan.group_levels))), (), range(len(plan.grid)))
 
@@ -52,7 +52,7 @@ class Group:
         return np.isin(ids >> 32, np.asarray(self.blocks))
 
 
-def members_of(plan: Plan, level: int, number: int) -> list[int]:
+def members_of(plan: NeuronPlan, level: int, number: int) -> list[int]:
     """Return the numbers of a group's members, ascending."""
     below = plan.groups(level - 1)
     return _numbers(below, BlockGrid(below.counts, plan.group).core(number))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from sectome.blockwise.group import Group
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.blockwise.pieces import gather, touching_of, unite
-from sectome.blockwise.plan import Plan
 from sectome.postprocess.affinities_to_labels import segments_of
 from sectome.postprocess.compact_labels import compact_lookup
 from sectome.postprocess.region_graph import RegionGraph
@@ -22,7 +22,7 @@ STARTS = "starts.npy"
 """(groups + 1,), see `SEGMENTS`."""
 
 
-def join_blocks(plan: Plan, number: int = 0) -> dict[str, Array]:
+def join_blocks(plan: NeuronPlan, number: int = 0) -> dict[str, Array]:
     """Write the segment of every part of every group of the last level.
 
     Parts that are one across the faces of groups become one, and are numbered by their first voxels, as fragments of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sectome.blockwise.group import Group
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.blockwise.pieces import contract, gather, touching_of, unite
-from sectome.blockwise.plan import Plan
 from sectome.postprocess.agglomeration import agglomerate
 from sectome.types import Array
 
 
-def merge_group(level: int, plan: Plan, number: int) -> dict[str, Array]:
+def merge_group(level: int, plan: NeuronPlan, number: int) -> dict[str, Array]:
     """Unite fragments that are one across the faces within a group, and merge those that can not wait.
 
     A part is open if it goes on outside or has an edge to there; all others know all of their edges, and of them merge

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sectome.blockwise.block_edges import as_id
 from sectome.blockwise.group import Group
-from sectome.blockwise.plan import Plan
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.postprocess.fragments_watershed import join_pairs
 from sectome.postprocess.region_graph import RegionGraph
 from sectome.types import Array, LabelArray
@@ -62,7 +62,7 @@ class Pieces:
     outer: dict[str, Array]
 
 
-def gather(plan: Plan, group: Group) -> Pieces:
+def gather(plan: NeuronPlan, group: Group) -> Pieces:
     """Return what the members of a group have found."""
     records = [_record(plan, group.level - 1, number) for number in group.members]
     starts = np.cumsum([0, *(len(record["voxels"]) for record in records)])
@@ -107,7 +107,7 @@ def gather(plan: Plan, group: Group) -> Pieces:
     )
 
 
-def _record(plan: Plan, level: int, number: int) -> dict[str, Array]:
+def _record(plan: NeuronPlan, level: int, number: int) -> dict[str, Array]:
     """Return what a group has left, see `merge_group`; or what a block, at level 0, has found, in the same form."""
     if level > 0:
         return plan.folder.read(f"merge_{level}", number)
@@ -127,7 +127,7 @@ def _record(plan: Plan, level: int, number: int) -> dict[str, Array]:
     }
 
 
-def _pairs_beyond(plan: Plan, group: Group) -> list[Ids]:
+def _pairs_beyond(plan: NeuronPlan, group: Group) -> list[Ids]:
     """Return the pairs of fragments that others have found, of which one may be of this group."""
     level = group.level - 1
     stage, prefix = (f"merge_{level}", "outer_") if level else ("edges", "")

@@ -6,6 +6,7 @@ import numpy as np
 
 from sectome.blockwise.group import members_of
 from sectome.blockwise.join_blocks import SEGMENTS, STARTS
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.blockwise.plan import Plan
 from sectome.types import Array
 from sectome.volumes.downsample import block_majority
@@ -13,10 +14,10 @@ from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 
-def relabel_block(plan: Plan, number: int) -> dict[str, Array]:
+def relabel_block(plan: NeuronPlan, number: int) -> dict[str, Array]:
     """Write the segments of a block's core."""
     core = plan.grid.core(number)
-    fragments = open_zarr(plan.fragments_path)[core].read().result()
+    fragments = open_zarr(plan.blocks_path)[core].read().result()
     member, parts = number, np.arange(1, int(fragments.max(initial=0)) + 1)
     for level in range(1, plan.group_levels + 1):
         group = plan.group_of(level, number)

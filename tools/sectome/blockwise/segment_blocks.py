@@ -1,4 +1,4 @@
-"""A whole run: from affinities to an OME-Zarr of segments, block by block."""
+"""A whole run: from affinities or other maps to an OME-Zarr of objects, block by block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from distributed import Client
 
 from sectome.blockwise.plan import Plan
-from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.run_stage import run_stage
 from sectome.blockwise.stages import stages_of
 from sectome.checks import InputError
@@ -18,7 +18,7 @@ from sectome.volumes.ome_zarr import find_image, write_group
 
 
 def segment_blocks(plan: Plan, client: Client) -> int:
-    """Do what is left of a run, and return how many segments there are; the output appears when it is complete.
+    """Do what is left of a run, and return how many objects there are; the output appears when it is complete.
 
     Raises:
         InputError: if the run's folder holds another plan or is in use, or the output is there already.
@@ -33,7 +33,7 @@ def segment_blocks(plan: Plan, client: Client) -> int:
             name = plan.output.name.split(".")[0]
             write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
             os.replace(plan.partial_output, plan.output)
-        shutil.rmtree(plan.fragments_path, ignore_errors=True)
+        shutil.rmtree(plan.blocks_path, ignore_errors=True)
         return int(plan.folder.read("join", 0)["segments"])
 
 
@@ -59,7 +59,7 @@ def check_output(plan: Plan) -> None:
 
 def _image_label(plan: Plan) -> dict[str, Any]:
     """Return what OME-Zarr says of labels: of which image they are, if that is an OME-Zarr on this machine."""
-    if not isinstance(plan.source, PredictedAffinities) or "://" in plan.source.volume:
+    if not isinstance(plan.source, PredictedMaps) or "://" in plan.source.volume:
         return {}
     volume = open_volume(plan.source.volume)
     image = find_image(volume.path, volume.dataset)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,15 @@ import sectome
 from sectome.blockwise.block_edges import find_edges
 from sectome.blockwise.block_fragments import find_fragments
 from sectome.blockwise.block_grid import BlockGrid
+from sectome.blockwise.block_objects import find_contacts, find_objects
+from sectome.blockwise.bodies import grow_bodies, number_objects, unite_parts, write_objects
 from sectome.blockwise.join_blocks import join_blocks
 from sectome.blockwise.label_array import create_labels
 from sectome.blockwise.merge_group import merge_group
+from sectome.blockwise.mitochondria_plan import MitochondriaPlan
+from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.blockwise.plan import Plan
-from sectome.blockwise.predicted_affinities import PredictedAffinities
+from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.relabel_block import coarsen_block, relabel_block
 from sectome.checks import InputError
 from sectome.geometry import Placement
@@ -42,7 +47,7 @@ class Stage:
 
     name: str
     blocks: int
-    work: Callable[[Plan, int], dict[str, Array]]
+    work: Callable[[Any, int], dict[str, Array]]
     voxels: int
     prepare: Callable[[Plan], None] | None = None
     resources: tuple[tuple[str, float], ...] = ()
@@ -52,20 +57,29 @@ def stages_of(plan: Plan) -> list[Stage]:
     """Return the stages of a run."""
     blocks, voxels = len(plan.grid), int(np.prod(plan.grid.shape))
     stages = []
-    if isinstance(plan.source, PredictedAffinities):
-        stages.append(
-            Stage("predict", blocks, _predict, voxels, _prepare_affinities, _GPU if plan.gpu_resource else ())
-        )
-    stages += [
-        Stage("fragments", blocks, find_fragments, voxels, _prepare_fragments),
-        Stage("edges", blocks, find_edges, voxels),
-        *(
-            Stage(f"merge_{level}", len(plan.groups(level)), partial(merge_group, level), voxels)
-            for level in range(1, plan.group_levels + 1)
-        ),
-        Stage("join", 1, join_blocks, voxels),
-        Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
-    ]
+    if isinstance(plan.source, PredictedMaps):
+        stages.append(Stage("predict", blocks, _predict, voxels, _prepare_maps, _GPU if plan.gpu_resource else ()))
+    if isinstance(plan, NeuronPlan):
+        stages += [
+            Stage("fragments", blocks, find_fragments, voxels, _prepare_blocks),
+            Stage("edges", blocks, find_edges, voxels),
+            *(
+                Stage(f"merge_{level}", len(plan.groups(level)), partial(merge_group, level), voxels)
+                for level in range(1, plan.group_levels + 1)
+            ),
+            Stage("join", 1, join_blocks, voxels),
+            Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
+        ]
+    else:
+        assert isinstance(plan, MitochondriaPlan)
+        stages += [
+            Stage("objects", blocks, find_objects, voxels, _prepare_blocks),
+            Stage("contacts", blocks, find_contacts, voxels),
+            Stage("unite", 1, unite_parts, voxels),
+            Stage("bodies", blocks, grow_bodies, voxels),
+            Stage("join", 1, number_objects, voxels),
+            Stage("relabel", blocks, write_objects, voxels, _prepare_output),
+        ]
     for level in range(1, len(plan.levels) + 1):
         grid = plan.level_grid(level)
         work = partial(_coarsen, level)
@@ -93,19 +107,19 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
     plan.folder.log(stage.name, number, "done", time.perf_counter() - began, time.process_time() - cpu_began)
 
 
-def _prepare_affinities(plan: Plan) -> None:
-    assert isinstance(plan.source, PredictedAffinities)
+def _prepare_maps(plan: Plan) -> None:
+    assert isinstance(plan.source, PredictedMaps)
     plan.source.prepare(plan.grid.block)
 
 
 def _predict(plan: Plan, number: int) -> dict[str, Array]:
-    assert isinstance(plan.source, PredictedAffinities)
+    assert isinstance(plan.source, PredictedMaps)
     plan.source.predict(plan.grid.core(number))
     return {}
 
 
-def _prepare_fragments(plan: Plan) -> None:
-    create_labels(plan.fragments_path, plan.grid, np.uint32, plan.placement)
+def _prepare_blocks(plan: Plan) -> None:
+    create_labels(plan.blocks_path, plan.grid, np.uint32, plan.placement)
 
 
 def _prepare_output(plan: Plan) -> None:

@@ -34,7 +34,7 @@ def mitochondria(
         model: a checkpoint; the options beside it are used.
         voxel_size_nm: of an .npy file: z,y,x in nm.
     """
-    from sectome.map_file import read_maps
+    from sectome.map_file import StoredMaps
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
     from sectome.volumes import write_volume
 
@@ -46,8 +46,8 @@ def mitochondria(
         min_seed_voxels=min_seed_voxels,
         min_size_voxels=min_size_voxels,
     )
-    source = read_maps(maps, voxel_size_nm)
-    distance = source.maps[2] if len(source.maps) == 3 else None
-    labels = boundary_contour_to_labels(source.maps[:2], distance, **vars(options))
+    source = StoredMaps(maps, voxel_size_nm)
+    values = source.read_all()
+    labels = boundary_contour_to_labels(values[:2], values[2] if len(values) == 3 else None, **vars(options))
     write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")

@@ -13,6 +13,7 @@ def segment_volume(
     output: str | None = None,
     volume: str | None = None,
     affinities: str | None = None,
+    maps: str | None = None,
     run: str | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -23,8 +24,9 @@ def segment_volume(
     Args:
         config: a JSON file; what is given here as well comes first. docs/clusters.md lists its settings.
         output: the .ome.zarr folder to write.
-        volume: grey values to predict affinities of.
+        volume: grey values to predict affinities, or foreground and contour, of.
         affinities: a .zarr folder of affinities, in the place of a volume.
+        maps: a .zarr folder of foreground and contour, in the place of a volume.
         run: folder of what is needed to go on; OUTPUT.run without.
         scheduler: "local" (a process a worker), "threads", the address or the file of a Dask scheduler, or "slurm",
             "pbs", "lsf".
@@ -44,6 +46,7 @@ def segment_volume(
         output=output,
         volume=volume,
         affinities=affinities,
+        maps=maps,
         run=run,
         scheduler=scheduler,
         workers=workers,

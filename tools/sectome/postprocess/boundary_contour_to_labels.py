@@ -9,7 +9,7 @@ import numpy as np
 from sectome.checks import InputError, check_same_shape
 from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.check_affinities import ROUNDING
-from sectome.postprocess.listed_voxels import LEVELS, ListedVoxels, grow_objects
+from sectome.postprocess.listed_voxels import LEVELS, ListedVoxels, grow_objects, neighbours_of
 from sectome.types import Array, LabelArray
 
 _OF_BYTE = np.arange(256, dtype=np.float32) / 255
@@ -122,7 +122,7 @@ def boundary_contour_to_labels(
     )
     voxels = list_foreground(probabilities, distance, options)
     shape = np.shape(probabilities)[1:]
-    grown = grow_objects(voxels, shape, min_seed_voxels, min_size_voxels)
+    grown = grow_objects(voxels, neighbours_of(voxels.index, shape), min_seed_voxels, min_size_voxels)
     labels = np.zeros(shape, np.min_scalar_type(len(grown.first)))
     labels.ravel()[voxels.index] = grown.labels
     return labels

@@ -56,17 +56,16 @@ class GrownObjects:
 
 
 def grow_objects(
-    voxels: ListedVoxels, shape: Sequence[int], min_seed_voxels: int, min_size_voxels: int
+    voxels: ListedVoxels, neighbours: npt.NDArray[np.int32], min_seed_voxels: int, min_size_voxels: int
 ) -> GrownObjects:
     """Return what grows from the seeds, which are parts, by faces, of the seeded voxels.
 
     Args:
         voxels: of the foreground.
-        shape: (Z, Y, X) of the volume.
+        neighbours: as of `neighbours_of`.
         min_seed_voxels: smaller seeds do not grow.
         min_size_voxels: smaller objects are none.
     """
-    neighbours = neighbours_of(voxels.index, shape)
     seeds = parts_of(neighbours, voxels.seeded)
     lookup = compact_lookup(count_voxels(seeds), min_seed_voxels)
     labels = lookup.astype(np.int32)[seeds]

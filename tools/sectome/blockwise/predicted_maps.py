@@ -1,4 +1,4 @@
-"""Affinities that a run predicts itself, block by block, before it segments them."""
+"""Affinities or other maps that a run predicts itself, block by block, before it segments them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.affinity_file import create_affinities
+from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
@@ -20,7 +20,7 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 
 @dataclass(frozen=True)
-class PredictedAffinities:
+class PredictedMaps:
     """What is predicted and by what, as plain values: each process opens volume and network for itself.
 
     Attributes:
@@ -31,7 +31,7 @@ class PredictedAffinities:
         voxel_size_nm: (z, y, x) of the volume.
         box: (start, stop) of what is predicted of the volume along (z, y, x).
         shape: voxels (Z, Y, X) of the box.
-        offsets: K steps (z, y, x).
+        channels: K steps (z, y, x) of affinities, or K names of other maps.
         offset_nm: where the box's first voxel lies along (z, y, x).
         window: voxels (z, y, x) that the network takes.
         overlap: share of a window that the next one covers again.
@@ -50,7 +50,7 @@ class PredictedAffinities:
     voxel_size_nm: VoxelSize
     box: tuple[tuple[int, int], ...]
     shape: Shape3
-    offsets: tuple[Offset, ...]
+    channels: tuple[Offset, ...] | tuple[str, ...]
     offset_nm: tuple[float, float, float]
     window: Shape3
     overlap: float = 0.5
@@ -61,6 +61,11 @@ class PredictedAffinities:
     device: str | None = None
     mask: str | None = None
 
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """K steps (z, y, x) of affinities."""
+        return tuple(step for step in self.channels if not isinstance(step, str))
+
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
         """Return a box (K, z, y, x) of what has been predicted."""
         wanted = slice(None) if channels is None else list(channels)
@@ -69,7 +74,7 @@ class PredictedAffinities:
     def prepare(self, block: Shape3) -> None:
         """Make the array that blocks (z, y, x) are written to, each a shard, or leave it as it is."""
         chunk = (1, *CHUNK)
-        create_affinities(self.path, self.shape, self.offsets, self.voxel_size_nm, self.offset_nm, chunk, block)
+        create_affinities(self.path, self.shape, self.channels, self.voxel_size_nm, self.offset_nm, chunk, block)
 
     def predict(self, box: Box) -> None:
         """Predict a box and write it."""
@@ -78,17 +83,17 @@ class PredictedAffinities:
 
         tissue, model = _opened(self)
         grid = grid_over(self.shape, model.window, self.overlap, self.blending)
-        affinities = predict_box(
+        maps = predict_box(
             tissue,
             model.predict,
             grid,
             box,
-            len(self.offsets),
+            len(self.channels),
             batch_size=self.batch_size,
             device=model.device,
             mask=None if self.mask is None else open_volume(self.mask),
         )
-        write_box(open_zarr(self.path, write=True), (slice(None), *box), affinities)
+        write_box(open_zarr(self.path, write=True), (slice(None), *box), maps)
 
     def description(self) -> dict[str, Any]:
         """Return what must stay as it is while a run goes on."""
@@ -98,7 +103,7 @@ class PredictedAffinities:
             **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
             "model": {"checkpoint": str(self.checkpoint), "sha256": file_hash(self.checkpoint)},
-            "offsets": [list(step) for step in self.offsets],
+            **said_of_channels(self.channels),
             "overlap": self.overlap,
             "blending": self.blending,
             "orientations": self.orientations,
@@ -107,8 +112,8 @@ class PredictedAffinities:
         }
 
 
-def predicted_affinities(
-    path: str | Path,
+def predicted_maps(
+    folder: str | Path,
     volume: str,
     bundle: str | Path,
     checkpoint: str | None = None,
@@ -120,12 +125,12 @@ def predicted_affinities(
     mask: str | None = None,
     orientations: str = "one",
     **options: Any,
-) -> PredictedAffinities:
+) -> PredictedMaps:
     """Open volume and model once, and return what tells all processes what to predict.
 
     Args:
-        path: see `PredictedAffinities`, as all the others.
-        volume: of grey values.
+        folder: of the run, where what is predicted is kept, "affinities.zarr" or "maps.zarr".
+        volume: of grey values; see `PredictedMaps`, as for the others.
         bundle: the root of the bundle.
         checkpoint: the model's weights; None is the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
@@ -152,15 +157,15 @@ def predicted_affinities(
     if mask is not None:
         check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
     z, y, x = offset_of(tissue)
-    return PredictedAffinities(
-        Path(path).absolute(),
+    return PredictedMaps(
+        Path(folder).absolute() / ("maps.zarr" if isinstance(model.channels[0], str) else "affinities.zarr"),
         _absolute(volume),
         Path(bundle).absolute(),
         model.checkpoint.absolute(),
         tissue.voxel_size_nm,
         tuple((part.start, part.stop) for part in tissue.box),
         tissue.shape,
-        model.offsets,
+        model.channels,
         (z, y, x),
         model.window,
         mask=None if mask is None else _absolute(mask),
@@ -176,7 +181,7 @@ def _absolute(path: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _opened(source: PredictedAffinities) -> tuple[Any, Any]:
+def _opened(source: PredictedMaps) -> tuple[Any, Any]:
     """Return the tissue and the model in this process; normalisation is fitted to the whole volume each time."""
     from sectome.inference import open_model
     from sectome.tissue import open_tissue

@@ -1,0 +1,169 @@
+"""Mitochondria that lie in several blocks: the foreground that hangs together across faces, grown as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from sectome.blockwise.block_edges import as_id
+from sectome.blockwise.block_grid import in_box
+from sectome.blockwise.block_objects import along
+from sectome.blockwise.mitochondria_plan import MitochondriaPlan
+from sectome.checks import InputError
+from sectome.postprocess.listed_voxels import BYTES_A_VOXEL, ListedVoxels, grow_objects, neighbours_of
+from sectome.types import Array, LabelArray
+from sectome.volumes.replace import replacing
+from sectome.volumes.shards import write_box
+from sectome.volumes.tensorstore_process import open_zarr
+
+PARTS = "parts.npy"
+"""(P, 2): the id of each part, as `as_id` makes it, and its voxels; those of the bodies of one block together."""
+
+PARTS_STARTS = "parts_starts.npy"
+"""(blocks + 1,): where the parts of the bodies of each block begin in `PARTS`."""
+
+NUMBERS = "numbers.npy"
+"""The number (N,) in the volume of each object: of those that blocks hold, and then of those that bodies do."""
+
+NUMBERS_STARTS = "numbers_starts.npy"
+"""(2 * blocks + 1,): where the objects of each block and of the bodies of each block begin in `NUMBERS`."""
+
+_LOW = 0xFFFFFFFF
+
+
+def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
+    """Find which parts are one body, and write which block grows it: the one in which it begins.
+
+    Returns:
+        how many "bodies" there are that may hold an object.
+    """
+    blocks = range(len(plan.grid))
+    sizes = [np.diff(plan.folder.read("objects", block, ["starts"])["starts"]) for block in blocks]
+    starts = np.cumsum([0, *map(len, sizes)])
+    voxels = np.concatenate(sizes)
+    ids = np.concatenate([as_id(block, np.arange(1, len(own) + 1)) for block, own in zip(blocks, sizes, strict=True)])
+    same = np.concatenate([plan.folder.read("contacts", block)["same"] for block in blocks])
+    one, two = (starts[same >> 32] + (same & _LOW) - 1).T
+    count, body = connected_components(coo_array((np.ones(len(one), np.bool_), (one, two)), (len(ids), len(ids))))
+    least = max(1, plan.options.min_seed_voxels, plan.options.min_size_voxels)
+    large = np.bincount(body, weights=voxels, minlength=count) >= least
+    first = np.full(count, len(ids))
+    np.minimum.at(first, body, np.arange(len(ids)))
+    grows = np.where(large, ids[first] >> 32, len(plan.grid))[body]
+    by_block = np.argsort(grows, kind="stable")[: int(large[body].sum())]
+    of_blocks = np.searchsorted(grows[by_block], np.arange(len(plan.grid) + 1))
+    _save(plan, PARTS, np.stack([ids[by_block], voxels[by_block]], axis=1))
+    _save(plan, PARTS_STARTS, of_blocks)
+    return {"bodies": np.array(int(large.sum()))}
+
+
+def grow_bodies(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
+    """Grow the bodies that begin in a block, and write what lies in each block that they reach.
+
+    Returns:
+        "first" (N,): the first voxel of the seed of each object, as a flat index of the volume.
+
+    Raises:
+        InputError: if they do not fit into the memory that is free.
+    """
+    start, stop = np.load(plan.folder.path / PARTS_STARTS, mmap_mode="r")[number : number + 2]
+    ids, sizes = np.load(plan.folder.path / PARTS, mmap_mode="r")[start:stop].T
+    _check_memory(plan, number, int(sizes.sum()))
+    lists = [_read_parts(plan, int(block), ids[ids >> 32 == block] & _LOW) for block in np.unique(ids >> 32)]
+    if not lists:
+        return {"first": np.empty(0, np.int64)}
+    voxels = ListedVoxels(
+        *(np.concatenate([getattr(one, name) for one in lists]) for name in ("index", "level", "seeded"))
+    )
+    voxels = voxels[np.argsort(voxels.index)]
+    grown = grow_objects(
+        voxels,
+        neighbours_of(voxels.index, plan.grid.shape),
+        plan.options.min_seed_voxels,
+        plan.options.min_size_voxels,
+    )
+    _write_by_block(plan, number, voxels.index, grown.labels)
+    return {"first": grown.first}
+
+
+def number_objects(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
+    """Number all objects by the first voxels of their seeds, as those of a whole volume are.
+
+    Returns:
+        how many "segments" there are.
+    """
+    firsts = [
+        plan.folder.read(stage, block, ["first"])["first"]
+        for stage in ("objects", "bodies")
+        for block in range(len(plan.grid))
+    ]
+    all_first = np.concatenate(firsts)
+    numbers = np.empty(all_first.size, np.int64)
+    numbers[np.argsort(all_first)] = np.arange(1, all_first.size + 1)
+    _save(plan, NUMBERS, numbers)
+    _save(plan, NUMBERS_STARTS, np.cumsum([0, *map(len, firsts)]))
+    return {"segments": np.array(all_first.size)}
+
+
+def write_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
+    """Write the numbered objects of a block's core: its own, and those of bodies that reach into it."""
+    core, output = plan.grid.core(number), open_zarr(plan.partial_output / "0", write=True)
+    numbers = np.load(plan.folder.path / NUMBERS, mmap_mode="r")
+    starts = np.load(plan.folder.path / NUMBERS_STARTS, mmap_mode="r")
+    dtype = output.dtype.numpy_dtype
+
+    def numbers_of(place: int) -> LabelArray:
+        """Return the numbers of the objects of a block or of the bodies of one, after 0."""
+        return np.concatenate([[0], numbers[starts[place] : starts[place + 1]]]).astype(dtype)
+
+    labels = numbers_of(number)[open_zarr(plan.blocks_path)[core].read().result()]
+    for path in sorted(_reaching(plan, number).glob("*.npz")):
+        with np.load(path) as grown:
+            at = in_box(grown["index"], core, plan.grid.shape)
+            labels.ravel()[at] = numbers_of(len(plan.grid) + int(path.stem))[grown["labels"]]
+    write_box(output, core, labels)
+    return {}
+
+
+def _reaching(plan: MitochondriaPlan, number: int) -> Path:
+    """Return the folder of what bodies have in a block."""
+    return plan.folder.path / "reaching" / str(number)
+
+
+def _read_parts(plan: MitochondriaPlan, block: int, parts: Array) -> ListedVoxels:
+    """Return the voxels of some parts of a block."""
+    record = plan.folder.read("objects", block, ["index", "level", "seeded", "starts"])
+    starts = record["starts"]
+    chosen = np.concatenate([np.arange(starts[part - 1], starts[part]) for part in parts])
+    return ListedVoxels(record["index"], record["level"], record["seeded"])[chosen]
+
+
+def _write_by_block(plan: MitochondriaPlan, number: int, index: Array, labels: LabelArray) -> None:
+    """Write voxels and labels of objects, those of each block together."""
+    index, labels = index[labels > 0], labels[labels > 0]
+    places = [along(index, axis, plan.grid.shape) // size for axis, size in enumerate(plan.grid.block)]
+    blocks = np.ravel_multi_index(tuple(places), plan.grid.counts)
+    for block in np.unique(blocks):
+        here = blocks == block
+        with replacing(_reaching(plan, int(block)) / f"{number}.npz") as partial, partial.open("wb") as file:
+            np.savez(file, index=index[here], labels=labels[here])
+
+
+def _check_memory(plan: MitochondriaPlan, number: int, voxels: int) -> None:
+    """Raise an `InputError` if so many voxels do not fit into the memory that is free."""
+    needed, free = voxels * BYTES_A_VOXEL, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"memory for foreground that hangs together over {voxels} voxels from block {number} on was expected, "
+            f"{needed / 2**30:.1f} GiB, got {free / 2**30:.1f} GiB: raise the threshold foreground, now "
+            f"{plan.options.foreground:g}, so that it falls apart, or take fewer workers"
+        )
+
+
+def _save(plan: MitochondriaPlan, name: str, array: Array) -> None:
+    with replacing(plan.folder.path / name) as partial, partial.open("wb") as file:
+        np.save(file, array)

@@ -1,0 +1,132 @@
+"""A blockwise run from affinities to neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from sectome.blockwise.block_grid import BlockGrid
+from sectome.blockwise.plan import MapSource, Plan, blocks_of, check_output_name
+from sectome.blockwise.run_folder import RunFolder
+from sectome.checks import InputError, check_whole_triple
+from sectome.postprocess import SegmentationOptions
+from sectome.types import Offset, Shape3
+
+CONTEXT_IN_SHORTEST_EDGES = 32
+"""How far a block looks beyond its core for fragments."""
+
+GROUP = (4, 4, 4)
+
+JOINED_AT_ONCE = 64
+"""So many groups can be left for the join; of more, groups of groups are merged first."""
+
+
+class AffinitySource(MapSource, Protocol):
+    """Affinities that each process can read; it is pickled on its way to a worker."""
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronPlan(Plan):
+    """A run from affinities to neurons.
+
+    Attributes:
+        source: the affinities.
+        options: how they become segments.
+        context: voxels (z, y, x) beyond a block's core in which its fragments are grown.
+        group: blocks (z, y, x) that are merged together before all are, and groups that are merged into larger ones.
+    """
+
+    BLOCKS: ClassVar[str] = "fragments.zarr"
+    BYTES_A_VOXEL: ClassVar[float] = 46
+    # Fragments and labels of four bytes shrink to a tenth and less.
+    DISK_BYTES_A_VOXEL: ClassVar[float] = 2 * 0.4
+
+    source: AffinitySource
+    options: SegmentationOptions
+    group: Shape3 = GROUP
+
+    def groups(self, level: int) -> BlockGrid:
+        """Return the groups of a level, whose voxels are the blocks: one of level 2 holds `group` of level 1."""
+        z, y, x = (size**level for size in self.group)
+        return BlockGrid(self.grid.counts, (z, y, x))
+
+    def group_of(self, level: int, number: int) -> int:
+        """Return the number of the group of a level that a block is in."""
+        groups = self.groups(level)
+        return groups.number([at // size for at, size in zip(self.grid.place(number), groups.block, strict=True)])
+
+    @property
+    def group_levels(self) -> int:
+        """How often groups are merged into larger ones: until no more than `JOINED_AT_ONCE` are left."""
+        level = 1
+        while JOINED_AT_ONCE < len(self.groups(level)) > len(self.groups(level + 1)):
+            level += 1
+        return level
+
+    def description(self) -> dict[str, Any]:
+        """Return all that must be the same for a run to go on, as plain values."""
+        return {
+            **super().description(),
+            "context_voxels": list(self.context),
+            "group_blocks": list(self.group),
+            "group_levels": self.group_levels,
+        }
+
+
+def plan_neurons(
+    source: AffinitySource,
+    output: str | Path,
+    folder: str | Path,
+    options: SegmentationOptions | None = None,
+    *,
+    block_voxels: Sequence[int] | None = None,
+    context_voxels: Sequence[int] | None = None,
+    group_blocks: Sequence[int] = GROUP,
+    gpu_resource: bool = False,
+) -> NeuronPlan:
+    """Return the plan of a run from affinities to neurons.
+
+    Args:
+        source: affinities that hold those of `sectome.neighbourhoods.NEAREST`.
+        output: the folder to write, which must end in .ome.zarr.
+        folder: where the run keeps what it needs to go on.
+        options: see `SegmentationOptions`; thresholds must be numbers, the method "mean"
+            and the fragments "distance".
+        block_voxels: (z, y, x) of a block: whole chunks of the output, and more than the context. Without, about 16
+            million voxels, flat where sections are thick.
+        context_voxels: (z, y, x) beyond a block's core in which its fragments are grown; without, 32 of the shortest
+            edge of a voxel along each axis.
+        group_blocks: blocks (z, y, x) that are merged together before all are.
+        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
+
+    Raises:
+        InputError: if the output's name, an option or a size can not be used.
+    """
+    path, options = check_output_name(output), options or SegmentationOptions()
+    for name in ("boundary_threshold", "low", "high"):
+        if isinstance(value := getattr(options, name), str):
+            raise InputError(
+                f"{name} must be a number where blocks are segmented by themselves, got the percentile {value}"
+            )
+    for name, only in (("method", "mean"), ("fragments", "distance")):
+        if (value := getattr(options, name)) != only:
+            raise InputError(f"{name} must be {only} where blocks are segmented by themselves, got {value}")
+    if context_voxels is None:
+        shortest = min(source.voxel_size_nm)
+        context_voxels = [max(1, round(CONTEXT_IN_SHORTEST_EDGES * shortest / edge)) for edge in source.voxel_size_nm]
+    context = check_whole_triple(context_voxels, "context_voxels")
+    return NeuronPlan(
+        folder=RunFolder(Path(folder).absolute()),
+        output=path,
+        source=source,
+        options=options,
+        grid=blocks_of(source, block_voxels, context),
+        context=context,
+        group=check_whole_triple(group_blocks, "group_blocks"),
+        gpu_resource=gpu_resource,
+    )
