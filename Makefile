@@ -33,7 +33,7 @@ check: install
 	$(BIN)/python -m pytest -q tests/test_public_api.py
 
 bench: install
-	for name in crops augmentation affinities metrics memory; do $(BIN)/python tests/benchmarks/$$name.py; done
+	for name in crops augmentation affinities metrics mitochondria memory; do $(BIN)/python tests/benchmarks/$$name.py; done
 
 # The peers have an environment of their own: some of them pin what we do not.
 .venv-peers/installed: constraints.txt

@@ -87,10 +87,3 @@ def in_volume(flat: Array, box: Box, shape: Shape3) -> Array:
     _, height, width = shape
     of_volume: Array = (z * height + y) * width + x
     return of_volume
-
-
-def in_box(flat: Array, box: Box, shape: Shape3) -> Array:
-    """Return flat indices of a volume (Z, Y, X) as those of a box that holds them."""
-    places = [at - part.start for at, part in zip(np.unravel_index(flat, shape), box, strict=True)]
-    of_box: Array = np.ravel_multi_index(tuple(places), [part.stop - part.start for part in box])
-    return of_box

@@ -24,9 +24,9 @@ def find_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     face with a block beyond.
 
     Returns:
-        "first" (N,): of the N objects, numbered from 1, the first voxel of the seed. Of the P parts that may go on
-        their voxels, one part after the other, each in ascending order: "index" (V,), "level" (V,) and "seeded" (V,),
-        see `ListedVoxels`, and "starts" (P + 1,) of the parts. Voxels are flat indices of the volume.
+        "first" (N,): of the N objects, numbered from 1, the first voxel of the seed, as a flat index of the volume. Of
+        the P parts that may go on their voxels, one part after the other, each in ascending order: "index" (V,) uint32
+        of the core, "level" (V,) and "seeded" (V,), see `ListedVoxels`, and "starts" (P + 1,) of the parts.
     """
     core, options = plan.grid.core(number), plan.options
     maps = plan.source.read(core)
@@ -50,7 +50,7 @@ def find_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     sizes = np.bincount(parts, minlength=may_go_on.size)[may_go_on]
     return {
         "first": in_volume(grown.first, core, plan.grid.shape),
-        "index": in_volume(listed.index, core, plan.grid.shape),
+        "index": listed.index.astype(np.uint32),
         "level": listed.level,
         "seeded": listed.seeded,
         "starts": np.cumsum([0, *sizes]),
@@ -73,23 +73,23 @@ def find_contacts(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
         place[axis] -= 1
         before = plan.grid.number(place)
         other = plan.folder.read("objects", before, ["index", "starts"])
-        last, first = (
-            np.flatnonzero(along(record["index"], axis, plan.grid.shape) == at)
-            for record, at in ((other, part.start - 1), (own, part.start))
+        (last, above), (first, below) = (
+            _in_plane(record["index"], plan.grid.core(block), axis, at)
+            for record, block, at in ((other, before, -1), (own, number, 0))
         )
-        step = (plan.grid.shape[1] * plan.grid.shape[2], plan.grid.shape[2], 1)[axis]
-        _, of_last, of_first = np.intersect1d(
-            other["index"][last] + step, own["index"][first], assume_unique=True, return_indices=True
-        )
+        _, of_last, of_first = np.intersect1d(above, below, assume_unique=True, return_indices=True)
         one, two = _part_of(last[of_last], other["starts"]), _part_of(first[of_first], own["starts"])
         pairs.append(np.unique(np.stack([as_id(before, one), as_id(number, two)], axis=1), axis=0))
     return {"same": np.concatenate(pairs)}
 
 
-def along(flat: Array, axis: int, shape: Shape3) -> Array:
-    """Return where flat indices of a volume (Z, Y, X) lie along an axis."""
-    at: Array = np.unravel_index(flat, shape)[axis]
-    return at
+def _in_plane(index: Array, core: Box, axis: int, at: int) -> tuple[Array, Array]:
+    """Return which voxels, flat indices of a core, lie in its first (0) or last (-1) plane, and where in the plane."""
+    shape = [part.stop - part.start for part in core]
+    places = list(np.unravel_index(index, shape))
+    here = np.flatnonzero(places[axis] == at % shape[axis])
+    del places[axis], shape[axis]
+    return here, np.ravel_multi_index(tuple(place[here] for place in places), shape)
 
 
 def _part_of(voxels: Array, starts: Array) -> npt.NDArray[np.int64]:

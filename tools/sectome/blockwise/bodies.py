@@ -10,8 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sectome.blockwise.block_edges import as_id
-from sectome.blockwise.block_grid import in_box
-from sectome.blockwise.block_objects import along
+from sectome.blockwise.block_grid import in_volume
 from sectome.blockwise.mitochondria_plan import MitochondriaPlan
 from sectome.checks import InputError
 from sectome.postprocess.listed_voxels import BYTES_A_VOXEL, ListedVoxels, grow_objects, neighbours_of
@@ -123,15 +122,14 @@ def write_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     labels = numbers_of(number)[open_zarr(plan.blocks_path)[core].read().result()]
     for path in sorted(_reaching(plan, number).glob("*.npz")):
         with np.load(path) as grown:
-            at = in_box(grown["index"], core, plan.grid.shape)
-            labels.ravel()[at] = numbers_of(len(plan.grid) + int(path.stem))[grown["labels"]]
+            labels.ravel()[grown["index"]] = numbers_of(len(plan.grid) + int(path.stem))[grown["labels"]]
     write_box(output, core, labels)
     return {}
 
 
 def _reaching(plan: MitochondriaPlan, number: int) -> Path:
     """Return the folder of what bodies have in a block."""
-    return plan.folder.path / "reaching" / str(number)
+    return plan.bodies_path / str(number)
 
 
 def _read_parts(plan: MitochondriaPlan, block: int, parts: Array) -> ListedVoxels:
@@ -139,18 +137,25 @@ def _read_parts(plan: MitochondriaPlan, block: int, parts: Array) -> ListedVoxel
     record = plan.folder.read("objects", block, ["index", "level", "seeded", "starts"])
     starts = record["starts"]
     chosen = np.concatenate([np.arange(starts[part - 1], starts[part]) for part in parts])
-    return ListedVoxels(record["index"], record["level"], record["seeded"])[chosen]
+    index = in_volume(record["index"][chosen], plan.grid.core(block), plan.grid.shape)
+    return ListedVoxels(index, record["level"][chosen], record["seeded"][chosen])
 
 
 def _write_by_block(plan: MitochondriaPlan, number: int, index: Array, labels: LabelArray) -> None:
-    """Write voxels and labels of objects, those of each block together."""
+    """Write the voxels and labels of objects, flat indices of the volume, for each block as those of its core."""
     index, labels = index[labels > 0], labels[labels > 0]
-    places = [along(index, axis, plan.grid.shape) // size for axis, size in enumerate(plan.grid.block)]
-    blocks = np.ravel_multi_index(tuple(places), plan.grid.counts)
+    places = np.unravel_index(index, plan.grid.shape)
+    blocks = np.ravel_multi_index(
+        tuple(at // size for at, size in zip(places, plan.grid.block, strict=True)), plan.grid.counts
+    )
     for block in np.unique(blocks):
-        here = blocks == block
+        here, core = blocks == block, plan.grid.core(int(block))
+        at = np.ravel_multi_index(
+            tuple(place[here] - part.start for place, part in zip(places, core, strict=True)),
+            [part.stop - part.start for part in core],
+        )
         with replacing(_reaching(plan, int(block)) / f"{number}.npz") as partial, partial.open("wb") as file:
-            np.savez(file, index=index[here], labels=labels[here])
+            np.savez(file, index=at.astype(np.uint32), labels=labels[here])
 
 
 def _check_memory(plan: MitochondriaPlan, number: int, voxels: int) -> None:

@@ -12,7 +12,15 @@ from sectome.blockwise.stages import stages_of
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
 
-SECONDS_A_MVOXEL = {"predict": 12.0, "fragments": 0.25, "edges": 0.08, "relabel": 0.04, "level_1": 0.02}
+SECONDS_A_MVOXEL = {
+    "predict": 12.0,
+    "fragments": 0.25,
+    "edges": 0.08,
+    "objects": 0.04,
+    "bodies": 0.03,
+    "relabel": 0.04,
+    "level_1": 0.02,
+}
 """On one core of a 2023 server: of fragments with the context, of the others of the core."""
 
 

@@ -23,11 +23,21 @@ class MitochondriaPlan(Plan):
 
     BLOCKS: ClassVar[str] = "objects.zarr"
     # Maps, what is made of them, labels; and a sixth of the voxels on lists.
-    BYTES_A_VOXEL: ClassVar[float] = 18
+    BYTES_A_VOXEL: ClassVar[float] = 25
     # Labels shrink to a tenth and less; of every twentieth voxel a list is kept, and what became of it.
-    DISK_BYTES_A_VOXEL: ClassVar[float] = 2 * 0.2 + 22 / 20
+    DISK_BYTES_A_VOXEL: ClassVar[float] = 2 * 0.2 + 12 / 20
 
     options: BoundaryContourOptions
+
+    @property
+    def bodies_path(self) -> Path:
+        """The folder of what objects that lie in several blocks have in each."""
+        return self.folder.path / "bodies"
+
+    @property
+    def scratch(self) -> list[Path]:
+        """What a finished run has no need of."""
+        return [*super().scratch, self.bodies_path]
 
 
 def plan_mitochondria(

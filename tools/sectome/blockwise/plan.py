@@ -79,6 +79,11 @@ class Plan:
         return self.folder.path / self.BLOCKS
 
     @property
+    def scratch(self) -> list[Path]:
+        """What a finished run has no need of."""
+        return [self.blocks_path]
+
+    @property
     def partial_output(self) -> Path:
         """The name of the output as long as it is not complete."""
         return self.output.with_name(f".{self.output.name}.partial")

@@ -33,7 +33,8 @@ def segment_blocks(plan: Plan, client: Client) -> int:
             name = plan.output.name.split(".")[0]
             write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
             os.replace(plan.partial_output, plan.output)
-        shutil.rmtree(plan.blocks_path, ignore_errors=True)
+        for path in plan.scratch:
+            shutil.rmtree(path, ignore_errors=True)
         return int(plan.folder.read("join", 0)["segments"])
 
 

@@ -17,7 +17,7 @@ from sectome.types import Array, LabelArray
 LEVELS = 256
 """Few, so that the noise of saturated probabilities is a plateau."""
 
-BYTES_A_VOXEL = 56
+BYTES_A_VOXEL = 64
 """What growing takes at its peak, a voxel of the list."""
 
 

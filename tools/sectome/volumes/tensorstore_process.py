@@ -68,15 +68,15 @@ class LazyStore:
         self._store = _context = None
 
 
-def open_store(spec: dict[str, Any], **options: Any) -> Any:
-    """Open a tensorstore: to read it through the shared cache, or with `write=True`, which leaves nothing in memory.
+def open_store(spec: dict[str, Any], *, cached: bool = True, **options: Any) -> Any:
+    """Open a tensorstore: to read it through the shared cache or without, or with `write=True`, always without.
 
     Raises:
         InputError: If this process was forked from one that used tensorstore, or `SECTOME_CACHE_MB` is no number.
     """
     check_not_forked()
     # Whole chunks are written once: kept in a cache, they would only stay there.
-    context = ts.Context(_servers(_TRIES)) if options.get("write") else _reading_context()
+    context = _reading_context() if cached and not options.get("write") else ts.Context(_servers(_TRIES))
     return ts.open(spec, context=context, **options).result()
 
 
@@ -96,8 +96,8 @@ def zarr_spec(path: Path) -> dict[str, Any]:
 
 
 def open_zarr(path: Path, *, write: bool = False) -> Any:
-    """Open a zarr v3 array that is there, to read or to write; see `open_store`."""
-    return open_store(zarr_spec(path), open=True, **({"write": True} if write else {"read": True}))
+    """Open a zarr v3 array that is there, to read large boxes of it once or to write; nothing stays in memory."""
+    return open_store(zarr_spec(path), open=True, cached=False, **({"write": True} if write else {"read": True}))
 
 
 def check_not_forked() -> None:
