@@ -9,6 +9,7 @@ from typing import Any
 from training_measure import Setting, Work, as_cuda_graph, compare, training_step  # isort: skip  (sets the number of threads)
 
 import torch
+from monai.inferers import SimpleInferer
 from monai.networks.nets import MaskedAutoEncoderViT
 from torch import Tensor, nn
 from training_config import from_config, scripts_of, size_settings
@@ -16,7 +17,7 @@ from training_config import from_config, scripts_of, size_settings
 from sectome.checks import check_patch_divides
 from sectome.encoder import patchify, position_codes
 from sectome.masking import draw_mask
-from sectome.training import compile_network, parameter_groups, record_network
+from sectome.training import AutocastInferer, compile_network, parameter_groups, record_network
 
 with scripts_of("mae_pretrain") as scripts:
     gather_tokens, scatter_tokens = scripts.masked_autoencoder.gather_tokens, scripts.masked_autoencoder.scatter_tokens
@@ -163,7 +164,8 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         network = Lavish(network, candidate.embed_visible, candidate.predict_masked)
     if candidate.compiled:
         compile_network(network)
-    work = training_step(network, optimizer, our_loss, image, None, setting)
+    infer = AutocastInferer(SimpleInferer(), setting.precision)
+    work = training_step(network, optimizer, our_loss, image, None, setting, infer)
     if candidate.recorded:
         record_network(network, image.shape, setting.device, setting.precision)
     if candidate.graph:

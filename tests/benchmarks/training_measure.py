@@ -19,6 +19,7 @@ from typing import Any
 from interleaved import cpu_seconds  # isort: skip  (sets the number of threads)
 
 import torch
+from monai.inferers import Inferer
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -59,12 +60,19 @@ def training_step(
     image: Tensor,
     target: Tensor,
     setting: Setting,
+    infer: Inferer | None = None,
 ) -> Work:
-    """Return a training step, which may be given another image (B, C, Z, Y, X) of the same shape."""
+    """Return a training step, which may be given another image (B, C, Z, Y, X) of the same shape.
+
+    The network runs by `infer`, or within autocast.
+    """
 
     def run(image: Tensor = image) -> None:
-        with setting.autocast():
-            output = network(image)
+        if infer is None:
+            with setting.autocast():
+                output = network(image)
+        else:
+            output = infer(image, network)
         optimizer.zero_grad()
         loss(output, image if target is None else target).backward()
         optimizer.step()

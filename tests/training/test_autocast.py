@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.inferers import SimpleInferer
+from monai.networks.blocks import SABlock
 from torch import nn
 
 from sectome.checks import InputError
@@ -53,6 +54,19 @@ def test_a_cpu_trains_convolutions_in_fp32_and_predicts_in_bf16(able):
         infer(SECTIONS[:, :, :1], convolved)
     assert convolved.seen == [torch.float32, torch.bfloat16, torch.float32]
     assert linear.seen == [torch.bfloat16]
+
+
+def test_a_cpu_learns_attention_by_products_in_bf16_and_predicts_by_the_fused_one(able):
+    attention = SABlock(8, 2, use_flash_attention=True)
+    seen = []
+    attention.register_forward_hook(lambda block, _, __: seen.append(block.use_flash_attention))
+    tokens = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8)
+    learned = AutocastInferer(SimpleInferer())(tokens, attention)
+    with torch.no_grad():
+        predicted = AutocastInferer(SimpleInferer())(tokens, attention)
+    AutocastInferer(SimpleInferer(), "fp32")(tokens, attention)
+    assert seen == [False, True, True]
+    torch.testing.assert_close(learned, predicted, atol=0.01, rtol=0.02)
 
 
 def test_what_a_cpu_computes_wrongly_in_bf16_is_refused_where_it_is_asked_for(able):
