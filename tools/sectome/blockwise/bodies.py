@@ -52,6 +52,7 @@ def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     large = np.bincount(body, weights=voxels, minlength=count) >= least
     first = np.full(count, len(ids))
     np.minimum.at(first, body, np.arange(len(ids)))
+    # The block that grows each part; those of bodies too small for an object come after all blocks, and are left out.
     grows = np.where(large, ids[first] >> 32, len(plan.grid))[body]
     by_block = np.argsort(grows, kind="stable")[: int(large[body].sum())]
     of_blocks = np.searchsorted(grows[by_block], np.arange(len(plan.grid) + 1))

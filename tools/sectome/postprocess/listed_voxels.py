@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from sectome.checks import InputError
 from sectome.postprocess.compact_labels import compact_lookup, count_voxels
 from sectome.postprocess.union_find import new_sets, sets_to_labels, union
 from sectome.types import Array, LabelArray
@@ -77,8 +78,16 @@ def grow_objects(
 
 
 def neighbours_of(index: Array, shape: Sequence[int]) -> npt.NDArray[np.int32]:
-    """Return where in a list the six neighbours of each voxel are: (V, 6) along -z, -y, -x, x, y, z, -1 if nowhere."""
-    assert index.size < 2**31
+    """Return where in a list the six neighbours of each voxel are: (V, 6) along -z, -y, -x, x, y, z, -1 if nowhere.
+
+    Raises:
+        InputError: if there are 2**31 voxels or more.
+    """
+    if index.size >= 2**31:
+        raise InputError(
+            f"a foreground of fewer than 2**31 voxels was expected, got {index.size}: raise the threshold foreground, "
+            "or segment block by block"
+        )
     neighbours = np.full((index.size, 6), -1, np.int32)
     _find_neighbours(index, shape[1], shape[2], neighbours)
     return neighbours
