@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from blockwise.conftest import make_affinities, make_tissue
-from blockwise.kills import EVENTS, disturbed_run
+from blockwise.kills import EVENTS, NEURONS, disturbed_run
 from sectome.affinity_file import read_affinities
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
@@ -47,7 +47,7 @@ def main() -> None:
             event, lines = EVENTS[number % len(EVENTS)], int(rng.integers(1, LINES))
             began = time.perf_counter()
             try:
-                output = disturbed_run(event, lines, affinities.path, folder / str(number))
+                output = disturbed_run(event, lines, affinities.path, folder / str(number), **NEURONS)
                 result = "same" if np.array_equal(open_volume(output)[...], whole) else "DIFFERENT"
             except AssertionError as error:
                 result = f"FAILED: {error}"

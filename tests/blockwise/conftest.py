@@ -8,16 +8,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.blockwise import NeuronPlan, Plan, plan_neurons
 from sectome.blockwise.stages import do_block, stages_of
+from sectome.map_file import StoredMaps
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
-from sectome.postprocess import SegmentationOptions
+from sectome.postprocess import SegmentationOptions, boundary_contour_to_labels
+from sectome.transforms import boundary_contour, distance_targets
 
 SIZE_NM = (16.0, 8.0, 8.0)
+
+MITOCHONDRIA_OPTIONS = {
+    "foreground": 0.5,
+    "seed_contour": 0.5,
+    "seed_foreground": 0.6,
+    "min_seed_voxels": 8,
+    "min_size_voxels": 60,
+}
+"""How the maps become mitochondria."""
 
 
 def make_tissue() -> np.ndarray:
@@ -55,6 +67,35 @@ def tissue() -> np.ndarray:
 def affinities(tissue: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> StoredAffinities:
     """Affinities of them on disk."""
     return make_affinities(tissue, tmp_path_factory.mktemp("affinities") / "predicted.zarr")
+
+
+@pytest.fixture(scope="session")
+def predicted(tissue: np.ndarray) -> np.ndarray:
+    """Foreground, contour and distance (3, 48, 130, 140) of every third body, soft and noisy."""
+    bodies = torch.from_numpy(np.where(tissue % 3 == 0, tissue, 0))
+    targets, _ = boundary_contour(bodies, in_plane=False)
+    distance = distance_targets(bodies, SIZE_NM, scale_nm=20)[0][0].numpy()
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(3, *tissue.shape)), (0, 1, 1, 1))
+    noise /= noise.std()
+    soft = ndimage.gaussian_filter(targets.numpy().astype(float), (0, 0.3, 0.6, 0.6))
+    maps = 1 / (1 + np.exp(4 - 8 * soft + noise[:2]))
+    return np.concatenate([maps, np.clip(distance + 0.2 * noise[2], -1, 1)[None]]).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def maps(predicted: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> StoredMaps:
+    """Foreground and contour as `sectome predict` stores them."""
+    path = tmp_path_factory.mktemp("maps") / "maps.zarr"
+    write_affinities(path, predicted[:2], ("foreground", "contour"), SIZE_NM)
+    return StoredMaps(path)
+
+
+def whole_mitochondria(source: StoredMaps, **options: Any) -> np.ndarray:
+    """Return the objects of maps that are read whole."""
+    values = source.read_all()
+    return boundary_contour_to_labels(
+        values[:2], values[2] if len(values) == 3 else None, **{**MITOCHONDRIA_OPTIONS, **options}
+    )
 
 
 MakePlan = Callable[..., NeuronPlan]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -13,26 +14,35 @@ from blockwise.cluster_processes import Cluster, check_nothing_twice, kill, line
 EVENTS = ("worker", "scheduler", "client", "full disk", "unreadable chunk", "local client")
 
 
-def disturbed_run(event: str, after_lines: int, affinities: Path, folder: Path, seconds: float = 120) -> Path:
+NEURONS: Mapping[str, Any] = {"context_voxels": [12, 24, 24]}
+"""Settings of the runs on affinities."""
+
+
+def disturbed_run(
+    event: str, after_lines: int, source: Path, folder: Path, given_as: str = "affinities", **settings: Any
+) -> Path:
     """Disturb a run after so many lines of its log, let it go on, and return its output.
+
+    Args:
+        event: one of `EVENTS`.
+        after_lines: of the log.
+        source: the folder of affinities or maps.
+        folder: of the run.
+        given_as: the setting that names the source.
+        settings: of the run.
 
     Raises:
         AssertionError: if a process stays, a block is done twice, or the run does not end as it should.
     """
     folder.mkdir(parents=True)
     config, output, run = folder / "config.json", folder / "out.ome.zarr", folder / "out.ome.zarr.run"
-    settings = {
-        "affinities": str(affinities),
-        "output": str(output),
-        "block_voxels": [32, 128, 64],
-        "context_voxels": [12, 24, 24],
-    }
-    config.write_text(json.dumps(settings))
-    _EVENTS[event](after_lines, affinities, config, run)
+    places = {given_as: str(source), "output": str(output), "block_voxels": [32, 128, 64]}
+    config.write_text(json.dumps({**places, **settings}))
+    _EVENTS[event](after_lines, source, config, run)
     if not output.exists():
         with Cluster(folder / "again") as cluster:
             again = start_client(config, "--scheduler", str(cluster.file), log=folder / "again.txt")
-            assert again.wait(seconds) == 0, (folder / "again.txt").read_text()
+            assert again.wait(120) == 0, (folder / "again.txt").read_text()
     check_nothing_twice(run)
     assert output.is_dir()
     return output
@@ -47,22 +57,22 @@ def _with_cluster(then: Callable[[Cluster, object], None], lines: int, config: P
         return client.wait(120)
 
 
-def _worker(lines: int, affinities: Path, config: Path, run: Path) -> None:
+def _worker(lines: int, source: Path, config: Path, run: Path) -> None:
     # The other worker does it all.
     assert _with_cluster(lambda cluster, client: kill(cluster.workers[0]), lines, config, run) == 0
 
 
-def _scheduler(lines: int, affinities: Path, config: Path, run: Path) -> None:
+def _scheduler(lines: int, source: Path, config: Path, run: Path) -> None:
     code = _with_cluster(lambda cluster, client: kill(cluster.scheduler), lines, config, run)
     said = (config.parent / "client.txt").read_text()
     assert code == 0 or (code == 1 and "the scheduler is gone" in said), said
 
 
-def _client(lines: int, affinities: Path, config: Path, run: Path) -> None:
+def _client(lines: int, source: Path, config: Path, run: Path) -> None:
     _with_cluster(lambda cluster, client: kill(client), lines, config, run)
 
 
-def _local_client(lines: int, affinities: Path, config: Path, run: Path) -> None:
+def _local_client(lines: int, source: Path, config: Path, run: Path) -> None:
     client = start_client(config, "--workers", "2", log=config.parent / "client.txt")
     wait_for(lambda: lines_of(run) >= lines or client.poll() is not None, client, 180)
     children = psutil.Process(client.pid).children(recursive=True) if client.poll() is None else []
@@ -71,15 +81,15 @@ def _local_client(lines: int, affinities: Path, config: Path, run: Path) -> None
     assert not alive, f"processes that were left behind: {alive}"
 
 
-def _full_disk(lines: int, affinities: Path, config: Path, run: Path) -> None:
+def _full_disk(lines: int, source: Path, config: Path, run: Path) -> None:
     with Cluster(config.parent / "cluster", largest_file=1000 * lines) as cluster:
         client = start_client(config, "--scheduler", str(cluster.file), log=config.parent / "client.txt")
         code, said = client.wait(120), (config.parent / "client.txt").read_text()
         assert code == 0 or (code == 1 and "failed 3 times each" in said), said
 
 
-def _unreadable_chunk(lines: int, affinities: Path, config: Path, run: Path) -> None:
-    chunks = sorted(path for path in (affinities / "c").rglob("*") if path.is_file())
+def _unreadable_chunk(lines: int, source: Path, config: Path, run: Path) -> None:
+    chunks = sorted(path for path in (source / "c").rglob("*") if path.is_file())
     chunk = chunks[lines % len(chunks)]
     content = chunk.read_bytes()
     chunk.write_bytes(content[: len(content) // 2])

@@ -7,45 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from scipy import ndimage
 
-from blockwise.conftest import SIZE_NM, do_all
-from sectome.affinity_file import write_affinities
+from blockwise.conftest import MITOCHONDRIA_OPTIONS, SIZE_NM, do_all, whole_mitochondria
 from sectome.blockwise import plan_mitochondria
 from sectome.blockwise.config import read_config
 from sectome.map_file import StoredMaps
-from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
-from sectome.transforms import boundary_contour, distance_targets
+from sectome.postprocess import BoundaryContourOptions
 from sectome.volumes import open_volume
-
-OPTIONS = {"foreground": 0.5, "seed_contour": 0.5, "seed_foreground": 0.6, "min_seed_voxels": 8, "min_size_voxels": 60}
-
-
-@pytest.fixture(scope="session")
-def predicted(tissue):
-    """Foreground, contour and distance (3, 48, 130, 140) of every third body, soft and noisy."""
-    bodies = torch.from_numpy(np.where(tissue % 3 == 0, tissue, 0))
-    targets, _ = boundary_contour(bodies, in_plane=False)
-    distance = distance_targets(bodies, SIZE_NM, scale_nm=20)[0][0].numpy()
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(3, *tissue.shape)), (0, 1, 1, 1))
-    noise /= noise.std()
-    soft = ndimage.gaussian_filter(targets.numpy().astype(float), (0, 0.3, 0.6, 0.6))
-    maps = 1 / (1 + np.exp(4 - 8 * soft + noise[:2]))
-    return np.concatenate([maps, np.clip(distance + 0.2 * noise[2], -1, 1)[None]]).astype(np.float32)
-
-
-@pytest.fixture(scope="session")
-def maps(predicted, tmp_path_factory):
-    """Foreground and contour as `sectome predict` stores them."""
-    path = tmp_path_factory.mktemp("maps") / "maps.zarr"
-    write_affinities(path, predicted[:2], ("foreground", "contour"), SIZE_NM)
-    return StoredMaps(path)
-
-
-def whole(source, **options):
-    values = source.read_all()
-    return boundary_contour_to_labels(values[:2], values[2] if len(values) == 3 else None, **{**OPTIONS, **options})
 
 
 @pytest.fixture
@@ -53,7 +21,7 @@ def plan_of(tmp_path):
     """Return a plan over 18 blocks of 32 x 64 x 64 voxels."""
 
     def make(source, **options):
-        chosen = BoundaryContourOptions(**{**OPTIONS, **options})
+        chosen = BoundaryContourOptions(**{**MITOCHONDRIA_OPTIONS, **options})
         return plan_mitochondria(
             source, tmp_path / "out.ome.zarr", tmp_path / "out.run", chosen, block_voxels=(32, 64, 64)
         )
@@ -75,7 +43,7 @@ def plan_of(tmp_path):
 def test_the_objects_of_blocks_are_those_of_the_whole_volume(plan_of, maps, options):
     plan = plan_of(maps, **options)
     do_all(plan, stop_after="relabel")
-    expected = whole(maps, **options)
+    expected = whole_mitochondria(maps, **options)
     assert expected.max() > 10
     np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)
     # Objects do lie in several blocks.
@@ -88,7 +56,7 @@ def test_a_distance_is_used(plan_of, predicted, tmp_path):
     source = StoredMaps(tmp_path / "maps.npy", SIZE_NM)
     plan = plan_of(source)
     do_all(plan, stop_after="relabel")
-    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], whole(source))
+    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], whole_mitochondria(source))
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -105,7 +73,7 @@ def test_the_command_writes_a_pyramid_and_goes_on(run, maps, tmp_path):
     settings = {
         "maps": str(maps.path),
         "output": str(tmp_path / "out.ome.zarr"),
-        "segmentation": OPTIONS,
+        "segmentation": MITOCHONDRIA_OPTIONS,
         "block_voxels": [32, 64, 64],
         "scheduler": "threads",
     }
@@ -118,7 +86,7 @@ def test_the_command_writes_a_pyramid_and_goes_on(run, maps, tmp_path):
     before = (plan.folder.path / "log.csv").read_text()
     code, said, error = run("segment-volume", "--config", config)
     assert code == 0, error
-    expected = whole(maps)
+    expected = whole_mitochondria(maps)
     assert f"{expected.max()} objects" in said
     labels = open_volume(tmp_path / "out.ome.zarr")
     np.testing.assert_array_equal(labels[...], expected)
@@ -132,7 +100,12 @@ def test_the_command_writes_a_pyramid_and_goes_on(run, maps, tmp_path):
 def test_foreground_that_does_not_fit_into_memory_is_one_sentence(run, maps, tmp_path, monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**10, total=2**34))
     config = tmp_path / "run.json"
-    settings = {"maps": str(maps.path), "block_voxels": [32, 64, 64], "scheduler": "threads", "segmentation": OPTIONS}
+    settings = {
+        "maps": str(maps.path),
+        "block_voxels": [32, 64, 64],
+        "scheduler": "threads",
+        "segmentation": MITOCHONDRIA_OPTIONS,
+    }
     config.write_text(json.dumps({**settings, "output": str(tmp_path / "out.ome.zarr")}))
     code, _, error = run("segment-volume", "--config", config)
     assert code == 2
