@@ -9,6 +9,7 @@ from monai.networks.blocks import SABlock
 from torch import nn
 
 from sectome.checks import InputError
+from sectome.encoder import Encoder
 from sectome.training import AutocastInferer
 
 SECTIONS = torch.linspace(-1, 1, 2 * 2 * 8 * 8).reshape(2, 1, 2, 8, 8)
@@ -67,6 +68,15 @@ def test_a_cpu_learns_attention_by_products_in_bf16_and_predicts_by_the_fused_on
     AutocastInferer(SimpleInferer(), "fp32")(tokens, attention)
     assert seen == [False, True, True]
     torch.testing.assert_close(learned, predicted, atol=0.01, rtol=0.02)
+
+
+@pytest.mark.parametrize(("edge", "fused"), [(16, False), (32, True)])
+def test_attention_of_very_many_tokens_stays_fused(able, edge, fused):
+    encoder = Encoder((2, 2, 2), hidden_size=12, depth=1, num_heads=1)
+    seen = []
+    encoder.blocks[0].attn.register_forward_hook(lambda block, _, __: seen.append(block.use_flash_attention))
+    AutocastInferer(SimpleInferer())(torch.zeros(1, 1, edge, edge, edge), encoder)
+    assert seen == [fused]
 
 
 def test_what_a_cpu_computes_wrongly_in_bf16_is_refused_where_it_is_asked_for(able):

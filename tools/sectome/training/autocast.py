@@ -7,10 +7,12 @@ garbage. bfloat16 would spare a tenth of a training step, and spares a third of 
 
 **Attention on a CPU learns by matrix products.** In bfloat16 the backward pass of torch's fused attention takes up to
 twice as long as that of its two products and the softmax between them; in float32, and without gradients, it is faster.
+Of very many tokens the products would not fit into memory, and the fused one is taken.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -20,8 +22,12 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from sectome.checks import InputError, check_choice
+from sectome.encoder import Encoder
 
 PRECISIONS = ("auto", "bf16", "fp32")
+
+MOST_TOKENS = 1024
+"""Attention of more is fused on any device: products of 4096 tokens in 16 crops are gigabytes in each block."""
 
 
 def computes_bfloat16(device: torch.device) -> bool:
@@ -72,11 +78,19 @@ class AutocastInferer(Inferer):
                     "precision must be auto or fp32 where a CPU trains convolutions or predicts single sections, got "
                     "bf16, in which it computes them wrongly"
                 )
-            attention = _by_products(network) if torch.is_grad_enabled() and not wrong else nullcontext()
+            learns = torch.is_grad_enabled() and not wrong
+            attention = _by_products(network) if learns and _tokens(network, windows) <= MOST_TOKENS else nullcontext()
             with torch.autocast("cpu", torch.bfloat16, enabled=not wrong), attention:
                 return network(windows, *args, **kwargs)
 
         return run
+
+
+def _tokens(network: Callable[..., Any], windows: Tensor) -> int:
+    """Return how many patches an encoder makes of windows (B, C, z, y, x); 0 where there is none."""
+    parts = network.modules() if isinstance(network, nn.Module) else ()
+    patches = [part.patch_size for part in parts if isinstance(part, Encoder)]
+    return math.prod(windows.shape[2:]) // math.prod(patches[0]) if patches else 0
 
 
 @contextmanager
