@@ -79,9 +79,7 @@ def same_fragments(plan: NeuronPlan, number: int) -> npt.NDArray[np.int64]:
     for axis, name in enumerate(AXES):
         if core[axis].start == 0:
             continue
-        place = list(plan.grid.place(number))
-        place[axis] -= 1
-        before = plan.grid.number(place)
+        before = plan.grid.before(number, axis)
         other = plan.folder.read("fragments", before)
         at = list(core)
         at[axis] = slice(core[axis].start - 1, core[axis].start + 1)

@@ -42,6 +42,12 @@ class BlockGrid:
         """Return the number of the block at a place."""
         return int(np.ravel_multi_index(tuple(place), self.counts))
 
+    def before(self, number: int, axis: int) -> int:
+        """Return the number of the block that lies before one along an axis, where there is one."""
+        place = list(self.place(number))
+        place[axis] -= 1
+        return self.number(place)
+
     def core(self, number: int) -> Box:
         """Return the voxels that a block is responsible for."""
         z, y, x = (

@@ -69,9 +69,7 @@ def find_contacts(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     for axis, part in enumerate(core):
         if part.start == 0:
             continue
-        place = list(plan.grid.place(number))
-        place[axis] -= 1
-        before = plan.grid.number(place)
+        before = plan.grid.before(number, axis)
         other = plan.folder.read("objects", before, ["index", "starts"])
         (last, above), (first, below) = (
             _in_plane(record["index"], plan.grid.core(block), axis, at)

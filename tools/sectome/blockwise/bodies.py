@@ -56,8 +56,8 @@ def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     grows = np.where(large, ids[first] >> 32, len(plan.grid))[body]
     by_block = np.argsort(grows, kind="stable")[: int(large[body].sum())]
     of_blocks = np.searchsorted(grows[by_block], np.arange(len(plan.grid) + 1))
-    _save(plan, PARTS, np.stack([ids[by_block], voxels[by_block]], axis=1))
-    _save(plan, PARTS_STARTS, of_blocks)
+    plan.folder.save(PARTS, np.stack([ids[by_block], voxels[by_block]], axis=1))
+    plan.folder.save(PARTS_STARTS, of_blocks)
     return {"bodies": np.array(int(large.sum()))}
 
 
@@ -70,8 +70,8 @@ def grow_bodies(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     Raises:
         InputError: if they do not fit into the memory that is free.
     """
-    start, stop = np.load(plan.folder.path / PARTS_STARTS, mmap_mode="r")[number : number + 2]
-    ids, sizes = np.load(plan.folder.path / PARTS, mmap_mode="r")[start:stop].T
+    start, stop = plan.folder.load(PARTS_STARTS)[number : number + 2]
+    ids, sizes = plan.folder.load(PARTS)[start:stop].T
     _check_memory(plan, number, int(sizes.sum()))
     lists = [_read_parts(plan, int(block), ids[ids >> 32 == block] & _LOW) for block in np.unique(ids >> 32)]
     if not lists:
@@ -104,16 +104,16 @@ def number_objects(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     all_first = np.concatenate(firsts)
     numbers = np.empty(all_first.size, np.int64)
     numbers[np.argsort(all_first)] = np.arange(1, all_first.size + 1)
-    _save(plan, NUMBERS, numbers)
-    _save(plan, NUMBERS_STARTS, np.cumsum([0, *map(len, firsts)]))
+    plan.folder.save(NUMBERS, numbers)
+    plan.folder.save(NUMBERS_STARTS, np.cumsum([0, *map(len, firsts)]))
     return {"segments": np.array(all_first.size)}
 
 
 def write_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     """Write the numbered objects of a block's core: its own, and those of bodies that reach into it."""
     core, output = plan.grid.core(number), open_zarr(plan.partial_output / "0", write=True)
-    numbers = np.load(plan.folder.path / NUMBERS, mmap_mode="r")
-    starts = np.load(plan.folder.path / NUMBERS_STARTS, mmap_mode="r")
+    numbers = plan.folder.load(NUMBERS)
+    starts = plan.folder.load(NUMBERS_STARTS)
     dtype = output.dtype.numpy_dtype
 
     def numbers_of(place: int) -> LabelArray:
@@ -168,8 +168,3 @@ def _check_memory(plan: MitochondriaPlan, number: int, voxels: int) -> None:
             f"{needed / 2**30:.1f} GiB, got {free / 2**30:.1f} GiB: raise the threshold foreground, now "
             f"{plan.options.foreground:g}, so that it falls apart, or take fewer workers"
         )
-
-
-def _save(plan: MitochondriaPlan, name: str, array: Array) -> None:
-    with replacing(plan.folder.path / name) as partial, partial.open("wb") as file:
-        np.save(file, array)

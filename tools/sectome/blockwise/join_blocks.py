@@ -13,7 +13,6 @@ from sectome.postprocess.affinities_to_labels import segments_of
 from sectome.postprocess.compact_labels import compact_lookup
 from sectome.postprocess.region_graph import RegionGraph
 from sectome.types import Array
-from sectome.volumes.replace import replacing
 
 SEGMENTS = "segments.npy"
 """The segment (P + 1,) of every part, 1..N, 0 for small ones; that of part p of group g is at starts[g] + p."""
@@ -38,9 +37,8 @@ def join_blocks(plan: NeuronPlan, number: int = 0) -> dict[str, Array]:
     segments = segments_of(graph, plan.options, parts.voxels)
     voxels = np.bincount(segments, weights=parts.voxels).astype(np.int64)
     final = compact_lookup(voxels, plan.options.min_size_voxels)[segments][parts.of_piece]
-    for name, array in ((SEGMENTS, final), (STARTS, pieces.starts)):
-        with replacing(plan.folder.path / name) as partial_file, partial_file.open("wb") as file:
-            np.save(file, array)
+    plan.folder.save(SEGMENTS, final)
+    plan.folder.save(STARTS, pieces.starts)
     return {
         "parts": np.array(parts.voxels.size - 1),
         "edges": np.array(len(graph)),

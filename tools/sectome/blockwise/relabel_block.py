@@ -24,10 +24,10 @@ def relabel_block(plan: NeuronPlan, number: int) -> dict[str, Array]:
         merged = plan.folder.read(f"merge_{level}", group, ["starts", "into"])
         start = merged["starts"][members_of(plan, level, group).index(member)]
         member, parts = group, merged["into"][start + parts - 1]
-    start = np.load(plan.folder.path / STARTS, mmap_mode="r")[member]
+    start = plan.folder.load(STARTS)[member]
     output = open_zarr(plan.partial_output / "0", write=True)
     lookup = np.zeros(len(parts) + 1, output.dtype.numpy_dtype)
-    lookup[1:] = np.load(plan.folder.path / SEGMENTS, mmap_mode="r")[start + parts]
+    lookup[1:] = plan.folder.load(SEGMENTS)[start + parts]
     write_box(output, core, lookup[fragments])
     return {}
 

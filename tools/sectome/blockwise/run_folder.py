@@ -52,6 +52,16 @@ class RunFolder:
         with np.load(self.record_path(stage, number)) as stored:
             return {name: stored[name] for name in names or stored.files}
 
+    def save(self, name: str, array: Array) -> None:
+        """Keep an array of all blocks."""
+        with replacing(self.path / name) as partial, partial.open("wb") as file:
+            np.save(file, array)
+
+    def load(self, name: str) -> Array:
+        """Return an array of all blocks, mapped."""
+        array: Array = np.load(self.path / name, mmap_mode="r")
+        return array
+
     def is_done(self, stage: str, number: int) -> bool:
         """Tell whether a block is done."""
         return self.record_path(stage, number).is_file()
