@@ -80,10 +80,12 @@ def measure(parts: list[str], sizes: list[str], setting: Setting, quick: bool) -
             candidate = mae.Candidate(sizes[0], flat, batch)
             turn = 50 if cuda else 2
             yield pipeline.compare_pipelines(candidate, shape, Path(folder), setting, turn)
-    if "loader" in parts and cuda:
+    if "loader" in parts:
         with tempfile.TemporaryDirectory() as folder:
             candidate = mae.Candidate(sizes[-1], crop, GPU_BATCHES[sizes[-1]][-1])
-            yield pipeline.waiting_on_a_gpu(candidate, (64, 512, 512), Path(folder), setting, 20)
+            pipeline.say_what_a_batch_costs(candidate, (64, 512, 512), Path(folder), setting, 8)
+            if cuda or quick:
+                yield pipeline.waiting_in_training(candidate, (64, 512, 512), Path(folder), setting, 20)
 
 
 def main() -> None:

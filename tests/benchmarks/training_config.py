@@ -31,12 +31,16 @@ def size_settings(bundle: str, size: str) -> dict[str, int]:
 
 def from_config(bundle: str, item: str, overlays: Sequence[str] = (), **overrides: Any) -> Any:
     """Return an item of a bundle's train.json, built with overlays (paths below configs/) and overrides."""
-    names = ["train.json", *overlays]
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLES / bundle / "configs" / name) for name in names])
-    parser.update(overrides)
     with scripts_of(bundle):
-        return parser.get_parsed_content(item)
+        return open_config(bundle, overlays, **overrides).get_parsed_content(item)
+
+
+def open_config(bundle: str, overlays: Sequence[str] = (), **overrides: Any) -> ConfigParser:
+    """Return a bundle's train.json with overlays and overrides; its items are built when they are asked for."""
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLES / bundle / "configs" / name) for name in ["train.json", *overlays]])
+    parser.update(overrides)
+    return parser
 
 
 @contextmanager

@@ -6,7 +6,9 @@ flip and rotate, with the probabilities of ours.
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import io
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +20,13 @@ import training_mae as mae  # isort: skip  (sets the number of threads)
 
 import numpy as np
 import torch
+from ignite.engine import Events
+from kernel_count import KernelCount
 from monai import transforms as monai
 from monai.data import CacheDataset, DataLoader
 from torch import Tensor
 from torch.utils.data import RandomSampler
-from training_config import from_config
+from training_config import from_config, open_config, scripts_of
 from training_measure import Setting
 
 from sectome.transforms import StandardiseIntensity
@@ -125,32 +129,114 @@ def compare_pipelines(
     return rows
 
 
-def waiting_on_a_gpu(
+def waiting_in_training(
     candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, setting: Setting, batches: int
 ) -> list[dict[str, Any]]:
-    """Return rows of steps with our pipelines, and of the same step with one batch again and again.
+    """Return rows of mae_pretrain's trainer with our pipelines, and of the same with one batch again and again.
 
-    A GPU works while the next batch is prepared, so what it waits is the difference, and not the time of preparing. The
-    arguments are those of `compare_pipelines`.
+    All that a training does is in it: the trainer's handlers, the optimizer, bounded gradients. A GPU works while the
+    next batch is prepared, so what it waits is the difference, and not the time of preparing. The arguments are those
+    of `compare_pipelines`.
     """
     path = grey_volume(folder, volume_shape)
-    step = mae.build(mae.replace(candidate, recorded=True), setting).run
-    fixed = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
-    pipelines = {
-        "one batch again and again": Pipeline(itertools.repeat(fixed), step),
-        "sectome": Pipeline(our_batches(path, candidate, setting, False), step),
-        "sectome, resident": Pipeline(our_batches(path, candidate, setting, True), step),
+    ways: dict[str, dict[str, bool]] = {
+        "one batch again and again": {"resident": True, "augment_on_device": True},
+        "sectome": {},
+        "sectome, resident": {"resident": True, "augment_on_device": True},
     }
-    turns = take_turns(pipelines, candidate, setting, batches)
-    case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}, cuda_graph"
+    rounds = [
+        {
+            name: iteration_seconds(candidate, path, setting, batches, fixed=name not in PIPELINES, **way)
+            for name, way in ways.items()
+        }
+        for _ in range(setting.rounds)
+    ]
+    seconds = {name: median(one[name] for one in rounds) for name in ways}
+    recorded = ", cuda_graph" if setting.device.type == "cuda" else ""
+    case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}{recorded}"
     print(f"\nloader: {case}, {setting.precision}", flush=True)
-    least, _ = turns["one batch again and again"]
+    least = seconds["one batch again and again"]
     rows = []
-    for name, (seconds, _) in turns.items():
-        row = row_of("loader", case, name, candidate, setting, seconds, 1 - least / seconds)
+    for name, one in seconds.items():
+        row = row_of("loader", case, name, candidate, setting, one, 1 - least / one)
+        row["ratio"] = round(least / one, 3)
         rows.append(row)
         print(f"  {name:46} {row['ms']:10.1f} ms {row['crops_per_second']:9.1f} crops/s {row['waiting']:6.1%} waiting")
     return rows
+
+
+PIPELINES = ("sectome", "sectome, resident")
+WARM_UP = 8
+"""Iterations that do not count: workers fill their queue, and torch chooses its kernels."""
+
+
+def iteration_seconds(
+    candidate: mae.Candidate, path: Path, setting: Setting, batches: int, fixed: bool, **overrides: Any
+) -> float:
+    """Return the mean time of a training's iteration, with one batch that stays if `fixed`."""
+    length = WARM_UP + batches
+    with tempfile.TemporaryDirectory() as folder:
+        config = open_config(
+            "mae_pretrain",
+            **mae.size_settings("mae_pretrain", candidate.size),
+            train_data=[{"image": str(path)}],
+            val_data=[{"image": str(path)}],
+            voxel_size_nm=[30, 6, 6],
+            crop_size=list(candidate.crop),
+            patch_size=list(mae.PATCH),
+            batch_size=candidate.batch,
+            device=setting.device,
+            precision=setting.precision,
+            epochs=2,
+            epoch_length=length,
+            val_interval=2,
+            output_dir=folder,
+            ckpt_dir=folder,
+            **overrides,
+        )
+        with scripts_of("mae_pretrain"), contextlib.redirect_stdout(io.StringIO()):
+            if setting.device.type == "cuda":
+                network = config.get_parsed_content("network")
+                mae.record_network(network, (candidate.batch, 1, *candidate.crop), setting.device, setting.precision)
+            trainer = config.get_parsed_content("train#trainer")
+            if fixed:
+                image = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
+                trainer.data_loader = [{}] * length
+                trainer.prepare_batch = lambda *_args, **_named: (image, image)
+            times: list[float] = []
+
+            def note_time() -> None:
+                if setting.device.type == "cuda":
+                    torch.cuda.synchronize()
+                times.append(time.perf_counter())
+                if len(times) == 2:
+                    trainer.terminate()
+
+            for number in (WARM_UP, length):
+                trainer.add_event_handler(Events.ITERATION_COMPLETED(once=number), note_time)
+            trainer.run()
+    return (times[1] - times[0]) / batches
+
+
+def say_what_a_batch_costs(
+    candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, setting: Setting, batches: int
+) -> None:
+    """Print what the resident pipeline asks of a device, which is the same on any.
+
+    The arguments are those of `compare_pipelines`.
+    """
+    path = grey_volume(folder, volume_shape)
+    made = our_batches(path, candidate, setting, resident=True)
+    size = next(made).nbytes
+    with KernelCount() as count:
+        for _ in range(batches):
+            next(made)
+    print(
+        f"\na batch of {candidate.batch} crops, resident and augmented on the device: "
+        f"{count.kernels / batches:.0f} kernels, "
+        f"{count.moved / batches / 1e9:.2f} GB read and written, {count.moved / batches / size:.1f} times the batch",
+        flush=True,
+    )
 
 
 def row_of(

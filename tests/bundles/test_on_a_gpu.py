@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,9 +22,10 @@ pytestmark = [
 SHORT = {"epochs": 2, "epoch_length": 4, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
 
 
-def train(bundle: str, tissue: Path, folder: Path, **overrides: object) -> None:
+def train(bundle: str, tissue: Path, folder: Path, overlay: Path | None = None, **overrides: object) -> None:
     options = {**SHORT, **TINY[bundle], "dataset_dir": tissue, "output_dir": folder, "ckpt_dir": folder, **overrides}
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/train.json"]
+    files = ["configs/train.json"] if overlay is None else ["configs/train.json", str(overlay)]
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [word for key, value in options.items() for word in (f"--{key}", str(value))]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -54,3 +56,23 @@ def test_a_recorded_network_trains_as_a_plain_one(compiled, bundle, tissue_folde
         assert numbers(tmp_path / "recorded", number) == pytest.approx(numbers(tmp_path / "plain", number), rel=close)
     plain, other = (torch.load(tmp_path / name / "model.pt", weights_only=True) for name in ("plain", "recorded"))
     assert plain["model"].keys() == other["model"].keys()
+
+
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_iteration_never_waits_for_the_gpu(recorded, bundle, tissue_folder, tmp_path):
+    on = "@train#trainer.add_event_handler(monai.engines.workflow.Events"
+    network = "@network, (@batch_size, 1, *@crop_size), @device, @precision"
+    watched = {
+        "run": [
+            "$@average",
+            f"$training.record_network({network}) if @cuda_graph else None",
+            f"${on}.ITERATION_STARTED(once=3), lambda: torch.cuda.set_sync_debug_mode('error'))",
+            f"${on}.ITERATION_COMPLETED(once=3), lambda: torch.cuda.set_sync_debug_mode('default'))",
+            "$@train#trainer.run()",
+        ]
+    }
+    overlay = tmp_path / "watched.json"
+    overlay.write_text(json.dumps(watched))
+    train(bundle, tissue_folder, tmp_path, overlay, resident=True, augment_on_device=True, cuda_graph=recorded)
+    assert len(numbers(tmp_path, "loss")) == 2

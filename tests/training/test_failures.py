@@ -35,12 +35,24 @@ def losing(losses, error=None):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_ends_the_run_before_it_reaches_the_weights(tmp_path, value):
-    engine, steps = losing([1.0, 0.5, value, 0.1])
+@pytest.mark.parametrize("epoch_length", [3, 4, 5])
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_reaches_a_checkpoint(tmp_path, value, epoch_length):
+    losses = [1.0, 0.5, value, 0.1, 0.1]
+    engine, steps = losing(losses)
+    saved = []
     Failures(str(tmp_path), 8).attach(engine)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: saved.append(engine.state.epoch))
     with pytest.raises(InputError, match=r"got (nan|inf) at iteration 3 \(samples 16 to 23\); no epoch was done"):
-        engine.run(range(4))
-    assert steps == [0, 1]
+        engine.run(range(epoch_length), max_epochs=2)
+    assert steps == [0, 1, 2]
+    assert saved == []
+
+
+def test_finite_losses_are_none_of_its_business(tmp_path):
+    engine, steps = losing([1.0, 0.5])
+    Failures(str(tmp_path), 8).attach(engine)
+    engine.run(range(2), max_epochs=2)
+    assert steps == [0, 1, 0, 1]
 
 
 def test_the_last_good_checkpoint_is_named(tmp_path):

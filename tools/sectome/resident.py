@@ -47,11 +47,11 @@ class ResidentVolume:
         self.voxels = _load(volume, box, device)
 
     def __getitem__(self, box: Box) -> Tensor:
-        """Return a crop, a new tensor (Z, Y, X) on the device."""
+        """Return a crop (Z, Y, X) on the device: a view of the volume, not to be changed."""
         z, y, x = (
             slice(part.start - own.start, part.stop - own.start) for part, own in zip(box, self.box, strict=True)
         )
-        return self.voxels[z, y, x].clone()
+        return self.voxels[z, y, x]
 
     def most_zeros(self, box: Box) -> int:
         """Return how many voxels of value 0 a box can have at most, without asking the device, which would wait."""

@@ -153,12 +153,12 @@ class Tissue:
         labels = _as_tensor(self.label[box])
         if labels.dtype == torch.uint64:
             # The greatest ids would not survive a conversion; as a view they are negative.
-            labels = labels.view(torch.int64).clamp_(min=UNLABELLED)
+            labels = labels.view(torch.int64).clamp(min=UNLABELLED)
         else:
             # A device is asked once, when it takes the labels: each answer would be waited for.
             if not isinstance(self.label, ResidentVolume):
                 _check_ids(labels, self.label, box)
-            labels = labels.long()
+            labels = labels.to(torch.int64, copy=True)
         if self.mask is not None:
             labels.masked_fill_(_as_tensor(self.mask[box]) == 0, UNLABELLED)
         return labels

@@ -14,12 +14,14 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from sectome.checks import InputError, check_whole_number
+from sectome.training.arriving import Arriving
 
 
 class Failures:
-    """Stop at a loss that is not finite before it reaches the weights, and explain what else ends a run.
+    """Stop at a loss that is not finite before it reaches a checkpoint, and explain what else ends a run.
 
-    That is memory that does not suffice and, where several processes train together, the end of another process.
+    That is memory that does not suffice and, where several processes train together, the end of another process. A loss
+    is looked at when the next one is there, so that a GPU has work while its answer is waited for.
 
     Args:
         output_dir: folder of the run, for the checkpoint that is named.
@@ -34,24 +36,34 @@ class Failures:
         self.checkpoint = Path(output_dir) / "checkpoint.pt"
         self.batch_size = batch_size
         self.accumulation_steps = check_whole_number(accumulation_steps, 1, "accumulation_steps")
+        self.unseen: tuple[int, Arriving] | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Look at each loss before its backward pass, and at what ends the run."""
-        engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.check_loss)
+        """Look at each loss, and at what ends the run; must stand before the checkpoint in the list of handlers."""
+        engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.take_loss)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_loss)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.explain)
         if idist.get_world_size() > 1:
             engine.add_event_handler(Events.STARTED, lambda: signal.signal(signal.SIGTERM, self.end))
 
-    def check_loss(self, engine: Engine) -> None:
-        """End the run if the loss is NaN or infinite.
+    def take_loss(self, engine: Engine) -> None:
+        """Check the loss before, and send for this one."""
+        self.check_loss()
+        self.unseen = engine.state.iteration, Arriving(engine.state.output["loss"].detach())
+
+    def check_loss(self) -> None:
+        """End the run if the last loss that was sent for is NaN or infinite.
 
         Raises:
             InputError: that names the batch and the last good checkpoint.
         """
-        loss = float(engine.state.output["loss"].detach())
+        if self.unseen is None:
+            return
+        iteration, arriving = self.unseen
+        self.unseen = None
+        loss = arriving.value()
         if math.isfinite(loss):
             return
-        iteration = engine.state.iteration
         samples = self.batch_size * idist.get_world_size()
         last = iteration * samples - 1
         kept = f"the last good weights are in {self.checkpoint}" if self.checkpoint.is_file() else "no epoch was done"

@@ -54,6 +54,9 @@ class Augmentation(RandomizableTransform):
     grey_only: ClassVar[bool] = False
     """Whether this changes grey values in place, which would turn labels into others."""
 
+    neutral: ClassVar[Parameters | None] = None
+    """Parameters that leave a crop as it is, if applying them costs less than to take other crops out of a batch."""
+
     def __init__(self, prob: float) -> None:
         RandomizableTransform.__init__(self, check_chance(prob, type(self).__name__))
         self.parameters: Parameters | None = None

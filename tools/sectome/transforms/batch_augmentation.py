@@ -10,7 +10,7 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from sectome.checks import InputError
-from sectome.transforms.augmentation import Augmentationd, Parameters, reseed_all
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters, reseed_all
 from sectome.transforms.beside import beside
 
 
@@ -40,7 +40,7 @@ class BatchAugmentation:
         """Return the batch with its keys changed.
 
         Args:
-            batch: tensors (B, C, Z, Y, X) by key, and anything else, which stays.
+            batch: tensors (B, C, Z, Y, X) by key, which may be changed in place, and anything else, which stays.
             seeds: B integers.
         """
         result = dict(batch)
@@ -54,15 +54,17 @@ class BatchAugmentation:
                     transform.transform.randomize(result[present[0]].shape)
                 parameters.append(transform.transform.parameters if present else None)
         for transform, parameters in zip(transforms, drawn, strict=True):
-            chosen = [index for index, one in enumerate(parameters) if one is not None]
-            for key in transform.key_iterator(result) if chosen else ():
-                result[key] = _change(transform, result[key], chosen, [parameters[index] for index in chosen])
+            for key in transform.key_iterator(result) if any(one is not None for one in parameters) else ():
+                result[key] = _change(transform.transform, result[key], parameters)
         return result
 
 
-def _change(transform: Any, images: Tensor, chosen: list[int], parameters: list[Any]) -> Tensor:
+def _change(transform: Augmentation, images: Tensor, drawn: Sequence[Parameters | None]) -> Tensor:
+    """Return the batch, its crops changed by what was drawn for each; None leaves a crop as it is."""
+    parameters = [transform.neutral if one is None else one for one in drawn]
+    chosen = {index: one for index, one in enumerate(parameters) if one is not None}
     if len(chosen) == len(images):
-        changed: Tensor = transform.transform.apply_each(images, parameters)
-        return changed
-    rows = beside(torch.tensor(chosen), images)
-    return images.index_copy(0, rows, transform.transform.apply_each(images.index_select(0, rows), parameters))
+        return transform.apply_each(images, list(chosen.values()))
+    rows = beside(torch.tensor(list(chosen)), images)
+    changed = transform.apply_each(images.index_select(0, rows), list(chosen.values()))
+    return images.index_copy_(0, rows, changed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
+import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def change_contrast(images: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
         offset: (B,) in deviations of the image.
     """
     gain, offset = (beside(one, images)[:, None, None, None, None] for one in (gain, offset))
-    return images * gain + offset
+    return torch.addcmul(offset, images, gain)
 
 
 class Contrast(Augmentation):
@@ -38,6 +40,7 @@ class Contrast(Augmentation):
     """
 
     grey_only = True
+    neutral: ClassVar[Parameters] = {"gain": 1.0, "offset": 0.0}
 
     def __init__(
         self, gain: tuple[float, float] = (0.8, 1.2), offset: tuple[float, float] = (-0.2, 0.2), prob: float = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
@@ -25,7 +26,8 @@ def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tens
     Returns:
         A new tensor of the same shape and type.
     """
-    return normal_noise(images, seeds).mul_(beside(deviation, images)[:, None, None, None, None]).add_(images)
+    strength = beside(deviation, images)[:, None, None, None, None]
+    return torch.addcmul(images, normal_noise(images, seeds), strength)
 
 
 class GaussianNoise(Augmentation):

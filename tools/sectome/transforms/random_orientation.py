@@ -18,9 +18,10 @@ ISOTROPIC_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1
 
 
 def orient(image: Tensor, flips: Sequence[bool], order: Sequence[int]) -> Tensor:
-    """Flip axes of (C, Z, Y, X), then put them into `order` (0, 1, 2 are z, y, x)."""
-    flipped = image.flip([axis + 1 for axis, flip in enumerate(flips) if flip])
-    return flipped.permute(0, *(axis + 1 for axis in order)).contiguous()
+    """Flip axes of (C, Z, Y, X), then put them into `order` (0, 1, 2 are z, y, x); a view where nothing is flipped."""
+    axes = [axis + 1 for axis, flip in enumerate(flips) if flip]
+    flipped = image.flip(axes) if axes else image
+    return flipped.permute(0, *(axis + 1 for axis in order))
 
 
 class RandomOrientation(Augmentation):
