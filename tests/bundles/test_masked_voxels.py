@@ -110,8 +110,10 @@ def train(run_bundle, tissue_folder):
     """Train into a folder, by the overlays and options that are given; return how that ended."""
 
     def run(configs, folder, **options):
-        unlabelled = [{"image": str(tissue_folder / "unlabelled/images/cube.tif")}]
-        data = {"val_data": unlabelled, "train_data": unlabelled} if PRETRAIN[-1] in configs else {}
+        # Labels that are there are not looked at.
+        paths = {"image": "images/cube.tif", "label": "labels/cube.tif"}
+        entries = [{key: str(tissue_folder / "unlabelled" / path) for key, path in paths.items()}]
+        data = {"val_data": entries, "train_data": entries} if PRETRAIN[-1] in configs else {}
         options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, **data, **options}
         return run_bundle("em_segmentation", configs, output_dir=folder, ckpt_dir=folder, **options)
 

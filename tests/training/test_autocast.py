@@ -10,7 +10,7 @@ from torch import nn
 
 from sectome.checks import InputError
 from sectome.encoder import Encoder
-from sectome.training import AutocastInferer
+from sectome.training import AutocastInferer, check_learns_convolutions
 
 SECTIONS = torch.linspace(-1, 1, 2 * 2 * 8 * 8).reshape(2, 1, 2, 8, 8)
 
@@ -44,6 +44,14 @@ def test_bf16_is_computed_and_fp32_returned():
 def test_another_precision_is_refused():
     with pytest.raises(InputError, match="one of 'auto', 'bf16', 'fp32', got 'fp8'"):
         AutocastInferer(SimpleInferer(), "fp8")
+
+
+def test_a_cpu_that_shall_learn_convolutions_in_bf16_is_refused_before_it_begins():
+    for device in ("cpu", torch.device("cpu")):
+        with pytest.raises(InputError, match=r"auto or fp32 where a CPU trains convolutions.*got bf16"):
+            check_learns_convolutions("bf16", device)
+    check_learns_convolutions("auto", torch.device("cpu"))
+    check_learns_convolutions("bf16", torch.device("cuda", 0))
 
 
 def test_a_cpu_trains_convolutions_in_fp32_and_predicts_in_bf16(able):

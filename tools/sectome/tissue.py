@@ -229,6 +229,11 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     return list(entries.values())
 
 
+def without_labels(data: Data) -> list[dict[str, Any]]:
+    """Return the entries of `data` without what was labelled, for those who learn from images alone."""
+    return [{key: value for key, value in entry.items() if key not in ("label", "membrane")} for entry in data]
+
+
 def find_corrected(studies: str | Path) -> list[dict[str, str]]:
     """List the volumes of a folder that MONAI Label serves for which someone saved a label.
 

@@ -1,6 +1,6 @@
 """Ignite handlers and settings that both bundles train with."""
 
-from sectome.training.autocast import AutocastInferer
+from sectome.training.autocast import AutocastInferer, check_learns_convolutions
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
 from sectome.training.compile_network import compile_network
 from sectome.training.early_stopping import EarlyStopping
@@ -41,6 +41,7 @@ __all__ = [
     "Tracker",
     "TrainingCheckpoint",
     "WeightAverage",
+    "check_learns_convolutions",
     "compile_network",
     "gather_batches",
     "join_processes",

@@ -43,6 +43,23 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
     return precision == "bf16" or (precision == "auto" and computes_bfloat16(device))
 
 
+def check_learns_convolutions(precision: str, device: torch.device | str) -> None:
+    """Check that convolutions can learn in a precision, one of `PRECISIONS`, before a run has written anything.
+
+    Raises:
+        InputError: if they would on a CPU in bfloat16.
+    """
+    if precision == "bf16" and torch.device(device).type == "cpu":
+        raise _wrong_on_a_cpu()
+
+
+def _wrong_on_a_cpu() -> InputError:
+    return InputError(
+        "precision must be auto or fp32 where a CPU trains convolutions or predicts single sections, got bf16, in "
+        "which it computes them wrongly"
+    )
+
+
 class AutocastInferer(Inferer):
     """Run the network inside autocast; MONAI's own `amp` knows CUDA only.
 
@@ -74,10 +91,7 @@ class AutocastInferer(Inferer):
         def run(windows: Tensor, *args: Any, **kwargs: Any) -> Any:
             wrong = convolves and (torch.is_grad_enabled() or windows.shape[2] == 1)
             if wrong and self.precision == "bf16":
-                raise InputError(
-                    "precision must be auto or fp32 where a CPU trains convolutions or predicts single sections, got "
-                    "bf16, in which it computes them wrongly"
-                )
+                raise _wrong_on_a_cpu()
             learns = torch.is_grad_enabled() and not wrong
             attention = _by_products(network) if learns and _tokens(network, windows) <= MOST_TOKENS else nullcontext()
             with torch.autocast("cpu", torch.bfloat16, enabled=not wrong), attention:
