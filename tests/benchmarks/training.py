@@ -30,7 +30,7 @@ from sectome.training.autocast import computes_bfloat16
 
 CROP, PATCH = (32, 160, 160), (4, 16, 16)
 CPU_BATCHES = {"tiny": (2,), "demo": (1, 4, 16), "small": (1, 4), "base": (1,)}
-GPU_BATCHES = {"tiny": (2,), "demo": (16,), "small": (16,), "base": (4, 32)}
+GPU_BATCHES = {"tiny": (2,), "demo": (16,), "small": (16,), "base": (4, 32, 128)}
 PARTS = ("mae", "ablation", "unetr", "pipeline", "loader")
 COLUMNS = (
     *("part", "case", "candidate", "precision", "ms", "ratio", "gflop", "utilisation", "peak_mib"),
