@@ -74,5 +74,6 @@ def test_an_iteration_never_waits_for_the_gpu(recorded, bundle, tissue_folder, t
     }
     overlay = tmp_path / "watched.json"
     overlay.write_text(json.dumps(watched))
-    train(bundle, tissue_folder, tmp_path, overlay, resident=True, augment_on_device=True, cuda_graph=recorded)
+    on_device = {"resident": True, "augment_on_device": True, "cuda_graph": recorded}
+    train(bundle, tissue_folder, tmp_path, overlay, ema_decay=0.9, **on_device)
     assert len(numbers(tmp_path, "loss")) == 2
