@@ -23,6 +23,20 @@ marks a voxel of a plateau that has not been joined to anything yet, `_JOINED` o
 _LOWEST_BIT = np.array([max(0, (bits & -bits).bit_length() - 1) for bits in range(64)], np.uint8)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _raise(tops: Any, edges: Any) -> None:
+    """Raise tops to the edges of one side, where these are higher."""
+    for x in range(tops.size):
+        tops[x] = edges[x] if edges[x] > tops[x] else tops[x]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mark(ways: Any, tops: Any, edges: Any, bit: int) -> None:
+    """Set the bit of a side where its edge is a steepest one."""
+    for x in range(ways.size):
+        ways[x] |= bit if edges[x] == tops[x] else np.uint8(0)
+
+
 @njit(cache=True, nogil=True)
 def _find_ways(
     affinities: Any,
@@ -45,62 +59,54 @@ def _find_ways(
     deferred = 0
     for z in range(first, last):
         for y in range(height):
-            # A row of edges for each side; where there is none, one that is not looked at.
-            back_z, back_y, back_x = affinities[0, z, y], affinities[1, z, y], affinities[2, z, y]
+            # A row of edges at a time and no branches, so that several voxels are compared at once.
+            start = z * section + y * width
+            top, way = tops[start : start + width], ways[start : start + width]
+            top[:] = low
+            way[:] = 0
+            back_z, back_y, back_x = affinities[0, z, y], affinities[1, z, y], affinities[2, z, y, 1:]
             has_back_z, has_back_y = z > 0 and first_axis == 0, y > 0
             has_next_z, has_next_y = z + 1 < depth and first_axis == 0, y + 1 < height
             next_z = affinities[0, z + 1, y] if has_next_z else back_z
             next_y = affinities[1, z, y + 1] if has_next_y else back_y
-            index = z * section + y * width
+            if has_back_z:
+                _raise(top, back_z)
+            if has_back_y:
+                _raise(top, back_y)
+            if has_next_z:
+                _raise(top, next_z)
+            if has_next_y:
+                _raise(top, next_y)
+            _raise(top[1:], back_x)
+            _raise(top[:-1], back_x)
+            if has_back_z:
+                _mark(way, top, back_z, np.uint8(1))
+            if has_back_y:
+                _mark(way, top, back_y, np.uint8(2))
+            _mark(way[1:], top[1:], back_x, np.uint8(4))
+            if has_next_z:
+                _mark(way, top, next_z, np.uint8(8))
+            if has_next_y:
+                _mark(way, top, next_y, np.uint8(16))
+            _mark(way[:-1], top[:-1], back_x, np.uint8(32))
             for x in range(width):
-                top, way = low, 0
-                if has_back_z:
-                    edge = back_z[x]
-                    if edge > top:
-                        top, way = edge, 1
-                    if edge >= high:
-                        if z == first:
-                            seams[deferred, 0], seams[deferred, 1] = index, index - section
-                            deferred += 1
-                        else:
-                            union(parent, index, index - section)
-                if has_back_y:
-                    edge = back_y[x]
-                    if edge >= high:
-                        union(parent, index, index - width)
-                    if edge > top:
-                        top, way = edge, 2
-                    elif edge == top and way:
-                        way |= 2
-                if x > 0:
-                    edge = back_x[x]
-                    if edge >= high:
-                        union(parent, index, index - 1)
-                    if edge > top:
-                        top, way = edge, 4
-                    elif edge == top and way:
-                        way |= 4
-                if has_next_z:
-                    edge = next_z[x]
-                    if edge > top:
-                        top, way = edge, 8
-                    elif edge == top and way:
-                        way |= 8
-                if has_next_y:
-                    edge = next_y[x]
-                    if edge > top:
-                        top, way = edge, 16
-                    elif edge == top and way:
-                        way |= 16
-                if x + 1 < width:
-                    edge = back_x[x + 1]
-                    if edge > top:
-                        top, way = edge, 32
-                    elif edge == top and way:
-                        way |= 32
-                # An edge that is strong has joined its voxel already.
-                tops[index], ways[index] = top, _JOINED if top >= high else (way | _JOINED if way else 0)
-                index += 1
+                # An edge that is strong has joined its voxel already, and one that is not above `low` is none.
+                kept = np.uint8(0) if top[x] >= high else way[x]
+                way[x] = kept | _JOINED if top[x] > low else np.uint8(0)
+            for x in range(width):
+                if top[x] < high:
+                    continue
+                index = start + x
+                if has_back_z and back_z[x] >= high:
+                    if z == first:
+                        seams[deferred, 0], seams[deferred, 1] = index, index - section
+                        deferred += 1
+                    else:
+                        union(parent, index, index - section)
+                if has_back_y and back_y[x] >= high:
+                    union(parent, index, index - width)
+                if x > 0 and back_x[x - 1] >= high:
+                    union(parent, index, index - 1)
     return deferred
 
 

@@ -36,11 +36,14 @@ def sum_slab(
     A counting sort brings all pairs of one smaller end together: it walks memory forward, where a hash table of so many
     pairs would miss the cache at every step.
     """
-    # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments.
+    # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments, and
+    # pairs at few of its voxels.
     places = np.zeros(rows.size, np.int64)
+    most = (last - first) * fragments[0].size * channels.size
+    smaller, words = np.empty(most, np.uint32), np.empty(most, np.int64)
     where = (fragments, channels, steps, first, last, core)
-    ends = np.sort(_count_pairs(*where, places))
-    return _sum_pairs(*where, affinities, scale, rows, known, places, ends)
+    ends, count = _list_pairs(*where, affinities, scale, rows, known, places, smaller, words)
+    return _sum_pairs(smaller[:count], words[:count], places, np.sort(ends))
 
 
 def sum_up(parts: list[Array], nodes: int) -> Array:
@@ -96,35 +99,7 @@ def fill_levels(
 
 
 @njit(cache=True, nogil=True)
-def _count_pairs(fragments: Any, channels: Any, steps: Any, first: int, last: int, core: Any, places: Any) -> Any:
-    """Return the smaller ends (U,) that occur; counts the pairs of each in its place."""
-    depth, height, width = fragments.shape
-    ends, count = np.empty(1 << 10, np.int64), 0
-    for z in range(first, last):
-        for channel in channels:
-            dz, dy, dx = steps[channel]
-            if not 0 <= z + dz < depth:
-                continue
-            # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
-            for y in range(max(core[2], -dy), min(core[3], height - dy)):
-                here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
-                for x in range(here.size):
-                    one, other = here[x], there[x]
-                    if one == other or one == 0 or other == 0:
-                        continue
-                    u = min(one, other)
-                    if places[u] == 0:
-                        if count == ends.size:
-                            ends = np.concatenate((ends, np.empty_like(ends)))
-                        ends[count] = u
-                        count += 1
-                    places[u] += 1
-    return ends[:count]
-
-
-@njit(cache=True, nogil=True)
-def _sum_pairs(
+def _list_pairs(
     fragments: Any,
     channels: Any,
     steps: Any,
@@ -136,17 +111,16 @@ def _sum_pairs(
     rows: Any,
     known: Any,
     places: Any,
-    ends: Any,
+    smaller: Any,
+    words: Any,
 ) -> Any:
-    """Return the entries (N, 3) of a slab, sorted by their keys; the counts in `places` may exceed what is known."""
+    """Write the smaller end of each pair, and a word with the greater end in its high 32 bits and the affinity below.
+
+    Counts the pairs of each smaller end in its place. Returns the smaller ends (U,) that occur, and how many pairs.
+    """
     depth, height, width = fragments.shape
-    starts, total = np.empty_like(ends), 0
-    for index in range(ends.size):
-        starts[index] = total
-        total += places[ends[index]]
-        places[ends[index]] = starts[index]
-    # Of each pair the greater end in the high 32 bits, the affinity in the low.
-    pairs = np.empty(total, np.int64)
+    ends, number, count = np.empty(1 << 10, np.int64), 0, 0
+    differing = np.empty(width, np.int32)
     for z in range(first, last):
         for channel in channels:
             dz, dy, dx = steps[channel]
@@ -156,18 +130,44 @@ def _sum_pairs(
             from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
             for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
+                row = affinities[channel, z, y, from_x:to_x]
+                # First where, without a branch: a processor guesses wrong at every border.
+                borders = 0
                 for x in range(here.size):
+                    differing[borders] = x
+                    borders += here[x] != there[x]
+                for x in differing[:borders]:
                     one, other = here[x], there[x]
-                    if one == other or one == 0 or other == 0:
+                    if one == 0 or other == 0:
                         continue
                     u, v = np.int64(min(one, other)), np.int64(max(one, other))
                     if known.size > 0 and _edge_of(rows, known, u, v) < 0:
                         continue
-                    # Rounding may have left an affinity a little below 0.
-                    pairs[places[u]] = (v << 32) | np.int64(
-                        max(0.0, affinities[channel, z, y, from_x + x] * scale) + 0.5
-                    )
+                    if places[u] == 0:
+                        if number == ends.size:
+                            ends = np.concatenate((ends, np.empty_like(ends)))
+                        ends[number] = u
+                        number += 1
                     places[u] += 1
+                    # Rounding may have left an affinity a little below 0.
+                    smaller[count], words[count] = u, (v << 32) | np.int64(max(0.0, row[x] * scale) + 0.5)
+                    count += 1
+    return ends[:number], count
+
+
+@njit(cache=True, nogil=True)
+def _sum_pairs(smaller: Any, words: Any, places: Any, ends: Any) -> Any:
+    """Return the entries (N, 3) of listed pairs, sorted by their keys; `ends` are the smaller ends, sorted."""
+    starts, total = np.empty_like(ends), 0
+    for index in range(ends.size):
+        starts[index] = total
+        total += places[ends[index]]
+        places[ends[index]] = starts[index]
+    pairs = np.empty_like(words)
+    for index in range(words.size):
+        u = smaller[index]
+        pairs[places[u]] = words[index]
+        places[u] += 1
     total = 0
     for index in range(ends.size):
         row = pairs[starts[index] : places[ends[index]]]
