@@ -146,6 +146,8 @@ def main() -> None:
     # Ours reads from the file; peers want an array, and some of them work in it.
     affinities = np.load(Path(folder) / "affinities.npy", mmap_mode="r" if name.startswith("sectome") else None)
     corner = np.ascontiguousarray(affinities[:, :8, :48, :48])
+    # What is compiled for an array that may be written to is not what is called for a mapped one.
+    corner.setflags(write=affinities.flags.writeable)
     for _ in CANDIDATES[name](corner, case, thresholds, int(threads)):
         pass
     STAGES.clear()
