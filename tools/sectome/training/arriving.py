@@ -16,7 +16,7 @@ class Arriving:
     def __init__(self, number: Tensor) -> None:
         # Into memory that the system may move, torch copies only after all that the GPU was asked for before.
         self.copy = torch.empty(number.shape, dtype=number.dtype, pin_memory=number.is_cuda)
-        self.copy.copy_(number, non_blocking=True)
+        self.copy.copy_(number, non_blocking=number.is_cuda)
         self.arrived: torch.cuda.Event | None = None
         if number.is_cuda:
             self.arrived = torch.cuda.Event()
