@@ -26,9 +26,10 @@ from monai import transforms as monai
 from monai.data import CacheDataset, DataLoader
 from torch import Tensor
 from torch.utils.data import RandomSampler
-from training_config import from_config, open_config, scripts_of
+from training_config import from_config, open_config, scripts_of, size_settings
 from training_measure import Setting
 
+from sectome.training import record_network
 from sectome.transforms import StandardiseIntensity
 from sectome.volumes import open_volume, write_volume
 
@@ -140,15 +141,12 @@ def waiting_in_training(
     """
     path = grey_volume(folder, volume_shape)
     ways: dict[str, dict[str, bool]] = {
-        "one batch again and again": {"resident": True, "augment_on_device": True},
+        "one batch again and again": {"fixed": True},
         "sectome": {},
         "sectome, resident": {"resident": True, "augment_on_device": True},
     }
     rounds = [
-        {
-            name: iteration_seconds(candidate, path, setting, batches, fixed=name not in PIPELINES, **way)
-            for name, way in ways.items()
-        }
+        {name: iteration_seconds(candidate, path, setting, batches, **way) for name, way in ways.items()}
         for _ in range(setting.rounds)
     ]
     seconds = {name: median(one[name] for one in rounds) for name in ways}
@@ -165,20 +163,19 @@ def waiting_in_training(
     return rows
 
 
-PIPELINES = ("sectome", "sectome, resident")
 WARM_UP = 8
 """Iterations that do not count: workers fill their queue, and torch chooses its kernels."""
 
 
 def iteration_seconds(
-    candidate: mae.Candidate, path: Path, setting: Setting, batches: int, fixed: bool, **overrides: Any
+    candidate: mae.Candidate, path: Path, setting: Setting, batches: int, fixed: bool = False, **overrides: Any
 ) -> float:
     """Return the mean time of a training's iteration, with one batch that stays if `fixed`."""
     length = WARM_UP + batches
     with tempfile.TemporaryDirectory() as folder:
         config = open_config(
             "mae_pretrain",
-            **mae.size_settings("mae_pretrain", candidate.size),
+            **size_settings("mae_pretrain", candidate.size),
             train_data=[{"image": str(path)}],
             val_data=[{"image": str(path)}],
             voxel_size_nm=[30, 6, 6],
@@ -197,7 +194,7 @@ def iteration_seconds(
         with scripts_of("mae_pretrain"), contextlib.redirect_stdout(io.StringIO()):
             if setting.device.type == "cuda":
                 network = config.get_parsed_content("network")
-                mae.record_network(network, (candidate.batch, 1, *candidate.crop), setting.device, setting.precision)
+                record_network(network, (candidate.batch, 1, *candidate.crop), setting.device, setting.precision)
             trainer = config.get_parsed_content("train#trainer")
             if fixed:
                 image = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
