@@ -10,6 +10,9 @@ from numba import njit
 from sectome.postprocess.slabs import in_threads, slabs
 from sectome.types import Array, FloatArray, VoxelSize
 
+_COLUMNS = 64
+"""Side by side; few enough that those of a volume lie in a core's cache."""
+
 
 @njit(cache=True, nogil=True)
 def _along_x(inside: Any, edge: float, first: int, last: int, squares: Any) -> None:
@@ -29,50 +32,33 @@ def _along_x(inside: Any, edge: float, first: int, last: int, squares: Any) -> N
 
 
 @njit(cache=True, nogil=True)
-def _lower_envelope(column: Any, edge: float, centres: Any, starts: Any, heights: Any) -> None:
-    """Replace f(p) by the least (p - q)^2 edge^2 + f(q) over all q: the lowest of the parabolas over each place."""
-    count = 0
-    for q in range(column.size):
-        height = column[q]
-        if height == np.inf:
-            continue
-        start = -np.inf
-        while count > 0:
-            known = centres[count - 1]
-            start = (height - heights[count - 1] + edge * edge * (q * q - known * known)) / (
-                2 * edge * edge * (q - known)
-            )
-            if start > starts[count - 1]:
-                break
-            count -= 1
-        centres[count], heights[count] = q, height
-        starts[count] = start if count else -np.inf
-        count += 1
-    lowest = 0
-    for p in range(column.size if count else 0):
-        while lowest + 1 < count and starts[lowest + 1] < p:
-            lowest += 1
-        column[p] = (edge * (p - centres[lowest])) ** 2 + heights[lowest]
+def _along_middle(squares: Any, edge: float, first: int, last: int) -> None:
+    """Let squared distances (M, N, W) see along N: the least f(q) + (p - q)^2 edge^2 over all q of f.
 
-
-@njit(cache=True, nogil=True)
-def _along_y(squares: Any, edge: float, first: int, last: int) -> None:
-    """Let squared distances see along y, in sections `first` to `last`."""
-    _, height, width = squares.shape
-    centres, starts, heights = np.empty(height, np.int64), np.empty(height), np.empty(height)
-    for z in range(first, last):
-        for x in range(width):
-            _lower_envelope(squares[z, :, x], edge, centres, starts, heights)
-
-
-@njit(cache=True, nogil=True)
-def _along_z(squares: Any, edge: float, first: int, last: int) -> None:
-    """Let squared distances see along z, in rows `first` to `last` of all sections."""
-    depth, _, width = squares.shape
-    centres, starts, heights = np.empty(depth, np.int64), np.empty(depth), np.empty(depth)
-    for y in range(first, last):
-        for x in range(width):
-            _lower_envelope(squares[:, y, x], edge, centres, starts, heights)
+    So many columns of W side by side look one step further at a time, for as long as that can still bring one of their
+    voxels nearer.
+    """
+    _, length, width = squares.shape
+    old, row = np.empty((length, _COLUMNS), np.float32), np.empty(_COLUMNS, np.float32)
+    for left in range(0, width, _COLUMNS):
+        for plane in range(first, last):
+            columns = squares[plane, :, left : left + _COLUMNS]
+            old[:, : columns.shape[1]] = columns
+            old[:, columns.shape[1] :] = 0
+            for p in range(length):
+                row[:] = old[p]
+                step, nearer = 0, True
+                while nearer and step + 1 < length:
+                    step += 1
+                    further, next_one = np.float32((step * edge) ** 2), np.float32(((step + 1) * edge) ** 2)
+                    before, after = old[p - step if p >= step else p], old[p + step if p + step < length else p]
+                    nearer = False
+                    for x in range(_COLUMNS):
+                        square = (before[x] if before[x] < after[x] else after[x]) + further
+                        square = square if square < row[x] else row[x]
+                        row[x] = square
+                        nearer |= square > next_one
+                columns[p] = row[: columns.shape[1]]
 
 
 def distance_to_boundary_nm(
@@ -96,8 +82,8 @@ def distance_to_boundary_nm(
     squares = np.empty(inside.shape, np.float32)
     parts = slabs(inside.shape)
     in_threads(_along_x, [(inside, x_nm, *part, squares) for part in parts], threads, "distance")
-    in_threads(_along_y, [(squares, y_nm, *part) for part in parts], threads, "distance")
+    in_threads(_along_middle, [(squares, y_nm, *part) for part in parts], threads, "distance")
     if not per_section:
-        rows = slabs((inside.shape[1], inside.shape[0], inside.shape[2]))
-        in_threads(_along_z, [(squares, z_nm, *part) for part in rows], threads, "distance")
+        of_rows = squares.transpose(1, 0, 2)
+        in_threads(_along_middle, [(of_rows, z_nm, *part) for part in slabs(of_rows.shape)], threads, "distance")
     return np.sqrt(squares, out=squares)

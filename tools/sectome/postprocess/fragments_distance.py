@@ -13,6 +13,7 @@ from skimage.morphology import local_maxima
 from sectome.checks import InputError, check_triple
 from sectome.postprocess.check_affinities import nearest_affinities, stored_threshold
 from sectome.postprocess.distance_transform import distance_to_boundary_nm
+from sectome.postprocess.gaussian import smooth
 from sectome.postprocess.mean_affinity import mean_affinity, without_background
 from sectome.postprocess.seeded_watershed import seeded_watershed
 from sectome.postprocess.threshold import Threshold, threshold_of
@@ -145,7 +146,7 @@ def _grow(
         # Of a section without a boundary.
         distance[np.isinf(distance)] = 1
     z, y, x = (sigma / edge for edge in size)
-    distance = ndimage.gaussian_filter(distance, (0.0 if per_section else z, y, x))
+    smooth(distance, (0.0 if per_section else z, y, x), threads=threads)
     seeds = _seeds(distance, inside, per_section=per_section)
     # Every inside voxel lies higher than every boundary voxel; these go by mean affinity, which is less noisy than one
     # edge. What a distance becomes depends on nothing but itself, so that a part of a volume gets the heights of all.

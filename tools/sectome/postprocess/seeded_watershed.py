@@ -28,21 +28,33 @@ def _rank(one: float, other: float, edge: int, scale: float) -> int:
     return (place << 42) | (_LAST_EDGE - edge)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _raise(best: Any, ranks: Any) -> None:
+    """Raise the best rank of each voxel of a row to that of one more edge, where this is greater."""
+    for x in range(ranks.size):
+        best[x] = ranks[x] if ranks[x] > best[x] else best[x]
+
+
 @njit(cache=True, nogil=True)
 def _best_of_voxels(affinities: Any, heights: Any, first_axis: int, low: float, top: float, best: Any) -> None:
     """Write the rank of the highest edge above `low` of every voxel (flat), where it has one."""
     _, depth, height, width = affinities.shape
     scale = (_LEVELS - 1) / top
+    ranks = np.empty(width, np.int64)
     for axis in range(first_axis, 3):
         stride = (height * width, width, 1)[axis]
+        skipped = axis == 2
         for z in range(axis == 0, depth):
             for y in range(axis == 1, height):
-                for x in range(axis == 2, width):
-                    if affinities[axis, z, y, x] > low:
-                        voxel = (z * height + y) * width + x
-                        other = voxel - stride
-                        rank = _rank(heights[voxel], heights[other], 3 * voxel + axis, scale)
-                        best[voxel], best[other] = max(best[voxel], rank), max(best[other], rank)
+                # A row of edges at a time and no branches, so that several are compared at once.
+                start = (z * height + y) * width + skipped
+                edges, row = affinities[axis, z, y, skipped:], ranks[skipped:]
+                here, there = heights[start:], heights[start - stride :]
+                for x in range(row.size):
+                    rank = _rank(here[x], there[x], 3 * (start + x) + axis, scale)
+                    row[x] = rank if edges[x] > low else -1
+                _raise(best[start:], row)
+                _raise(best[start - stride :], row)
 
 
 @njit(cache=True, nogil=True)
