@@ -163,6 +163,7 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     if not (candidate.embed_visible and candidate.predict_masked):
         network = Lavish(network, candidate.embed_visible, candidate.predict_masked)
     if candidate.compiled:
+        torch.compiler.reset()  # After eight shapes torch would go on without compiling, and say so in a log only.
         compile_network(network)
     infer = AutocastInferer(SimpleInferer(), setting.precision)
     work = training_step(network, optimizer, our_loss, image, None, setting, infer)
@@ -172,8 +173,8 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         work = as_cuda_graph(work)
     if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.
-        plain = build(replace(candidate, recorded=False, compiled=False, graph=False), setting)
-        return replace(work, network=plain.network, eager=plain.run)
+        plain = replace(candidate, recorded=False, compiled=False, graph=False)
+        return replace(work, plain=lambda: build(plain, setting))
     return work
 
 

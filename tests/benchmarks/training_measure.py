@@ -42,11 +42,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: a call; `eager` is the same for counting its operations, and `network` what that runs."""
+    """What is measured: a call; `eager` is the same for counting its operations, and `network` what that runs.
+
+    Of what is recorded or compiled nothing can be counted: `plain` then makes other work with the same operations.
+    """
 
     run: Callable[..., object]
     network: nn.Module
     eager: Callable[..., object] | None = None
+    plain: Callable[[], Work] | None = None
 
 
 Build = Callable[[], Work]
@@ -133,6 +137,7 @@ def peak_flops(setting: Setting) -> float:
 
 def count_flops(work: Work) -> int:
     """Return the floating-point operations of matrix products and convolutions in a call."""
+    work = work.plain() if work.plain else work
     # Fused attention is counted with what it computes twice on a GPU, and not at all on the CPU.
     fused = [part for part in work.network.modules() if getattr(part, "use_flash_attention", False)]
     for part in fused:
@@ -147,14 +152,20 @@ def count_flops(work: Work) -> int:
 def peak_mib(build: Build, device: torch.device) -> float:
     """Return the peak of memory of a candidate, its weights included and loaded libraries not, after two calls."""
     if device.type == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
+        forget_graphs()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         _call_twice(build)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak_of_calls, (build,))
+
+
+def forget_graphs() -> None:
+    """Free the memory of recorded networks that nothing refers to: they refer to themselves."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _call_twice(build: Build) -> None:
@@ -179,6 +190,33 @@ def resident_peak_mib(call: Callable[[], object]) -> float:
 
 def _status_mib(name: str) -> float:
     return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) / 1024
+
+
+Figures = tuple[dict[str, float], dict[str, float], dict[str, int]]
+"""Seconds, ratio to the baseline and operations of each candidate."""
+
+
+def _all_in_turn(builds: Mapping[str, Build], setting: Setting) -> Figures:
+    works = {name: build() for name, build in builds.items()}
+    seconds = median_seconds({name: work.run for name, work in works.items()}, setting)
+    baseline = seconds[next(iter(builds))]
+    flops = {name: count_flops(work) for name, work in works.items()}
+    return seconds, {name: baseline / one for name, one in seconds.items()}, flops
+
+
+def _in_pairs(builds: Mapping[str, Build], setting: Setting) -> Figures:
+    """Each candidate in turn with the baseline: a graph keeps its activations, and those of all would fill a GPU."""
+    (name, build_baseline), *others = builds.items()
+    baseline = build_baseline()
+    seconds = median_seconds({name: baseline.run}, setting)
+    ratios, flops = {name: 1.0}, {name: count_flops(baseline)}
+    for other, build in others:
+        work = build()
+        pair = median_seconds({name: baseline.run, other: work.run}, setting)
+        seconds[other], ratios[other], flops[other] = pair[other], pair[name] / pair[other], count_flops(work)
+        del work
+        forget_graphs()
+    return seconds, ratios, flops
 
 
 def compare(
@@ -208,22 +246,20 @@ def compare(
         name: peak_mib(partial(build, description, setting), setting.device) if memory else None
         for name, description in candidates.items()
     }
-    works = {name: build(description, setting) for name, description in candidates.items()}
-    seconds = median_seconds({name: work.run for name, work in works.items()}, setting)
-    baseline = seconds[next(iter(candidates))]
+    works = {name: partial(build, description, setting) for name, description in candidates.items()}
+    seconds, ratios, flops = (_in_pairs if setting.device.type == "cuda" else _all_in_turn)(works, setting)
     rows = []
     print(f"\n{part}: {case}, {setting.precision}", flush=True)
-    for name, work in works.items():
-        flops = count_flops(work)
+    for name in candidates:
         row = {
             "part": part,
             "case": case,
             "candidate": name,
             "precision": setting.precision,
             "ms": round(1e3 * seconds[name], 2),
-            "ratio": round(baseline / seconds[name], 3),
-            "gflop": round(flops / 1e9, 3),
-            "utilisation": round(flops / seconds[name] / peak, 3),
+            "ratio": round(ratios[name], 3),
+            "gflop": round(flops[name] / 1e9, 3),
+            "utilisation": round(flops[name] / seconds[name] / peak, 3),
             "peak_mib": peaks[name] and round(peaks[name]),
         }
         rows.append(row)

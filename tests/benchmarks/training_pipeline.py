@@ -27,7 +27,7 @@ from monai.data import CacheDataset, DataLoader
 from torch import Tensor
 from torch.utils.data import RandomSampler
 from training_config import from_config, open_config, scripts_of, size_settings
-from training_measure import Setting
+from training_measure import Setting, forget_graphs
 
 from sectome.training import record_network
 from sectome.transforms import StandardiseIntensity
@@ -172,6 +172,7 @@ def iteration_seconds(
 ) -> float:
     """Return the mean time of a training's iteration, with one batch that stays if `fixed`."""
     length = WARM_UP + batches
+    forget_graphs()
     with tempfile.TemporaryDirectory() as folder:
         config = open_config(
             "mae_pretrain",

@@ -91,15 +91,18 @@ def build(candidate: Candidate, setting: Setting) -> Work:
 
     work = training_step(network, optimizer, loss, image, label, setting)
     if candidate.compiled:
+        torch.compiler.reset()  # After eight shapes torch would go on without compiling, and say so in a log only.
         compile_network(network)
-        with scripts_of("em_segmentation"):
-            work.run()  # What is compiled is looked up by the names of its modules.
-    if candidate.recorded:
-        record_network(network, image.shape, setting.device, setting.precision)
+    # What is compiled is looked up by the names of its modules.
+    with scripts_of("em_segmentation"):
+        if candidate.recorded:
+            record_network(network, image.shape, setting.device, setting.precision)
+        elif candidate.compiled:
+            work.run()
     if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.
-        plain = build(replace(candidate, recorded=False, compiled=False), setting)
-        return replace(work, network=plain.network, eager=plain.run)
+        plain = replace(candidate, recorded=False, compiled=False)
+        return replace(work, plain=lambda: build(plain, setting))
     return work
 
 

@@ -1,4 +1,4 @@
-"""Training on a GPU: crops from its memory, augmentation there, a recorded network, a resumed run."""
+"""On a GPU: crops from its memory, augmentation there, a recorded network, a resumed run, inference."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ pytestmark = [
 SHORT = {"epochs": 2, "epoch_length": 4, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
 
 
-def train(bundle: str, tissue: Path, folder: Path, overlay: Path | None = None, **overrides: object) -> None:
-    options = {**SHORT, **TINY[bundle], "dataset_dir": tissue, "output_dir": folder, "ckpt_dir": folder, **overrides}
-    files = ["configs/train.json"] if overlay is None else ["configs/train.json", str(overlay)]
+def run_bundle(bundle: str, files: list[str], options: dict[str, object]) -> None:
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [word for key, value in options.items() for word in (f"--{key}", str(value))]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
@@ -32,6 +30,11 @@ def train(bundle: str, tissue: Path, folder: Path, overlay: Path | None = None, 
         command, cwd=BUNDLES / bundle, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def train(bundle: str, tissue: Path, folder: Path, overlay: Path | None = None, **overrides: object) -> None:
+    options = {**SHORT, **TINY[bundle], "dataset_dir": tissue, "output_dir": folder, "ckpt_dir": folder, **overrides}
+    run_bundle(bundle, ["configs/train.json"] if overlay is None else ["configs/train.json", str(overlay)], options)
 
 
 @pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
@@ -64,16 +67,32 @@ def test_an_iteration_never_waits_for_the_gpu(recorded, bundle, tissue_folder, t
     on = "@train#trainer.add_event_handler(monai.engines.workflow.Events"
     network = "@network, (@batch_size, 1, *@crop_size), @device, @precision"
     watched = {
+        # What shows the progress looks at the loss.
+        "train#handlers#1#interval_seconds": 600.0,
         "run": [
             "$@average",
             f"$training.record_network({network}) if @cuda_graph else None",
             f"${on}.ITERATION_STARTED(once=3), lambda: torch.cuda.set_sync_debug_mode('error'))",
             f"${on}.ITERATION_COMPLETED(once=3), lambda: torch.cuda.set_sync_debug_mode('default'))",
             "$@train#trainer.run()",
-        ]
+        ],
     }
     overlay = tmp_path / "watched.json"
     overlay.write_text(json.dumps(watched))
     on_device = {"resident": True, "augment_on_device": True, "cuda_graph": recorded}
     train(bundle, tissue_folder, tmp_path, overlay, ema_decay=0.9, **on_device)
     assert len(numbers(tmp_path, "loss")) == 2
+
+
+@pytest.mark.parametrize(
+    ("bundle", "options", "written"),
+    [
+        ("mae_pretrain", {"mode": "reconstruct"}, "reconstruction.tif"),
+        ("mae_pretrain", {"mode": "encode"}, "features.h5"),
+        ("em_segmentation", {"save_affinities": True, "orientations": "flips"}, "labels.tif"),
+    ],
+)
+def test_inference_of_the_shipped_weights(bundle, options, written, tissue_folder, tmp_path):
+    image = next((tissue_folder / "validation/images").iterdir())
+    run_bundle(bundle, ["configs/inference.json"], {"image": image, "output_dir": tmp_path, **options})
+    assert list(tmp_path.glob(f"*{written}"))

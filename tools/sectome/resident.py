@@ -70,7 +70,8 @@ class ResidentVolume:
         """Voxels of value 0 before each corner of a lattice of cells along (z, y, x)."""
         _, height, width = self.voxels.shape
         rest = (0, -width % CELL, 0, -height % CELL)
-        slabs = [F.pad((slab == 0).sum(dim=0), rest) for slab in self.voxels.split(CELL)]
+        # One slab after the other: counts of all voxels' columns at once would take half of the volume's memory.
+        slabs = (F.pad((slab == 0).sum(dim=0), rest) for slab in self.voxels.split(CELL))
         counts = torch.stack([slab.unfold(0, CELL, CELL).unfold(1, CELL, CELL).sum(dim=(2, 3)) for slab in slabs])
         return np.pad(counts.cpu().numpy().cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))
 

@@ -176,8 +176,8 @@ def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> 
     """Return a crop that goes on along an axis: at each of its `places` the tissue or, beyond it, its mirror image."""
     extended = {key: value.index_select(axis, mirror(places, extent)) for key, value in crop.items()}
     if "label" in extended:
-        beyond = torch.nonzero((places < 0) | (places >= extent))[:, 0]
-        extended["label"].index_fill_(axis, beyond, UNLABELLED)
+        shape = [-1 if number == axis else 1 for number in range(3)]
+        extended["label"].masked_fill_(((places < 0) | (places >= extent)).reshape(shape), UNLABELLED)
     return extended
 
 

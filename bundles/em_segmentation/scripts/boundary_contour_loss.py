@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from scripts.balanced_loss import balanced_loss
 from sectome.checks import InputError, check_at_least
-from sectome.transforms import boundary_contour
+from sectome.transforms.boundary_contour import contour_maps
 from sectome.transforms.label_volume import UNLABELLED
 
 CHANNELS = ("foreground", "contour")
@@ -59,10 +58,7 @@ class BoundaryContourLoss(nn.Module):
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, 2, Z, Y, X)."""
-        known = labels[:, 0].clamp(min=UNLABELLED)
-        made = [boundary_contour(one, self.width_voxels, self.in_plane) for one in known]
-        targets, valid = (torch.stack(part) for part in zip(*made, strict=True))
-        return targets, valid
+        return contour_maps(labels[:, 0].clamp(min=UNLABELLED), self.width_voxels, self.in_plane)
 
     @property
     def channels(self) -> list[str]:

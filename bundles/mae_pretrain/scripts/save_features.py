@@ -50,7 +50,7 @@ class SaveFeaturesd(MapTransform):
                 path = self.output_dir / f"{output_stem(meta)}_features.h5"
                 voxel_size_nm = np.asarray(meta["voxel_size_nm"], dtype=float).ravel()
                 with replacing(path) as partial, h5py.File(partial, "w") as file:
-                    features = np.asarray(data[key], dtype=np.float16)
+                    features = np.asarray(data[key].cpu(), dtype=np.float16)
                     dataset = file.create_dataset("features", data=features, compression="gzip")
                     dataset.attrs["voxel_size_nm"] = voxel_size_nm * np.asarray(self.patch_size)
                 print(f"wrote {path}", flush=True)

@@ -57,7 +57,7 @@ def predict_oriented(predict: Predict, orientations: str, offsets: Offsets | Non
             axes = [2 + axis for axis in range(3) if flipped[axis]]
             turned = windows.permute(0, 1, *(2 + axis for axis in order)).flip(axes)
             back = [2 + order.index(axis) for axis in range(3)]
-            values = predict(turned).flip(axes).permute(0, 1, *back)
+            values = predict(turned).float().flip(axes).permute(0, 1, *back)
             signs = [-1 if flipped[order.index(axis)] else 1 for axis in range(3)]
             sums = sums or (torch.zeros_like(values), torch.zeros_like(values[:1]))
             _add(*sums, values, steps, order, signs)

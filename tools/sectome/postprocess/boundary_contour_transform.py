@@ -36,7 +36,7 @@ class BoundaryContourToLabels(Transform):
         if predictions.ndim != 4 or predictions.shape[0] not in (2, 3):
             raise InputError(f"predictions must have axes (2 or 3, Z, Y, X), got shape {tuple(predictions.shape)}")
         meta = predictions.meta if isinstance(predictions, MetaTensor) else {}
-        values = np.asarray(predictions)
+        values = np.asarray(predictions.cpu())
         distance = values[2] if len(values) == 3 else None
         labels = boundary_contour_to_labels(values[:2], distance, **vars(self.options))
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)

@@ -34,7 +34,7 @@ class AffinitiesToLabels(Transform):
         """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
         meta = affinities.meta if isinstance(affinities, MetaTensor) else {}
         size = np.asarray(meta.get("voxel_size_nm", (1.0, 1.0, 1.0)), dtype=float).ravel()
-        values = np.asarray(affinities, dtype=np.float32)
+        values = np.asarray(affinities.cpu(), dtype=np.float32)
         labels = affinities_to_labels(values, self.offsets, voxel_size_nm=tuple(size.tolist()), **vars(self.options))
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 

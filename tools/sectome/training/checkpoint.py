@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
+from sectome.differences import differences
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.run_record import write_json
@@ -118,12 +119,11 @@ class TrainingCheckpoint:
             raise InputError(
                 f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
             ) from None
-        for name in sorted({*settings, *self.settings}):
-            if settings.get(name) != self.settings.get(name):
-                raise InputError(
-                    f"{self.path} was made with {name} {settings.get(name)!r}, got {self.settings.get(name)!r}; resume "
-                    "with the same settings, name another --output_dir, or start anew with --resume false"
-                )
+        for difference in differences(settings, self.settings):
+            raise InputError(
+                f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
+                "or start anew with --resume false"
+            )
         made_by, processes = len(content["random"]), idist.get_world_size()
         if made_by != processes:
             raise InputError(
@@ -158,4 +158,5 @@ def _random_state() -> dict[str, Any]:
 def _set_random_state(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+        for number, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, number)

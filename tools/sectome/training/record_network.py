@@ -12,7 +12,11 @@ from sectome.training.autocast import use_bfloat16
 
 
 def record_network(
-    network: nn.Module, batch_shape: Sequence[int], device: torch.device, precision: str, accumulation_steps: int = 1
+    network: nn.Module,
+    batch_shape: Sequence[int],
+    device: torch.device | str,
+    precision: str,
+    accumulation_steps: int = 1,
 ) -> None:
     """Record a network's training pass, so that a step costs what the GPU computes and not what Python launches.
 
@@ -29,6 +33,7 @@ def record_network(
     Raises:
         InputError: if the device is no GPU, or gradients are accumulated or shared between processes.
     """
+    device = torch.device(device)
     if device.type != "cuda":
         raise InputError(f"cuda_graph needs a CUDA GPU, got the device {device.type}")
     if accumulation_steps != 1:
@@ -36,5 +41,7 @@ def record_network(
     if torch.distributed.is_initialized():
         raise InputError("cuda_graph needs one process, got several: leave it out of multi_gpu_train.json")
     image = torch.zeros(*batch_shape, device=device)
-    with torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False):
+    mixed = torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False)
+    # Streams are made on the current device: on another, nothing would be recorded.
+    with torch.cuda.device(device), mixed:
         torch.cuda.make_graphed_callables(network, (image,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sectome.checks import InputError
@@ -32,13 +32,21 @@ class WeightAverage:
             raise InputError(f"ema_decay must be a number from 0 to less than 1, got {decay!r}")
         self.decay = decay
         self.trained = trained
-        self.average = AveragedModel(trained, multi_avg_fn=self._blend) if decay else None
+        self.average = AveragedModel(trained) if decay else None
         self.network: nn.Module = self.average.module if self.average else trained
 
     def update(self) -> None:
         """Take the newest weights in; after each step of the optimizer."""
-        if self.average is not None:
-            self.average.update_parameters(self.trained)
+        if self.average is None:
+            return
+        # Not by `update_parameters`: it sends the number of steps to the weights' device, from where it would be asked.
+        steps = int(self.average.n_averaged)
+        decay = min(self.decay, (1 + steps) / (10 + steps)) if steps else 0.0
+        averaged, newest = (
+            [parameter.detach() for parameter in network.parameters()] for network in (self.network, self.trained)
+        )
+        get_ema_multi_avg_fn(decay)(averaged, newest, steps)
+        self.average.n_averaged += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return the average and its number of steps, nothing if nothing is averaged."""
@@ -48,7 +56,3 @@ class WeightAverage:
         """Go on from a state."""
         if self.average is not None:
             self.average.load_state_dict(state)
-
-    def _blend(self, averaged: list[Tensor], newest: list[Tensor], steps: Tensor | int) -> None:
-        decay = min(self.decay, (1 + int(steps)) / (10 + int(steps)))
-        get_ema_multi_avg_fn(decay)(averaged, newest, steps)

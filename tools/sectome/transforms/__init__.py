@@ -8,6 +8,7 @@ from sectome.transforms.charging import Charging, Chargingd, add_charging
 from sectome.transforms.contrast import Contrast, Contrastd, change_contrast
 from sectome.transforms.crack import Crack, Crackd, crack
 from sectome.transforms.cut_out import CutOut, CutOutd, cut_out
+from sectome.transforms.described_normaliser import described_normaliser
 from sectome.transforms.distance_targets import DistanceTargets, DistanceTargetsd, distance_targets
 from sectome.transforms.elastic import Elastic, Elasticd, bend_in_plane
 from sectome.transforms.erode_borders import ErodeBorders, ErodeBordersd, erode_borders
@@ -122,6 +123,7 @@ __all__ = [
     "change_section_contrast",
     "crack",
     "cut_out",
+    "described_normaliser",
     "distance_targets",
     "erode_borders",
     "fold",

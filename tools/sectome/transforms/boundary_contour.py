@@ -30,11 +30,18 @@ def boundary_contour(labels: Tensor, width_voxels: int = 1, in_plane: bool = Tru
         InputError: if labels are not integers from -1 on, or the width is below 1.
     """
     check_labels(labels)
-    width_voxels = int(check_at_least(width_voxels, 1, "width_voxels"))
+    return contour_maps(labels, int(check_at_least(width_voxels, 1, "width_voxels")), in_plane)
+
+
+def contour_maps(labels: Tensor, width_voxels: int, in_plane: bool) -> tuple[Tensor, Tensor]:
+    """Return what `boundary_contour` does, (..., 2, Z, Y, X), of labels (..., Z, Y, X) that need no check.
+
+    A check would wait for the GPU.
+    """
     known = labels >= 0
     contour, beside_unknown = near_others(labels, width_voxels, in_plane)
-    targets = torch.stack([labels > 0, contour & known])
-    valid = torch.stack([known, known & (contour | ~beside_unknown)])
+    targets = torch.stack([labels > 0, contour & known], dim=-4)
+    valid = torch.stack([known, known & (contour | ~beside_unknown)], dim=-4)
     return targets.byte(), valid.byte()
 
 

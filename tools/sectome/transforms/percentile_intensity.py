@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sectome.checks import InputError, check_range
+from sectome.transforms.beside import beside
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Sections, check_finite
 from sectome.transforms.section_samples import of_varied_sections, sample_section
@@ -62,7 +63,7 @@ class FittedPercentiles:
             )
         voxels = torch.as_tensor(crop).float()
         lowest, greatest = (
-            torch.from_numpy(ends[numbers, None, None]).to(voxels) for ends in (self.lowest, self.greatest)
+            beside(torch.from_numpy(ends[numbers, None, None]), voxels) for ends in (self.lowest, self.greatest)
         )
         empty = lowest == greatest
         fraction = ((voxels - lowest) / (greatest - lowest).masked_fill(empty, 1)).clamp_(0, 1)

@@ -71,7 +71,7 @@ class SaveVolumed(SaveImaged):
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
         """Write one volume and say where."""
         voxel_size_nm = tuple(np.asarray(meta["voxel_size_nm"], dtype=float).ravel())
-        values = np.asarray(array)
+        values = np.asarray(array.cpu())
         suffix = self.suffix if self.channels is None else ".zarr"
         path = self.output_dir / f"{output_stem(meta)}_{self.name}{suffix}"
         if self.channels is not None:

@@ -1,0 +1,31 @@
+"""What a component of a config is, in values that JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import isroutine
+from typing import Any
+
+
+def describe(component: Any) -> Any:
+    """Return plain values, lists and mappings as they are, the name of a function, class and attributes of others.
+
+    Left out are private attributes and those that are no such values, as generators of random numbers. What a random
+    transform has drawn may be an attribute, too: describe it before it is used.
+    """
+    if isinstance(component, Mapping):
+        return {str(name): describe(value) for name, value in component.items() if _can_be_described(value)}
+    if isinstance(component, list | tuple):
+        return [describe(value) for value in component if _can_be_described(value)]
+    if isroutine(component):
+        return f"{component.__module__}.{component.__qualname__}"
+    if not hasattr(component, "__dict__"):
+        return component
+    kind = type(component)
+    attributes = {name: value for name, value in vars(component).items() if not name.startswith("_")}
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **describe(attributes)}
+
+
+def _can_be_described(value: Any) -> bool:
+    plain = value is None or isinstance(value, bool | int | float | str | list | tuple | Mapping)
+    return plain or isroutine(value) or hasattr(value, "__dict__")
