@@ -8,6 +8,7 @@ import pytest
 from sectome.affinity_file import read_affinities, write_affinities
 from sectome.checks import InputError
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
+from sectome.volumes import open_volume, write_volume
 
 VALUES = np.random.default_rng(0).random((3, 5, 7, 11), dtype=np.float32)
 
@@ -33,7 +34,7 @@ def test_an_old_result_is_replaced_and_other_folders_are_not(tmp_path):
     write_affinities(tmp_path / "a.zarr", VALUES[:, :2], NEAREST, (30, 6, 8))
     assert read_affinities(tmp_path / "a.zarr").affinities.shape == (3, 2, 7, 11)
     (tmp_path / "other.zarr").mkdir()
-    with pytest.raises(InputError, match="a zarr folder or nothing was expected"):
+    with pytest.raises(InputError, match="a zarr folder of affinities or maps, or nothing"):
         write_affinities(tmp_path / "other.zarr", VALUES, NEAREST, (30, 6, 8))
 
 
@@ -56,3 +57,10 @@ def test_a_folder_without_affinities_is_refused(tmp_path):
     (tmp_path / "zarr.json").write_text("{}")
     with pytest.raises(InputError, match="must hold affinities with offsets"):
         read_affinities(tmp_path)
+
+
+def test_a_group_with_volumes_in_it_is_not_replaced(tmp_path):
+    write_volume(tmp_path / "project.ome.zarr", np.zeros((4, 8, 8), np.uint8), voxel_size_nm=(30, 6, 8))
+    with pytest.raises(InputError, match="a zarr folder of affinities or maps, or nothing, was expected"):
+        write_affinities(tmp_path / "project.ome.zarr", VALUES, NEAREST, (30, 6, 8))
+    assert open_volume(tmp_path / "project.ome.zarr").shape == (4, 8, 8)

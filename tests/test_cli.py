@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import inspect
 import json
+import subprocess
+import sys
+import time
 from functools import wraps
 
 import numpy as np
@@ -338,6 +341,83 @@ def test_flags_are_taken_in_every_way_that_fire_takes_them(run, labels, tmp_path
     assert ("average_precision_75_mitoem" in json.loads(out)) == (
         flags not in ([], ["--nobackground"], ["--background", "false"], ["--background=false"])
     )
+
+
+def test_words_stay_as_they_were_typed(run, monkeypatch, labels, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("2024.10.npy", "a#1.npy"):
+        np.save(tmp_path / name, labels)
+    assert json.loads(run("info", "2024.10.npy")[1])["shape"] == [6, 12, 14]
+    assert run("convert", "a#1.npy", "b#2.tif", "--voxel_size_nm", "40,4,4")[0] == 0
+    assert np.array_equal(open_volume(tmp_path / "b#2.tif"), labels)
+    assert "got '2024.10'" in run("info", "2024.10")[2]
+
+
+def test_a_folder_is_never_replaced_by_a_file(run, labels, tmp_path):
+    np.save(tmp_path / "a.npy", labels)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "notes.txt").write_text("precious")
+    code, _, error = run("evaluate", tmp_path / "a.npy", tmp_path / "a.npy", "--objects", tmp_path / "results")
+    assert code == 2
+    assert f"expected a file or nothing at {tmp_path / 'results'}, got a folder" in error
+    assert (tmp_path / "results" / "notes.txt").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "results"]
+
+
+def test_what_the_system_refuses_is_one_sentence(run, labels, tmp_path):
+    np.save(tmp_path / "a.npy", labels)
+    code, _, error = run("convert", tmp_path / "a.npy", tmp_path / ("b" * 250 + ".tif"), "--voxel_size_nm", "40,4,4")
+    assert code == 2
+    assert error.startswith("error: ")
+    assert "File name too long" in error
+
+
+@pytest.mark.parametrize("unknown", [-1, 2**64 - 3])
+@pytest.mark.parametrize("background", [False, True])
+def test_voxels_of_which_nothing_is_known_are_not_scored(run, labels, tmp_path, unknown, background):
+    truth = labels.astype(np.int64 if unknown < 0 else np.uint64)
+    truth[:3] = unknown
+    segmentation = labels.copy()
+    segmentation[:3] = np.arange(3 * 12 * 14).reshape(3, 12, 14) + 10
+    np.save(tmp_path / "truth.npy", truth)
+    np.save(tmp_path / "segmentation.npy", segmentation)
+    words = ["--background"] if background else []
+    code, out, _ = run("evaluate", tmp_path / "truth.npy", tmp_path / "segmentation.npy", *words)
+    scores = json.loads(out)
+    assert code == 0
+    assert scores["adapted_rand_error"] == scores["voi"] == 0
+    assert scores["average_precision_75"] == 1
+
+
+def test_a_name_that_can_not_be_written_is_refused_before_the_work(run, predicted_folder):
+    before = sorted(path.name for path in predicted_folder.iterdir())
+    words = ["--tune", predicted_folder / "truth.tif"]
+    code, _, error = run("segment", predicted_folder / "affinities.zarr", predicted_folder / "labels.jpg", *words)
+    assert code == 2
+    assert "labels.jpg" in error
+    assert sorted(path.name for path in predicted_folder.iterdir()) == before
+
+
+def test_a_list_of_mistakes_needs_a_voxel_size_before_anything_is_written(run, labels, tmp_path):
+    np.save(tmp_path / "a.npy", labels)
+    words = ["--objects", tmp_path / "objects.csv", "--mistakes", tmp_path / "mistakes.csv"]
+    code, _, error = run("evaluate", tmp_path / "a.npy", tmp_path / "a.npy", *words)
+    assert code == 2
+    assert "a truth that says its voxel size was expected" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_a_termination_leaves_nothing_half_written(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((400, 512, 512), np.uint8))
+    command = [sys.executable, "-c", "from sectome.cli import main; main()", "convert", "a.npy", "b.h5"]
+    with subprocess.Popen([*command, "--voxel_size_nm", "40,4,4"], cwd=tmp_path, stderr=subprocess.DEVNULL) as convert:
+        while convert.poll() is None and not list(tmp_path.glob(".b.h5*")):
+            time.sleep(0.01)
+        convert.terminate()
+        code = convert.wait(timeout=60)
+    assert code in (0, 130)
+    assert not list(tmp_path.glob(".b.h5*"))
+    assert code == 0 or not (tmp_path / "b.h5").exists()
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

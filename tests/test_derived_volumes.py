@@ -82,6 +82,13 @@ def test_membranes_make_labels_by_section(membrane):
     assert np.array_equal(whole == 0, mask > 0)
 
 
+def test_ids_of_many_large_sections_do_not_overflow(tmp_path):
+    # A sparse file: nothing of it is written.
+    np.lib.format.open_memmap(tmp_path / "wide.npy", "w+", np.uint8, (129, 4096, 4096))
+    labels = MembraneLabels(open_volume(tmp_path / "wide.npy"))
+    assert (labels[128, :4, :4] == 128 * 4096**2 + 1).all()
+
+
 @pytest.mark.parametrize("key", [1, (slice(1, 4), slice(2, 5), slice(3, None)), (slice(None, None, 2), 3, 2)], ids=str)
 def test_a_crop_of_labels_is_a_part_of_the_whole(membrane, key):
     labels = MembraneLabels(membrane[1])

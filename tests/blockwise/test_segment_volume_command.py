@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -77,6 +78,16 @@ def test_a_run_goes_on_from_where_it_stopped_and_refuses_another_plan(run, confi
     np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
 
 
+def test_labels_that_were_removed_are_not_written_anew_as_nothing(run, config, tmp_path):
+    assert run("segment-volume", "--config", config())[0] == 0
+    shutil.rmtree(tmp_path / "out.ome.zarr")
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 2
+    assert "were expected at" in error
+    assert "remove the run's folder to segment anew" in error
+    assert not (tmp_path / "out.ome.zarr").exists()
+
+
 def test_other_voxels_by_the_same_name_are_another_input(run, config, affinities, tmp_path):
     path = tmp_path / "mine.zarr"
     rng = np.random.default_rng(0)
@@ -109,7 +120,7 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
         ({"context_voxels": [12, 24, 65]}, "must not be smaller than the context, got 64 and a context of 65 along x"),
         ({"segmentation": {"boundary_threshold": "20%"}}, "boundary_threshold must be a number"),
         ({"segmentation": {"method": "mutex"}}, "method must be mean"),
-        ({"segmentation": {"treshold": 0.5}}, "did you mean threshold?"),
+        ({"segmentation": {"treshold": 0.5}}, "did you mean 'threshold'"),
         ({"scheduler": "tcp://127.0.0.1:1"}, "a Dask scheduler was expected at tcp://127.0.0.1:1, got no answer"),
         ({"scheduler": "sulrm"}, "scheduler must be local, threads, slurm"),
         ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),

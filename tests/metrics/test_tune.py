@@ -125,7 +125,7 @@ def test_the_evidence_is_a_json_file_of_what_varies(volumes):
         ({"methods": ("mutex",)}, "tuning needs a method that the 3 offsets allow, got mutex"),
         ({"methods": ()}, "tuning needs a method that the 3 offsets allow, got none"),
         ({"methods": ("median",)}, "method must be mean, .* got 'median'"),
-        ({"treshold": 0.5}, r"did you mean threshold\?"),
+        ({"treshold": 0.5}, r"did you mean 'threshold'"),
         ({"offsets": ISOTROPIC}, "affinities must have 9 channels, one an offset, got 3"),
         ({"threads": 0}, "threads must be a number of at least 1, got 0"),
     ],

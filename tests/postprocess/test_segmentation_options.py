@@ -90,9 +90,9 @@ def test_strides_are_whole_numbers_whatever_holds_them():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("treshold", r"treshold is no option of a segmentation; did you mean threshold\?"),
-        ("stride", r"did you mean strides\?"),
-        ("colour", r"colour is no option of a segmentation; there are bias, boundary_threshold, "),
+        ("treshold", r"treshold is no option of a segmentation, did you mean 'threshold'"),
+        ("stride", r"did you mean 'strides'"),
+        ("colour", r"colour is no option of a segmentation, expected one of bias, boundary_threshold, "),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_known(name, sentence):
@@ -129,7 +129,7 @@ def test_no_file_is_no_choice(tmp_path):
         ("{", "Expecting property name"),
         ("[1, 2]", "list indices"),
         ("{}", "'options'"),
-        ('{"options": {"treshold": 0.4}}', r"did you mean threshold\?"),
+        ('{"options": {"treshold": 0.4}}', r"did you mean 'threshold'"),
         ('{"options": {"threshold": 4}}', r"threshold must lie in 0\.\.1, got 4"),
         ('{"options": {"threshold": "high"}}', "threshold"),
         ('{"options": {"strides": 3}}', "strides"),
@@ -159,7 +159,7 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
     assert options(model=model) == CHOSEN
     assert options(model=model, threshold=0.6, method=None) == CHOSEN.but(threshold=0.6)
     assert options() == SegmentationOptions()
-    with pytest.raises(InputError, match=r"did you mean threshold\?"):
+    with pytest.raises(InputError, match=r"did you mean 'threshold'"):
         options(model=model, thresholds=0.5)
 
 

@@ -20,6 +20,7 @@ from sectome.volumes.replace import replacing
 from sectome.volumes.shards import in_shards
 from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_store, zarr_spec
+from sectome.volumes.zarr_metadata import read_node
 
 CHUNK = (1, 32, 128, 128)
 DTYPES = ("uint8", "float16", "float32")
@@ -40,7 +41,11 @@ class AffinityFile:
 
 
 def write_affinities(
-    path: str | Path, affinities: FloatArray, channels: Channels, voxel_size_nm: tuple[float, ...]
+    path: str | Path,
+    affinities: FloatArray,
+    channels: Channels,
+    voxel_size_nm: Sequence[float],
+    offset_nm: Sequence[float] = ORIGIN,
 ) -> None:
     """Write affinities in 0 to 1, (K, Z, Y, X), or other maps, as uint8; the folder appears when it is complete.
 
@@ -49,7 +54,8 @@ def write_affinities(
     """
     if affinities.ndim != 4:
         raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
-    with new_affinities(path, affinities.shape, channels, voxel_size_nm, box=(1, *affinities.shape[1:])) as store:
+    box = (1, *affinities.shape[1:])
+    with new_affinities(path, affinities.shape, channels, voxel_size_nm, box=box, offset_nm=offset_nm) as store:
         for channel, values in enumerate(affinities):
             store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
 
@@ -89,8 +95,12 @@ def new_affinities(
         raise InputError(
             f"affinities must be (K, Z, Y, X), K {len(channels)}, one channel an offset or a name, got {tuple(shape)}"
         )
-    if path.exists() and not (path / "zarr.json").is_file():
-        raise InputError(f"a zarr folder or nothing was expected at {path}, got something else, which stays as it is")
+    node = read_node(path) if path.is_dir() else None
+    if path.exists() and not (node and node.is_array and {"offsets", "channels"} & set(node.attributes)):
+        raise InputError(
+            f"a zarr folder of affinities or maps, or nothing, was expected at {path}, got something else, which stays "
+            "as it is"
+        )
     metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
     with replacing(path) as partial:
         yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import fire
 import numpy as np
+from fire.decorators import SetParseFns
+from fire.parser import DefaultParseValue
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
 from sectome.commands import (
@@ -192,12 +196,28 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else list(value)
 
 
+def keep_text(command: Callable[..., None]) -> None:
+    """Let fire hand on the parameters that are text as they were typed: it takes 2024.10 for 2024.1, a#1 for a."""
+    texts = [name for name, one in signature(command).parameters.items() if one.annotation in ("str", "str | None")]
+    SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
+
+
+def _as_typed(word: str) -> Any:
+    value = DefaultParseValue(word)
+    return value if str(value) == word else word
+
+
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
+    for command in COMMANDS.values():
+        keep_text(command)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # As on ctrl+C: what is half written goes.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_flags(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, with_truth_values(sys.argv[1:]), name="sectome")
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODE) from None
     except KeyboardInterrupt:

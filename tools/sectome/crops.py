@@ -69,8 +69,8 @@ class RandomCrops(_Crops):
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
         intensity: how grey values are normalised; see `open_tissue`.
-        places: what a random place is: any of the volume's ("volume"), or one with a "labelled" voxel or one of the
-            "foreground" in it; see `LabelDensity`.
+        places: what a random place is: any of the volume's ("volume"), or one near "labelled" voxels or those of the
+            "foreground"; see `LabelDensity`.
         max_empty: the greatest share of voxels of value 0, as padding is, that a crop may have.
         resident_on: a device that reads every volume once and keeps it; None reads each crop from its file.
         seed: of the places and the augmentation.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import time
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from sectome.checks import InputError
+from sectome.cores import cores
 from sectome.phantom import make_phantom
 from sectome.report import write_report
 from sectome.study.bundle_command import (
@@ -82,7 +82,7 @@ def run_demo(output: Path, bundles: Path) -> None:
 def _make_tissue(data: Path) -> None:
     jobs = {folder: job for folder, job in TISSUE.items() if not (data / folder / "labels/phantom.tif").is_file()}
     # Threads of a parent that already used numba or torch do not survive a fork.
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 4), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(cores(), 4), mp_context=get_context("spawn")) as pool:
         futures = {folder: pool.submit(_write_phantom, data / folder, *job) for folder, job in jobs.items()}
         for folder, future in futures.items():
             future.result()

@@ -68,5 +68,5 @@ class MembraneLabels(DerivedVolume):
         for place, number in enumerate(numbers):
             parts, _ = ndimage.label(self.source[number] == 0)
             # A section has fewer parts than pixels, so that ids of two sections differ.
-            labels[place] = np.where(parts > 0, parts + number * height * width, 0)[y, x]
+            labels[place] = np.where(parts > 0, parts.astype(self.dtype) + number * height * width, 0)[y, x]
         return labels

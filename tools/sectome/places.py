@@ -20,8 +20,8 @@ _SECTIONS_OF_A_CELL = 4
 class LabelDensity:
     """How many voxels of a kind there are in each cell of a lattice, to draw crops where they are.
 
-    A crop is drawn so that it holds a place of the kind: a cell by its density, a voxel of the cell, and a crop that
-    has this voxel anywhere in it. Densities are counted once, in up to four sections of a cell.
+    A crop is drawn where places of the kind are, and need not hold one: a cell by its density, any voxel of the cell,
+    and a crop that has this voxel anywhere in it. Densities are counted once, in up to four sections of a cell.
 
     Args:
         tissue: with labels.
@@ -40,7 +40,10 @@ class LabelDensity:
         self.cell = tuple(min(size, extent) for size, extent in zip(crop_size, tissue.shape, strict=True))
         counts = np.stack([self._count(tissue, z, kind) for z in self._starts_of_slabs(tissue.name)])
         if not counts.any():
-            raise InputError(f"{kind} voxels were expected in {tissue.name}, got none; set places to 'volume'")
+            raise InputError(
+                f"{kind} voxels were expected in {tissue.name}, in the {_SECTIONS_OF_A_CELL} of each {self.cell[0]} "
+                "sections that are looked at, got none; set places to 'volume'"
+            )
         self.counts = counts
         self.cumulative = counts.ravel().cumsum()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 
 from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.stages import stages_of
+from sectome.cores import cores
 
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
@@ -26,7 +26,7 @@ SECONDS_A_MVOXEL = {
 
 def forecast_of(plan: Plan, workers: int | None = None) -> str:
     """Return a table of what a run will take, for people."""
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     blocks = len(plan.grid)
     context = f" with a context of {'x'.join(map(str, plan.context))}" if any(plan.context) else ""
     own = " beside what the network takes" if isinstance(plan.source, PredictedMaps) else ""

@@ -13,6 +13,7 @@ from typing import Any
 from distributed import Client, LocalCluster
 
 from sectome.checks import InputError, check_whole_number
+from sectome.cores import cores
 
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 
@@ -40,8 +41,8 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
     with ExitStack() as stack:
         if scheduler in ("local", "threads"):
             cluster: Any = LocalCluster(
-                n_workers=1 if scheduler == "threads" else (workers or _cores()),
-                threads_per_worker=(workers or _cores()) if scheduler == "threads" else 1,
+                n_workers=1 if scheduler == "threads" else (workers or cores()),
+                threads_per_worker=(workers or cores()) if scheduler == "threads" else 1,
                 processes=scheduler == "local",
                 # Memory is what blocks take, not what Dask could spill.
                 memory_limit=0,
@@ -69,10 +70,6 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
                 f"a Dask scheduler was expected at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
             ) from None
         yield stack.enter_context(client)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _address_in(path: Path) -> str:

@@ -49,6 +49,11 @@ def check_output(plan: Plan) -> None:
         return
     if plan.output.exists():
         raise InputError(f"an output that does not exist was expected, got {plan.output}: remove it or name another")
+    if plan.folder.done("relabel") and not (plan.partial_output / "0" / "zarr.json").is_file():
+        raise InputError(
+            f"the labels that the run in {plan.folder.path} has written were expected at {plan.output}, got none: "
+            "remove the run's folder to segment anew"
+        )
     for folder in (plan.partial_output, plan.folder.path):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def evaluate(
     """Print scores of a segmentation as JSON, and list what is wrong where.
 
     Args:
-        truth: label volume made by people.
+        truth: label volume made by people; -1, and ids from 2**63 on, mean that nothing is known there.
         segmentation: label volume to score.
         background: what 0 means in the truth: not labelled, and ignored; or, with --background, no object there, as for
             mitochondria.
@@ -33,7 +33,7 @@ def evaluate(
         run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
     """
     from sectome.checks import check_same_shape
-    from sectome.metrics import expected_run_length_of, label_scores, object_scores, skeletons
+    from sectome.metrics import expected_run_length_of, known_voxels, label_scores, object_scores, skeletons
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
 
@@ -42,16 +42,20 @@ def evaluate(
             raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
     check_same_shape(first.shape, second.shape, "segmentation")
+    # Before anything is written: a truth may not say it.
+    size_nm = _size_nm(first) if mistakes or run_length else (1.0, 1.0, 1.0)
     a, b = np.asarray(first), np.asarray(second)
+    known = known_voxels(a)
+    if not known.all():
+        a, b = np.where(known, a, 0), np.where(known, b, 0)
     scores: dict[str, Any] = dict(label_scores(a, b, background=background))
     if run_length:
-        lines = skeletons(a, _size_nm(first))
+        lines = skeletons(a, size_nm)
         scores["expected_run_length_nm"] = expected_run_length_of(lines, b)
         scores["greatest_run_length_nm"] = lines.greatest_run_length_nm
     if objects:
         _write_rows(objects, [row._asdict() for row in object_scores(a, b)])
     if mistakes:
-        size_nm = _size_nm(first)
         _write_rows(mistakes, [{**row._asdict(), **_place_nm(row, size_nm)} for row in find_mistakes(a, b)])
     print(json.dumps(scores, indent=2, default=float))
 

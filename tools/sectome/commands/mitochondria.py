@@ -37,7 +37,9 @@ def mitochondria(
     from sectome.map_file import StoredMaps
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
     from sectome.volumes import write_volume
+    from sectome.volumes.formats import locate_output
 
+    locate_output(str(output))  # A name that cannot be written is refused before the work.
     options = BoundaryContourOptions.for_model(model).but(
         seed_foreground=seed_foreground,
         seed_contour=seed_contour,

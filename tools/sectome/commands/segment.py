@@ -65,7 +65,9 @@ def segment(
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
     from sectome.volumes import write_volume
+    from sectome.volumes.formats import locate_output
 
+    locate_output(str(output))  # A name that cannot be written is refused before the work.
     given = {
         "threshold": threshold,
         "method": method,
@@ -100,18 +102,19 @@ def segment(
 def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
     """Return the best options on labelled tissue, and keep them beside the model."""
     from sectome.checks import check_same_shape
-    from sectome.metrics import LabelledAffinities
+    from sectome.metrics import LabelledAffinities, known_voxels
     from sectome.metrics import tune as tune_options
     from sectome.postprocess import save_options, tuned_path
     from sectome.volumes import open_volume
 
-    labels = open_volume(truth)
-    check_same_shape(source.affinities.shape[1:], labels.shape, "truth")
+    volume = open_volume(truth)
+    check_same_shape(source.affinities.shape[1:], volume.shape, "truth")
+    labels = np.asarray(volume)
+    labelled = LabelledAffinities(source.affinities, np.where(known_voxels(labels), labels, 0), source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
-    volume = LabelledAffinities(source.affinities, np.asarray(labels), source.voxel_size_nm)
     # Rules on sizes act on what is chosen.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}
-    tuned = tune_options([volume], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
+    tuned = tune_options([labelled], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
     path = tuned_path(model)
     save_options(path, tuned.best.options, {"criterion": criterion, "truth": truth, **tuned.evidence()})
     scores = tuned.best.scores

@@ -10,12 +10,12 @@ import torch
 from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from sectome.inference.blended_slabs import blended_slabs
 from sectome.inference.orientations import check_exchanged, predict_oriented
 from sectome.inference.window_grid import window_grid
+from sectome.transforms.in_plane import mirror
 from sectome.types import Offsets
 
 
@@ -61,12 +61,14 @@ class StreamingInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X), with the images' metadata.
 
-        An image thinner than a window is extended by zeros on both sides, as MONAI does.
+        An image thinner than a window goes on as its mirror image, as crops of a training do.
         """
-        short = [max(0, size - extent) for size, extent in zip(self.roi_size, inputs.shape[2:], strict=True)]
-        padded = F.pad(inputs, [part for lack in reversed(short) for part in (lack // 2, lack - lack // 2)])
+        padded = inputs.as_subclass(Tensor)
+        for axis, (size, extent) in enumerate(zip(self.roi_size, inputs.shape[2:], strict=True), start=2):
+            if extent < size:
+                padded = padded.index_select(axis, mirror(torch.arange(size, device=inputs.device), extent))
         grid = window_grid(padded.shape[2:], self.roi_size, self.overlap, self.mode)
-        crop = tuple(slice(lack // 2, lack // 2 + extent) for lack, extent in zip(short, inputs.shape[2:], strict=True))
+        crop = tuple(slice(0, extent) for extent in inputs.shape[2:])
         device = self.output_device or inputs.device
         result: Tensor | None = None
         windows_in_all = len(inputs) * math.prod(len(starts) for starts in grid.starts)
@@ -79,7 +81,7 @@ class StreamingInferer(Inferer):
             bar.update(len(windows))
             return values
 
-        for number, image in enumerate(padded.as_subclass(Tensor)[:, 0]):
+        for number, image in enumerate(padded[:, 0]):
             slabs = blended_slabs(
                 image.__getitem__,
                 predict,

@@ -6,6 +6,7 @@ from sectome.metrics.average_precision_by_confidence import average_precision_by
 from sectome.metrics.boundary_average_precision import boundary_average_precision
 from sectome.metrics.contingency import ContingencyTable, contingency_table
 from sectome.metrics.expected_run_length import Skeletons, expected_run_length, expected_run_length_of, skeletons
+from sectome.metrics.known_voxels import known_voxels
 from sectome.metrics.label_scores import label_scores
 from sectome.metrics.mistakes import Mistake, mistakes
 from sectome.metrics.object_scores import ObjectScore, object_scores, object_scores_of
@@ -29,6 +30,7 @@ __all__ = [
     "contingency_table",
     "expected_run_length",
     "expected_run_length_of",
+    "known_voxels",
     "label_scores",
     "mistakes",
     "object_scores",

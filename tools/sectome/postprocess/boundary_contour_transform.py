@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 
 from sectome.checks import InputError
 from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
+from sectome.transforms.keywise import Keywise
 
 
 class BoundaryContourToLabels(Transform):
@@ -42,18 +42,10 @@ class BoundaryContourToLabels(Transform):
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
-class BoundaryContourToLabelsd(MapTransform):
+class BoundaryContourToLabelsd(Keywise):
     """Dictionary version of `BoundaryContourToLabels`."""
 
     def __init__(
         self, keys: KeysCollection, model: str | None = None, allow_missing_keys: bool = False, **options: Any
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = BoundaryContourToLabels(model, **options)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Apply to each key."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self.transform(result[key])
-        return result
+        super().__init__(keys, BoundaryContourToLabels(model, **options), allow_missing_keys)

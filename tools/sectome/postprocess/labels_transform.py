@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 
 from sectome.neighbourhoods import check_offsets
 from sectome.postprocess.affinities_to_labels import affinities_to_labels
 from sectome.postprocess.segmentation_options import SegmentationOptions
+from sectome.transforms.keywise import Keywise
 from sectome.types import Offsets
 
 
@@ -39,7 +39,7 @@ class AffinitiesToLabels(Transform):
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
-class AffinitiesToLabelsd(MapTransform):
+class AffinitiesToLabelsd(Keywise):
     """Dictionary version of `AffinitiesToLabels`."""
 
     def __init__(
@@ -50,12 +50,4 @@ class AffinitiesToLabelsd(MapTransform):
         allow_missing_keys: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = AffinitiesToLabels(offsets, model, **options)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Apply to each key."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self.transform(result[key])
-        return result
+        super().__init__(keys, AffinitiesToLabels(offsets, model, **options), allow_missing_keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
+from sectome.did_you_mean import nearest_or_all
 from sectome.postprocess.check_affinities import check_probability
 from sectome.postprocess.region_graph import LONG_RANGE_USES
 from sectome.postprocess.scoring import parse_scoring
@@ -40,7 +40,7 @@ class Options:
 
     @classmethod
     def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
-        """Return what is kept beside a model, the defaults where nothing is; see `load_options`."""
+        """Return what is kept beside a model, the defaults where nothing is; see `load_options_as`."""
         return (load_options_as(cls, model) if model else None) or cls()
 
     def but(self: AnyOptions, **changes: Any) -> AnyOptions:
@@ -52,11 +52,7 @@ class Options:
         known = {field.name for field in dataclasses.fields(self)}
         for name in changes:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                raise InputError(
-                    f"{name} is no option of a segmentation"
-                    + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
-                )
+                raise InputError(f"{name} is no option of a segmentation{nearest_or_all(name, sorted(known))}")
         return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
 
@@ -150,16 +146,16 @@ def save_options(path: str | Path, options: Options, evidence: Mapping[str, Any]
 
 
 def load_options(model: str | Path) -> SegmentationOptions | None:
-    """Return the options for affinities that are kept beside a model, or `None` if there are none.
-
-    Raises:
-        InputError: if the file is none of options, or has those for other targets.
-    """
+    """Return the options for affinities that are kept beside a model; see `load_options_as`."""
     return load_options_as(SegmentationOptions, model)
 
 
 def load_options_as(kind: type[AnyOptions], model: str | Path) -> AnyOptions | None:
-    """Return the options of some kind that are kept beside a model; see `load_options`."""
+    """Return the options of some kind that are kept beside a model, or `None` if there are none.
+
+    Raises:
+        InputError: if the file is none of options, or has those for other targets.
+    """
     path = tuned_path(model)
     if not path.is_file():
         return None

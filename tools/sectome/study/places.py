@@ -7,6 +7,7 @@ import os
 import torch
 
 from sectome.checks import check_at_least
+from sectome.cores import cores
 
 
 def places(jobs: int | None = None) -> list[dict[str, str]]:
@@ -26,11 +27,6 @@ def places(jobs: int | None = None) -> list[dict[str, str]]:
     count = int(jobs or max(1, cores() // threads))
     # Segmentation counts its threads by the second name.
     return [{"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)} for _ in range(count)]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

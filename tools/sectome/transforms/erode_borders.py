@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 
 from sectome.checks import InputError
+from sectome.transforms.keywise import Keywise
 
 
 def erode_borders(labels: torch.Tensor, steps: int = 1, in_plane: bool = False) -> torch.Tensor:
@@ -52,18 +50,10 @@ class ErodeBorders(Transform):
         return erode_borders(labels, self.steps, self.in_plane)
 
 
-class ErodeBordersd(MapTransform):
+class ErodeBordersd(Keywise):
     """Dictionary version of `ErodeBorders`."""
 
     def __init__(
         self, keys: KeysCollection, steps: int = 1, in_plane: bool = False, allow_missing_keys: bool = False
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = ErodeBorders(steps, in_plane)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Apply to each key."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self.transform(result[key])
-        return result
+        super().__init__(keys, ErodeBorders(steps, in_plane), allow_missing_keys)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 
 from sectome.trained_settings import warn_of_other_voxels
+from sectome.transforms.keywise import Keywise
 from sectome.volumes import open_with_default_size, require_voxel_size
 
 
@@ -46,13 +46,14 @@ class LoadVolume(Transform):
         meta = {
             "filename": str(path),
             "voxel_size_nm": torch.tensor(voxel_size_nm, dtype=torch.float64),
+            "offset_nm": torch.tensor(volume.offset_nm, dtype=torch.float64),
             "spatial_shape": np.array(volume.shape[::-1]),
             "original_affine": volume.affine_mm,
         }
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(array))[None], meta=meta)
 
 
-class LoadVolumed(MapTransform):
+class LoadVolumed(Keywise):
     """Dictionary version of `LoadVolume`."""
 
     def __init__(
@@ -62,12 +63,4 @@ class LoadVolumed(MapTransform):
         trained_nm: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = LoadVolume(voxel_size_nm, trained_nm)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Read each key's path."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            result[key] = self.transform(result[key])
-        return result
+        super().__init__(keys, LoadVolume(voxel_size_nm, trained_nm), allow_missing_keys)

@@ -13,6 +13,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, SaveImaged
 
 from sectome.affinity_file import write_affinities
+from sectome.geometry import ORIGIN
 from sectome.types import Channels
 from sectome.volumes import write_volume
 
@@ -70,12 +71,14 @@ class SaveVolumed(SaveImaged):
 
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
         """Write one volume and say where."""
-        voxel_size_nm = tuple(np.asarray(meta["voxel_size_nm"], dtype=float).ravel())
+        voxel_size_nm, offset_nm = (
+            np.asarray(meta.get(name, ORIGIN), dtype=float).ravel().tolist() for name in ("voxel_size_nm", "offset_nm")
+        )
         values = np.asarray(array.cpu())
         suffix = self.suffix if self.channels is None else ".zarr"
         path = self.output_dir / f"{output_stem(meta)}_{self.name}{suffix}"
         if self.channels is not None:
-            write_affinities(path, values, self.channels, voxel_size_nm)
+            write_affinities(path, values, self.channels, voxel_size_nm, offset_nm)
         else:
-            write_volume(path, values[0], voxel_size_nm=voxel_size_nm)
+            write_volume(path, values[0], voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
         print(f"wrote {path}", flush=True)

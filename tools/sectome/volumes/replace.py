@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sectome.checks import InputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -23,6 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         if path.is_dir():  # a folder cannot be renamed over one that has content
+            if not partial.is_dir():
+                raise InputError(f"expected a file or nothing at {path}, got a folder, which stays as it is")
             os.rename(path, replaced)
         os.replace(partial, path)
     except BaseException:
