@@ -31,7 +31,7 @@ compare() { # SEED AUGMENTATION OVERLAYS
     out="$work/$2_$1"
     run em_segmentation "['configs/train.json','configs/datasets/phantom.json'$3]" --dataset_dir "$work/clean" \
         --output_dir "$out" --ckpt_dir "$out" --pretrained "$work/mae/model.pt" --seed "$1" \
-        --epochs 15 --epoch_length 100 --val_interval 5 --val_crops 8
+        --epochs 15 --epoch_length 100 --val_interval 5 --val_crops 8 --batch_size 1
     for tissue in clean defective; do
         run em_segmentation "['configs/train.json','configs/evaluate.json','configs/datasets/phantom.json']" \
             --dataset_dir "$work/$tissue" --output_dir "$out/$tissue" --ckpt_dir "$out"
