@@ -12,7 +12,7 @@ from typing import Any
 
 import fire
 import numpy as np
-from fire.decorators import SetParseFns
+from fire import decorators
 from fire.parser import DefaultParseValue
 
 from sectome.checks import EXIT_CODE, InputError, check_triple
@@ -199,7 +199,9 @@ def _plain(value: Any) -> Any:
 def keep_text(command: Callable[..., None]) -> None:
     """Let fire hand on the parameters that are text as they were typed: it takes 2024.10 for 2024.1, a#1 for a."""
     texts = [name for name, one in signature(command).parameters.items() if one.annotation in ("str", "str | None")]
-    SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
+    # Under fire's own name, help would show what it notes of a command as a group of commands.
+    decorators.FIRE_METADATA = "__fire_metadata__"
+    decorators.SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
 
 
 def _as_typed(word: str) -> Any:
