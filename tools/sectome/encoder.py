@@ -235,7 +235,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -
     if faults:
         more = f" ({len(faults) - 1} more keys differ)" if len(faults) > 1 else ""
         raise InputError(
-            f"{source} does not fit the network: {faults[0]}{more}; compare depth, width, patch size and kind of network"
+            f"{source} does not fit the network: {faults[0]}{more}; compare depth, width, patch size and kind of "
+            "network"
         )
     module.load_state_dict(state, strict=True)
 
