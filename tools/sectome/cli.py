@@ -89,8 +89,7 @@ def phantom(
     from sectome.volumes import write_volume
 
     size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
-    z, y, x = (int(length) for length in check_triple(shape, "shape"))
-    tissue = make_phantom((z, y, x), size_nm, seed)
+    tissue = make_phantom(shape, size_nm, seed)
     if defects:
         tissue = add_defects(tissue, defects, seed)
     volumes = {"images": tissue.raw, "labels": tissue.neurons, "mitochondria": tissue.mitochondria}
