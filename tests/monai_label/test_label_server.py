@@ -174,7 +174,17 @@ def test_mitochondria_come_back_as_whole_numbers(server, tmp_path):
     assert answer.dtype.kind in "iu"
 
 
-def test_a_round_on_corrected_labels_improves_the_next_prediction(server, phantom, labels, tmp_path):
+def spoil(weights):
+    """Add noise as great as the weights: the shipped network segments the phantom too well to be improved."""
+    content = torch.load(weights, weights_only=True)
+    draw = torch.Generator().manual_seed(0)
+    for value in content["model"].values():
+        if value.is_floating_point() and value.ndim > 1:
+            value += (value.float().std() * torch.randn(value.shape, generator=draw)).to(value.dtype)
+    torch.save(content, weights)
+
+
+def test_a_round_on_corrected_labels_improves_the_next_prediction(server, phantom, tmp_path):
     def score(values):
         return sum(variation_of_information(phantom.neurons, values))
 
@@ -182,11 +192,13 @@ def test_a_round_on_corrected_labels_improves_the_next_prediction(server, phanto
     write_volume(corrected, phantom.neurons, voxel_size_nm=NM)
     server.save_label("phantom", corrected)
     weights = server.log.parent / "app/monaibundle/model/em_segmentation/models/model.pt"
+    spoil(weights)
+    first = server.infer("em_segmentation", "phantom", tmp_path / "first.nii.gz")
     before = weights.read_bytes()
     server.train("em_segmentation", max_epochs=1, val_split=0)
     assert weights.read_bytes() != before
     again = server.infer("em_segmentation", "phantom", tmp_path / "again.nii.gz")
-    assert score(np.asarray(open_volume(again))) < 0.7 * score(labels[1])
+    assert score(np.asarray(open_volume(again))) < 0.2 * score(np.asarray(open_volume(first)))
 
 
 def test_a_next_round_starts_anew_from_the_last_ones_weights(server):
