@@ -171,7 +171,7 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         record_network(network, image.shape, setting.device, setting.precision)
     if candidate.graph:
         work = as_cuda_graph(work)
-    if candidate.recorded or candidate.compiled:
+    if candidate.recorded or candidate.compiled or candidate.graph:
         # Operations cannot be counted in what is recorded or compiled.
         plain = replace(candidate, recorded=False, compiled=False, graph=False)
         return replace(work, plain=lambda: build(plain, setting))

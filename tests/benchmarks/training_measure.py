@@ -42,14 +42,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: a call; `eager` is the same for counting its operations, and `network` what that runs.
+    """What is measured: a call, and the network that it runs.
 
-    Of what is recorded or compiled nothing can be counted: `plain` then makes other work with the same operations.
+    Of what is recorded or compiled no operations can be counted: `plain` then makes other work with the same ones.
     """
 
     run: Callable[..., object]
     network: nn.Module
-    eager: Callable[..., object] | None = None
     plain: Callable[[], Work] | None = None
 
 
@@ -95,7 +94,7 @@ def as_cuda_graph(work: Work) -> Work:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work.run()
-    return Work(graph.replay, work.network, eager=work.run)
+    return Work(graph.replay, work.network)
 
 
 def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
@@ -143,7 +142,7 @@ def count_flops(work: Work) -> int:
     for part in fused:
         part.use_flash_attention = False
     with FlopCounterMode(display=False) as counter:
-        (work.eager or work.run)()
+        work.run()
     for part in fused:
         part.use_flash_attention = True
     return counter.get_total_flops()
@@ -242,12 +241,10 @@ def compare(
     Returns:
         A row for each candidate.
     """
-    peaks = {
-        name: peak_mib(partial(build, description, setting), setting.device) if memory else None
-        for name, description in candidates.items()
-    }
-    works = {name: partial(build, description, setting) for name, description in candidates.items()}
-    seconds, ratios, flops = (_in_pairs if setting.device.type == "cuda" else _all_in_turn)(works, setting)
+    builds = {name: partial(build, description, setting) for name, description in candidates.items()}
+    peaks = {name: peak_mib(one, setting.device) if memory else None for name, one in builds.items()}
+    measure = _in_pairs if setting.device.type == "cuda" else _all_in_turn
+    seconds, ratios, flops = measure(builds, setting)
     rows = []
     print(f"\n{part}: {case}, {setting.precision}", flush=True)
     for name in candidates:

@@ -198,8 +198,6 @@ def _plain(value: Any) -> Any:
 def keep_text(command: Callable[..., None]) -> None:
     """Let fire hand on the parameters that are text as they were typed: it takes 2024.10 for 2024.1, a#1 for a."""
     texts = [name for name, one in signature(command).parameters.items() if one.annotation in ("str", "str | None")]
-    # Under fire's own name, help would show what it notes of a command as a group of commands.
-    decorators.FIRE_METADATA = "__fire_metadata__"
     decorators.SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
 
 
@@ -210,6 +208,8 @@ def _as_typed(word: str) -> Any:
 
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
+    # Under fire's own name, help would show what it notes of a command as a group of commands.
+    decorators.FIRE_METADATA = "__fire_metadata__"
     for command in COMMANDS.values():
         keep_text(command)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sectome.postprocess.slabs import in_threads, slabs
+from sectome.postprocess.slabs import COLUMNS, in_threads, slabs
 from sectome.types import Array, FloatArray, VoxelSize
-
-_COLUMNS = 64
-"""Side by side; few enough that those of a volume lie in a core's cache."""
 
 
 @njit(cache=True, nogil=True)
@@ -39,10 +36,10 @@ def _along_middle(squares: Any, edge: float, first: int, last: int) -> None:
     voxels nearer.
     """
     _, length, width = squares.shape
-    old, row = np.empty((length, _COLUMNS), np.float32), np.empty(_COLUMNS, np.float32)
-    for left in range(0, width, _COLUMNS):
+    old, row = np.empty((length, COLUMNS), np.float32), np.empty(COLUMNS, np.float32)
+    for left in range(0, width, COLUMNS):
         for plane in range(first, last):
-            columns = squares[plane, :, left : left + _COLUMNS]
+            columns = squares[plane, :, left : left + COLUMNS]
             old[:, : columns.shape[1]] = columns
             old[:, columns.shape[1] :] = 0
             for p in range(length):
@@ -53,7 +50,7 @@ def _along_middle(squares: Any, edge: float, first: int, last: int) -> None:
                     further, next_one = np.float32((step * edge) ** 2), np.float32(((step + 1) * edge) ** 2)
                     before, after = old[p - step if p >= step else p], old[p + step if p + step < length else p]
                     nearer = False
-                    for x in range(_COLUMNS):
+                    for x in range(COLUMNS):
                         square = (before[x] if before[x] < after[x] else after[x]) + further
                         square = square if square < row[x] else row[x]
                         row[x] = square

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sectome.postprocess.slabs import in_threads, slabs
+from sectome.postprocess.slabs import COLUMNS, in_threads, slabs
 from sectome.types import FloatArray
 
 _TRUNCATE = 4
 """Standard deviations that the weights reach to each side, as in SciPy."""
-
-_COLUMNS = 64
-"""Side by side; few enough that those of a volume lie in a core's cache."""
 
 
 def _weights(sigma: float) -> FloatArray:
@@ -37,18 +34,18 @@ def _reflected(index: int, length: int) -> int:
 def _along_middle(values: Any, weights: Any, first: int, last: int) -> None:
     """Smooth (M, N, W) along N, from `first` to `last` of M, so many columns of W side by side."""
     _, length, width = values.shape
-    old, row = np.zeros((length, _COLUMNS), np.float32), np.zeros(_COLUMNS, np.float32)
-    for left in range(0, width, _COLUMNS):
+    old, row = np.zeros((length, COLUMNS), np.float32), np.zeros(COLUMNS, np.float32)
+    for left in range(0, width, COLUMNS):
         for plane in range(first, last):
-            columns = values[plane, :, left : left + _COLUMNS]
+            columns = values[plane, :, left : left + COLUMNS]
             old[:, : columns.shape[1]] = columns
             for p in range(length):
                 middle = old[p]
-                for x in range(_COLUMNS):
+                for x in range(COLUMNS):
                     row[x] = weights[0] * middle[x]
                 for step in range(1, weights.size):
                     before, after = old[_reflected(p - step, length)], old[_reflected(p + step, length)]
-                    for x in range(_COLUMNS):
+                    for x in range(COLUMNS):
                         row[x] += weights[step] * (before[x] + after[x])
                 columns[p] = row[: columns.shape[1]]
 

@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 VOXELS_PER_SLAB = 1 << 20
 """Small enough that a thread is never waited for long, large enough that seams do not count."""
 
+COLUMNS = 64
+"""Columns of voxels that are worked on side by side; few enough that those of a volume lie in a core's cache."""
+
 _show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
 
