@@ -33,6 +33,24 @@ def test_one_sentence_says_which_key_was_meant(run_bundle, tmp_path, bundle, kin
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("bundle", "kind", "option", "belongs"),
+    [
+        ("em_segmentation", "train", "checkpoint", "configs/evaluate.json and configs/inference.json"),
+        ("em_segmentation", "train", "overlap", "configs/evaluate.json and configs/inference.json"),
+        ("em_segmentation", "train", "min_size_voxels", "configs/inference.json"),
+        ("mae_pretrain", "train", "image", "configs/inference.json"),
+        ("mae_pretrain", "inference", "batch_size", "configs/train.json"),
+    ],
+)
+def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, kind, option, belongs):
+    done = run_bundle(bundle, CONFIGS[kind], output_dir=tmp_path / "run", **{option: 0.5})
+    assert done.returncode == 2, done.stderr[-2000:]
+    sentence = f"error: --{option.split('__')[0]} does nothing in this run, it is an option of {belongs}"
+    assert done.stderr.strip().splitlines()[-1] == sentence
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("bundle", [*TINY])
 def test_a_misspelt_section_is_refused_by_monai_itself(run_bundle, bundle):
     done = run_bundle(bundle, "train", train__trainre__max_epochs=3)

@@ -199,6 +199,19 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(declare, run_stubbed, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_an_option_of_the_evaluation_alone_is_not_given_to_the_training(declare, run_stubbed):
+    changed = declare(fine_tuning={"overrides": {"epochs": 3, "overlap": 0.25, "scores#erode_steps": 1}})
+    code, out, err = run_stubbed(changed, "--only", "scratch", "--dry_run")
+    assert code == 0, err
+    commands = [line for line in out.splitlines() if "monai.bundle" in line]
+    trained = [line for line in commands if "evaluate.json" not in line]
+    evaluated = [line for line in commands if "evaluate.json" in line]
+    assert len(trained) == len(evaluated) == 2
+    assert all("--epochs 3" in line for line in commands)
+    assert all("--overlap 0.25" in line and "scores#erode_steps" in line for line in evaluated)
+    assert not any("overlap" in line or "scores" in line for line in trained)
+
+
 def test_a_folder_of_another_study_or_of_other_things_is_refused(declare, run_stubbed, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("precious")

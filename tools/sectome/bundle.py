@@ -29,13 +29,14 @@ from sectome.loaded_weights import check_loaded_weights
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
 
-RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_"}
+RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_", "save_execute_config"}
 """Top-level keys that MONAI's runner reads."""
 
+PROPERTIES = {**TrainProperties, **InferProperties, **MetaProperties}
+"""What MONAI's workflows read of a config; "id" is the place."""
 
 RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file"}
 """What MONAI's runner takes beside config keys; misspelt, it is taken for one."""
-
 
 JSON_WORDS = {"true": True, "false": False, "null": None}
 """Values of options that MONAI's runner leaves as text, which is true whatever it says."""
@@ -48,8 +49,9 @@ def prepare() -> None:
     `take_json_words`; a run that is to be tracked is, see `take_over_tracking`.
 
     Raises:
-        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If
-            `monai.bundle.load` would leave weights untrained, or what tracks the run is not installed.
+        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If an
+            option is of another workflow, `monai.bundle.load` would leave weights untrained, or what tracks the run
+            is not installed.
     """
     sys.excepthook = _say_input_errors
     workflow = _running_workflow()
@@ -57,6 +59,7 @@ def prepare() -> None:
         find_bundle(workflow)
         take_json_words(workflow.parser)
         check_keys(workflow.parser, workflow.config_root_path)
+        check_idle_options(workflow.parser, workflow.config_root_path)
         check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
 
@@ -103,11 +106,7 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
             overlay can serve training, evaluation and inference.
     """
     config: Mapping[str, Any] = parser.get()
-    properties = {**TrainProperties, **InferProperties, **MetaProperties}
-    known = RUN_KEYS | {re.split("#|::", entry["id"])[0] for entry in properties.values()}
-    known |= {name for _, text in texts(config) for name in re.findall(r"[@%](\w+)", text)}
-    for path in sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"}):
-        known |= {re.split("#|::", key)[0] for key in read_json_object(path, "a config")}
+    known = keys_read(config).union(*_own_keys(config_root).values())
     for key in config:
         if key in TRACKING_KEYS and key not in known:
             raise InputError(f"--{key} is for a run with --tracking mlflow, got one without")
@@ -116,9 +115,42 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
             raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted(near))}")
     declared = declared_places(config_root)
     check_references(parser, declared)
-    check_sections(parser, declared, {entry["id"] for entry in properties.values()})
+    check_sections(parser, declared, {entry["id"] for entry in PROPERTIES.values()})
     for place, component in _components(config, ""):
         _check_component(parser, place, component)
+
+
+def keys_read(config: Mapping[str, Any]) -> set[str]:
+    """Return the top-level keys that MONAI reads, and those that some value of a merged config refers to."""
+    read = RUN_KEYS | {top_key(entry["id"]) for entry in PROPERTIES.values()}
+    return read | {name for _, text in texts(config) for name in re.findall(r"[@%](\w+)", text)}
+
+
+def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
+    """Raise an `InputError` for an option on the command line that only another workflow of the bundle reads.
+
+    A data set's overlay may have such keys, since it serves all workflows.
+
+    Args:
+        parser: holds the merged config.
+        config_root: folder of the bundle's own configs.
+    """
+    config: Mapping[str, Any] = parser.get()
+    typed = {top_key(word.removeprefix("--").partition("=")[0]) for word in sys.argv if word.startswith("--")}
+    for key in sorted(typed.intersection(config) - keys_read(config) - set(TRACKING_KEYS)):
+        of = [f"configs/{path.name}" for path, keys in _own_keys(config_root).items() if key in keys]
+        raise InputError(f"--{key} does nothing in this run, it is an option of {' and '.join(of)}")
+
+
+def _own_keys(config_root: Path) -> dict[Path, set[str]]:
+    """Return the top-level keys of each of the bundle's own configs; overlays lie in folders."""
+    paths = sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"})
+    return {path: {top_key(key) for key in read_json_object(path, "a config")} for path in paths}
+
+
+def top_key(key: str) -> str:
+    """Return the top-level key of an option: "train" for "train#trainer#max_epochs"."""
+    return re.split("#|::", key)[0]
 
 
 def _check_component(parser: ConfigParser, place: str, component: Mapping[str, Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
-from sectome.bundle import check_keys
+from sectome.bundle import check_keys, keys_read, top_key
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
@@ -152,6 +153,7 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
     }
     options = {**recipe.overrides, "seed": seed, "output_dir": folder, "ckpt_dir": folder}
     start = {"pretrained": needs.folder / "model.pt"} if needs else {}
+    trained = {key: value for key, value in options.items() if top_key(key) not in _only_evaluated(root)}
     # An evaluation takes no other weights than the run's own.
     own = {key: value for key, value in options.items() if key != "pretrained"}
     return Job(
@@ -163,8 +165,15 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
         # As it is read back from a file.
         declared=json.loads(json.dumps(declared)),
         commands={
-            "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**options, **start})),
+            "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**trained, **start})),
             "evaluate": bundle_command([*EVALUATE, *recipe.overlays], as_options(own)),
         },
         needs=needs,
     )
+
+
+@cache
+def _only_evaluated(root: Path) -> set[str]:
+    """Return the top-level keys of a bundle's evaluation that its training refuses as options."""
+    train, evaluate = (read_json_object(root / path, "a config") for path in EVALUATE)
+    return {*map(top_key, evaluate)} - set(train) - keys_read(train)
