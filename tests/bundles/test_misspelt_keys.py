@@ -41,6 +41,7 @@ def test_one_sentence_says_which_key_was_meant(run_bundle, tmp_path, bundle, kin
         ("em_segmentation", "train", "min_size_voxels", "configs/inference.json"),
         ("mae_pretrain", "train", "image", "configs/inference.json"),
         ("mae_pretrain", "inference", "batch_size", "configs/train.json"),
+        ("em_segmentation", "evaluate", "image", "configs/inference.json"),
     ],
 )
 def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, kind, option, belongs):
@@ -49,6 +50,11 @@ def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, 
     sentence = f"error: --{option.split('__')[0]} does nothing in this run, it is an option of {belongs}"
     assert done.stderr.strip().splitlines()[-1] == sentence
     assert not (tmp_path / "run").exists()
+
+
+def test_an_evaluation_takes_the_words_of_its_training(run_bundle, tmp_path):
+    done = run_bundle("em_segmentation", CONFIGS["evaluate"], val_crops=2, places="labelled", dataset_dir=tmp_path)
+    assert f"volumes were expected in {tmp_path}" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("bundle", [*TINY])

@@ -127,9 +127,10 @@ def keys_read(config: Mapping[str, Any]) -> set[str]:
 
 
 def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for an option on the command line that only another workflow of the bundle reads.
+    """Raise an `InputError` for an option on the command line that only a config reads which is not of this run.
 
-    A data set's overlay may have such keys, since it serves all workflows.
+    A data set's overlay may have such keys, since it serves all workflows; and an evaluation takes the words of its
+    training.
 
     Args:
         parser: holds the merged config.
@@ -137,8 +138,10 @@ def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
     """
     config: Mapping[str, Any] = parser.get()
     typed = {top_key(word.removeprefix("--").partition("=")[0]) for word in sys.argv if word.startswith("--")}
-    for key in sorted(typed.intersection(config) - keys_read(config) - set(TRACKING_KEYS)):
-        of = [f"configs/{path.name}" for path, keys in _own_keys(config_root).items() if key in keys]
+    own = {path.name: keys for path, keys in _own_keys(config_root).items()}
+    of_this_run = {key for name, keys in own.items() for key in keys if any(name in word for word in sys.argv)}
+    for key in sorted(typed.intersection(config) - keys_read(config) - of_this_run - set(TRACKING_KEYS)):
+        of = [f"configs/{name}" for name, keys in own.items() if key in keys]
         raise InputError(f"--{key} does nothing in this run, it is an option of {' and '.join(of)}")
 
 
