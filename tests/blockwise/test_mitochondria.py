@@ -136,6 +136,18 @@ def test_what_can_not_be_used_is_one_sentence(run, maps, tmp_path, changes, mess
     assert error.count("error:") == 1
 
 
+def test_a_model_of_a_distance_is_refused_before_it_predicts(run, tmp_path, monkeypatch):
+    names = ("foreground", "contour", "distance")
+    source = SimpleNamespace(offsets=(), channels=names, checkpoint="model.pt")
+    monkeypatch.setattr("sectome.blockwise.config.predicted_maps", lambda *_, **__: source)
+    config = tmp_path / "run.json"
+    config.write_text(json.dumps({"volume": "tissue.zarr", "bundle": "b", "output": str(tmp_path / "out.ome.zarr")}))
+    code, _, error = run("segment-volume", "--config", config)
+    assert code == 2
+    assert "model.pt must predict foreground and contour alone to be segmented" in error.replace("\n", " ")
+    assert "got foreground, contour, distance" in error.replace("\n", " ")
+
+
 def test_affinities_are_no_maps(run, affinities, tmp_path):
     config = tmp_path / "run.json"
     config.write_text(json.dumps({"maps": str(affinities.path), "output": str(tmp_path / "out.ome.zarr")}))

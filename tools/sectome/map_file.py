@@ -38,15 +38,12 @@ class StoredMaps(StoredChannels):
             if voxel_size_nm is not None:
                 raise InputError(f"{path} says its voxel size itself: voxel_size_nm is for .npy files")
             names, size_nm, at_nm = said_by_zarr(Path(path), "maps", "channels", tuple)
-            check_maps(names, str(path))
+            if tuple(names) not in (MAPS[:2], MAPS):
+                raise InputError(
+                    f"{path} must hold the maps {', '.join(MAPS)}, the last one or not, got {', '.join(names)}"
+                )
         super().__init__(file, {}, size_nm, at_nm)
         if self.channel_count not in (2, 3):
             raise InputError(
                 f"maps must be (2 or 3, Z, Y, X), {', '.join(MAPS)}, got {self.channel_count} channels in {path}"
             )
-
-
-def check_maps(names: Sequence[str], where: str) -> None:
-    """Raise an `InputError` if the names are not those of `MAPS`, the last one or not."""
-    if tuple(names) not in (MAPS[:2], MAPS):
-        raise InputError(f"{where} must hold the maps {', '.join(MAPS)}, the last one or not, got {', '.join(names)}")

@@ -16,7 +16,7 @@ from sectome.blockwise.predicted_maps import predicted_maps
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
-from sectome.map_file import StoredMaps, check_maps
+from sectome.map_file import MAPS, StoredMaps
 from sectome.postprocess import BoundaryContourOptions, SegmentationOptions
 from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
@@ -102,7 +102,12 @@ class BlockwiseConfig:
         model = self.model or str(source.checkpoint)
         if source.offsets:
             return self._plan_neurons(source, folder, model)
-        check_maps([str(name) for name in source.channels], f"what {source.checkpoint} predicts")
+        if tuple(source.channels) != MAPS[:2]:
+            # A prediction is kept in bytes of 0..1, a distance is not of these.
+            raise InputError(
+                f"{source.checkpoint} must predict {' and '.join(MAPS[:2])} alone to be segmented block by block, got "
+                f"{', '.join(map(str, source.channels))}"
+            )
         return self._plan_mitochondria(source, folder, model)
 
     def _plan_neurons(self, source: AffinitySource, folder: Path, model: str | None) -> Plan:
