@@ -127,10 +127,10 @@ def keys_read(config: Mapping[str, Any]) -> set[str]:
 
 
 def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for an option on the command line that only a config reads which is not of this run.
+    """Raise an `InputError` for an option on the command line that only other workflows of the bundle read.
 
-    A data set's overlay may have such keys, since it serves all workflows; and an evaluation takes the words of its
-    training.
+    A data set's overlay may have such keys, since it serves all workflows. An evaluation, whose configs are those of
+    the training and one more, takes the training's options.
 
     Args:
         parser: holds the merged config.
