@@ -13,9 +13,10 @@ from monai.transforms import Compose, Lambda
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
 from sectome.resident import CELL, ResidentVolume
-from sectome.tissue import UNLABELLED, find_volumes
+from sectome.tissue import find_volumes
 from sectome.training import PrepareBatch
 from sectome.transforms import GaussianNoised, PercentileIntensity, RandomOrientationd
+from sectome.transforms.label_volume import UNLABELLED
 from sectome.volumes import Volume, open_volume, write_volume
 
 VOXEL_SIZE_NM = (30, 6, 6)

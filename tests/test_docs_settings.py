@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sectome.tissue import RANGES
+from sectome.types import RANGES
 from tiny_networks import BUNDLES
 
 PAGE = (BUNDLES.parent / "docs/settings.md").read_text()

@@ -1,0 +1,106 @@
+"""Opening the entries of training and evaluation, and checking that what they name belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError, check_same_shape, check_whole_number
+from sectome.derived_volumes import EveryNthSection, MembraneLabels
+from sectome.tissue.entries import Data
+from sectome.tissue.tissue import Tissue, naming
+from sectome.transforms.normaliser import Normaliser
+from sectome.transforms.standardise_intensity import StandardiseIntensity
+from sectome.types import RANGES
+from sectome.volumes import Volume, open_with_default_size, require_voxel_size
+
+
+def open_tissue(
+    data: Data,
+    voxel_size_nm: Sequence[float] | None = None,
+    *,
+    labelled: bool = False,
+    intensity: Normaliser | None = None,
+) -> list[Tissue]:
+    """Open the entries of `data` and check that image, label and mask belong together.
+
+    Args:
+        data: see `Data`.
+        voxel_size_nm: of volumes whose files do not say it.
+        labelled: whether every entry must have labels.
+        intensity: how grey values are normalised, each volume by itself; standardised if none is given.
+
+    Raises:
+        InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
+            labels are missing or no integers, or a range lies outside.
+    """
+    if not data:
+        raise InputError("data must list at least one volume, got none")
+    return [_open_entry(entry, voxel_size_nm, labelled, intensity or StandardiseIntensity()) for entry in data]
+
+
+def _open_entry(
+    entry: Mapping[str, Any], voxel_size_nm: Sequence[float] | None, labelled: bool, intensity: Normaliser
+) -> Tissue:
+    known = {"image", "label", "mask", "membrane", *RANGES, "section_step", "weight", "near_voxel_size_nm"}
+    if not isinstance(entry, Mapping):
+        raise InputError(f"an entry of data must be a dictionary with an image, got {entry!r}")
+    if "image" not in entry or not known.issuperset(entry):
+        raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
+    near = entry.get("near_voxel_size_nm")
+    image = _open(entry["image"], voxel_size_nm, near)
+    companions: dict[str, Volume | None] = {}
+    for kind in ("label", "mask", "membrane"):
+        companions[kind] = _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None
+        if (companion := companions[kind]) is not None:
+            check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
+    label, mask, membrane = companions.values()
+    if membrane is not None:
+        if label is not None:
+            raise InputError(f"an entry of data must have a label or a membrane, got both for {entry['image']}")
+        label = MembraneLabels(membrane)
+    if labelled and label is None:
+        raise InputError(f"{entry['image']} must have labels here, got none")
+    if label is not None and not np.issubdtype(label.dtype, np.integer):
+        raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
+    sections, rows, columns = (_range(entry, name, extent) for name, extent in zip(RANGES, image.shape, strict=True))
+    step = check_whole_number(entry.get("section_step", 1), 1, f"section_step of {image.name}")
+    if step > 1:
+        image = EveryNthSection(image, step)
+        label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
+        sections = slice(-(-sections.start // step), -(-sections.stop // step))
+        if sections.start == sections.stop:
+            raise InputError(f"sections must hold one in {step}, got {entry['sections']} for {entry['image']}")
+    voxel_size = require_voxel_size(image)
+    weight = entry.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
+        raise InputError(f"a volume's weight must be positive, got {weight!r} for {entry['image']}")
+    with naming(image):
+        fitted = intensity.fit(image)
+    return Tissue(image, label, mask, (sections, rows, columns), weight, voxel_size, fitted, step)
+
+
+def _range(entry: Mapping[str, Any], name: str, extent: int) -> slice:
+    """Return what an entry takes along an axis of so many voxels: all of it, if it does not say."""
+    given = entry.get(name)
+    if given is None:
+        return slice(0, extent)
+    if not isinstance(given, Sequence) or len(given) != 2 or not all(type(number) is int for number in given):
+        raise InputError(
+            f"{name} must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
+        )
+    first, last = given
+    if not 0 <= first < last <= extent:
+        raise InputError(f"{name} must lie within 0 and {extent}, got {[first, last]} for {entry['image']}")
+    return slice(first, last)
+
+
+def _open(source: Any, voxel_size_nm: Sequence[float] | None, near: Sequence[float] | None) -> Volume:
+    if isinstance(source, Volume):
+        return source
+    if not isinstance(source, (str, PathLike)):
+        raise InputError(f"an entry of data must name its volumes by paths, got {source!r}")
+    return open_with_default_size(source, voxel_size_nm, near)
