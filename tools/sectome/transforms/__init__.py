@@ -8,7 +8,6 @@ from sectome.transforms.charging import Charging, Chargingd, add_charging
 from sectome.transforms.contrast import Contrast, Contrastd, change_contrast
 from sectome.transforms.crack import Crack, Crackd, crack
 from sectome.transforms.cut_out import CutOut, CutOutd, cut_out
-from sectome.transforms.described_normaliser import described_normaliser
 from sectome.transforms.distance_targets import DistanceTargets, DistanceTargetsd, distance_targets
 from sectome.transforms.elastic import Elastic, Elasticd, bend_in_plane
 from sectome.transforms.erode_borders import ErodeBorders, ErodeBordersd, erode_borders
@@ -20,6 +19,7 @@ from sectome.transforms.load_volume import LoadVolume, LoadVolumed
 from sectome.transforms.misalignment import Misalignment, Misalignmentd, shift_sections
 from sectome.transforms.missing_section import MissingSection, MissingSectiond, missing_sections
 from sectome.transforms.normaliser import FittedNormaliser, Normaliser
+from sectome.transforms.normaliser_of_model import described_normaliser
 from sectome.transforms.partial_section import PartialSection, PartialSectiond, partial_section
 from sectome.transforms.percentile_intensity import FittedPercentiles, PercentileIntensity, PercentileIntensityd
 from sectome.transforms.random_orientation import RandomOrientation, RandomOrientationd, orient
