@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "model.pt"
     save_atomically({"a": torch.zeros(1)}, path)
-    with pytest.raises(AttributeError, match="pickle"):
+    with pytest.raises(AttributeError, match="lambda"):
         save_atomically({"a": lambda: None}, path)
     assert torch.equal(torch.load(path, weights_only=True)["a"], torch.zeros(1))
     assert list(tmp_path.iterdir()) == [path]
