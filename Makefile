@@ -1,4 +1,4 @@
-# Each target makes .venv when it is missing; nothing but Python 3.10-3.13 and make is needed.
+# Each target makes .venv when it is missing; nothing but Python 3.11-3.13 and make is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

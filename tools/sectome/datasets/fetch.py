@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def _describe(public: PublicSet, found: dict[str, Any]) -> dict[str, Any]:
         "voxel_size_nm": list(public.voxel_size_nm),
         "volumes": found,
         "archives": {archive.name: {"url": archive.url, "checksum": archive.checksum} for archive in public.archives},
-        "fetched": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
         "terms": public.terms,
         "citation": public.citation,
         "traps": list(public.traps),
