@@ -20,6 +20,7 @@ from scipy import ndimage
 from sectome.metrics import adapted_rand_error, variation_of_information
 from sectome.report.figure_style import LABEL_POINTS, TEXT, new_figure, png_bytes
 from sectome.report.label_colours import blend_labels
+from sectome.report.overlay_figure import grey_values
 from sectome.types import Array, LabelArray
 from sectome.volumes import open_volume, write_volume
 
@@ -29,8 +30,6 @@ NECK_VOXELS = 3
 """Parts that hang together by less than twice as many voxels count as two."""
 HALF_WIDTH = 20
 """Of the pictures, in voxels."""
-DARKEST, BRIGHTEST = 60.0, 220.0
-"""Grey values between which the pictures go from black to white."""
 
 
 def main(folder: Path) -> None:
@@ -69,8 +68,9 @@ def draw(raw: Array, labels: LabelArray, first: Array, second: Array) -> Figure:
     z, y, x = (slice(max(0, at - HALF_WIDTH), at + HALF_WIDTH) for at in place)
     figure = new_figure(9, 2.5)
     panels = figure.subplots(1, 4)
-    for pair, where, plane in ((panels[:2], (place[0], y, x), "xy"), (panels[2:], (z, y, place[2]), "zy")):
-        grey = np.clip((raw[where] - DARKEST) / (BRIGHTEST - DARKEST), 0, 1)
+    planes = {"xy": (place[0], y, x), "zy": (z, y, place[2])}
+    greys = grey_values([raw[where] for where in planes.values()])
+    for pair, grey, (plane, where) in zip((panels[:2], panels[2:]), greys, planes.items(), strict=True):
         pair[0].imshow(grey, cmap="gray", vmin=0, vmax=1)
         pair[1].imshow(blend_labels(grey, labels[where]))
         for panel, name in zip(pair, ("truth's outline", "our segments"), strict=True):
