@@ -26,3 +26,12 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold {what} by name, got {type(content).__name__}")
     return content
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file that a run has written, an empty one if there is no file.
+
+    Raises:
+        InputError: if the file holds something else.
+    """
+    return read_json_object(path, "what a run has written") if path.is_file() else {}

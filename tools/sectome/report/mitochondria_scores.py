@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sectome.report.run_files import read_number, read_object
+from sectome.json_object import read_object
+from sectome.report.run_files import read_number
 from sectome.report.scores import read_names, read_section
 
 TARGETS: Final = "boundary_contour"
@@ -46,7 +47,7 @@ def read_mitochondria_scores(path: Path) -> MitochondriaScores | None:
         InputError: if a number is missing; names it.
     """
     content = read_object(path)
-    if content is None or content.get("targets") != TARGETS:
+    if content.get("targets") != TARGETS:
         return None
     precision = read_section(content, "average_precision", path)
     return MitochondriaScores(

@@ -10,19 +10,7 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.json_object import read_json_object
 from sectome.types import Array
-
-
-def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file, None if there is no file.
-
-    Raises:
-        InputError: if the file holds something else.
-    """
-    if not path.is_file():
-        return None
-    return read_json_object(path, "what a run has written")
 
 
 def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:

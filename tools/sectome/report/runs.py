@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sectome.checks import InputError
+from sectome.json_object import read_object
 from sectome.report.mitochondria_scores import MitochondriaScores, read_mitochondria_scores
-from sectome.report.run_files import read_arrays, read_number, read_object
+from sectome.report.run_files import read_arrays, read_number
 from sectome.report.scores import Scores, read_scores
 from sectome.training.history import read_history
 from sectome.types import Array
@@ -118,9 +119,9 @@ def read_run(folder: str | Path, name: str = "") -> Run:
     """
     folder = Path(folder)
     path = folder / "run.json"
-    content = read_object(path)
-    if content is None:
+    if not path.is_file():
         raise InputError(f"expected a run's folder with run.json, got {folder}, which has none")
+    content = read_object(path)
     bundle = content.get("bundle")
     if bundle not in (PRETRAIN, SEGMENT):
         raise InputError(f"{path} must give {PRETRAIN!r} or {SEGMENT!r} as 'bundle', got {bundle!r}")
@@ -172,9 +173,9 @@ def _history(path: Path) -> tuple[tuple[int, float, str, float], ...]:
 
 
 def _masked_loss(path: Path) -> MaskedLoss | None:
-    content = read_object(path)
-    if content is None:
+    if not path.is_file():
         return None
+    content = read_object(path)
     return MaskedLoss(
         masked_loss=read_number(content, "masked_loss", path),
         masked_loss_of_mean=read_number(content, "masked_loss_of_mean", path),

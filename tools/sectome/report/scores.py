@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sectome.checks import InputError
-from sectome.report.run_files import read_number, read_object
+from sectome.json_object import read_object
+from sectome.report.run_files import read_number
 
 MEASURES: Final = {"are": "ARE", "voi_split": "VOI split", "voi_merge": "VOI merge", "voi_sum": "VOI sum"}
 """Attributes of `Score` that are compared, and how a reader calls them."""
@@ -60,7 +61,7 @@ def read_scores(path: Path) -> Scores | None:
         InputError: if a number is missing; names it.
     """
     content = read_object(path)
-    if content is None or content.get("targets", "affinities") != "affinities":
+    if not path.is_file() or content.get("targets", "affinities") != "affinities":
         return None
     sweep = content.get("sweep", [])
     if not isinstance(sweep, list):

@@ -12,9 +12,7 @@ from typing import Any, Final
 from fire.parser import DefaultParseValue
 
 from sectome.checks import InputError
-
-PRETRAIN: Final = "mae_pretrain"
-SEGMENT: Final = "em_segmentation"
+from sectome.report.runs import PRETRAIN, SEGMENT
 
 PYTHON: Final = (sys.executable,)
 """What the command's "python" is."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sectome.checks import InputError, check_choice
 from sectome.did_you_mean import nearest_or_all
-from sectome.study.bundle_command import PRETRAIN, SEGMENT
+from sectome.report.runs import PRETRAIN, SEGMENT
 from sectome.study.variants import Variant, read_variants
 
 STUDY_KEYS: Final = ("name", "asks", "seeds", "baseline", "pretraining", "fine_tuning", "pretrainings", "arms")

@@ -15,7 +15,8 @@ from sectome.bundle import check_keys, keys_read, top_key
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
-from sectome.study.bundle_command import SEGMENT, as_options, bundle_command
+from sectome.report.runs import SEGMENT
+from sectome.study.bundle_command import as_options, bundle_command
 from sectome.study.declaration import PRETRAININGS, Arm, Recipe, Study
 
 TRAIN = ("configs/train.json",)

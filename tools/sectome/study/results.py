@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sectome.report.run_files import read_object
+from sectome.json_object import read_object
 from sectome.report.scores import CONTROLS
 from sectome.study.declaration import Study
 from sectome.study.plan import arm_folder, pretraining_folder
@@ -57,7 +57,7 @@ def training_numbers(folder: Path) -> Row:
     return {
         "steps": max((row[0] for row in history), default=None),
         "training_seconds": max((row[1] for row in history), default=None),
-        "parameters": (read_object(folder / "run.json") or {}).get("parameters"),
+        "parameters": read_object(folder / "run.json").get("parameters"),
         "val_loss": last.get("val_loss"),
         "val_loss_of_mean": last.get("val_loss_of_mean"),
     }
@@ -68,7 +68,7 @@ def pretraining_numbers(folder: Path | None) -> Row:
     if folder is None:
         return {"pretraining_seconds": 0.0}
     trained = training_numbers(folder)
-    evaluation = read_object(folder / "evaluation.json") or {}
+    evaluation = read_object(folder / "evaluation.json")
     return {
         "pretraining_seconds": trained["training_seconds"],
         "masked_loss": evaluation.get("masked_loss", trained["val_loss"]),
@@ -82,7 +82,7 @@ def score_numbers(path: Path) -> Row:
     The boundary average precision is the mean over all offsets ("boundary_ap") and over those of one length in voxels
     ("boundary_ap_3"), whatever their axis; that of mitochondria is of each map ("average_precision_contour").
     """
-    content = read_object(path) or {}
+    content = read_object(path)
     row: Row = {}
     main = next((method for method in content.get("scores", {}) if method not in FRAMES), None)
     for method, numbers in content.get("scores", {}).items():

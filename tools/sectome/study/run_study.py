@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sectome.checks import InputError
+from sectome.json_object import read_object
 from sectome.report.figure_style import png_bytes
-from sectome.report.run_files import read_object
 from sectome.study.bundle_command import find_bundles, shown
 from sectome.study.declaration import Study, read_study
 from sectome.study.figure import panels, study_figure
@@ -103,7 +103,7 @@ def write_tables(study: Study, folder: Path, jobs: Sequence[Job]) -> tuple[list[
 def _check_folder(folder: Path, study: Study) -> None:
     """Raise an `InputError` if a folder holds another study, or something that is none."""
     if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
-        held = (read_object(folder / STUDY) or {}).get("name")
+        held = read_object(folder / STUDY).get("name")
         if held != study.name:
             found = f"the study {held!r}" if held else "other files"
             raise InputError(f"--to must be empty or hold the study {study.name!r}, got {folder} with {found}")

@@ -11,7 +11,7 @@ import torch
 
 from sectome.checks import InputError
 from sectome.differences import differences
-from sectome.report.run_files import read_object
+from sectome.json_object import read_object
 from sectome.study.bundle_command import shown
 from sectome.study.plan import Job
 from sectome.training.run_record import write_json
@@ -23,12 +23,12 @@ COMMANDS: Final = "commands.sh"
 
 def finished_steps(job: Job) -> dict[str, float]:
     """Return the seconds that each finished command of a run took."""
-    return dict((read_object(job.folder / STATE) or {}).get("finished", {}))
+    return dict(read_object(job.folder / STATE).get("finished", {}))
 
 
 def is_done(job: Job) -> bool:
     """Tell whether all commands of a run are finished, with the settings that it has now."""
-    state = read_object(job.folder / STATE) or {}
+    state = read_object(job.folder / STATE)
     return state.get("declared") == job.declared and set(job.commands) <= set(state.get("finished", {}))
 
 
@@ -54,7 +54,7 @@ def write_commands(job: Job, environment: Mapping[str, str]) -> None:
 def check_unchanged(jobs: Sequence[Job]) -> None:
     """Raise an `InputError` if a run has results that were made with other settings; shows what differs."""
     for job in jobs:
-        before = (read_object(job.folder / STATE) or {}).get("declared")
+        before = read_object(job.folder / STATE).get("declared")
         if before is not None and before != job.declared and _has_results(job):
             raise InputError(
                 f"{job.folder} was made with {'; '.join(differences(before, job.declared))}; "

@@ -10,8 +10,8 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from sectome.json_object import read_object
 from sectome.training.mlflow_run import MLflowRun
-from sectome.training.tracker import read_object
 
 
 class TrackedScores:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from sectome.json_object import read_object
 
 Row = tuple[int, float, str, float]
 """Of a history: iteration, seconds, name, value."""
@@ -34,11 +35,6 @@ class Tracker(Protocol):
 
     def finish(self) -> None:
         """Settle and end; the run's files are complete."""
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file of the run holds, an empty one if there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def flat_settings(output_dir: Path) -> dict[str, str]:
