@@ -244,6 +244,23 @@ def test_resident_volumes_give_the_same_crops_without_reading_again(cube, monkey
     assert resident.tissue[0].image.voxels.dtype == torch.uint16
 
 
+def test_a_volume_with_nan_does_not_become_resident(tmp_path):
+    grey = np.zeros((4, 8, 8), np.float32)
+    grey[3, 2, 5] = np.nan
+    write_volume(tmp_path / "grey.tif", grey, voxel_size_nm=VOXEL_SIZE_NM)
+    volume = open_volume(tmp_path / "grey.tif")
+    with pytest.raises(InputError, match=r"got 1 that are NaN .* section 3 at \(y, x\) = \(2, 5\)"):
+        ResidentVolume(volume, (slice(1, 4), slice(1, 8), slice(0, 8)), torch.device("cpu"))
+    ResidentVolume(volume, (slice(0, 3), slice(0, 8), slice(0, 8)), torch.device("cpu"))
+
+
+def test_resident_volumes_leave_half_of_a_gpu_to_the_network_all_together(cube, monkeypatch):
+    bytes_of_one = 2 * 2 * 6 * 8 * 10
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (3 * bytes_of_one, 2**40))
+    with pytest.raises(InputError, match=r"must leave half of the GPU's free memory .* set resident to false"):
+        RandomCrops([cube, cube], (2, 4, 4), 1, labelled=True, resident_on="cuda")
+
+
 def test_a_thin_volume_is_mirrored_without_labels_and_said(cube):
     with pytest.warns(UserWarning, match=r"cube\.tif has 6 voxels along z and a crop has 9: .* mirror image"):
         crops = RandomCrops([cube], (9, 4, 4), 1, labelled=True)

@@ -1,6 +1,7 @@
 """Training and prediction, ours against MONAI's: time, floating-point operations, memory, crops a second.
 
-Run: python tests/benchmarks/training.py [--device cuda] [--sizes demo,small,base] [--precision fp32,bf16] [--csv FILE]
+Run: python tests/benchmarks/training.py [--device cuda] [--sizes demo,small,base] [--precision fp32,bf16]
+    [--batches 32,128] [--parts mae,unetr] [--csv FILE]
 Candidates get the same crops, the same batch and the same precision, and take turns; ratios are to MONAI's. A matrix
 product, in the same precision and measured in the same process, is the peak that operations a second are compared with.
 """
@@ -25,6 +26,7 @@ import torch
 import training_mae as mae
 import training_pipeline as pipeline
 import training_unetr as unetr
+from monai.utils import set_determinism
 
 from sectome.training.autocast import computes_bfloat16
 
@@ -51,28 +53,33 @@ def describe_machine(device: torch.device) -> str:
     return f"{name}, torch {version('torch')}, MONAI {version('monai')}"
 
 
-def measure(parts: list[str], sizes: list[str], setting: Setting, quick: bool) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of each comparison."""
+def measure(
+    parts: list[str], sizes: list[str], batches: list[int], setting: Setting, quick: bool
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of each comparison; no batches are those of each size."""
     cuda = setting.device.type == "cuda"
     peak = peak_flops(setting)
     print(f"\na multiplication of large matrices in {setting.precision}: {peak / 1e9:.1f} GFLOP/s", flush=True)
     crop = (8, 32, 32) if quick else CROP
+    batches_of = {size: batches or (GPU_BATCHES if cuda else CPU_BATCHES)[size] for size in sizes}
+    # As each training of a bundle does: it says which algorithms convolutions may take on a GPU.
+    set_determinism(0)
     if "mae" in parts:
         for size in sizes:
             mae.check_sameness(size, crop)
-            batches = (GPU_BATCHES if cuda else CPU_BATCHES)[size]
-            for batch in batches:
-                memory = batch == batches[-1]
+            for batch in batches_of[size]:
+                memory = batch == batches_of[size][-1]
                 yield mae.against_monai(mae.Candidate(size, crop, batch), setting, peak, memory)
     if "ablation" in parts:
-        yield mae.ablation(mae.Candidate(sizes[-1], crop, CPU_BATCHES[sizes[-1]][-1]), setting, peak)
+        # Of more, attention that is not fused would fill a GPU.
+        yield mae.ablation(mae.Candidate(sizes[-1], crop, min(32, batches_of[sizes[-1]][-1])), setting, peak)
     # In bfloat16 a CPU computes gradients of convolutions wrongly, see `AutocastInferer`.
     if "unetr" in parts and (cuda or setting.precision == "fp32"):
         cube, flat = ((96, 96, 96), (32, 96, 96)) if cuda else ((48, 48, 48), (16, 96, 96))
         if quick:
             cube, flat = (32, 32, 32), (16, 32, 32)
         # Of two crops a GPU is done before the next kernel is launched, whoever wrote the network.
-        for size, batch in itertools.product(sizes, (2, 16) if cuda else (2,)):
+        for size, batch in itertools.product(sizes, batches or ((2, 16) if cuda else (2,))):
             yield unetr.against_monai(size, cube, unetr.MONAI_PATCH, batch, setting, peak, memory=not quick)
         yield unetr.against_monai(sizes[-1], flat, PATCH, 2, setting, peak, memory=False)
     if "pipeline" in parts:
@@ -84,7 +91,7 @@ def measure(parts: list[str], sizes: list[str], setting: Setting, quick: bool) -
             yield pipeline.compare_pipelines(candidate, shape, Path(folder), setting, turn)
     if "loader" in parts:
         with tempfile.TemporaryDirectory() as folder:
-            candidate = mae.Candidate(sizes[-1], crop, GPU_BATCHES[sizes[-1]][-1])
+            candidate = mae.Candidate(sizes[-1], crop, batches[-1] if batches else GPU_BATCHES[sizes[-1]][-1])
             pipeline.say_what_a_batch_costs(candidate, (64, 512, 512), Path(folder), setting, 8)
             if cuda or quick:
                 yield pipeline.waiting_in_training(candidate, (64, 512, 512), Path(folder), setting, 20)
@@ -97,6 +104,7 @@ def main() -> None:
     parser.add_argument("--sizes", help="demo, small, base; the default is demo,small on the CPU, all on a GPU")
     parser.add_argument("--precision", default="fp32,bf16")
     parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--batches", help="crops of a step, as 32,128; the default depends on the size and the device")
     parser.add_argument("--csv")
     parser.add_argument("--quick", action="store_true", help="tiny networks and crops, one round")
     given = parser.parse_args()
@@ -104,13 +112,15 @@ def main() -> None:
     usual = "tiny" if given.quick else "demo,small,base" if device.type == "cuda" else "demo,small"
     machine = describe_machine(device)
     print(machine)
+    parts, sizes = given.parts.split(","), (given.sizes or usual).split(",")
+    batches = [int(batch) for batch in given.batches.split(",")] if given.batches else []
     rows: list[dict[str, Any]] = []
     for precision in given.precision.split(","):
         if precision == "bf16" and not computes_bfloat16(device):
             print("\nbf16: left out, this device has no instructions for it and would emulate it")
             continue
         setting = Setting(device, precision, rounds=1 if given.quick else 3)
-        for found in measure(given.parts.split(","), (given.sizes or usual).split(","), setting, given.quick):
+        for found in measure(parts, sizes, batches, setting, given.quick):
             rows += [{**row, "machine": machine} for row in found]
             if given.csv:
                 with Path(given.csv).open("w", newline="") as file:

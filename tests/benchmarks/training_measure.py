@@ -44,12 +44,14 @@ class Setting:
 class Work:
     """What is measured: a call, and the network that it runs.
 
-    Of what is recorded or compiled no operations can be counted: `plain` then makes other work with the same ones.
+    Of what is recorded or compiled no operations can be counted: `plain` then makes other work with the same ones. A
+    graph works on memory that it does not own: `keeps` is who does.
     """
 
     run: Callable[..., object]
     network: nn.Module
     plain: Callable[[], Work] | None = None
+    keeps: object = None
 
 
 Build = Callable[[], Work]
@@ -94,7 +96,7 @@ def as_cuda_graph(work: Work) -> Work:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work.run()
-    return Work(graph.replay, work.network)
+    return Work(graph.replay, work.network, keeps=work)
 
 
 def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:

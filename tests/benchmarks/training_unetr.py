@@ -33,7 +33,7 @@ class Candidate:
         channels_last: whether MONAI's network keeps the channels of a voxel beside each other in memory; ours does what
             its config says.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
-        compiled: their kernels are made by torch, as with `compile` there.
+        compiled: their kernels, and those of the loss, are made by torch, as with `compile` there.
     """
 
     size: str
@@ -92,12 +92,12 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     work = training_step(network, optimizer, loss, image, label, setting)
     if candidate.compiled:
         torch.compiler.reset()  # After eight shapes torch would go on without compiling, and say so in a log only.
-        compile_network(network)
+        compile_network(network, affinity_loss)
     # What is compiled is looked up by the names of its modules.
     with scripts_of("em_segmentation"):
         if candidate.recorded:
             record_network(network, image.shape, setting.device, setting.precision)
-        elif candidate.compiled:
+        if candidate.compiled:
             work.run()
     if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.

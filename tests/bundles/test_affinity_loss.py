@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
 from sectome.neighbourhoods import NEAREST
+from sectome.training import compile_network
 
 
 @pytest.fixture
@@ -62,3 +65,21 @@ def test_a_missed_border_costs_as_much_as_a_missed_interior(segmentation_scripts
     good = perfect(labels, [(0, 0, -1)])
     missed_border, missed_interior = good.abs(), -good.abs()
     assert float(loss(missed_border, labels)) == pytest.approx(float(loss(missed_interior, labels)), rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_compiled_loss_is_the_same_up_to_rounding_and_plain_without_gradients(segmentation_scripts, labels):
+    plain, compiled = (segmentation_scripts.AffinityLoss(NEAREST) for _ in range(2))
+    compile_network(torch.nn.Identity(), compiled)
+    labels[..., 5:] = -1
+    logits = torch.randn(1, len(NEAREST), *labels.shape[2:], generator=torch.Generator().manual_seed(0))
+    results = []
+    for loss in (plain, compiled):
+        given = logits.clone().requires_grad_()
+        value = loss(given, labels)
+        value.backward()
+        results.append((value.detach(), given.grad))
+    torch.testing.assert_close(results[1], results[0])
+    with torch.no_grad():
+        assert torch.equal(compiled(logits, labels), plain(logits, labels))

@@ -72,6 +72,7 @@ def test_too_little_memory_says_what_to_lower_and_by_how_much(tmp_path):
     assert "from 30 to 10" in memory_advice("Tried to allocate 16.00 GiB. A total capacity of 8.00 GiB", 30)
     assert "--crop_size" in memory_advice(MESSAGE, 1)
     assert "from 4 to 2" in memory_advice("out of memory", 4)
+    assert memory_advice("out of memory", 4, None).endswith("lower --batch_size from 4 to 2")
     # A step of the optimizer may take as many samples as before.
     assert "from 4 to 2, and raise --accumulation_steps to 6 for" in memory_advice("out of memory", 4, 3)
 

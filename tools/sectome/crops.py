@@ -48,11 +48,22 @@ class _Crops(Dataset):
         for tissue in self.tissue:
             _say_thin_axes(tissue, self.crop_size)
         if resident_on is not None:
+            _check_room(self.tissue, torch.device(resident_on))
             self.tissue = [tissue.on(resident_on) for tissue in self.tissue]
 
     def _finish(self, crop: dict[str, Any]) -> dict[str, Any]:
         # Not `if self.transform`: MONAI's `Compose` seeds its transforms anew when it is asked for its length.
         return crop if self.transform is None else self.transform(crop)
+
+
+def _check_room(tissue: Sequence[Tissue], device: torch.device) -> None:
+    """Raise an `InputError` if all volumes would take more than half of the free memory of a GPU."""
+    needed = sum(one.nbytes for one in tissue)
+    if device.type == "cuda" and needed > (free := torch.cuda.mem_get_info(device)[0]) / 2:
+        raise InputError(
+            f"resident volumes must leave half of the GPU's free memory to the network, got {needed / 2**30:.1f} "
+            f"GiB of them where {free / 2**30:.1f} GiB are free; set resident to false"
+        )
 
 
 class RandomCrops(_Crops):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from sectome.transforms.normaliser import check_finite
 from sectome.types import Array, Box, Shape3, VoxelSize
 from sectome.volumes import Volume
 
@@ -28,6 +29,9 @@ class ResidentVolume:
         volume: where the voxels come from.
         box: what is kept.
         device: where they are kept.
+
+    Raises:
+        InputError: if voxels are NaN or infinite.
 
     Attributes:
         name: What the user called the volume.
@@ -85,6 +89,7 @@ def _load(volume: Volume | ResidentVolume, box: Box, device: torch.device) -> Te
     with tqdm(total=last - first, desc=f"read {volume.path.name}", unit="section", delay=2) as progress:
         for z in range(first, last, step):
             slab = volume[z : min(z + step, last), box[1], box[2]]
+            check_finite(slab, z, (box[1].start, box[2].start))
             voxels[z - first : z - first + step] = torch.as_tensor(slab)
             progress.update(len(slab))
     return voxels

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from scripts.balanced_loss import balanced_loss
+from scripts.balanced_loss import BalancedLoss
 from sectome.affinities import labels_to_affinities
 from sectome.neighbourhoods import check_offsets
 from sectome.types import AXES, Offsets
 
 
-class AffinityLoss(nn.Module):
+class AffinityLoss(BalancedLoss):
     """Binary cross-entropy, balanced between joined and separated pairs for each offset, plus Dice of the separated.
 
-    Targets are made from the labels on their device. Where several processes train together, each returns the loss of
-    all their batches. Separated pairs (borders) are the rare class that decides whether objects stay apart, so that
-    Dice is taken of them.
+    Separated pairs (borders) are the rare class that decides whether objects stay apart, so that Dice is taken of them.
 
     Args:
         offsets: (z, y, x) steps, one a channel.
@@ -23,23 +21,13 @@ class AffinityLoss(nn.Module):
         balance_limits: smallest and greatest weight that balancing may give to a class.
     """
 
+    rare = 0
+
     def __init__(
         self, offsets: Offsets, dice_weight: float = 0.5, balance_limits: tuple[float, float] = (0.3, 8.0)
     ) -> None:
-        super().__init__()
+        super().__init__(dice_weight, balance_limits)
         self.offsets = check_offsets(offsets)
-        self.dice_weight = dice_weight
-        self.balance_limits = balance_limits
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return a scalar.
-
-        Args:
-            logits: (B, K, Z, Y, X).
-            labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
-        """
-        joined, valid = (part.to(logits.dtype) for part in self.targets(labels))
-        return balanced_loss(-logits, 1 - joined, valid, self.dice_weight, self.balance_limits)
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return affinities of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, K, Z, Y, X)."""

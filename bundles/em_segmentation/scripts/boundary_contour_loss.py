@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from scripts.balanced_loss import balanced_loss
+from scripts.balanced_loss import BalancedLoss
 from sectome.checks import InputError, check_at_least
 from sectome.transforms.boundary_contour import contour_maps
 from sectome.transforms.label_volume import UNLABELLED
@@ -12,11 +12,10 @@ from sectome.transforms.label_volume import UNLABELLED
 CHANNELS = ("foreground", "contour")
 
 
-class BoundaryContourLoss(nn.Module):
+class BoundaryContourLoss(BalancedLoss):
     """Binary cross-entropy, balanced between voxels of 1 and of 0 in each channel, plus Dice of those of 1.
 
-    Targets are made from the labels on their device. Where several processes train together, each returns the loss of
-    all their batches. Both foreground and contour are rare where mitochondria are.
+    Both foreground and contour are rare where mitochondria are.
 
     Args:
         width_voxels: of a contour, on each side of a border.
@@ -35,11 +34,9 @@ class BoundaryContourLoss(nn.Module):
         dice_weight: float = 0.5,
         balance_limits: tuple[float, float] = (0.3, 8.0),
     ) -> None:
-        super().__init__()
+        super().__init__(dice_weight, balance_limits)
         self.width_voxels = int(check_at_least(width_voxels, 1, "width_voxels"))
         self.in_plane = in_plane
-        self.dice_weight = dice_weight
-        self.balance_limits = balance_limits
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return a scalar.
@@ -53,8 +50,7 @@ class BoundaryContourLoss(nn.Module):
         """
         if logits.shape[1] != len(CHANNELS):
             raise InputError(f"logits must have the channels {', '.join(CHANNELS)}, got shape {tuple(logits.shape)}")
-        targets, valid = (part.to(logits.dtype) for part in self.targets(labels))
-        return balanced_loss(logits, targets, valid, self.dice_weight, self.balance_limits)
+        return super().forward(logits, labels)
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, 2, Z, Y, X)."""

@@ -107,7 +107,8 @@ class MaskedAutoencoder(nn.Module):
 
         prediction = self.decode(latent, ids_keep, ids_masked, grid)
         loss = (prediction.float() - self.targets(gather_tokens(patches, ids_masked))).square().mean()
-        return {"loss": loss, "prediction": prediction, "ids_keep": ids_keep, "ids_masked": ids_masked}
+        # Only the loss has gradients: a recorded or compiled pass would go back through the prediction too, by zeros.
+        return {"loss": loss, "prediction": prediction.detach(), "ids_keep": ids_keep, "ids_masked": ids_masked}
 
     def decode(self, latent: Tensor, ids_keep: Tensor, ids_masked: Tensor, grid: Sequence[int]) -> Tensor:
         """Predict the hidden patches (B, N - n, voxels of a patch) from the visible tokens' latent (B, n, hidden)."""

@@ -111,25 +111,24 @@ class Tissue:
         """Return the same tissue with its voxels in the memory of a device, in the types that the files have.
 
         Raises:
-            InputError: if they would take more than half of the free memory of a GPU, or a label is negative and not
-                `UNLABELLED`.
+            InputError: if grey values are NaN or infinite, or a label is negative and not `UNLABELLED`.
         """
         device = torch.device(device)
-        z, y, x = self.shape
-        volumes = (self.image, self.label, self.mask)
-        needed = sum(volume.dtype.itemsize * z * y * x for volume in volumes if volume is not None)
-        if device.type == "cuda" and needed > (free := torch.cuda.mem_get_info(device)[0]) / 2:
-            raise InputError(
-                f"a resident volume must leave half of the GPU's free memory to the network, got {self.name} of "
-                f"{needed / 2**30:.1f} GiB where {free / 2**30:.1f} GiB are free; set resident to false"
-            )
-        image, label, mask = (
-            None if volume is None else ResidentVolume(volume, self.box, device) for volume in volumes
+        with naming(self.image):
+            image = ResidentVolume(self.image, self.box, device)
+        label, mask = (
+            None if volume is None else ResidentVolume(volume, self.box, device) for volume in (self.label, self.mask)
         )
-        assert image is not None
         if label is not None:
             _check_ids(label.voxels, label, self.box)
         return replace(self, image=image, label=label, mask=mask)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels that crops may cover, in the types that the files have."""
+        z, y, x = self.shape
+        volumes = (self.image, self.label, self.mask)
+        return sum(volume.dtype.itemsize * z * y * x for volume in volumes if volume is not None)
 
     def read_labels(self, box: Box) -> Tensor:
         """Return labels (Z, Y, X), int64 with `UNLABELLED` voxels, of a box of the tissue, which must have labels.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,14 +13,16 @@ from torch import nn
 from sectome.checks import InputError
 
 
-def compile_network(network: nn.Module) -> None:
-    """Compile a network's training pass; its kernels are written in the first step, which takes a minute or two.
+def compile_network(network: nn.Module, loss: nn.Module | None = None) -> None:
+    """Compile a network's training pass, and its loss's: kernels are written in the first step, for a minute or two.
 
-    The network is changed in place: it is compiled in training mode and is as before in evaluation mode. Its state
-    stays the same, and its results up to rounding; what it draws at random is drawn by other numbers.
+    Both are changed in place: they are compiled in training mode where gradients are computed, and are as before
+    elsewhere. Their state stays the same, and their results up to rounding; what a network draws at random is drawn by
+    other numbers.
 
     Args:
         network: any network that is not recorded yet; batches of another shape are compiled anew.
+        loss: its `sums` are compiled, if it has some, as `BalancedLoss` of em_segmentation.
 
     Raises:
         InputError: if there is no compiler of C++, which torch needs for it.
@@ -27,9 +30,15 @@ def compile_network(network: nn.Module) -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise InputError(f"compile needs a C++ compiler, got no {compiler!r} here: install one, or name it by CXX")
-    plain, compiled = network.forward, torch.compile(network.forward, dynamic=False)
+    network.forward = _compiled_in_training(network.forward, network)
+    if loss is not None and hasattr(loss, "sums"):
+        loss.sums = _compiled_in_training(loss.sums, loss)
 
-    def forward(*inputs: Any, **named: Any) -> Any:
-        return (compiled if network.training else plain)(*inputs, **named)
 
-    network.forward = forward
+def _compiled_in_training(plain: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:
+    compiled = torch.compile(plain, dynamic=False)
+
+    def call(*inputs: Any, **named: Any) -> Any:
+        return (compiled if module.training and torch.is_grad_enabled() else plain)(*inputs, **named)
+
+    return call

@@ -109,8 +109,14 @@ def _is_of_the_connection(error: Exception) -> bool:
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
-def memory_advice(message: str, batch_size: int, accumulation_steps: int = 1) -> str:
-    """Return a sentence that says which batch would have had room, by torch's out-of-memory message."""
+def memory_advice(message: str, batch_size: int, accumulation_steps: int | None = 1) -> str:
+    """Return a sentence that says which batch would have had room, by torch's out-of-memory message.
+
+    Args:
+        message: of torch.
+        batch_size: samples a batch of one process.
+        accumulation_steps: batches a step of the optimizer; None if a step must be one batch.
+    """
     numbers = [
         float(number) * 1024.0 ** ("KiB", "MiB", "GiB", "TiB").index(unit)
         for number, unit in re.findall(r"([\d.]+) (KiB|MiB|GiB|TiB)", message)
@@ -120,10 +126,10 @@ def memory_advice(message: str, batch_size: int, accumulation_steps: int = 1) ->
     if len(numbers) >= 2 and numbers[1] > 0:
         asked, total = numbers[0], numbers[1]
         fits = min(fits, math.floor(batch_size * total / (total + asked)))
-    advice = (
-        f"lower --batch_size from {batch_size} to {fits}, and raise --accumulation_steps to "
-        f"{math.ceil(accumulation_steps * batch_size / fits)} for steps of as many samples"
-        if fits
-        else "lower --crop_size by a patch along each axis, or take a smaller network of configs/sizes"
-    )
+    advice = "lower --crop_size by a patch along each axis, or take a smaller network of configs/sizes"
+    if fits:
+        advice = f"lower --batch_size from {batch_size} to {fits}"
+        if accumulation_steps is not None:
+            steps = math.ceil(accumulation_steps * batch_size / fits)
+            advice += f", and raise --accumulation_steps to {steps} for steps of as many samples"
     return f"the device's memory must hold a batch of {batch_size}, got: {message.splitlines()[0]}; {advice}"

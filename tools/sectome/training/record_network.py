@@ -9,6 +9,7 @@ from torch import nn
 
 from sectome.checks import InputError
 from sectome.training.autocast import use_bfloat16
+from sectome.training.failures import memory_advice
 
 
 def record_network(
@@ -31,7 +32,8 @@ def record_network(
         accumulation_steps: of the trainer; a replay overwrites its gradients.
 
     Raises:
-        InputError: if the device is no GPU, or gradients are accumulated or shared between processes.
+        InputError: if the device is no GPU or has too little memory, or gradients are accumulated or shared between
+            processes.
     """
     device = torch.device(device)
     if device.type != "cuda":
@@ -43,5 +45,8 @@ def record_network(
     image = torch.zeros(*batch_shape, device=device)
     mixed = torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False)
     # Streams are made on the current device: on another, nothing would be recorded.
-    with torch.cuda.device(device), mixed:
-        torch.cuda.make_graphed_callables(network, (image,))
+    with torch.cuda.device(device), torch.random.fork_rng([device]), mixed:
+        try:
+            torch.cuda.make_graphed_callables(network, (image,))
+        except torch.OutOfMemoryError as error:
+            raise InputError(memory_advice(str(error), batch_shape[0], accumulation_steps=None)) from None
