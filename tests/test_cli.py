@@ -130,6 +130,10 @@ def predicted_folder(labels, tmp_path):
 def test_tuning_keeps_its_choice_and_its_curve_beside_the_model_for_the_next_call(run, predicted_folder):
     (predicted_folder / "models").mkdir()
     model = predicted_folder / "models/model.pt"
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5", "--model", model)
+    assert code == 2
+    assert f"a trained model was expected at {model}, got none" in err
+    model.touch()
     code, out, err = run(
         *("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5"),
         *("--tune", predicted_folder / "truth.tif", "--model", model),
@@ -181,6 +185,31 @@ def test_evaluation_lists_objects_and_mistakes_with_their_places(run, labels, tm
     assert len((tmp_path / "objects.csv").read_text().splitlines()) == 1 + len(np.unique(labels[labels > 0]))
     code, out, _ = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--background")
     assert json.loads(out)["average_precision_75_mitoem"] == 1
+
+
+def test_places_of_mistakes_count_from_the_volumes_offset_and_what_lies_elsewhere_is_warned_of(run, labels, tmp_path):
+    wrong = np.where(labels == 2, 1, labels)
+    for name, values, size_nm, x_nm in (
+        ("truth", labels, (30, 6, 6), 60),
+        ("wrong", wrong, (30, 6, 6), 66),
+        ("other", wrong, (8, 8, 8), 60),
+    ):
+        write_volume(tmp_path / f"{name}.zarr", values, voxel_size_nm=size_nm, offset_nm=(90, 12, x_nm))
+    begin = r"truth and segmentation begin at \(90.0, 12.0, 60.0\) and \(90.0, 12.0, 66.0\) nm"
+    with pytest.warns(UserWarning, match=begin):
+        run("evaluate", tmp_path / "truth.zarr", tmp_path / "wrong.zarr", "--mistakes", tmp_path / "mistakes.csv")
+    with (tmp_path / "mistakes.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["z_nm"]) == 90 + 30 * int(row["z"])
+    with pytest.warns(UserWarning, match=r"have voxels of \(30.0, 6.0, 6.0\) and \(8.0, 8.0, 8.0\) nm"):
+        run("evaluate", tmp_path / "truth.zarr", tmp_path / "other.zarr")
+
+
+def test_objects_never_replace_what_they_are_made_from(run, predicted_folder):
+    for command, output in (("segment", "a.zarr"), ("segment", "a.zarr:labels"), ("mitochondria", "a.zarr")):
+        code, _, err = run(command, predicted_folder / "a.zarr", predicted_folder / output)
+        assert code == 2
+        assert "output must be another place than what is read" in err
 
 
 @pytest.mark.parametrize("value", [(), (5,)])

@@ -321,8 +321,9 @@ def test_places_without_anything_are_refused(sparse):
 
 
 @pytest.mark.parametrize("resident_on", [None, "cpu"])
-def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, resident_on):
-    image = np.zeros((4, 8, 40), np.uint8)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, dtype, resident_on):
+    image = np.zeros((4, 8, 40), dtype)
     image[:, :, 32:] = 9
     write_volume(tmp_path / "padded.tif", image, voxel_size_nm=VOXEL_SIZE_NM)
     entry = {"image": str(tmp_path / "padded.tif")}
@@ -330,7 +331,7 @@ def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, re
     shares = [(raw(crops[number], crops) == 0).double().mean() for number in range(30)]
     assert max(shares) <= 0.5
     assert max(shares) > 0
-    write_volume(tmp_path / "nothing.tif", np.zeros((4, 8, 8), np.uint8), voxel_size_nm=VOXEL_SIZE_NM)
+    write_volume(tmp_path / "nothing.tif", np.zeros((4, 8, 8), dtype), voxel_size_nm=VOXEL_SIZE_NM)
     nothing = RandomCrops(
         [{"image": str(tmp_path / "nothing.tif")}], (4, 8, 8), 1, max_empty=0.5, resident_on=resident_on
     )

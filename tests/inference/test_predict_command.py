@@ -212,6 +212,14 @@ def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
         code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, f"--{name}", given)
         assert code == 2
         assert message in err.replace("\n", " ")
+    for options, message in (
+        (("--bundle", BUNDLE, "--device", "gpu"), "device must be cpu"),
+        (("--bundle", BUNDLE, "--device", "cuda:99"), "got 'cuda:99'"),
+        (("--bundle", BUNDLE.with_name("mae_pretrain")), "a bundle of em_segmentation was expected at"),
+    ):
+        code, _, err = run("predict", cube, tmp_path / "a.zarr", *options)
+        assert code == 2
+        assert message in err.replace("\n", " ")
     code, _, err = run("predict", cube, tmp_path / "a.tif", "--bundle", BUNDLE, "--device", "cpu")
     assert code == 2
     assert "a folder that ends in .zarr" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,6 +155,9 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
         return AffinitiesToLabels(NEAREST, **given).options
 
     model = str(tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"a trained model was expected at .*model.pt, got none"):
+        options(model=model)
+    Path(model).touch()
     assert options(model=model) == options() == SegmentationOptions()
     save_options(tuned_path(model), CHOSEN, {})
     assert options(model=model) == CHOSEN

@@ -36,12 +36,14 @@ def evaluate(
     from sectome.metrics import expected_run_length_of, known_voxels, label_scores, object_scores, skeletons
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
+    from sectome.volumes.other_place import warn_of_other_place
 
     for name, path in (("objects", objects), ("mistakes", mistakes)):
         if path is not None and not isinstance(path, str):
             raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
     check_same_shape(first.shape, second.shape, "segmentation")
+    warn_of_other_place(first, second, "truth and segmentation")
     # Before anything is written: a truth may not say it.
     size_nm = _size_nm(first) if mistakes or run_length else (1.0, 1.0, 1.0)
     a, b = np.asarray(first), np.asarray(second)
@@ -56,7 +58,9 @@ def evaluate(
     if objects:
         _write_rows(objects, [row._asdict() for row in object_scores(a, b)])
     if mistakes:
-        _write_rows(mistakes, [{**row._asdict(), **_place_nm(row, size_nm)} for row in find_mistakes(a, b)])
+        _write_rows(
+            mistakes, [{**row._asdict(), **_place_nm(row, size_nm, first.offset_nm)} for row in find_mistakes(a, b)]
+        )
     print(json.dumps(scores, indent=2, default=float))
 
 
@@ -67,9 +71,12 @@ def _size_nm(volume: Any) -> tuple[float, float, float]:
     return tuple(volume.voxel_size_nm)
 
 
-def _place_nm(place: Any, voxel_size_nm: Sequence[float]) -> dict[str, float]:
-    """Return where a voxel lies in nm."""
-    return {f"{axis}_nm": getattr(place, axis) * edge for axis, edge in zip("zyx", voxel_size_nm, strict=True)}
+def _place_nm(place: Any, voxel_size_nm: Sequence[float], offset_nm: Sequence[float]) -> dict[str, float]:
+    """Return where a voxel lies in nm, by its volume's offset."""
+    return {
+        f"{axis}_nm": first + getattr(place, axis) * edge
+        for axis, first, edge in zip("zyx", offset_nm, voxel_size_nm, strict=True)
+    }
 
 
 def _write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:

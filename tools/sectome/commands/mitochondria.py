@@ -38,8 +38,10 @@ def mitochondria(
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
     from sectome.volumes import write_volume
     from sectome.volumes.formats import locate_output
+    from sectome.volumes.other_place import check_keeps_input
 
     locate_output(str(output))  # A name that cannot be written is refused before the work.
+    check_keeps_input(output, maps)
     options = BoundaryContourOptions.for_model(model).but(
         seed_foreground=seed_foreground,
         seed_contour=seed_contour,

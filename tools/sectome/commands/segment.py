@@ -66,8 +66,10 @@ def segment(
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
     from sectome.volumes import write_volume
     from sectome.volumes.formats import locate_output
+    from sectome.volumes.other_place import check_keeps_input
 
     locate_output(str(output))  # A name that cannot be written is refused before the work.
+    check_keeps_input(output, affinities)
     given = {
         "threshold": threshold,
         "method": method,
@@ -106,9 +108,11 @@ def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | 
     from sectome.metrics import tune as tune_options
     from sectome.postprocess import save_options, tuned_path
     from sectome.volumes import open_volume
+    from sectome.volumes.other_place import warn_of_other_place
 
     volume = open_volume(truth)
     check_same_shape(source.affinities.shape[1:], volume.shape, "truth")
+    warn_of_other_place(volume, source, "truth and affinities")
     labels = np.asarray(volume)
     labelled = LabelledAffinities(source.affinities, np.where(known_voxels(labels), labels, 0), source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)

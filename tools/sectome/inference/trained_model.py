@@ -133,7 +133,7 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
     """Return what makes the parts of a bundle's `inference.json` by name.
 
     Raises:
-        InputError: if there is no such bundle; when called, if a part says so.
+        InputError: if there is no such bundle or device; when called, if a part says so or is not there.
     """
     root = Path(bundle).resolve()
     config = root / "configs" / "inference.json"
@@ -146,12 +146,24 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
     if checkpoint is not None:
         parser["checkpoint"] = str(Path(checkpoint).resolve())
     if device is not None:
-        parser["device"] = f"$torch.device({str(device)!r})"
+        parser["device"] = f"$torch.device({str(check_device(device))!r})"
 
     def read(name: str) -> Any:
         try:
             return parser.get_parsed_content(name)
         except RuntimeError as error:
             raise find_input_error(error) or error from None
+        except KeyError:
+            raise InputError(
+                f"a bundle of em_segmentation was expected at {bundle}, got one whose {config.name} has no {name!r}"
+            ) from None
 
     return read
+
+
+def check_device(device: str) -> torch.device:
+    """Return a device of this machine, or raise an `InputError`."""
+    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if device not in (*there, *(["cuda"] if len(there) > 1 else [])):
+        raise InputError(f"device must be {' or '.join(there)} on this machine, got {device!r}")
+    return torch.device(device)

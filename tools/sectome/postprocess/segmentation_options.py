@@ -40,8 +40,15 @@ class Options:
 
     @classmethod
     def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
-        """Return what is kept beside a model, the defaults where nothing is; see `load_options_as`."""
-        return (load_options_as(cls, model) if model else None) or cls()
+        """Return what is kept beside a model, the defaults where nothing is or no model is named.
+
+        Raises:
+            InputError: as `load_options_as`; or if there is no such model.
+        """
+        kept = load_options_as(cls, model) if model else None
+        if model and kept is None and not Path(model).exists():
+            raise InputError(f"a trained model was expected at {model}, got none")
+        return kept or cls()
 
     def but(self: AnyOptions, **changes: Any) -> AnyOptions:
         """Return the options with some changed; `None` leaves one as it is.

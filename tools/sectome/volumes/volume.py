@@ -203,10 +203,13 @@ def open_with_default_size(
         path: as `open_volume`.
         default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without.
         near_voxel_size_nm: as `open_volume`.
+
+    Raises:
+        InputError: as `open_volume`, or if the default is no size.
     """
+    default = None if default_size_nm is None else check_triple(default_size_nm, "voxel_size_nm")
     volume = open_volume(path, near_voxel_size_nm=near_voxel_size_nm)
-    if volume.voxel_size_nm is None and default_size_nm is not None:
-        volume.voxel_size_nm = check_triple(default_size_nm, "voxel_size_nm")
+    volume.voxel_size_nm = volume.voxel_size_nm or default
     return volume
 
 
