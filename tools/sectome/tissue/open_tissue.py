@@ -94,7 +94,7 @@ def _range(entry: Mapping[str, Any], name: str, extent: int) -> slice:
         )
     first, last = given
     if not 0 <= first < last <= extent:
-        raise InputError(f"{name} must be [first, behind the last] and lie within 0 and {extent}, got {[first, last]} for {entry['image']}")
+        raise InputError(f"{name} must lie within 0 and {extent}, got {[first, last]} for {entry['image']}")
     return slice(first, last)
 
 
