@@ -153,6 +153,35 @@ def test_evaluation_of_segmentation_scores_with_controls(run_bundle, tissue_fold
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bundle", "overrides", "difference"),
+    [
+        ("em_segmentation", {"hidden_size": 96, "depth": 3}, "hidden_size 48, got 96"),
+        (
+            "em_segmentation",
+            {"intensity___target_": "sectome.transforms.PercentileIntensity"},
+            "intensity _target_ 'sectome.transforms.standardise_intensity.StandardiseIntensity', got "
+            "'sectome.transforms.percentile_intensity.PercentileIntensity'",
+        ),
+        ("mae_pretrain", {"num_heads": 4}, "num_heads 3, got 4"),
+    ],
+)
+def test_an_evaluation_with_other_settings_than_the_training_is_refused_and_leaves_nothing(
+    run_bundle, tissue_folder, pretrained, fine_tuned, tmp_path, bundle, overrides, difference
+):
+    run = {"mae_pretrain": pretrained, "em_segmentation": fine_tuned}[bundle]
+    options = {**SHORT, **TINY[bundle], "dataset_dir": tissue_folder, "output_dir": tmp_path / "run", **overrides}
+    done = run_bundle(bundle, EVALUATE, ckpt_dir=run, **options)
+    assert done.returncode == 2, done.stderr[-3000:]
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == (
+        f"error: {run / 'model.pt'} was trained with {difference}; evaluate it with the overlays and options of its "
+        "training"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
 def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle, tissue_folder, fine_tuned, tmp_path):
     # Another format, in a folder of its own, and longer than the window along one axis only.
     raw = np.asarray(open_volume(tissue_folder / "test/images/cube.tif"))[:10, :50]

@@ -139,7 +139,7 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
 @pytest.mark.parametrize(
     ("configs", "sentence"),
     [
-        (["train", "evaluate"], "does not fit the network: decoder.out"),
+        (["train", "evaluate"], "was trained with channels ['foreground', 'contour'], got None; evaluate"),
         (["train", TARGETS, "evaluate"], "predictions must have 12 channels, one an offset, got 2; the overlay of"),
     ],
     ids=["without the overlay", "overlay before evaluate"],

@@ -1,0 +1,54 @@
+"""An evaluation that would give weights other grey values or another network than their training is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sectome.checks import InputError
+from sectome.described import describe
+from sectome.evaluated_weights import check_same_as_trained
+from sectome.transforms import PercentileIntensity, StandardiseIntensity
+
+TRAINED = {"intensity": describe(PercentileIntensity()), "patch_size": [2, 8, 8], "num_heads": 3, "lr": 0.1}
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps(TRAINED))
+    return tmp_path / "model.pt"
+
+
+def test_the_settings_of_the_training_pass_whatever_else_is_set(model):
+    check_same_as_trained(model, {**TRAINED, "patch_size": (2, 8, 8), "unknown_to_the_file": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "difference"),
+    [
+        ({"num_heads": 6}, "num_heads 3, got 6"),
+        ({"patch_size": (4, 8, 8)}, r"patch_size \[2, 8, 8\], got \[4, 8, 8\]"),
+        (
+            {"intensity": describe(PercentileIntensity(per_section=True)), "num_heads": 6},
+            "intensity per_section False, got True",
+        ),
+        ({"intensity": describe(StandardiseIntensity())}, "intensity _target_ .*PercentileIntensity', got .*Standard"),
+    ],
+)
+def test_the_first_setting_that_differs_is_named(model, settings, difference):
+    with pytest.raises(
+        InputError, match=rf"model\.pt was trained with {difference}.*; evaluate it with the overlays and options of"
+    ):
+        check_same_as_trained(model, settings)
+
+
+def test_weights_without_settings_are_left_alone(tmp_path):
+    check_same_as_trained(tmp_path / "model.pt", TRAINED)
+
+
+def test_a_model_from_before_there_were_other_grey_values_was_trained_on_standardised_ones(tmp_path):
+    (tmp_path / "model.json").write_text('{"depth": 6}')
+    check_same_as_trained(tmp_path / "model.pt", {"intensity": describe(StandardiseIntensity())})
+    with pytest.raises(InputError, match=r"intensity _target_ .*StandardiseIntensity', got .*PercentileIntensity"):
+        check_same_as_trained(tmp_path / "model.pt", TRAINED)
