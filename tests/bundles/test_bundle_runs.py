@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from unittest.mock import ANY
 
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from sectome.affinity_file import read_affinities
 from sectome.neighbourhoods import NEAREST
@@ -305,6 +307,24 @@ def test_a_checkpoint_of_another_depth_is_refused(run_bundle, tissue_folder, pre
     )
     assert done.returncode == 2
     assert "must hold an encoder of depth 3, got depth 2" in done.stderr
+
+
+@pytest.mark.parametrize("label_server", [False, True])
+@pytest.mark.parametrize("bundle", [*TINY])
+def test_a_training_names_what_an_evaluation_writes_and_leaves_a_label_server_its_thresholds(
+    monkeypatch, bundle, label_server
+):
+    if label_server:
+        monkeypatch.setitem(sys.modules, "monailabel", sys)
+    parser = ConfigParser({"imports": ["$import sectome.bundle as bundle"], "output_dir": "run", "ckpt_dir": "models"})
+    handlers = json.loads((BUNDLES / bundle / "configs/train.json").read_text())["train"]["handlers"]
+    parser["outdated"] = handlers[-1]["outdated"]
+    found = {
+        "mae_pretrain": ["run/evaluation.json", "run/reconstructions.npz", "run/reconstructions.png"],
+        "em_segmentation": ["run/scores.json", "run/overlays.npz", "run/overlay.png"],
+    }
+    thresholds = ["models/segmentation.json"] if bundle == "em_segmentation" and not label_server else []
+    assert parser.get_parsed_content("outdated") == [*found[bundle], *thresholds]
 
 
 @pytest.mark.parametrize("name", ["demo", "small", "base"])

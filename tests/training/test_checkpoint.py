@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from ignite.engine import Engine
@@ -24,7 +26,7 @@ class Noise(Dataset):
         return torch.randn(3, generator=torch.Generator().manual_seed(number))
 
 
-def train(folder, epochs, *, resume=True, settings=None):
+def train(folder, epochs, *, resume=True, settings=None, **options):
     """Train a layer with dropout (so that torch's random state matters) and momentum; return its weights."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Dropout(0.5))
@@ -42,7 +44,7 @@ def train(folder, epochs, *, resume=True, settings=None):
     engine = Engine(step)
     engine.state.max_epochs, engine.state.epoch_length = epochs, 4
     states = {"model": network, "optimizer": optimizer, "schedule": schedule}
-    TrainingCheckpoint(folder, folder, states, sampler, 2, settings or {"lr": 0.1}, resume).attach(engine)
+    TrainingCheckpoint(folder, folder, states, sampler, 2, settings or {"lr": 0.1}, resume, **options).attach(engine)
     engine.run(DataLoader(Noise(), 2, sampler=sampler))
     return network.state_dict()
 
@@ -86,6 +88,26 @@ def test_a_checkpoint_of_another_number_of_processes_is_refused(tmp_path):
     save_atomically(content, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match=r"was made by 2 processes, got 1; resume with as many \(torchrun"):
         train(tmp_path, 2)
+
+
+def test_what_was_found_of_older_weights_goes_when_new_ones_take_their_place(tmp_path, capsys):
+    train(tmp_path, 1)
+    scores, absent = tmp_path / "scores.json", tmp_path / "overlay.png"
+    scores.write_text("{}")
+    with pytest.raises(InputError, match="has already trained"):
+        train(tmp_path, 1, outdated=[scores, absent])
+    assert scores.exists()
+    train(tmp_path, 3, outdated=[scores, absent])
+    assert not scores.exists()
+    assert f"removed {scores}, which told of older weights; evaluate again\n" in capsys.readouterr().out
+
+
+def test_what_was_found_of_weights_that_stay_the_best_is_kept(tmp_path):
+    scores = tmp_path / "scores.json"
+    scores.write_text("{}")
+    never_better = SimpleNamespace(attach=lambda engine: None, state_dict=dict, keeps=lambda epoch: False)
+    train(tmp_path, 1, early_stopping=never_better, outdated=[scores])
+    assert scores.exists()
 
 
 def test_a_run_that_ends_between_its_two_files_writes_both_again(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ class TrainingCheckpoint:
     """Save a run after each epoch, and take it up again where it ended.
 
     `checkpoint.pt` in the output folder holds all that a resume needs; `model.pt` beside the other weights holds the
-    network alone, under "model", as MONAI's tools load it, and `model.json` what it was trained as, for inference. The
-    first of several processes writes for all.
+    network alone, under "model", as MONAI's tools load it, and `model.json` what it was trained as, for inference. What
+    an evaluation found of the weights that are replaced goes. The first of several processes writes for all.
 
     Args:
         output_dir: folder of the run.
@@ -47,6 +47,7 @@ class TrainingCheckpoint:
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
         average: its network is written as `model.pt`; without it, the state "model" is.
         early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
+        outdated: files that tell of the weights in `model.pt`: removed when others take their place.
 
     Raises:
         InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint.
@@ -63,6 +64,7 @@ class TrainingCheckpoint:
         resume: bool = True,
         average: WeightAverage | None = None,
         early_stopping: EarlyStopping | None = None,
+        outdated: Sequence[str] = (),
     ) -> None:
         self.path = Path(output_dir) / "checkpoint.pt"
         self.model_path = Path(ckpt_dir) / "model.pt"
@@ -70,6 +72,7 @@ class TrainingCheckpoint:
         self.states = {**states, **{name: part for name, part in extra.items() if part is not None}}
         self.network = states["model"] if average is None else average.network
         self.early_stopping = early_stopping
+        self.outdated = [Path(path) for path in outdated]
         self.sampler = sampler
         self.batch_size = batch_size
         # Through JSON, so that a tuple that became a list on the way is no difference.
@@ -105,9 +108,17 @@ class TrainingCheckpoint:
         content["random"] = random
         # The model first: a run that is ended between the two goes on from the old checkpoint and writes both again.
         if self.early_stopping is None or self.early_stopping.keeps(engine.state.epoch):
+            self._remove_outdated()
             save_atomically({"model": self.network.state_dict()}, self.model_path)
             write_json(self.settings, settings_path(self.model_path))
         save_atomically(content, self.path)
+
+    def _remove_outdated(self) -> None:
+        found = [path for path in self.outdated if path.is_file()]
+        for path in found:
+            path.unlink()
+        if found:
+            print(f"removed {', '.join(map(str, found))}, which told of older weights; evaluate again", flush=True)
 
     def load(self, engine: Engine) -> None:
         """Restore everything and tell the trainer and the sampler how far the run had come."""
