@@ -67,11 +67,13 @@ def test_words_of_json_are_what_they_mean_there_and_other_text_stays():
 @pytest.mark.parametrize(
     ("text", "got"), [('{"epochs": 3,, }', "as JSON, got: .*line 1 column 14"), ("[]", "by name, got list")]
 )
-@pytest.mark.parametrize("place", ["mine.json", "datasets/mine.json"])
-def test_a_config_that_went_wrong_is_named_whether_or_not_the_run_reads_it(tmp_path, place, text, got):
+def test_a_config_that_went_wrong_is_named_and_an_overlay_of_other_runs_does_not_stop_this_one(tmp_path, text, got):
     (tmp_path / "datasets").mkdir()
-    (tmp_path / place).write_text(text)
-    with pytest.raises(InputError, match=f"{place} must hold a config {got}"):
+    (tmp_path / "datasets/mine.json").write_text(text)
+    with pytest.warns(UserWarning, match=f"datasets/mine.json must hold a config {got}.*; this run does without it"):
+        checked(tmp_path)
+    (tmp_path / "datasets/mine.json").rename(tmp_path / "mine.json")
+    with pytest.raises(InputError, match=f"/mine.json must hold a config {got}"):
         checked(tmp_path)
 
 

@@ -5,6 +5,7 @@ MONAI writes "#" for "::", too; messages do, because the command line does.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,23 @@ SEPARATOR = ReferenceResolver.sep
 
 
 def declared_places(config_root: Path) -> set[str]:
-    """Return all places that some config file of a bundle declares, those in folders of overlays included."""
+    """Return all places that some config file of a bundle declares, those in folders of overlays included.
+
+    An overlay that cannot be read declares nothing, with a warning: a run that names it does not come so far.
+
+    Raises:
+        InputError: if one of the bundle's own configs cannot be read.
+    """
     declared: set[str] = set()
     for path in config_root.rglob("*.json"):
-        if path.name != "metadata.json":
+        if path.name == "metadata.json":
+            continue
+        try:
             declared |= set(_places(read_json_object(path, "a config"), ""))
+        except InputError as error:
+            if path.parent == config_root:
+                raise
+            warnings.warn(f"{error}; this run does without it", UserWarning, stacklevel=2)
     return declared
 
 
