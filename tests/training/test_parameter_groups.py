@@ -79,11 +79,13 @@ def test_a_factor_of_0_freezes_the_encoder_for_the_optimizer_and_for_gradients()
         ({"encoder_lr_factor": -1}, "encoder_lr_factor must be a number of at least 0, got -1"),
         ({"layer_decay": 0}, "layer_decay must be greater than 0 and at most 1, got 0"),
         ({"layer_decay": 1.1}, "layer_decay must be greater than 0 and at most 1, got 1.1"),
+        ({"lr": -1}, "lr must be a number of at least 0, got -1"),
+        ({"weight_decay": -0.1}, r"weight_decay must be a number of at least 0, got -0\.1"),
     ],
 )
 def test_rates_that_cannot_be_meant_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        parameter_groups(network(), 1.0, 0.05, **options)
+        parameter_groups(network(), **{"lr": 1.0, "weight_decay": 0.05, **options})
 
 
 def test_a_layer_decay_without_layers_is_refused():

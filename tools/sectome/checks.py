@@ -61,6 +61,12 @@ def check_whole_number(value: int, least: int, name: str) -> int:
     return value
 
 
+def check_counts(**counts: int) -> None:
+    """Raise an `InputError` for the first that is no whole number from 1 on, by its name."""
+    for name, count in counts.items():
+        check_whole_number(count, 1, name)
+
+
 def check_range(values: Sequence[float], least: float, greatest: float, name: str) -> tuple[float, float]:
     """Return a range (low, high) within [least, greatest], or raise an `InputError` that calls it `name`."""
     try:
@@ -95,10 +101,12 @@ def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:
 
 def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
     """Return the grid of patches (z, y, x), or raise an `InputError` that names the axis that does not divide."""
-    for axis, patch, crop in zip(AXES, patch_size, crop_size, strict=True):
-        if patch < 1 or crop < patch or crop % patch:
+    patches = check_whole_triple(patch_size, "patch_size")
+    crops = check_whole_triple(crop_size, "crop_size")
+    for axis, patch, crop in zip(AXES, patches, crops, strict=True):
+        if crop % patch:
             raise InputError(patch_does_not_divide(axis, patch, crop))
-    z, y, x = (crop // patch for patch, crop in zip(patch_size, crop_size, strict=True))
+    z, y, x = (crop // patch for patch, crop in zip(patches, crops, strict=True))
     return z, y, x
 
 

@@ -29,8 +29,11 @@ def parameter_groups(
             over that of the first block (Clark et al. 2020, arXiv:2003.10555). Other than 1, each has a group.
 
     Raises:
-        InputError: if the factor is negative, the decay does not lie in (0, 1], or there is no encoder to decay in.
+        InputError: if the rate, the weight decay or the factor is negative, the layers' decay does not lie in (0, 1],
+            or there is no encoder to decay in.
     """
+    check_at_least(lr, 0, "lr")
+    check_at_least(weight_decay, 0, "weight_decay")
     check_at_least(encoder_lr_factor, 0, "encoder_lr_factor")
     if not 0 < check_at_least(layer_decay, 0, "layer_decay") <= 1:
         raise InputError(f"layer_decay must be greater than 0 and at most 1, got {layer_decay!r}")
