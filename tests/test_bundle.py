@@ -107,14 +107,16 @@ def buffered(*args): sys.stderr = io.StringIO(); hook(*args)
 sys.excepthook = buffered
 raise InputError('a was expected, got d')
 """
+CTRL_C = "import signal; os.kill(os.getpid(), signal.SIGINT)"
 
 
-def test_an_input_error_ends_the_program_with_its_sentence_and_code_2():
-    codes = [DEEP_INSIDE, IN_A_WORKER, BUFFERED, "1 / 0"]
+def test_an_input_error_ends_the_program_with_its_sentence_and_code_2_and_ctrl_c_with_130():
+    codes = [DEEP_INSIDE, IN_A_WORKER, BUFFERED, CTRL_C, "1 / 0"]
     command = [sys.executable, "-W", "ignore", "-c", ENDS, json.dumps(codes)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    *ends, (status, said) = map(json.loads, done.stdout.splitlines())
+    *ends, stopped, (status, said) = map(json.loads, done.stdout.splitlines())
     assert ends == [[2, f"error: a was expected, got {name}"] for name in "bcd"]
+    assert stopped == [130, "stopped; a training goes on from its last checkpoint by the same command"]
     assert status == 1
     assert "Traceback" in said
 

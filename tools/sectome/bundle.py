@@ -20,7 +20,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
-from sectome.checks import EXIT_CODE, InputError
+from sectome.checks import EXIT_CODE, INTERRUPTED, InputError
 from sectome.config_places import check_references, check_sections, declared_places, texts
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
@@ -45,6 +45,8 @@ JSON_WORDS = {"true": True, "false": False, "null": None}
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
+    Ctrl-C ends it with a sentence, too, and exit code 130.
+
     The bundle is found in whatever folder the program runs, see `find_bundle`; true, false and null are no text, see
     `take_json_words`; a run that is to be tracked is, see `take_over_tracking`.
 
@@ -53,7 +55,7 @@ def prepare() -> None:
             option is of another workflow, `monai.bundle.load` would leave weights untrained, or what tracks the run
             is not installed.
     """
-    sys.excepthook = _say_input_errors
+    sys.excepthook = _end_with_a_sentence
     workflow = _running_workflow()
     if workflow is not None:
         find_bundle(workflow)
@@ -207,7 +209,11 @@ def find_input_error(error: BaseException) -> InputError | None:
     return cause
 
 
-def _say_input_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _end_with_a_sentence(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        said = "stopped; a training goes on from its last checkpoint by the same command"
+        print(said, file=sys.__stderr__, flush=True)
+        raise SystemExit(INTERRUPTED)
     cause = find_input_error(error)
     # A data loader's worker hands on the text of its errors, not the errors.
     sentence = re.search(rf"^{InputError.__module__}\.{InputError.__name__}: (.+)$", str(error), re.MULTILINE)

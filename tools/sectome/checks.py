@@ -18,6 +18,9 @@ Choice = TypeVar("Choice")
 EXIT_CODE = 2
 """What a program that a user's mistake ended returns."""
 
+INTERRUPTED = 130
+"""What a program that Ctrl-C ended returns, by the habit of shells."""
+
 
 class InputError(ValueError):
     """Something that the user gave cannot be used; the message is the sentence to show."""

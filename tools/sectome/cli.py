@@ -15,7 +15,7 @@ import numpy as np
 from fire import decorators
 from fire.parser import DefaultParseValue
 
-from sectome.checks import EXIT_CODE, InputError, check_triple
+from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, check_triple
 from sectome.commands import (
     bundle,
     check_flags,
@@ -167,9 +167,6 @@ def demo(output: str = "demo", bundles: str = "bundles") -> None:
 
     run_demo(Path(output), Path(bundles))
 
-
-INTERRUPTED = 130
-"""What a program that Ctrl-C ended returns, by the habit of shells."""
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
