@@ -124,6 +124,15 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
         ({"scheduler": "tcp://127.0.0.1:1"}, "a Dask scheduler was expected at tcp://127.0.0.1:1, got no answer"),
         ({"scheduler": "sulrm"}, "scheduler must be local, threads, slurm"),
         ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),
+        ({"overlap": 0.5}, "overlap is for a volume, got it with affinities"),
+        ({"bundle": "bundles/em_segmentation"}, "bundle is for a volume, got it with affinities"),
+        ({"voxel_size_nm": [8, 8, 8]}, "voxel_size_nm is for a volume, got it with affinities"),
+        ({"gpu_resource": False}, "gpu_resource is for a volume, got it with affinities"),
+        (
+            {"checkpoint": "model.pt"},
+            "checkpoint is for a volume, got it with affinities: model names whose thresholds to take",
+        ),
+        ({"output": None}, "must say the output, got affinities"),
         ({"workers": 0}, "workers must be a whole number from 1 on, got 0"),
     ],
 )

@@ -22,12 +22,25 @@ from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
 
 _OF_NEURONS = ("context_voxels", "group_blocks")
-_OF_PREDICTION = (*RANGES, "overlap", "blending", "batch_size", "orientations", "precision", "device", "mask")
+_OF_PREDICTION = (
+    *RANGES,
+    "overlap",
+    "blending",
+    "batch_size",
+    "orientations",
+    "precision",
+    "device",
+    "mask",
+    "bundle",
+    "checkpoint",
+    "voxel_size_nm",
+)
+"""What `predicted_maps` takes."""
 
 
 @dataclass(frozen=True)
 class BlockwiseConfig:
-    """What a run is to do and where.
+    """What a run is to do and where; `None` is what has not been said, and has the default of what it is given to.
 
     Attributes:
         output: the labels to write, a folder that ends in .ome.zarr.
@@ -35,12 +48,12 @@ class BlockwiseConfig:
         affinities: a .zarr folder of affinities, as `sectome predict` writes it; or
         maps: a .zarr folder of foreground and contour, as it writes that.
         run: folder in which the run keeps what it needs to go on; OUTPUT.run without.
-        bundle: the root of em_segmentation, for a volume.
-        checkpoint: the model; without, the bundle's own.
+        bundle: the root of em_segmentation, for a volume; bundles/em_segmentation without.
+        checkpoint: the model, for a volume; without, the bundle's own.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
         sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, device: as
             those of `sectome predict`, for a volume.
-        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
+        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU, for a volume.
         segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria; those beside
             the model are the default.
         model: a checkpoint whose options are taken, for affinities or maps.
@@ -55,25 +68,25 @@ class BlockwiseConfig:
     affinities: str | None = None
     maps: str | None = None
     run: str | None = None
-    bundle: str = "bundles/em_segmentation"
+    bundle: str | None = None
     checkpoint: str | None = None
     voxel_size_nm: Sequence[float] | None = None
     sections: Sequence[int] | None = None
     rows: Sequence[int] | None = None
     columns: Sequence[int] | None = None
     mask: str | None = None
-    overlap: float = 0.5
-    blending: str = "gaussian"
-    batch_size: int = 4
-    orientations: str = "one"
-    precision: str = "auto"
+    overlap: float | None = None
+    blending: str | None = None
+    batch_size: int | None = None
+    orientations: str | None = None
+    precision: str | None = None
     device: str | None = None
-    gpu_resource: bool = False
+    gpu_resource: bool | None = None
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     block_voxels: Sequence[int] | None = None
     context_voxels: Sequence[int] | None = None
-    group_blocks: Sequence[int] = GROUP
+    group_blocks: Sequence[int] | None = None
     scheduler: str = "local"
     workers: int | None = None
     job: Mapping[str, Any] | None = None
@@ -90,15 +103,17 @@ class BlockwiseConfig:
         local_path(self.output, "the output")
         folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
         if self.volume is None:
-            self._refuse(_OF_PREDICTION, f"for a volume, got it with {given[0]}")
+            if self.checkpoint is not None:
+                raise InputError(
+                    f"checkpoint is for a volume, got it with {given[0]}: model names whose thresholds to take"
+                )
+            self._refuse((*_OF_PREDICTION, "gpu_resource"), f"for a volume, got it with {given[0]}")
         if self.affinities is not None:
             return self._plan_neurons(StoredAffinities(self.affinities), folder, self.model)
         if self.maps is not None:
             return self._plan_mitochondria(StoredMaps(self.maps), folder, self.model)
-        chosen = {name: getattr(self, name) for name in _OF_PREDICTION}
-        source = predicted_maps(
-            folder, str(self.volume), self.bundle, self.checkpoint, voxel_size_nm=self.voxel_size_nm, **chosen
-        )
+        chosen = {name: value for name in _OF_PREDICTION if (value := getattr(self, name)) is not None}
+        source = predicted_maps(folder, str(self.volume), **chosen)
         model = self.model or str(source.checkpoint)
         if source.offsets:
             return self._plan_neurons(source, folder, model)
@@ -118,8 +133,8 @@ class BlockwiseConfig:
             SegmentationOptions.for_model(model).but(**self.segmentation),
             block_voxels=self.block_voxels,
             context_voxels=self.context_voxels,
-            group_blocks=self.group_blocks,
-            gpu_resource=self.gpu_resource,
+            group_blocks=GROUP if self.group_blocks is None else self.group_blocks,
+            gpu_resource=bool(self.gpu_resource),
         )
 
     def _plan_mitochondria(self, source: MapSource, folder: Path, model: str | None) -> Plan:
@@ -130,18 +145,18 @@ class BlockwiseConfig:
             folder,
             BoundaryContourOptions.for_model(model).but(**self.segmentation),
             block_voxels=self.block_voxels,
-            gpu_resource=self.gpu_resource,
+            gpu_resource=bool(self.gpu_resource),
         )
 
     def _refuse(self, names: Sequence[str], reason: str) -> None:
         """Raise an `InputError` if one of some settings is given."""
-        for one in dataclasses.fields(self):
-            if one.name in names and getattr(self, one.name) != one.default:
-                raise InputError(f"{one.name} is {reason}")
+        for name in names:
+            if getattr(self, name) is not None:
+                raise InputError(f"{name} is {reason}")
 
 
 def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
-    """Return what a JSON file says, with some of it changed; `None` changes nothing.
+    """Return what a JSON file says, with some of it changed; `None` changes nothing, and null says nothing.
 
     Raises:
         InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known.
@@ -154,6 +169,7 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
     for name in content:
         if name not in known:
             raise InputError(f"{path} has a setting {name!r} that is not known{nearest_or_all(name, known)}")
-    if "output" not in content:
-        raise InputError(f"{path} must say the output, got {', '.join(content) or 'nothing'}")
-    return BlockwiseConfig(**content)
+    said = {name: value for name, value in content.items() if value is not None}
+    if "output" not in said:
+        raise InputError(f"{path} must say the output, got {', '.join(said) or 'nothing'}")
+    return BlockwiseConfig(**said)

@@ -115,7 +115,7 @@ class PredictedMaps:
 def predicted_maps(
     folder: str | Path,
     volume: str,
-    bundle: str | Path,
+    bundle: str | Path = "bundles/em_segmentation",
     checkpoint: str | None = None,
     *,
     voxel_size_nm: Sequence[float] | None = None,
