@@ -14,6 +14,7 @@ from blockwise.test_whole_equals_blockwise import whole
 from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.blockwise import connected
 from sectome.blockwise.config import read_config
+from sectome.blockwise.label_array import create_labels
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.volumes import open_volume
@@ -86,6 +87,15 @@ def test_labels_that_were_removed_are_not_written_anew_as_nothing(run, config, t
     assert "were expected at" in error
     assert "remove the run's folder to segment anew" in error
     assert not (tmp_path / "out.ome.zarr").exists()
+
+
+def test_labels_left_over_from_a_run_whose_folder_was_removed_do_not_stop_the_next_one(
+    run, config, affinities, tmp_path
+):
+    plan = read_config(config()).plan()
+    create_labels(plan.partial_output / "0", plan.grid, np.uint64, plan.placement)
+    assert run("segment-volume", "--config", config())[0] == 0
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
 
 
 def test_other_voxels_by_the_same_name_are_another_input(run, config, affinities, tmp_path):

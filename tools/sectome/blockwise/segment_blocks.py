@@ -28,6 +28,9 @@ def segment_blocks(plan: Plan, client: Client) -> int:
     plan.folder.keep_plan(plan.description())
     with plan.folder.in_use():
         if not is_finished(plan):
+            if not plan.folder.is_done("join", 0):
+                # A run has no labels before its join: these are of another one, whose folder was removed.
+                shutil.rmtree(plan.partial_output)
             for stage in stages_of(plan):
                 run_stage(client, plan, stage)
             name = plan.output.name.split(".")[0]
