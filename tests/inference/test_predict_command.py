@@ -195,6 +195,17 @@ def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp
         assert not (tmp_path / "out.ome.zarr").exists()
 
 
+def test_a_run_whose_mask_has_other_voxels_by_now_is_refused(run, config, tmp_path):
+    mask = tmp_path / "own.tif"
+    write_volume(mask, np.ones((52, 56, 56), np.uint8), voxel_size_nm=(8, 8, 8))
+    plan = read_config(config(mask=str(mask))).plan()
+    plan.folder.keep_plan(plan.description())
+    write_volume(mask, np.zeros((52, 56, 56), np.uint8), voxel_size_nm=(8, 8, 8))
+    code, _, err = run("segment-volume", "--config", config(mask=str(mask)))
+    assert code == 2
+    assert "was begun with input mask sample" in err
+
+
 def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
     code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", tmp_path)
     assert code == 2

@@ -14,6 +14,7 @@ from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
+from sectome.volumes import open_volume
 from sectome.volumes.blocks import CHUNK
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
@@ -79,7 +80,6 @@ class PredictedMaps:
     def predict(self, box: Box) -> None:
         """Predict a box and write it."""
         from sectome.inference.predict_volume import grid_over, predict_box
-        from sectome.volumes import open_volume
 
         tissue, model = _opened(self)
         grid = grid_over(self.shape, model.window, self.overlap, self.blending)
@@ -108,7 +108,7 @@ class PredictedMaps:
             "blending": self.blending,
             "orientations": self.orientations,
             "precision": self.precision,
-            "mask": self.mask,
+            "mask": None if self.mask is None else describe(self.mask, open_volume(self.mask), self.voxel_size_nm),
         }
 
 
@@ -148,7 +148,6 @@ def predicted_maps(
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of
     from sectome.tissue import open_tissue
-    from sectome.volumes import open_volume
 
     model = open_model(bundle, checkpoint, device="cpu", orientations=orientations)
     entry = {"image": volume, "sections": sections, "rows": rows, "columns": columns}
