@@ -132,8 +132,6 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
         ({"segmentation": {"method": "mutex"}}, "method must be mean"),
         ({"segmentation": {"treshold": 0.5}}, "did you mean 'threshold'"),
         ({"scheduler": "tcp://127.0.0.1:1"}, "a Dask scheduler was expected at tcp://127.0.0.1:1, got no answer"),
-        ({"scheduler": "sulrm"}, "scheduler must be local, threads, slurm"),
-        ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),
         ({"overlap": 0.5}, "overlap is for a volume, got it with affinities"),
         ({"bundle": "bundles/em_segmentation"}, "bundle is for a volume, got it with affinities"),
         ({"voxel_size_nm": [8, 8, 8]}, "voxel_size_nm is for a volume, got it with affinities"),
@@ -143,7 +141,6 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
             "checkpoint is for a volume, got it with affinities: model names whose thresholds to take",
         ),
         ({"output": None}, "must say the output, got affinities"),
-        ({"workers": 0}, "workers must be a whole number from 1 on, got 0"),
     ],
 )
 def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, message, monkeypatch):
@@ -153,6 +150,38 @@ def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, me
     assert message in error.replace("\n", " ")
     assert error.count("error:") == 1
     assert not (tmp_path / "out.ome.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(
+            ({name: 5}, f"{name} must be text, got 5")
+            for name in ("output", "affinities", "run", "bundle", "checkpoint", "mask", "device", "model", "scheduler")
+        ),
+        ({"segmentation": []}, "segmentation must be settings by name, got []"),
+        ({"job": "long"}, "job must be settings by name, got 'long'"),
+        ({"gpu_resource": "yes"}, "gpu_resource must be true or false, got 'yes'"),
+        ({"voxel_size_nm": 8}, "voxel_size_nm must be three numbers, z first, got 8"),
+        ({"overlap": 1.5}, "overlap must be a number from 0 to less than 1, got 1.5"),
+        ({"overlap": "a"}, "overlap must be a number from 0 to less than 1, got 'a'"),
+        ({"blending": "x"}, "blending must be one of 'gaussian', 'linear', 'constant', got 'x'"),
+        ({"precision": "fp8"}, "precision must be one of 'auto', 'bf16', 'fp32', got 'fp8'"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1 on, got 0"),
+        ({"batch_size": "4"}, "batch_size must be a whole number from 1 on, got '4'"),
+        ({"workers": 0}, "workers must be a whole number from 1 on, got 0"),
+        ({"workers": 1.5}, "workers must be a whole number from 1 on, got 1.5"),
+        ({"workers": "2"}, "workers must be a whole number from 1 on, got '2'"),
+        ({"scheduler": "sge"}, "scheduler must be local, threads, slurm"),
+        ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),
+    ],
+)
+def test_values_that_no_run_can_have_are_refused_before_it_has_a_folder(run, config, tmp_path, changes, message):
+    for forecast in ((), ("--forecast",)):
+        code, _, error = run("segment-volume", "--config", config(**changes), *forecast)
+        assert code == 2
+        assert message in error.replace("\n", " ")
+        assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_an_output_of_somebody_else_is_refused(run, config, tmp_path):

@@ -13,7 +13,8 @@ from sectome.blockwise.mitochondria_plan import plan_mitochondria
 from sectome.blockwise.neuron_plan import GROUP, AffinitySource, plan_neurons
 from sectome.blockwise.plan import MapSource, Plan
 from sectome.blockwise.predicted_maps import predicted_maps
-from sectome.checks import InputError
+from sectome.blockwise.schedulers import check_cluster
+from sectome.checks import InputError, check_choice, check_triple, check_whole_number
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
 from sectome.map_file import MAPS, StoredMaps
@@ -36,6 +37,29 @@ _OF_PREDICTION = (
     "voxel_size_nm",
 )
 """What `predicted_maps` takes."""
+
+_TEXTS = (
+    "output",
+    "volume",
+    "affinities",
+    "maps",
+    "run",
+    "bundle",
+    "checkpoint",
+    "mask",
+    "blending",
+    "orientations",
+    "precision",
+    "device",
+    "model",
+    "scheduler",
+)
+_TYPES: Mapping[str, tuple[Any, str]] = {
+    **dict.fromkeys(_TEXTS, (str, "text")),
+    **dict.fromkeys(("segmentation", "job"), (dict, "settings by name")),
+    "gpu_resource": (bool, "true or false"),
+}
+"""What a setting must be in JSON, for Python and for people; lists and numbers have checks of their own."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +183,8 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
     """Return what a JSON file says, with some of it changed; `None` changes nothing, and null says nothing.
 
     Raises:
-        InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known.
+        InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known or
+            a value that can not be used.
     """
     if not Path(path).is_file():
         raise InputError(f"a JSON file was expected at {path}, got none")
@@ -172,4 +197,40 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
     said = {name: value for name, value in content.items() if value is not None}
     if "output" not in said:
         raise InputError(f"{path} must say the output, got {', '.join(said) or 'nothing'}")
-    return BlockwiseConfig(**said)
+    for name, value in said.items():
+        _check_setting(name, value)
+    config = BlockwiseConfig(**said)
+    check_cluster(config.scheduler, config.workers, config.job)
+    return config
+
+
+def _check_setting(name: str, value: Any) -> None:
+    """Check a setting by itself: what is kept in the plan of a run can not be corrected there.
+
+    Boxes, sizes and options of the segmentation are checked where the plan is made.
+
+    Raises:
+        InputError: if it is of another type, or none of the values that it can have.
+    """
+    if name in _TYPES:
+        kind, said = _TYPES[name]
+        if not isinstance(value, kind):
+            raise InputError(f"{name} must be {said}, got {value!r}")
+    match name:
+        case "voxel_size_nm":
+            check_triple(value, name)
+        case "batch_size":
+            check_whole_number(value, 1, name)
+        # What predicts needs torch, which a run on affinities does without.
+        case "overlap":
+            from sectome.inference.window_grid import check_overlap
+
+            check_overlap(value)
+        case "blending":
+            from sectome.inference.window_grid import BLENDINGS
+
+            check_choice(value, BLENDINGS, name)
+        case "precision":
+            from sectome.training.autocast import PRECISIONS
+
+            check_choice(value, PRECISIONS, name)

@@ -34,10 +34,7 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
         InputError: if there is no scheduler at the address within seconds, a name is not known, or dask-jobqueue is
             missing or refuses the job.
     """
-    if workers is not None:
-        check_whole_number(workers, 1, "workers")
-    if job and scheduler not in BATCH_SYSTEMS:
-        raise InputError(f"job is for {', '.join(BATCH_SYSTEMS)}, got it with the scheduler {scheduler}")
+    check_cluster(scheduler, workers, job)
     with ExitStack() as stack:
         if scheduler in ("local", "threads"):
             cluster: Any = LocalCluster(
@@ -56,13 +53,8 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
             address.scale(jobs=workers or 1)
         elif "://" in scheduler:
             address = scheduler
-        elif os.path.isfile(scheduler):
-            address = _address_in(Path(scheduler))
         else:
-            raise InputError(
-                f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "
-                f"scheduler file, got {scheduler!r}"
-            )
+            address = _address_in(Path(scheduler))
         try:
             client = Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
@@ -70,6 +62,24 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
                 f"a Dask scheduler was expected at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
             ) from None
         yield stack.enter_context(client)
+
+
+def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, Any] | None = None) -> None:
+    """Check what `connected` takes, without starting or asking anything.
+
+    Raises:
+        InputError: if the scheduler is not known, there is no whole number of workers, or the job has no batch system.
+    """
+    if workers is not None:
+        check_whole_number(workers, 1, "workers")
+    named = scheduler in ("local", "threads", *BATCH_SYSTEMS)
+    if not named and "://" not in scheduler and not os.path.isfile(scheduler):
+        raise InputError(
+            f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "
+            f"scheduler file, got {scheduler!r}"
+        )
+    if job and scheduler not in BATCH_SYSTEMS:
+        raise InputError(f"job is for {', '.join(BATCH_SYSTEMS)}, got it with the scheduler {scheduler}")
 
 
 def _address_in(path: Path) -> str:
