@@ -107,7 +107,12 @@ def buffered(*args): sys.stderr = io.StringIO(); hook(*args)
 sys.excepthook = buffered
 raise InputError('a was expected, got d')
 """
-CTRL_C = "import signal; os.kill(os.getpid(), signal.SIGINT)"
+# A shell's background job ignores it unless told otherwise.
+CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.kill(os.getpid(), signal.SIGINT)
+"""
 
 
 def test_an_input_error_ends_the_program_with_its_sentence_and_code_2_and_ctrl_c_with_130():

@@ -138,7 +138,8 @@ def test_what_can_not_be_used_is_one_sentence(run, maps, tmp_path, changes, mess
 
 def test_a_model_of_a_distance_is_refused_before_it_predicts(run, tmp_path, monkeypatch):
     names = ("foreground", "contour", "distance")
-    source = SimpleNamespace(offsets=(), channels=names, checkpoint="model.pt")
+    (tmp_path / "model.pt").touch()
+    source = SimpleNamespace(offsets=(), channels=names, checkpoint=tmp_path / "model.pt")
     monkeypatch.setattr("sectome.blockwise.config.predicted_maps", lambda *_, **__: source)
     config = tmp_path / "run.json"
     config.write_text(json.dumps({"volume": "tissue.zarr", "bundle": "b", "output": str(tmp_path / "out.ome.zarr")}))

@@ -53,7 +53,8 @@ def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, 
 
 
 def test_an_evaluation_takes_the_words_of_its_training(run_bundle, tmp_path):
-    done = run_bundle("em_segmentation", CONFIGS["evaluate"], val_crops=2, places="labelled", dataset_dir=tmp_path)
+    words = {"val_crops": 2, "places": "labelled", "dataset_dir": tmp_path, "ckpt_dir": tmp_path}
+    done = run_bundle("em_segmentation", CONFIGS["evaluate"], **words)
     assert f"volumes were expected in {tmp_path}" in done.stderr.splitlines()[-1]
 
 

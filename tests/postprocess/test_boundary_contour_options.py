@@ -54,6 +54,7 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
         return BoundaryContourToLabels(**given).options
 
     model = str(tmp_path / "model.pt")
+    (tmp_path / "model.pt").touch()
     assert options(model=model) == options() == BoundaryContourOptions()
     save_options(tuned_path(model), CHOSEN, {})
     assert options(model=model) == CHOSEN
