@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from sectome.checks import InputError
+from sectome.described import describe
 from sectome.phantom import make_phantom
 from sectome.standalone_bundle import OF_NETWORK, make_standalone_bundle
+from sectome.transforms import PercentileIntensity
 from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES, TINY
 
@@ -48,6 +51,21 @@ def test_training_goes_on_as_the_network_was_and_with_nothing_else_of_that_run(m
     assert after["patch_size"] == [8, 4, 4]
     assert config(tmp_path / "out", "inference") == config(SOURCE, "inference")
     assert {path.name for path in (tmp_path / "out/models").iterdir()} == {"model.pt", "model.json"}
+
+
+def test_training_goes_on_with_the_grey_values_that_the_network_was_trained_on(model, tmp_path):
+    settings = json.loads(model.with_suffix(".json").read_text())
+    grey_values = describe(PercentileIntensity(per_section=True))
+    model.with_suffix(".json").write_text(json.dumps({**settings, "intensity": grey_values}))
+    make_standalone_bundle(SOURCE, tmp_path / "percentiles", model)
+    parser = ConfigParser({"intensity": config(tmp_path / "percentiles", "train")["intensity"]})
+    assert describe(parser.get_parsed_content("intensity")) == grey_values
+    model.with_suffix(".json").write_text(json.dumps({**settings, "intensity": {"_target_": "os.system"}}))
+    with pytest.raises(InputError, match=r"normalised by os.system, which is not part of sectome"):
+        make_standalone_bundle(SOURCE, tmp_path / "other", model)
+    (tmp_path / "own.json").write_text(json.dumps({"intensity": {"_target_": "mine.GreyValues"}}))
+    make_standalone_bundle(SOURCE, tmp_path / "other", model, [tmp_path / "own.json"])
+    assert config(tmp_path / "other", "train")["intensity"] == {"_target_": "mine.GreyValues"}
 
 
 def test_metadata_describe_what_comes_out(model, tmp_path):

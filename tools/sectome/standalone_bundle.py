@@ -13,10 +13,12 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from sectome.checks import InputError
+from sectome.described import describe
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
 from sectome.postprocess import tuned_path
 from sectome.trained_settings import TrainedSettings, settings_path
+from sectome.transforms import described_normaliser
 from sectome.volumes.replace import replacing
 
 OF_NETWORK = (
@@ -61,7 +63,8 @@ def make_standalone_bundle(
 
     Raises:
         InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
-            gives, or the output exists.
+            gives, the output exists, or the model was trained on grey values that no overlay gives and sectome does
+            not know.
     """
     source, output = Path(source), Path(output)
     if not (source / "configs" / "metadata.json").is_file():
@@ -131,6 +134,11 @@ def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapp
     parser = ConfigParser(dict(config))
     parser.update(own)
     parser.update({name: trained[name] for name in OF_NETWORK if name in trained and name in config})
+    if "intensity" in trained and not any(_top(key) == "intensity" for key in own):
+        # What is no normaliser of ours is refused: settings beside weights must not name code to run.
+        normaliser = described_normaliser(trained["intensity"])
+        name = f"sectome.transforms.{type(normaliser).__name__}"
+        parser.update({"intensity": {**describe(normaliser), "_target_": name}})
     merged: dict[str, Any] = parser.get()
     merged.pop("_meta_", None)
     return merged
