@@ -37,11 +37,9 @@ def mitochondria(
     from sectome.map_file import StoredMaps
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
     from sectome.volumes import write_volume
-    from sectome.volumes.formats import locate_output
-    from sectome.volumes.other_place import check_keeps_input
+    from sectome.volumes.other_place import check_output
 
-    locate_output(str(output))  # A name that cannot be written is refused before the work.
-    check_keeps_input(output, maps)
+    check_output(str(output), maps)
     options = BoundaryContourOptions.for_model(model).but(
         seed_foreground=seed_foreground,
         seed_contour=seed_contour,

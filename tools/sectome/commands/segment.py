@@ -65,11 +65,9 @@ def segment(
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
     from sectome.volumes import write_volume
-    from sectome.volumes.formats import locate_output
-    from sectome.volumes.other_place import check_keeps_input
+    from sectome.volumes.other_place import check_output
 
-    locate_output(str(output))  # A name that cannot be written is refused before the work.
-    check_keeps_input(output, affinities)
+    check_output(str(output), affinities)
     given = {
         "threshold": threshold,
         "method": method,

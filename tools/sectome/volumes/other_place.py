@@ -12,6 +12,7 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.geometry import PointNm
 from sectome.types import VoxelSize
+from sectome.volumes.formats import locate_output
 
 
 class Placed(Protocol):
@@ -28,15 +29,19 @@ class Placed(Protocol):
         ...
 
 
-def check_keeps_input(output: str, source: str) -> None:
-    """Raise an `InputError` if writing a volume would replace what it is made from.
+def check_output(output: str, source: str) -> None:
+    """Check the name of a volume before the work whose result it takes.
 
     Args:
-        output: name of the volume to write, with or without a dataset.
+        output: name of the volume to write, as `locate_output` takes it.
         source: path of a file or folder that is read.
+
+    Raises:
+        InputError: as `locate_output`, or if writing would replace what is read.
     """
-    written, read = (Path(os.path.realpath(os.fspath(path))) for path in (str(output).partition(":")[0], source))
-    if written == read or written in read.parents:
+    place, _, _ = locate_output(output)
+    read = Path(os.path.realpath(source))
+    if isinstance(place, Path) and Path(os.path.realpath(place)) in (read, *read.parents):
         raise InputError(f"output must be another place than what is read, got {output} for both")
 
 
@@ -51,8 +56,9 @@ def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:
     size, other_size = first.voxel_size_nm, second.voxel_size_nm
     if size and other_size and not np.allclose(size, other_size, rtol=0.01):
         _warn(f"{names} have voxels of {_written(size)} and {_written(other_size)} nm")
-    if any(first.offset_nm) and any(second.offset_nm) and not np.allclose(first.offset_nm, second.offset_nm, atol=1):
-        _warn(f"{names} begin at {_written(first.offset_nm)} and {_written(second.offset_nm)} nm")
+    offset, other_offset = first.offset_nm, second.offset_nm
+    if any(offset) and any(other_offset) and not np.allclose(offset, other_offset, rtol=0, atol=1):
+        _warn(f"{names} begin at {_written(offset)} and {_written(other_offset)} nm")
 
 
 def _warn(difference: str) -> None:
