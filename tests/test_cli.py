@@ -427,6 +427,25 @@ def test_a_name_that_can_not_be_written_is_refused_before_the_work(run, predicte
     assert sorted(path.name for path in predicted_folder.iterdir()) == before
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, labels, tmp_path, predicted_folder):
+    np.save(tmp_path / "a.npy", labels)
+    note = tmp_path / "note.txt"
+    note.write_text("precious")
+    before = sorted(tmp_path.rglob("*"))
+    affinities, a = predicted_folder / "affinities.zarr", tmp_path / "a.npy"
+    tune = ["--tune", predicted_folder / "truth.tif"]
+    for words in (
+        ["segment", affinities, note / "labels.tif"],
+        ["segment", affinities, tmp_path / "labels.tif", *tune, "--model", note / "model.pt"],
+        ["evaluate", a, a, "--objects", note / "objects.csv"],
+        ["export", tmp_path, note / "model.onnx"],
+    ):
+        code, out, error = run(*words)
+        assert (code, out) == (2, "")
+        assert "must be a folder, got" in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_list_of_mistakes_needs_a_voxel_size_before_anything_is_written(run, labels, tmp_path):
     np.save(tmp_path / "a.npy", labels)
     words = ["--objects", tmp_path / "objects.csv", "--mistakes", tmp_path / "mistakes.csv"]

@@ -103,6 +103,7 @@ BAD = {
     "no image": ({"train_data": [{"label": "cube.tif"}]}, "an entry of data must have an image"),
     "misspelt": ({"train_data": [{"image": "cube.tif", "section": [0, 4]}]}, "an entry of data must have an image and"),
     "no labels": ({"val_data": [{"image": "CUBE"}]}, "must have labels here, got none"),
+    "place": ({"ckpt_dir": "CUBE/models"}, "ckpt_dir must be a folder, got"),
     "steps": ({"accumulation_steps": 1.5}, "accumulation_steps must be a whole number from 1 on, got 1.5"),
     "average": ({"ema_decay": 1}, "ema_decay must be a number from 0 to less than 1, got 1"),
     "patience": ({"patience": -1}, "patience must be a whole number from 0 on, got -1"),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from sectome.affinity_file import read_affinities
+from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
-from sectome.transforms import LoadVolumed, SaveVolumed, output_stem
+from sectome.transforms import LoadVolumed, SaveVolumed, check_outputs, output_stem
 from sectome.volumes import open_volume, write_volume
 
 
@@ -37,3 +40,28 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
     assert (written.voxel_size_nm, written.offset_nm) == ((30, 6, 6), (3000, 600, -1200))
     SaveVolumed("maps", str(tmp_path), name="affinities", channels=NEAREST)(data)
     assert read_affinities(tmp_path / "a_affinities.zarr").offset_nm == (3000, 600, -1200)
+
+
+@pytest.mark.parametrize(
+    ("folder", "images", "suffix", "sentence"),
+    [
+        ("notes.txt", ["a.tif"], ".tif", r"output_dir must be a folder, got \S+notes.txt, where"),
+        ("notes.txt/eval", ["a.tif"], ".tif", r"got \S+notes.txt/eval, where \S+notes.txt is a file"),
+        ("eval", ["a.tif"], ".jpg", "got 'a.jpg'"),
+        ("eval", ["x/a.tif", "b.h5:raw", "y/a.zarr"], ".tif", "names of their own .*, got x/a.tif and y/a.z"),
+    ],
+)
+def test_outputs_that_cannot_be_written_or_would_replace_each_other_are_refused(
+    tmp_path, folder, images, suffix, sentence
+):
+    (tmp_path / "notes.txt").write_text("precious")
+    with pytest.raises(InputError, match=sentence):
+        check_outputs(str(tmp_path / folder), [{"image": image} for image in images], suffix)
+    check_outputs(str(tmp_path / "eval/new"), [{"image": "x/a.tif"}, {"image": "y/b.tif"}], ".ome.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
+    with pytest.raises(InputError, match=f"to write into, got {tmp_path}/eval, where {tmp_path} may not be written"):
+        check_outputs(str(tmp_path / "eval"), [])

@@ -6,9 +6,11 @@ sentence without a traceback and end with exit code 2.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TypeVar
 
 from sectome.types import AXES, Shape3
@@ -86,6 +88,24 @@ def check_choice(value: Choice, known: Sequence[Choice], name: str) -> Choice:
     if value not in known:
         raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     return value
+
+
+def check_writable(folder: str | os.PathLike[str], name: str) -> Path:
+    """Return a folder that exists or could be made, or raise an `InputError` that calls it `name`."""
+    place = Path(folder).absolute()
+    there = next(parent for parent in (place, *place.parents) if os.path.exists(parent))
+    if not there.is_dir():
+        raise InputError(f"{name} must be a folder, got {folder}, where {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{name} must be a folder to write into, got {folder}, where {there} may not be written")
+    return Path(folder)
+
+
+def check_file_to_write(path: str | os.PathLike[str]) -> None:
+    """Raise an `InputError` if a file could not be written or replaced."""
+    if os.path.isdir(path):
+        raise InputError(f"expected a file or nothing at {path}, got a folder, which stays as it is")
+    check_writable(Path(path).parent, f"the folder of {Path(path).name}")
 
 
 def check_chance(prob: float, name: str) -> float:

@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_writable
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
 from sectome.training import gather_batches, write_arrays
@@ -63,7 +63,8 @@ class PredictedVolumes(ABC):
         model: str,
         channels: tuple[int, str],
     ) -> None:
-        self.output_dir = Path(output_dir)
+        self.output_dir = check_writable(output_dir, "output_dir")
+        check_writable(Path(model).parent, "the folder of the checkpoint, which takes the thresholds,")
         self.tissue = list(tissue)
         names = [one.name for one in self.tissue]
         self.names = {"validation": names[:validation], "test": names[-test:]}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
 from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens
+from sectome.checks import check_writable
 from sectome.encoder import patchify
 from sectome.report import reconstruction_figure
 from sectome.training import gather_batches, write_arrays, write_json
@@ -43,7 +43,7 @@ class ReconstructionScores:
     def __init__(
         self, output_dir: str, network: MaskedAutoencoder, voxel_size_nm: tuple[float, float, float], pictures: int = 4
     ) -> None:
-        self.output_dir = Path(output_dir)
+        self.output_dir = check_writable(output_dir, "output_dir")
         self.network = network
         self.voxel_size_nm = voxel_size_nm
         self.pictures = pictures

@@ -32,7 +32,7 @@ def evaluate(
         mistakes: write a CSV file with a row for each split, merge and loss: objects, segments, voxels, and where.
         run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
     """
-    from sectome.checks import check_same_shape
+    from sectome.checks import check_file_to_write, check_same_shape
     from sectome.metrics import expected_run_length_of, known_voxels, label_scores, object_scores, skeletons
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
@@ -41,6 +41,8 @@ def evaluate(
     for name, path in (("objects", objects), ("mistakes", mistakes)):
         if path is not None and not isinstance(path, str):
             raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
+        if path is not None:
+            check_file_to_write(path)
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
     check_same_shape(first.shape, second.shape, "segmentation")
     warn_of_other_place(first, second, "truth and segmentation")

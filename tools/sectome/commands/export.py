@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_file_to_write
 
 NEEDED = {".onnx": ("onnx", "onnxscript"), ".zip": ("onnx", "onnxscript", "bioimageio.spec")}
 """The packages of the extra "export" that each suffix needs."""
@@ -27,6 +27,7 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
         )
     if path.exists():
         raise InputError(f"the output must be a new file, got {output}, which exists")
+    check_file_to_write(path)
     if path.suffix == ".zip" and license is None:
         raise InputError(
             "a .zip needs the terms of the weights, as in --license CC-BY-4.0 for the shipped ones, got none"

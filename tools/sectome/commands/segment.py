@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_writable
 
 
 def segment(
@@ -68,6 +68,8 @@ def segment(
     from sectome.volumes.other_place import check_output
 
     check_output(str(output), affinities)
+    if tune and model:
+        check_writable(Path(model).parent, "the folder of --model, which takes what tuning chooses,")
     given = {
         "threshold": threshold,
         "method": method,

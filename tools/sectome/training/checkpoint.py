@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
 from sectome.trained_settings import settings_path
@@ -66,8 +66,8 @@ class TrainingCheckpoint:
         early_stopping: EarlyStopping | None = None,
         outdated: Sequence[str] = (),
     ) -> None:
-        self.path = Path(output_dir) / "checkpoint.pt"
-        self.model_path = Path(ckpt_dir) / "model.pt"
+        self.path = check_writable(output_dir, "output_dir") / "checkpoint.pt"
+        self.model_path = check_writable(ckpt_dir, "ckpt_dir") / "model.pt"
         extra = {"average": average, "early_stopping": early_stopping}
         self.states = {**states, **{name: part for name, part in extra.items() if part is not None}}
         self.network = states["model"] if average is None else average.network

@@ -24,7 +24,7 @@ from sectome.transforms.partial_section import PartialSection, PartialSectiond, 
 from sectome.transforms.percentile_intensity import FittedPercentiles, PercentileIntensity, PercentileIntensityd
 from sectome.transforms.random_orientation import RandomOrientation, RandomOrientationd, orient
 from sectome.transforms.relabel import Relabel, Relabeld, relabel
-from sectome.transforms.save_volume import SaveVolumed, output_stem
+from sectome.transforms.save_volume import SaveVolumed, check_outputs, output_stem
 from sectome.transforms.scaling import Scaling, Scalingd, scale_in_plane
 from sectome.transforms.section_blur import SectionBlur, SectionBlurd, blur_sections
 from sectome.transforms.section_contrast import SectionContrast, SectionContrastd, change_section_contrast
@@ -121,6 +121,7 @@ __all__ = [
     "boundary_contour",
     "change_contrast",
     "change_section_contrast",
+    "check_outputs",
     "crack",
     "cut_out",
     "described_normaliser",

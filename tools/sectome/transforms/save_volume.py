@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, SaveImaged
 
 from sectome.affinity_file import write_affinities
+from sectome.checks import InputError, check_writable
 from sectome.geometry import ORIGIN
 from sectome.types import Channels
 from sectome.volumes import write_volume
+from sectome.volumes.formats import locate_output
 
 _SERVER = re.compile(r"^.*://(?:[^/]*/)?")
 
@@ -24,6 +26,27 @@ def output_stem(meta: Mapping[str, Any]) -> str:
     """Return how outputs of an image are named: `cube.h5:volumes/raw` gives "cube_volumes_raw", on a server as well."""
     container, _, dataset = _SERVER.sub("", str(meta["filename"]).rstrip("/")).partition(":")
     return "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
+
+
+def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: str = ".tif") -> None:
+    """Check before the work that each image's output can be written, and by a name of its own.
+
+    Args:
+        output_dir: folder of the outputs.
+        images: entries of a data set, each with an "image".
+        suffix: format of the outputs.
+
+    Raises:
+        InputError: if not.
+    """
+    folder = check_writable(output_dir, "output_dir")
+    of_stem: dict[str, str] = {}
+    for image in (str(entry["image"]) for entry in images):
+        stem = output_stem({"filename": image})
+        locate_output(folder / f"{stem}{suffix}")
+        if other := of_stem.get(stem):
+            raise InputError(f"images must have names of their own for their outputs, got {other} and {image}")
+        of_stem[stem] = image
 
 
 class SaveVolumed(SaveImaged):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_writable
 from sectome.geometry import PointNm
 from sectome.types import VoxelSize
 from sectome.volumes.formats import locate_output
@@ -37,12 +37,15 @@ def check_output(output: str, source: str) -> None:
         source: path of a file or folder that is read.
 
     Raises:
-        InputError: as `locate_output`, or if writing would replace what is read.
+        InputError: as `locate_output`, or if it is what is read, or the output's folder cannot be written.
     """
     place, _, _ = locate_output(output)
+    if not isinstance(place, Path):
+        return
     read = Path(os.path.realpath(source))
-    if isinstance(place, Path) and Path(os.path.realpath(place)) in (read, *read.parents):
+    if Path(os.path.realpath(place)) in (read, *read.parents):
         raise InputError(f"output must be another place than what is read, got {output} for both")
+    check_writable(place.parent, "the folder of the output")
 
 
 def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:
