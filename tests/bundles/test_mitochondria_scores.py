@@ -137,3 +137,11 @@ def test_a_volume_without_an_object_is_refused(evaluate, labels):
 def test_predictions_of_other_targets_are_refused(evaluate, labels):
     with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay of the"):
         evaluate(labels, np.zeros((12, *labels.shape)))
+
+
+def test_an_evaluation_of_voxels_of_another_size_is_warned_of(evaluate, labels, tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"voxel_size_nm": [2 * edge for edge in SIZE_NM]}))
+    with pytest.warns(
+        UserWarning, match=r"raw.tif has voxels of .* nm along \(z, y, x\), and the model was trained on"
+    ):
+        evaluate(labels, predicted(labels))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from sectome.checks import InputError
 from sectome.transforms import StandardiseIntensity, StandardiseIntensityd, intensity_statistics, standardise_intensity
 
 
@@ -60,3 +61,10 @@ def test_the_transform_keeps_the_metadata():
     result = StandardiseIntensityd("image")({"image": image})["image"]
     assert result.meta["voxel_size_nm"] == (30, 6, 6)
     assert float(result.std(correction=0)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_whole_volume_that_holds_no_numbers_is_named():
+    image = MetaTensor(torch.rand(1, 4, 5, 6), meta={"filename": "lab/cube.tif"})
+    image[0, 2, 3, 1] = torch.nan
+    with pytest.raises(InputError, match=r"^lab/cube.tif: grey values .* got 1 .* section 2 at \(y, x\) = \(3, 1\)"):
+        StandardiseIntensity()(image)

@@ -13,8 +13,10 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_writable
+from sectome.json_object import read_object
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
+from sectome.trained_settings import settings_path, warn_of_other_voxels
 from sectome.training import gather_batches, write_arrays
 from sectome.types import FloatArray, LabelArray
 from sectome.volumes.replace import replacing
@@ -66,6 +68,9 @@ class PredictedVolumes(ABC):
         self.output_dir = check_writable(output_dir, "output_dir")
         check_writable(Path(model).parent, "the folder of the checkpoint, which takes the thresholds,")
         self.tissue = list(tissue)
+        trained_nm = read_object(settings_path(model)).get("voxel_size_nm")
+        for one in self.tissue:
+            warn_of_other_voxels(one.voxel_size_nm, trained_nm, one.name)
         names = [one.name for one in self.tissue]
         self.names = {"validation": names[:validation], "test": names[-test:]}
         self.model = model

@@ -1,7 +1,16 @@
 """Volumes for training and evaluation: which there are, opened with image, labels and mask, and read crop by crop."""
 
+from sectome.tissue.doubtful_labels import warn_of_doubtful_labels
 from sectome.tissue.entries import Data, find_corrected, find_volumes, without_labels
 from sectome.tissue.open_tissue import open_tissue
 from sectome.tissue.tissue import Tissue
 
-__all__ = ["Data", "Tissue", "find_corrected", "find_volumes", "open_tissue", "without_labels"]
+__all__ = [
+    "Data",
+    "Tissue",
+    "find_corrected",
+    "find_volumes",
+    "open_tissue",
+    "warn_of_doubtful_labels",
+    "without_labels",
+]

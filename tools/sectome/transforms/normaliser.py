@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
+from monai.data import MetaTensor
 from torch import Tensor
 
 from sectome.checks import InputError
@@ -65,7 +66,9 @@ def check_finite(crop: Array | Tensor, first_section: int, corner: Sequence[int]
     if voxels.is_floating_point() and not voxels.is_cuda and not bool(voxels.isfinite().all()):
         wrong = (~voxels.isfinite()).nonzero()
         z, y, x = wrong[0].tolist()
+        # Who reads crops says whose they are.
+        whose = f"{crop.meta.get('filename', 'image')}: " if isinstance(crop, MetaTensor) else ""
         raise InputError(
-            f"grey values must be finite, got {len(wrong)} that are NaN or infinite, the first in section "
+            f"{whose}grey values must be finite, got {len(wrong)} that are NaN or infinite, the first in section "
             f"{first_section + z} at (y, x) = ({corner[0] + y}, {corner[1] + x})"
         )
