@@ -241,6 +241,7 @@ def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
         ("none.npy", "a file of maps was expected at"),
         ("none.zarr", "a zarr folder of maps was expected at"),
         ("p.npy", "voxel_size_nm must be given for"),
+        ("p.tif", "p.tif, got a file"),
         ("affinities.zarr", "must hold maps with channels and voxel_size_nm, got: no 'channels'"),
         (
             "others.zarr",
@@ -251,6 +252,7 @@ def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
 def test_what_holds_no_foreground_and_contour_is_refused(run, tmp_path, name, sentence):
     maps = np.zeros((2, 4, 4, 4), np.float32)
     np.save(tmp_path / "p.npy", maps)
+    write_volume(tmp_path / "p.tif", maps[0], voxel_size_nm=(30, 6, 6))
     write_affinities(tmp_path / "affinities.zarr", maps, ((-1, 0, 0), (0, -1, 0)), (30, 6, 6))
     write_affinities(tmp_path / "others.zarr", maps, ("contour", "foreground"), (30, 6, 6))
     code, _, err = run("mitochondria", tmp_path / name, tmp_path / "m.tif")
@@ -425,6 +427,27 @@ def test_a_name_that_can_not_be_written_is_refused_before_the_work(run, predicte
     assert code == 2
     assert "labels.jpg" in error
     assert sorted(path.name for path in predicted_folder.iterdir()) == before
+
+
+def test_lists_replace_neither_what_is_read_nor_each_other(run, labels, tmp_path):
+    write_volume(tmp_path / "a.zarr", labels, voxel_size_nm=(30, 6, 6))
+    write_volume(tmp_path / "b.tif", labels, voxel_size_nm=(30, 6, 6))
+    evaluate = ("evaluate", tmp_path / "a.zarr", tmp_path / "b.tif", "--objects")
+    before = (tmp_path / "b.tif").read_bytes()
+    for words in (["b.tif"], ["x.csv", "--mistakes", tmp_path / "x.csv"]):
+        code, out, error = run(*evaluate, tmp_path / words[0], *words[1:])
+        assert (code, out) == (2, "")
+        assert "must be a file of its own" in error
+    assert (tmp_path / "b.tif").read_bytes() == before
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_an_image_as_truth_is_warned_of(run, labels, tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, labels.shape).astype(np.uint8)
+    np.save(tmp_path / "image.npy", image)
+    np.save(tmp_path / "labels.npy", labels)
+    with pytest.warns(UserWarning, match="image.npy changes from voxel to voxel, as grey values do; labels were exp"):
+        run("evaluate", tmp_path / "image.npy", tmp_path / "labels.npy")
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, labels, tmp_path, predicted_folder):

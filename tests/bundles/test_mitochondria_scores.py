@@ -139,6 +139,16 @@ def test_predictions_of_other_targets_are_refused(evaluate, labels):
         evaluate(labels, np.zeros((12, *labels.shape)))
 
 
+def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evaluate, labels, tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"out_channels": 12, "channels": None}))
+    with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay"):
+        evaluate(labels, None)
+    with pytest.raises(
+        InputError, match=r"got .*model.pt, which was trained for affinities; in a bundle, name"
+    ):
+        BoundaryContourToLabels(model=str(tmp_path / "model.pt"))
+
+
 def test_an_evaluation_of_voxels_of_another_size_is_warned_of(evaluate, labels, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps({"voxel_size_nm": [2 * edge for edge in SIZE_NM]}))
     with pytest.warns(

@@ -48,6 +48,15 @@ def test_constant_volumes_are_described(tmp_path, dtype):
     assert description["ids"] == (0 if dtype == "uint8" else None)
 
 
+@pytest.mark.parametrize(("dtype", "unknown"), [("int32", -1), ("uint64", 2**64 - 1)])
+def test_what_is_not_known_is_no_object(tmp_path, dtype, unknown):
+    labels = np.full((2, 6, 6), unknown, dtype)
+    labels[:, :, 3:] = 4
+    labels[:, 0] = 0
+    write_volume(tmp_path / "a.h5", labels)
+    assert describe_volume(open_volume(tmp_path / "a.h5"))["ids"] == 1
+
+
 def test_voxels_that_are_not_finite_do_not_count_and_are_counted(tmp_path):
     array = np.full((2, 3, 4), np.nan, np.float32)
     write_volume(tmp_path / "a.npz", array)

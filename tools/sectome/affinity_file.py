@@ -232,8 +232,9 @@ def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
         at_nm = as_point(attributes.get("offset_nm", ORIGIN))
         return parse(attributes[name]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm"), at_nm
-    except FileNotFoundError:
-        raise InputError(f"a zarr folder of {kind} was expected at {path}, got none") from None
+    except (FileNotFoundError, NotADirectoryError):
+        there = "a file" if path.is_file() else "none"
+        raise InputError(f"a zarr folder of {kind} was expected at {path}, got {there}") from None
     except (KeyError, TypeError, ValueError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else error
         raise InputError(f"{path} must hold {kind} with {name} and voxel_size_nm, got: {got}") from None

@@ -43,6 +43,16 @@ class Placement:
     why_no_size: str = ""
 
 
+def are_alike(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Return whether a network can take voxels of two sizes for one: no edge differs by more than a quarter."""
+    return all(0.8 <= edge / other_edge <= 1.25 for edge, other_edge in zip(one, other, strict=True))
+
+
+def rounded(triple: Sequence[float]) -> tuple[float, ...]:
+    """Return lengths or coordinates for a message."""
+    return tuple(float(f"{number:g}") for number in triple)
+
+
 def unit_in_nm(unit: str | None) -> float | None:
     """Return how many nm a unit of length has, None if it is no known unit of length."""
     return _NM.get(unit.strip().lower()) if unit else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
+from sectome.geometry import are_alike, rounded
 from sectome.json_object import read_json_object
 
 
@@ -26,12 +27,10 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
     """
     if trained_nm is None:
         return
-    if any(not 0.8 <= one / other <= 1.25 for one, other in zip(voxel_size_nm, trained_nm, strict=True)):
-        sizes = (tuple(float(f"{edge:g}") for edge in size) for size in (voxel_size_nm, trained_nm))
-        found, expected = sizes
+    if not are_alike(voxel_size_nm, trained_nm):
         warnings.warn(
-            f"{name} has voxels of {found} nm along (z, y, x), and the model was trained on {expected}: convert the "
-            "volume, take another level of a pyramid, or train on such voxels",
+            f"{name} has voxels of {rounded(voxel_size_nm)} nm along (z, y, x), and the model was trained on "
+            f"{rounded(trained_nm)}: convert the volume, take another level of a pyramid, or train on such voxels",
             UserWarning,
             stacklevel=3,
         )

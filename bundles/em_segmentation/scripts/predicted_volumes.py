@@ -68,19 +68,29 @@ class PredictedVolumes(ABC):
         self.output_dir = check_writable(output_dir, "output_dir")
         check_writable(Path(model).parent, "the folder of the checkpoint, which takes the thresholds,")
         self.tissue = list(tissue)
-        trained_nm = read_object(settings_path(model)).get("voxel_size_nm")
+        trained = read_object(settings_path(model))
         for one in self.tissue:
-            warn_of_other_voxels(one.voxel_size_nm, trained_nm, one.name)
+            warn_of_other_voxels(one.voxel_size_nm, trained.get("voxel_size_nm"), one.name)
         names = [one.name for one in self.tissue]
         self.names = {"validation": names[:validation], "test": names[-test:]}
         self.model = model
         self.channels = channels
         self.predicted: list[tuple[LabelArray, FloatArray]] = []
+        self.check_channels(trained.get("out_channels", channels[0]))
 
     def attach(self, engine: Engine) -> None:
         """Collect after each volume, score at the end."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def check_channels(self, got: int) -> None:
+        """Raise an `InputError` if the network predicts other targets than are scored here."""
+        count, meaning = self.channels
+        if got != count:
+            raise InputError(
+                f"predictions must have {count} channels, {meaning}, got {got}; the overlay of the targets must be "
+                "that of the training, and stand after evaluate.json"
+            )
 
     def collect(self, engine: Engine) -> None:
         """Keep the maps and the truth of one volume.
@@ -90,12 +100,7 @@ class PredictedVolumes(ABC):
         """
         output = engine.state.output
         logits = output["pred"][0]
-        count, meaning = self.channels
-        if len(logits) != count:
-            raise InputError(
-                f"predictions must have {count} channels, {meaning}, got {len(logits)}; the overlay of the targets "
-                "must be that of the training, and stand after evaluate.json"
-            )
+        self.check_channels(len(logits))
         tissue = self.tissue[len(self.predicted) * idist.get_world_size() + idist.get_rank()]
         labels = output["label"][0, 0].cpu().numpy()
         self.predicted.append((labels, logits.float().sigmoid().cpu().numpy()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,19 @@ def evaluate(
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
     from sectome.volumes.other_place import warn_of_other_place
+    from sectome.volumes.sampling import warn_of_grey_values
 
-    for name, path in (("objects", objects), ("mistakes", mistakes)):
-        if path is not None and not isinstance(path, str):
-            raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
-        if path is not None:
-            check_file_to_write(path)
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
+    taken = {os.path.realpath(volume.path) for volume in (first, second)}
+    for name, path in (("objects", objects), ("mistakes", mistakes)):
+        if path is None:
+            continue
+        if not isinstance(path, str):
+            raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
+        check_file_to_write(path)
+        if (place := os.path.realpath(path)) in taken:
+            raise InputError(f"--{name} must be a file of its own, got {path}, which is read or written already")
+        taken.add(place)
     check_same_shape(first.shape, second.shape, "segmentation")
     warn_of_other_place(first, second, "truth and segmentation")
     # Before anything is written: a truth may not say it.
@@ -52,6 +59,7 @@ def evaluate(
     known = known_voxels(a)
     if not known.all():
         a, b = np.where(known, a, 0), np.where(known, b, 0)
+    warn_of_grey_values(a, first.name)
     scores: dict[str, Any] = dict(label_scores(a, b, background=background))
     if run_length:
         lines = skeletons(a, size_nm)

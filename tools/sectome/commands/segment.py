@@ -109,12 +109,15 @@ def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | 
     from sectome.postprocess import save_options, tuned_path
     from sectome.volumes import open_volume
     from sectome.volumes.other_place import warn_of_other_place
+    from sectome.volumes.sampling import warn_of_grey_values
 
     volume = open_volume(truth)
     check_same_shape(source.affinities.shape[1:], volume.shape, "truth")
     warn_of_other_place(volume, source, "truth and affinities")
     labels = np.asarray(volume)
-    labelled = LabelledAffinities(source.affinities, np.where(known_voxels(labels), labels, 0), source.voxel_size_nm)
+    known = np.where(known_voxels(labels), labels, 0)
+    warn_of_grey_values(known, volume.name)
+    labelled = LabelledAffinities(source.affinities, known, source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
     # Rules on sizes act on what is chosen.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, TypeVar
 
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
 from sectome.did_you_mean import nearest_or_all
+from sectome.json_object import read_object
 from sectome.postprocess.check_affinities import check_probability
 from sectome.postprocess.region_graph import LONG_RANGE_USES
 from sectome.postprocess.scoring import parse_scoring
 from sectome.postprocess.threshold import Threshold, check_threshold
+from sectome.trained_settings import settings_path
 from sectome.types import Shape3
 from sectome.volumes.replace import replacing
 
@@ -43,8 +45,15 @@ class Options:
         """Return what is kept beside a model, the defaults where nothing is or no model is named.
 
         Raises:
-            InputError: as `load_options_as`; or if there is no such model.
+            InputError: as `load_options_as`; or if there is no such model, or it was trained for other targets.
         """
+        trained = read_object(settings_path(model)) if model else {}
+        targets = "boundary_contour" if trained.get("channels") else "affinities"
+        if "channels" in trained and targets != cls.targets:
+            raise InputError(
+                f"a model for the targets {cls.targets} was expected, got {model}, which was trained for {targets}; in "
+                f"a bundle, name configs/targets/{targets}.json last"
+            )
         kept = load_options_as(cls, model) if model else None
         if model and kept is None and not Path(model).exists():
             raise InputError(f"a trained model was expected at {model}, got none")

@@ -1,6 +1,6 @@
 """Volumes for training and evaluation: which there are, opened with image, labels and mask, and read crop by crop."""
 
-from sectome.tissue.doubtful_labels import warn_of_doubtful_labels
+from sectome.tissue.doubts import warn_of_doubtful_labels, warn_of_voxels
 from sectome.tissue.entries import Data, find_corrected, find_volumes, without_labels
 from sectome.tissue.open_tissue import open_tissue
 from sectome.tissue.tissue import Tissue
@@ -12,5 +12,6 @@ __all__ = [
     "find_volumes",
     "open_tissue",
     "warn_of_doubtful_labels",
+    "warn_of_voxels",
     "without_labels",
 ]

@@ -16,6 +16,7 @@ from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import StandardiseIntensity
 from sectome.types import RANGES
 from sectome.volumes import Volume, open_with_default_size, require_voxel_size
+from sectome.volumes.other_place import warn_of_other_place
 
 
 def open_tissue(
@@ -57,6 +58,7 @@ def _open_entry(
         companions[kind] = _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None
         if (companion := companions[kind]) is not None:
             check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
+            warn_of_other_place(image, companion, f"{image.name} and its {kind} {companion.name}")
     label, mask, membrane = companions.values()
     if membrane is not None:
         if label is not None:

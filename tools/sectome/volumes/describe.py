@@ -11,6 +11,9 @@ from sectome.volumes.progress import watched
 from sectome.volumes.sampling import is_label_like, sampled_sections
 from sectome.volumes.volume import Volume
 
+_NOT_KNOWN = 2**63
+"""Ids from here on mean that nothing is known, as in CREMI."""
+
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
     """Return what `sectome info` shows, in types that JSON knows.
@@ -22,7 +25,8 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
         `levels` (`dataset`, `shape` and `voxel_size_nm` of each resolution, empty without a pyramid), `memory_bytes`,
         `sampled_sections` (their z), `min`, `max`, `mean` over the finite voxels of these (None without any),
         `not_finite` (the number of voxels of the volume that are nan or infinite; None unless it holds floats), and
-        `ids`: the number of ids but 0 in the sampled sections if they look like labels, else None.
+        `ids`: the number of ids in the sampled sections if they look like labels, else None; 0, and what means that
+        nothing is known (negative, or from 2**63 on), is none.
     """
     sampled = sampled_sections(volume.shape[0])
     lows, highs, total, count = [], [], 0.0, 0
@@ -61,7 +65,7 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
         "max": max(highs, default=None),
         "mean": total / count if count else None,
         "not_finite": _count_not_finite(volume) if volume.dtype.kind == "f" else None,
-        "ids": len(ids - {0}) if ids else None,
+        "ids": sum(0 < number < _NOT_KNOWN for number in ids) if ids else None,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from sectome.checks import InputError, check_writable
-from sectome.geometry import PointNm
+from sectome.geometry import PointNm, rounded
 from sectome.types import VoxelSize
 from sectome.volumes.formats import locate_output
 
@@ -58,15 +58,11 @@ def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:
     """
     size, other_size = first.voxel_size_nm, second.voxel_size_nm
     if size and other_size and not np.allclose(size, other_size, rtol=0.01):
-        _warn(f"{names} have voxels of {_written(size)} and {_written(other_size)} nm")
+        _warn(f"{names} have voxels of {rounded(size)} and {rounded(other_size)} nm")
     offset, other_offset = first.offset_nm, second.offset_nm
     if any(offset) and any(other_offset) and not np.allclose(offset, other_offset, rtol=0, atol=1):
-        _warn(f"{names} begin at {_written(offset)} and {_written(other_offset)} nm")
+        _warn(f"{names} begin at {rounded(offset)} and {rounded(other_offset)} nm")
 
 
 def _warn(difference: str) -> None:
     warnings.warn(f"{difference} along (z, y, x): they are compared voxel by voxel", UserWarning, stacklevel=3)
-
-
-def _written(triple: VoxelSize | PointNm) -> tuple[float, ...]:
-    return tuple(float(f"{number:g}") for number in triple)

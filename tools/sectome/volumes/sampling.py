@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ def is_label_like(section: Array) -> bool:
     left, right = section[:, :-1], section[:, 1:]
     in_objects = (left != 0) | (right != 0)
     return bool((left == right)[in_objects].mean() >= _LABEL_LIKE) if in_objects.any() else True
+
+
+def warn_of_grey_values(labels: Array, name: str) -> None:
+    """Warn if the middle section of what should be labels (Z, Y, X) looks like an image."""
+    if not is_label_like(labels[len(labels) // 2]):
+        warnings.warn(f"{name} changes from voxel to voxel, as grey values do; labels were expected", stacklevel=3)
 
 
 def holds_labels(dtype: np.dtype[Any], label_like: bool) -> bool:

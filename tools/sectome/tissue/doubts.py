@@ -1,0 +1,87 @@
+"""What trains in silence and teaches nothing: labels that are none, voxels of several sizes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from sectome.geometry import are_alike, rounded
+from sectome.tissue.tissue import Tissue
+from sectome.types import Array, Box
+from sectome.volumes.sampling import is_label_like
+
+LOOKED_AT = (0.25, 0.5, 0.75)
+"""Sections that are looked at, as shares of the depth."""
+
+GREATEST_WINDOW = 1024
+"""Rows and columns that are looked at in a section, in its middle."""
+
+
+def warn_of_doubtful_labels(tissue: Iterable[Tissue], told_apart: bool = True) -> None:
+    """Warn of each volume whose labels do not tell objects apart; three sections of it are read.
+
+    A mask has one id for all objects, and the ids of an image change from voxel to voxel.
+
+    Args:
+        tissue: volumes; those without labels are passed over.
+        told_apart: whether there must be several ids, as of neurons; of mitochondria one may be all.
+    """
+    for one in tissue:
+        if one.label is not None and (doubt := _doubt(one, told_apart)):
+            _warn(
+                f"{one.name}: {doubt} in the middle of three sections; labels must have an id for each object, 0 for "
+                "background (membranes alone are named as membrane in the place of label)"
+            )
+
+
+def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
+    """Warn of volumes whose voxels differ from the first one's by more than a quarter, or whose axes do if exchanged.
+
+    Args:
+        tissue: all that one network learns from and is validated on.
+        isotropic: whether augmentation exchanges z with y and x.
+    """
+    first = tissue[0]
+    for one in tissue:
+        if not are_alike(one.voxel_size_nm, first.voxel_size_nm):
+            _warn(
+                f"{one.name} has voxels of {rounded(one.voxel_size_nm)} nm along (z, y, x), and {first.name} of "
+                f"{rounded(first.voxel_size_nm)}: a network takes them for one size"
+            )
+    z_nm, y_nm, x_nm = first.voxel_size_nm
+    if isotropic and not are_alike((z_nm, z_nm, z_nm), (z_nm, y_nm, x_nm)):
+        _warn(f"isotropic exchanges z with y and x, got voxels of {rounded(first.voxel_size_nm)} nm in {first.name}")
+
+
+def _doubt(tissue: Tissue, told_apart: bool) -> str | None:
+    """Return what is wrong with the labels of a volume, if anything."""
+    sections = [np.maximum(tissue.read_labels(_window(tissue, share))[0].cpu().numpy(), 0) for share in LOOKED_AT]
+    ids = {number for section in sections for number in np.unique(section).tolist()} - {0}
+    if not ids:
+        return "the labels hold no object"
+    if not all(map(is_label_like, sections)):
+        return "the labels change from voxel to voxel, as grey values do,"
+    if len(ids) == 1 and (told_apart or max(map(_parts, sections)) > 1):
+        return f"all objects have the id {ids.pop()}"
+    return None
+
+
+def _parts(section: Array) -> int:
+    return int(ndimage.label(section)[1])
+
+
+def _window(tissue: Tissue, share: float) -> Box:
+    depth, height, width = tissue.shape
+    section = int(share * depth)
+    y, x = (
+        slice((extent - min(extent, GREATEST_WINDOW)) // 2, (extent + min(extent, GREATEST_WINDOW)) // 2)
+        for extent in (height, width)
+    )
+    return slice(section, section + 1), y, x
+
+
+def _warn(doubt: str) -> None:
+    warnings.warn(doubt, UserWarning, stacklevel=3)
