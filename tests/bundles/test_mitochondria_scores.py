@@ -143,9 +143,7 @@ def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evalua
     (tmp_path / "model.json").write_text(json.dumps({"out_channels": 12, "channels": None}))
     with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay"):
         evaluate(labels, None)
-    with pytest.raises(
-        InputError, match=r"got .*model.pt, which was trained for affinities; in a bundle, name"
-    ):
+    with pytest.raises(InputError, match=r"got .*model.pt, which was trained for affinities; in a bundle, name"):
         BoundaryContourToLabels(model=str(tmp_path / "model.pt"))
 
 
