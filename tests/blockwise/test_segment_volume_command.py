@@ -79,6 +79,26 @@ def test_a_run_goes_on_from_where_it_stopped_and_refuses_another_plan(run, confi
     np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
 
 
+def test_a_run_goes_on_where_all_of_it_was_moved_to(run, config, affinities, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(affinities.path, here / "affinities.zarr")
+
+    def settings(folder):
+        return config(affinities=str(folder / "affinities.zarr"), output=str(folder / "out.ome.zarr"))
+
+    plan = read_config(settings(here)).plan()
+    plan.partial_output.mkdir(parents=True)
+    plan.folder.keep_plan(plan.description())
+    do_all(plan, stop_after="fragments")
+    before = (plan.folder.path / "log.csv").read_text()
+    here.rename(there)
+    assert run("segment-volume", "--config", settings(there))[0] == 0
+    after = (there / plan.folder.path.name / "log.csv").read_text()
+    assert after.startswith(before)
+    assert "fragments" not in after[len(before) :]
+    np.testing.assert_array_equal(open_volume(there / "out.ome.zarr")[...], whole(affinities))
+
+
 def test_labels_that_were_removed_are_not_written_anew_as_nothing(run, config, tmp_path):
     assert run("segment-volume", "--config", config())[0] == 0
     shutil.rmtree(tmp_path / "out.ome.zarr")

@@ -24,6 +24,8 @@ from sectome.volumes.replace import replacing
 
 PLAN = "plan.json"
 LOG = "log.csv"
+PLACES = ("output", "bundle", "checkpoint", "name")
+"""What a plan calls the places of files."""
 LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib", "cpu_seconds")
 _BLOCKS_A_FOLDER = 1000
 
@@ -101,7 +103,7 @@ class RunFolder:
             yield
 
     def keep_plan(self, plan: Mapping[str, Any]) -> None:
-        """Write the plan of a new run, or check that an old one has the same.
+        """Write the plan of a new run, or check that an old one has the same but for where its files lie.
 
         Raises:
             InputError: if the folder holds a run of another plan, with the differences, or something else.
@@ -118,11 +120,17 @@ class RunFolder:
             before = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{path} must hold the plan of a run, got: {error}") from None
-        if before != now:
+        if others := list(differences(without_places(before), without_places(now))):
             raise InputError(
-                f"{self.path} was begun with {'; '.join(differences(before, now))}: go on with the same, or name "
-                "another --run"
+                f"{self.path} was begun with {'; '.join(others)}: go on with the same, or name another --run"
             )
+
+
+def without_places(plan: Any) -> Any:
+    """Return a plan without the places of files, at any depth: they may be moved, and are told by what they hold."""
+    if isinstance(plan, Mapping):
+        return {key: without_places(value) for key, value in plan.items() if key not in PLACES}
+    return plan
 
 
 def peak_mib() -> float:
