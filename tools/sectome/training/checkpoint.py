@@ -17,6 +17,7 @@ from sectome.crops import SampleNumbers
 from sectome.differences import differences
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
+from sectome.training.moved_files import follow_moved_files
 from sectome.training.run_record import write_json
 from sectome.training.weight_average import WeightAverage
 from sectome.volumes.replace import replacing
@@ -43,7 +44,7 @@ class TrainingCheckpoint:
         states: what has a `state_dict`: "model", "optimizer", "schedule".
         sampler: numbers the samples; set to go on with the first unseen one.
         batch_size: samples an iteration of one process.
-        settings: plain values that must not change between a run and its resume.
+        settings: plain values that must not change between a run and its resume, but for where files lie.
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
         average: its network is written as `model.pt`; without it, the state "model" is.
         early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
@@ -130,7 +131,7 @@ class TrainingCheckpoint:
             raise InputError(
                 f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
             ) from None
-        for difference in differences(settings, self.settings):
+        for difference in differences(follow_moved_files(settings, self.settings), self.settings):
             raise InputError(
                 f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
                 "or start anew with --resume false"
