@@ -143,3 +143,67 @@ def test_entries_that_make_no_sense_are_refused(volume, membrane, more, sentence
     more = {key: volumes.get(value, value) if isinstance(value, str) else value for key, value in more.items()}
     with pytest.raises(InputError, match=sentence):
         open_tissue([{"image": volume, "label": volume, **more}])
+
+
+@pytest.fixture
+def cube(tmp_path):
+    """An image of (6, 10, 12) voxels from (80, 8, 16) nm on, and labels of (2, 4, 5) from voxel (3, 2, 6) on."""
+    image = np.random.default_rng(0).integers(1, 255, (6, 10, 12)).astype(np.uint8)
+    labels = np.arange(1, 41, dtype=np.uint8).reshape(2, 4, 5)
+    write_volume(tmp_path / "image.zarr", image, voxel_size_nm=(40, 4, 4), offset_nm=(80, 8, 16))
+
+    def write(dtype=np.uint8, offset_nm=(200, 16, 40), voxel_size_nm=(40, 4, 4), name="label"):
+        path = tmp_path / f"{name}.zarr"
+        write_volume(path, labels.astype(dtype), voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
+        return {"image": str(tmp_path / "image.zarr"), name: str(path)}
+
+    expected = np.full(image.shape, -1)
+    expected[3:5, 2:6, 6:11] = labels
+    return write, image, expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+def test_a_labelled_cube_lies_in_its_image_by_its_offset(cube, dtype):
+    write, image, expected = cube
+    (tissue,) = open_tissue([write(dtype)], labelled=True)
+    assert tissue.shape == (2, 4, 5)
+    np.testing.assert_array_equal(tissue.read_labels((slice(0, 2), slice(0, 4), slice(0, 5))), expected[3:5, 2:6, 6:11])
+    np.testing.assert_array_equal(tissue.image[tissue.box], image[3:5, 2:6, 6:11])
+    (wider,) = open_tissue([{**write(dtype), "sections": [2, 6], "rows": [0, 10], "columns": [0, 9]}])
+    np.testing.assert_array_equal(wider.read_labels((slice(0, 4), slice(0, 10), slice(0, 9))), expected[2:6, :, :9])
+    np.testing.assert_array_equal(wider.on("cpu").read_whole()["label"][0], expected[2:6, :, :9])
+
+
+@pytest.mark.parametrize(
+    "key", [(slice(None, None, 2), 3, slice(5, 12, 3)), (0,), (slice(3, 4), slice(4, 5), -1)], ids=str
+)
+def test_a_crop_of_a_placed_volume_is_a_part_of_the_whole(cube, key):
+    write, _, expected = cube
+    label = open_tissue([write()])[0].label
+    np.testing.assert_array_equal(label[key], expected[key])
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(label))), expected)
+
+
+def test_a_mask_says_nothing_around_itself(cube):
+    write, _, expected = cube
+    mask = open_tissue([write(name="mask")])[0].mask
+    np.testing.assert_array_equal(np.asarray(mask), np.maximum(expected, 0))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"offset_nm": (200, 16, 42)},
+        {"offset_nm": (280, 16, 40)},
+        {"voxel_size_nm": (40, 8, 8)},
+        {"offset_nm": (40, 4, 4)},
+    ],
+)
+def test_a_cube_that_does_not_lie_in_its_image_is_refused(cube, changes):
+    write, _, _ = cube
+    with pytest.raises(
+        InputError, match=r"label.zarr, \(2, 4, 5\) voxels .* must lie within .*image.zarr, \(6, 10, 12\) voxels"
+    ):
+        open_tissue([write(**changes)])
+    with pytest.raises(InputError, match=r"label .* must have the image's shape \(6, 10, 12\), got \(2, 4, 5\)"):
+        open_tissue([write(offset_nm=(0, 0, 0))])

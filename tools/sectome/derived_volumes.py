@@ -1,4 +1,4 @@
-"""Volumes that are made from another one as they are read: thicker sections, and labels from membranes."""
+"""Volumes that are made from another one as they are read: thicker sections, labels from membranes, cubes in images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from sectome.types import Array
+from sectome.checks import InputError
+from sectome.geometry import rounded
+from sectome.types import Array, Box
 from sectome.volumes import Volume
 from sectome.volumes.indexing import split_index
 
@@ -70,3 +72,58 @@ class MembraneLabels(DerivedVolume):
             # A section has fewer parts than pixels, so that ids of two sections differ.
             labels[place] = np.where(parts > 0, parts.astype(self.dtype) + number * height * width, 0)[y, x]
         return labels
+
+
+class PlacedInside(DerivedVolume):
+    """A volume at its place in a larger one, by the offsets that both files say: a labelled cube of a large image.
+
+    Args:
+        source: the smaller volume.
+        image: the larger one.
+        outside: value where the smaller one says nothing; -1 is what an unsigned type of 8 bytes calls its greatest.
+
+    Attributes:
+        box: where the smaller one lies in the larger.
+
+    Raises:
+        InputError: if it does not lie within, at whole voxels of the same size.
+    """
+
+    def __init__(self, source: Volume, image: Volume, outside: int) -> None:
+        super().__init__(source)
+        if source.voxel_size_nm is None or image.voxel_size_nm is None:
+            raise InputError(f"{source.name} and {image.name} must say their voxel size, to lie in each other")
+        edges = np.array(image.voxel_size_nm)
+        start = (np.array(source.offset_nm) - np.array(image.offset_nm)) / edges
+        first = np.rint(start).astype(int)
+        if (
+            not np.allclose(source.voxel_size_nm, edges, rtol=0.01)
+            or not np.allclose(start, first, atol=0.1)
+            or (first < 0).any()
+            or (first + source.shape > image.shape).any()
+        ):
+            raise InputError(
+                f"{source.name}, {source.shape} voxels of {rounded(source.voxel_size_nm)} nm from "
+                f"{rounded(source.offset_nm)} nm on, must lie within {image.name}, {image.shape} voxels of "
+                f"{rounded(image.voxel_size_nm)} nm from {rounded(image.offset_nm)} nm on, at whole voxels"
+            )
+        z, y, x = (slice(int(at), int(at) + extent) for at, extent in zip(first, source.shape, strict=True))
+        self.box: Box = (z, y, x)
+        self.shape, self.offset_nm = image.shape, image.offset_nm
+        narrow = outside < 0 and source.dtype.kind == "u" and source.dtype.itemsize < 8
+        self.dtype = np.dtype(np.int64) if narrow else source.dtype
+        self.outside = np.array(outside).astype(self.dtype)
+
+    def derive(self, z: slice, y: slice, x: slice) -> Array:
+        """Return the voxels of the smaller volume, and `outside` around them."""
+        asked = [range(extent)[part] for extent, part in zip(self.shape, (z, y, x), strict=True)]
+        voxels = np.full([len(numbers) for numbers in asked], self.outside, self.dtype)
+        into, out_of = [], []
+        for numbers, own in zip(asked, self.box, strict=True):
+            inside = [place for place, number in enumerate(numbers) if own.start <= number < own.stop]
+            if not inside:
+                return voxels
+            into.append(slice(inside[0], inside[-1] + 1))
+            out_of.append(slice(numbers[inside[0]] - own.start, numbers[inside[-1]] - own.start + 1, numbers.step))
+        voxels[tuple(into)] = self.source[tuple(out_of)]
+        return voxels

@@ -12,8 +12,9 @@ Data = Sequence[Mapping[str, Any]]
 """Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections", "rows" and "columns"
 ([start, stop] along z, y and x, in voxels of the volume; all of an axis without), "weight" (how often random crops come
 from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y, x), which level of a pyramid is taken).
-"membrane", a mask, takes the place of "label": see `MembraneLabels`. "section_step" takes one section in so many of
-the file's, counted from its first: see `EveryNthSection`; "sections" are the file's, still."""
+"membrane", a mask, takes the place of "label": see `MembraneLabels`. Label and mask have the image's shape or, with an
+offset, lie in it: see `PlacedInside`; all of an axis is then that of the label. "section_step" takes one section in so
+many of the file's, counted from its first: see `EveryNthSection`; "sections" are the file's, still."""
 
 
 def find_volumes(folder: str | Path) -> list[dict[str, str]]:

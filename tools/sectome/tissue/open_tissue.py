@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError, check_same_shape, check_whole_number
-from sectome.derived_volumes import EveryNthSection, MembraneLabels
+from sectome.derived_volumes import EveryNthSection, MembraneLabels, PlacedInside
 from sectome.tissue.entries import Data
 from sectome.tissue.tissue import Tissue, naming
+from sectome.transforms.label_volume import UNLABELLED
 from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import StandardiseIntensity
 from sectome.types import RANGES
@@ -36,7 +37,7 @@ def open_tissue(
 
     Raises:
         InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
-            labels are missing or no integers, or a range lies outside.
+            no place in it, labels are missing or no integers, or a range lies outside.
     """
     if not data:
         raise InputError("data must list at least one volume, got none")
@@ -53,29 +54,31 @@ def _open_entry(
         raise InputError(f"an entry of data must have an image and may have {sorted(known)}, got {sorted(entry)}")
     near = entry.get("near_voxel_size_nm")
     image = _open(entry["image"], voxel_size_nm, near)
-    companions: dict[str, Volume | None] = {}
-    for kind in ("label", "mask", "membrane"):
-        companions[kind] = _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None
-        if (companion := companions[kind]) is not None:
-            check_same_shape(image.shape, companion.shape, f"{kind} {entry[kind]}")
-            warn_of_other_place(image, companion, f"{image.name} and its {kind} {companion.name}")
-    label, mask, membrane = companions.values()
+    label, mask, membrane = (
+        _open(entry[kind], voxel_size_nm, near) if entry.get(kind) else None for kind in ("label", "mask", "membrane")
+    )
     if membrane is not None:
         if label is not None:
             raise InputError(f"an entry of data must have a label or a membrane, got both for {entry['image']}")
         label = MembraneLabels(membrane)
+    label = None if label is None else _in_place(label, image, UNLABELLED, "membrane" if membrane else "label")
+    mask = None if mask is None else _in_place(mask, image, 0, "mask")
     if labelled and label is None:
         raise InputError(f"{entry['image']} must have labels here, got none")
     if label is not None and not np.issubdtype(label.dtype, np.integer):
         raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
-    sections, rows, columns = (_range(entry, name, extent) for name, extent in zip(RANGES, image.shape, strict=True))
+    whole = label.box if isinstance(label, PlacedInside) else tuple(slice(0, extent) for extent in image.shape)
+    sections, rows, columns = (
+        _range(entry, name, extent, all_of_it)
+        for name, extent, all_of_it in zip(RANGES, image.shape, whole, strict=True)
+    )
     step = check_whole_number(entry.get("section_step", 1), 1, f"section_step of {image.name}")
     if step > 1:
         image = EveryNthSection(image, step)
         label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
         sections = slice(-(-sections.start // step), -(-sections.stop // step))
         if sections.start == sections.stop:
-            raise InputError(f"sections must hold one in {step}, got {entry['sections']} for {entry['image']}")
+            raise InputError(f"sections must hold one in {step}, got {entry.get('sections')} for {entry['image']}")
     voxel_size = require_voxel_size(image)
     weight = entry.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
@@ -85,11 +88,20 @@ def _open_entry(
     return Tissue(image, label, mask, (sections, rows, columns), weight, voxel_size, fitted, step)
 
 
-def _range(entry: Mapping[str, Any], name: str, extent: int) -> slice:
+def _in_place(companion: Volume, image: Volume, outside: int, kind: str) -> Volume:
+    """Return a label or a mask in the shape of its image: as it is, or placed by its offset."""
+    if companion.shape != image.shape and any(companion.offset_nm):
+        return PlacedInside(companion, image, outside)
+    check_same_shape(image.shape, companion.shape, f"{kind} {companion.name}")
+    warn_of_other_place(image, companion, f"{image.name} and its {kind} {companion.name}")
+    return companion
+
+
+def _range(entry: Mapping[str, Any], name: str, extent: int, all_of_it: slice) -> slice:
     """Return what an entry takes along an axis of so many voxels: all of it, if it does not say."""
     given = entry.get(name)
     if given is None:
-        return slice(0, extent)
+        return all_of_it
     if not isinstance(given, Sequence) or len(given) != 2 or not all(type(number) is int for number in given):
         raise InputError(
             f"{name} must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
