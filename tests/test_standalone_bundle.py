@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import site
 import subprocess
 import sys
@@ -43,6 +44,12 @@ def model(tmp_path):
     return path
 
 
+def say(model, **settings):
+    """Let a checkpoint's settings say more."""
+    path = model.with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
 def test_training_goes_on_as_the_network_was_and_with_nothing_else_of_that_run(model, tmp_path):
     make_standalone_bundle(SOURCE, tmp_path / "out", model)
     before, after = config(SOURCE, "train"), config(tmp_path / "out", "train")
@@ -79,6 +86,7 @@ def test_metadata_describe_what_comes_out(model, tmp_path):
 
 def test_each_config_takes_the_keys_of_an_overlay_that_it_has(model, tmp_path):
     overlays = ["targets/boundary_contour.json", "augmentation/serial_sections.json"]
+    say(model, channels=["foreground", "contour"])
     make_standalone_bundle(SOURCE, tmp_path / "out", model, overlays)
     train, evaluate, inference = (config(tmp_path / "out", name) for name in ("train", "evaluate", "inference"))
     contour = config(SOURCE, "targets/boundary_contour")
@@ -91,14 +99,13 @@ def test_each_config_takes_the_keys_of_an_overlay_that_it_has(model, tmp_path):
 
 
 def test_thresholds_come_from_the_weights_that_a_training_went_on_from(model, tmp_path):
-    settings = json.loads(model.with_suffix(".json").read_text()) | {"weights": str(SOURCE / "models/model.pt")}
-    model.with_suffix(".json").write_text(json.dumps(settings))
+    say(model, weights=str(SOURCE / "models/model.pt"))
     make_standalone_bundle(SOURCE, tmp_path / "out", model)
     assert (tmp_path / "out/models/segmentation.json").read_text() == (SOURCE / "models/segmentation.json").read_text()
 
 
 def test_the_command_writes_an_archive_with_one_folder(run, tmp_path):
-    code, out, _ = run("bundle", SOURCE, tmp_path / "cortex.zip", "--overlays", "networks/unetr.json")
+    code, out, _ = run("bundle", SOURCE, tmp_path / "cortex.zip", "--overlays", "augmentation/serial_sections.json")
     assert code == 0
     assert f"wrote {tmp_path / 'cortex.zip'}" in out
     names = zipfile.ZipFile(tmp_path / "cortex.zip").namelist()
@@ -130,6 +137,55 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arg
     with pytest.raises(InputError, match=message):
         make_standalone_bundle(**({"source": SOURCE, "output": "out.zip"} | arguments))
     assert not list(tmp_path.iterdir())
+
+
+UNETR, RESIDUAL_UNET = "networks/unetr.json", "networks/residual_unet.json"
+AFFINITIES, CONTOUR = "targets/affinities.json", "targets/boundary_contour.json"
+MAPS = ["foreground", "contour"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "overlays", "message"),
+    [
+        (
+            {"network": "hybrid"},
+            [RESIDUAL_UNET],
+            f"(network hybrid), got network residual_unet; leave out {RESIDUAL_UNET}",
+        ),
+        ({"network": "residual_unet"}, [], f"(network residual_unet), got network hybrid; add {RESIDUAL_UNET}"),
+        (
+            {"network": "unetr"},
+            [RESIDUAL_UNET],
+            f"(network unetr), got network residual_unet; leave out {RESIDUAL_UNET} and add {UNETR}",
+        ),
+        ({"network": "other"}, [], "got network hybrid; name the bundle and the overlays of its training"),
+        ({"channels": MAPS}, [], f"(foreground and contour), got affinities; add {CONTOUR}"),
+        ({"channels": MAPS}, [AFFINITIES], f"got affinities; leave out {AFFINITIES} and add {CONTOUR}"),
+        ({"channels": None}, [CONTOUR], f"(affinities), got foreground and contour; leave out {CONTOUR}"),
+        ({}, [CONTOUR], f"(affinities), got foreground and contour; leave out {CONTOUR}"),
+    ],
+)
+def test_configs_that_would_not_fit_the_weights_are_not_written(model, tmp_path, settings, overlays, message):
+    say(model, **settings)
+    with pytest.raises(InputError, match=re.escape(f"overlays must make what {model} was trained as ")) as raised:
+        make_standalone_bundle(SOURCE, tmp_path / "out.zip", model, overlays)
+    assert str(raised.value).endswith(message)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "overlays"),
+    [
+        ({"network": "hybrid"}, [AFFINITIES]),
+        ({"network": "residual_unet", "channels": MAPS}, [RESIDUAL_UNET, CONTOUR]),
+        ({}, [RESIDUAL_UNET]),
+    ],
+)
+def test_configs_that_fit_the_weights_are_written_and_need_no_overlays_again(model, tmp_path, settings, overlays):
+    say(model, **settings)
+    make_standalone_bundle(SOURCE, tmp_path / "one", model, overlays)
+    make_standalone_bundle(tmp_path / "one", tmp_path / "two", model)
+    assert config(tmp_path / "two", "inference") == config(tmp_path / "one", "inference")
 
 
 @pytest.mark.slow

@@ -63,8 +63,8 @@ def make_standalone_bundle(
 
     Raises:
         InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
-            gives, the output exists, or the model was trained on grey values that no overlay gives and sectome does
-            not know.
+            gives, the output exists, the overlays make another network or other targets than the model was trained
+            with, or it was trained on grey values that no overlay gives and sectome does not know.
     """
     source, output = Path(source), Path(output)
     if not (source / "configs" / "metadata.json").is_file():
@@ -75,12 +75,11 @@ def make_standalone_bundle(
     trained = TrainedSettings(model).settings
     if not model.is_file():
         raise InputError(f"a model was expected at {model}, got no such file")
-    files = [_find_overlay(source, overlay) for overlay in overlays]
-    overlaid: dict[str, Any] = {}
-    for file in files:
-        overlaid |= read_json_object(file, "a config")
+    given = [(str(overlay), read_json_object(_find_overlay(source, overlay), "a config")) for overlay in overlays]
+    overlaid = {key: value for _, content in given for key, value in content.items()}
     configs = {name: read_json_object(source / "configs" / name, "a config") for name in MERGED}
     _check_keys(overlaid, configs)
+    _check_made(source, model, trained, configs["train.json"], given)
     with replacing(output) as partial:
         folder = partial.with_name(partial.name + ".folder") if output.suffix == ".zip" else partial
         try:
@@ -123,6 +122,39 @@ def _check_keys(overlaid: Mapping[str, Any], configs: Mapping[str, Mapping[str, 
     for key in overlaid:
         if (top := _top(key)) not in known:
             raise InputError(f"an overlay must give keys that a config has, got {top!r}{did_you_mean(top, known)}")
+
+
+def _check_made(
+    source: Path,
+    model: Path,
+    trained: Mapping[str, Any],
+    config: Mapping[str, Any],
+    given: Sequence[tuple[str, Mapping[str, Any]]],
+) -> None:
+    """Raise an `InputError` if a config with the given overlays makes another network or other targets than a model."""
+    # A model from before there were other targets names no channels: it is of affinities.
+    trained = {"channels": None, **trained}
+    for key, setting, folder in (("network_name", "network", "networks"), ("channels", "channels", "targets")):
+        if key not in config or setting not in trained:
+            continue
+        own, wanted = config[key], trained[setting]
+        made = [own, *(content[key] for _, content in given if key in content)][-1]
+        if made == wanted:
+            continue
+        advice = [f"leave out {name}" for name, content in given if content.get(key, wanted) != wanted]
+        if own != wanted:
+            for path in sorted((source / "configs" / folder).glob("*.json")):
+                if read_json_object(path, "a config").get(key, own) == wanted:
+                    advice.append(f"add {folder}/{path.name}")
+        raise InputError(
+            f"overlays must make what {model} was trained as ({_spoken(wanted)}), got {_spoken(made)}; "
+            f"{' and '.join(advice) or 'name the bundle and the overlays of its training'}"
+        )
+
+
+def _spoken(made: str | Sequence[str] | None) -> str:
+    """Return in words what a config makes: a network by name, or the channels of its targets."""
+    return f"network {made}" if isinstance(made, str) else " and ".join(made or ["affinities"])
 
 
 def _top(key: str) -> str:
