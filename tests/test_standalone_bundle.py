@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import site
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from tiny_networks import BUNDLES, TINY
 
 SOURCE = BUNDLES / "em_segmentation"
 ROOT = BUNDLES.parent
+UNETR, RESIDUAL_UNET = "networks/unetr.json", "networks/residual_unet.json"
+AFFINITIES, CONTOUR = "targets/affinities.json", "targets/boundary_contour.json"
+MAPS = ["foreground", "contour"]
 
 
 def config(folder, name):
@@ -85,9 +89,8 @@ def test_metadata_describe_what_comes_out(model, tmp_path):
 
 
 def test_each_config_takes_the_keys_of_an_overlay_that_it_has(model, tmp_path):
-    overlays = ["targets/boundary_contour.json", "augmentation/serial_sections.json"]
-    say(model, channels=["foreground", "contour"])
-    make_standalone_bundle(SOURCE, tmp_path / "out", model, overlays)
+    say(model, channels=MAPS)
+    make_standalone_bundle(SOURCE, tmp_path / "out", model, [CONTOUR, "augmentation/serial_sections.json"])
     train, evaluate, inference = (config(tmp_path / "out", name) for name in ("train", "evaluate", "inference"))
     contour = config(SOURCE, "targets/boundary_contour")
     assert train["loss"] == contour["loss"]
@@ -139,9 +142,43 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arg
     assert not list(tmp_path.iterdir())
 
 
-UNETR, RESIDUAL_UNET = "networks/unetr.json", "networks/residual_unet.json"
-AFFINITIES, CONTOUR = "targets/affinities.json", "targets/boundary_contour.json"
-MAPS = ["foreground", "contour"]
+def test_what_is_said_of_the_sources_weights_stays_with_them(model, tmp_path):
+    shutil.copyfile(SOURCE / "models/model.json", tmp_path / "copy.json")
+    shutil.copyfile(SOURCE / "models/model.pt", tmp_path / "copy.pt")
+    for name, weights in {"own": None, "copy": tmp_path / "copy.pt", "other": model}.items():
+        make_standalone_bundle(SOURCE, tmp_path / name, weights)
+    before = config(SOURCE, "metadata")
+    readme = (SOURCE / "docs/README.md").read_text()
+    for name in ("own", "copy"):
+        assert {path.name for path in (tmp_path / name / "docs").iterdir()} >= {"model_card.md", "data_license.txt"}
+        assert (tmp_path / name / "docs/README.md").read_text() == readme
+        assert config(tmp_path / name, "metadata") == before
+    assert [path.name for path in (tmp_path / "other/docs").iterdir()] == ["README.md"]
+    note = (tmp_path / "other/docs/README.md").read_text().removesuffix(readme)
+    assert note.startswith("**The weights of this bundle are not the shipped ones")
+    after = config(tmp_path / "other", "metadata")
+    assert "FIB-25" in before["data_source"]
+    assert after["data_source"].endswith("see train_data in models/model.json")
+    assert {key for key in before if after[key] != before[key]} == {"data_source", "network_data_format"}
+
+
+def test_a_bundle_of_other_targets_says_so_and_the_next_round_too(model, tmp_path):
+    say(model, channels=MAPS)
+    make_standalone_bundle(SOURCE, tmp_path / "one", model, [CONTOUR])
+    make_standalone_bundle(tmp_path / "one", tmp_path / "two", model)
+    for name in ("one", "two"):
+        metadata = config(tmp_path / name, "metadata")
+        assert metadata["name"] == "EM segmentation by foreground and contour"
+        assert not [key for key in ("task", "description") if re.search("affinit|neuron", metadata[key])]
+        assert (tmp_path / name / "docs/README.md").read_text().count("**The weights of this bundle") == 1
+
+
+def test_weights_that_were_trained_in_place_to_other_targets_are_not_the_sources_own(tmp_path):
+    make_standalone_bundle(SOURCE, tmp_path / "source")
+    say(tmp_path / "source/models/model.pt", channels=MAPS)
+    make_standalone_bundle(tmp_path / "source", tmp_path / "out", overlays=[CONTOUR])
+    assert [path.name for path in (tmp_path / "out/docs").iterdir()] == ["README.md"]
+    assert "FIB-25" not in config(tmp_path / "out", "metadata")["data_source"]
 
 
 @pytest.mark.parametrize(

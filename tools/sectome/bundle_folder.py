@@ -10,6 +10,9 @@ from monai.bundle import ConfigWorkflow
 SCRIPTS = "scripts"
 """The package of Python code that each bundle has."""
 
+PAGES_OF_WEIGHTS = ("model_card.md", "data_license.txt")
+"""Pages in a bundle's `docs` that are about its own weights, and go nowhere with others."""
+
 
 def bundle_folder(workflow: ConfigWorkflow) -> Path:
     """Return the folder of the bundle that a workflow's first config belongs to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from sectome.bundle_folder import PAGES_OF_WEIGHTS
 from sectome.checks import InputError
 from sectome.described import describe
 from sectome.did_you_mean import did_you_mean
@@ -43,6 +45,12 @@ MERGED = ("train.json", "evaluate.json", "inference.json")
 
 _COPIED = ("LICENSE", "large_files.yml", "configs/**/*", "docs/**/*", "scripts/**/*.py")
 
+_OTHER_WEIGHTS = """\
+**The weights of this bundle are not the shipped ones that this page tells of.** What they are: `models/model.json` and
+`configs/metadata.json`. The pages about the shipped weights are not part of it.
+
+"""
+
 
 def make_standalone_bundle(
     source: str | Path,
@@ -52,6 +60,8 @@ def make_standalone_bundle(
     label: str = "neuron",
 ) -> None:
     """Write a bundle whose train, evaluate and inference configs need no overlay and no override for its weights.
+
+    With other weights than the source's own, the pages about the source's stay behind, and metadata name no data set.
 
     Args:
         source: folder of a bundle.
@@ -79,17 +89,26 @@ def make_standalone_bundle(
     overlaid = {key: value for _, content in given for key, value in content.items()}
     configs = {name: read_json_object(source / "configs" / name, "a config") for name in MERGED}
     _check_keys(overlaid, configs)
-    _check_made(source, model, trained, configs["train.json"], given)
+    train = configs["train.json"]
+    _check_made(source, model, trained, train, given)
+    remade = any(overlaid.get(key, train.get(key)) != train.get(key) for key in ("network_name", "channels"))
+    own = not remade and _same_file(model, source / "models" / "model.pt")
+    metadata = _describe(read_json_object(source / "configs" / "metadata.json", "metadata"), trained, label)
+    if not own:
+        metadata["data_source"] = "chosen by whoever trained the weights: see train_data in models/model.json"
+    if remade:
+        metadata |= _purpose(_spoken(trained.get("channels")))
     with replacing(output) as partial:
         folder = partial.with_name(partial.name + ".folder") if output.suffix == ".zip" else partial
         try:
             _copy(source, folder)
+            if not own:
+                _leave_out_pages(folder / "docs")
             for name, config in configs.items():
                 _write_json(
                     folder / "configs" / name, _merge(config, overlaid, trained if name == "train.json" else {})
                 )
-            metadata = read_json_object(source / "configs" / "metadata.json", "metadata")
-            _write_json(folder / "configs" / "metadata.json", _describe(metadata, trained, label))
+            _write_json(folder / "configs" / "metadata.json", metadata)
             (folder / "models").mkdir()
             shutil.copyfile(model, folder / "models" / "model.pt")
             shutil.copyfile(settings_path(model), folder / "models" / "model.json")
@@ -187,6 +206,29 @@ def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) 
         prediction["num_channels"] = trained["out_channels"]
         prediction["channel_def"] = {"0": "background", "1": label}
     return metadata
+
+
+def _purpose(made: str) -> dict[str, str]:
+    """Return what metadata say of any network with these targets."""
+    return {
+        "name": f"EM segmentation by {made}",
+        "task": "Instance segmentation of objects in electron microscopy volumes",
+        "description": f"A network predicts {made} of objects; inference makes labels of them, one id an object.",
+    }
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _leave_out_pages(docs: Path) -> None:
+    """Remove the pages about the source's own weights, and say so in the page that names them."""
+    pages = [docs / name for name in PAGES_OF_WEIGHTS if (docs / name).is_file()]
+    for page in pages:
+        page.unlink()
+    readme = docs / "README.md"
+    if pages and readme.is_file():
+        readme.write_text(_OTHER_WEIGHTS + readme.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _copy(source: Path, folder: Path) -> None:

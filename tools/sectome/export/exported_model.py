@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from sectome.bundle_folder import PAGES_OF_WEIGHTS
 from sectome.checks import InputError, check_triple
 from sectome.inference.trained_model import read_inference
 from sectome.json_object import read_json_object
@@ -72,5 +73,5 @@ def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) ->
 
 
 def _documents(bundle: Path) -> dict[str, str]:
-    paths = [bundle / "docs" / name for name in ("model_card.md", "data_license.txt")]
+    paths = [bundle / "docs" / name for name in PAGES_OF_WEIGHTS]
     return {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
