@@ -55,7 +55,7 @@ def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) ->
     if channels != len(offsets):
         raise InputError(
             f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
-            f"channels and {len(offsets)} offsets"
+            f"channels and {len(offsets)} offsets; `python -m monai.bundle onnx_export` takes others (docs/exports.md)"
         )
     if not isinstance(intensity, StandardiseIntensity):
         raise InputError(
