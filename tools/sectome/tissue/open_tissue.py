@@ -61,7 +61,7 @@ def _open_entry(
         if label is not None:
             raise InputError(f"an entry of data must have a label or a membrane, got both for {entry['image']}")
         label = MembraneLabels(membrane)
-    label = None if label is None else _in_place(label, image, UNLABELLED, "membrane" if membrane else "label")
+    label = None if label is None else _in_place(label, image, UNLABELLED, "label" if membrane is None else "membrane")
     mask = None if mask is None else _in_place(mask, image, 0, "mask")
     if labelled and label is None:
         raise InputError(f"{entry['image']} must have labels here, got none")
