@@ -67,7 +67,7 @@ def run_demo(output: Path, bundles: Path) -> None:
     _bundle(pretrain, "evaluate", data, runs["mae"], "--val_crops", "16")
 
     encoder = str(runs["mae"] / "model.pt")
-    for name, start in {"pretrained": ("--pretrained", encoder), "scratch": ("--encoder_lr_factor", "1.0")}.items():
+    for name, start in {"pretrained": ("--pretrained", encoder), "scratch": ()}.items():
         _say(started, f"fine-tune: {name}")
         _bundle(segmentation, "train", data, runs[name], *FINE_TUNING, *start)
         _bundle(segmentation, "evaluate", data, runs[name])
