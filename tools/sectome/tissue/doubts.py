@@ -11,7 +11,7 @@ from scipy import ndimage
 from sectome.geometry import are_alike, rounded
 from sectome.tissue.tissue import Tissue
 from sectome.types import Array, Box
-from sectome.volumes.sampling import is_label_like
+from sectome.volumes.sampling import is_label_like, middle
 
 LOOKED_AT = (0.25, 0.5, 0.75)
 """Sections that are looked at, as shares of the depth."""
@@ -76,11 +76,7 @@ def _parts(section: Array) -> int:
 def _window(tissue: Tissue, share: float) -> Box:
     depth, height, width = tissue.shape
     section = int(share * depth)
-    y, x = (
-        slice((extent - min(extent, GREATEST_WINDOW)) // 2, (extent + min(extent, GREATEST_WINDOW)) // 2)
-        for extent in (height, width)
-    )
-    return slice(section, section + 1), y, x
+    return slice(section, section + 1), middle(height, GREATEST_WINDOW), middle(width, GREATEST_WINDOW)
 
 
 def _warn(doubt: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sectome.volumes.formats import split_dataset
+
 FILES = ("image", "label", "mask", "membrane", "pretrained", "weights")
 """Settings that name a file."""
 
@@ -31,14 +33,7 @@ def follow_moved_files(before: Any, now: Any, name: str = "") -> Any:
 
 
 def _was_moved(before: str, now: str) -> bool:
-    (old, old_dataset), (new, new_dataset) = _split(before), _split(now)
-    if (old.name, old_dataset) != (new.name, new_dataset):
+    (old, old_dataset), (new, new_dataset) = split_dataset(before), split_dataset(now)
+    if (Path(old).name, old_dataset) != (Path(new).name, new_dataset):
         return False
-    return not old.exists() or (new.exists() and os.path.samefile(old, new))
-
-
-def _split(name: str) -> tuple[Path, str]:
-    """Return the file, and the dataset in it, of a name as in vol.h5:volumes/raw."""
-    path, colon, dataset = name.rpartition(":")
-    is_dataset = colon and not dataset.startswith("//")
-    return (Path(path), dataset) if is_dataset else (Path(name), "")
+    return not os.path.exists(old) or (os.path.exists(new) and os.path.samefile(old, new))

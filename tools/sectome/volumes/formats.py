@@ -184,6 +184,12 @@ def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Form
     return path, dataset, known
 
 
+def split_dataset(name: str) -> tuple[str, str | None]:
+    """Return a container and the dataset in it, of a name as in vol.h5:volumes/raw; None where none is named."""
+    match = _WITH_DATASET.fullmatch(name)
+    return (match["path"], match["dataset"].strip("/")) if match else (name, None)
+
+
 def _format_on_server(folder: StoreFolder, dataset: str | None) -> Format:
     in_chunks = [known for known in FORMATS if known.files]
     named = [known for known in FORMATS if folder.name.lower().endswith(known.suffixes)]
@@ -209,9 +215,9 @@ def _split(name: str | os.PathLike[str]) -> tuple[Place, str | None]:
         if isinstance(place, StoreFolder):
             return place, None
         text = os.fspath(place)
-    elif match := _WITH_DATASET.fullmatch(text):
-        text, dataset = match["path"], match["dataset"].strip("/")
-        if not dataset:
+    else:
+        text, dataset = split_dataset(text)
+        if dataset == "":
             raise InputError(f"expected the name of a dataset after the colon, got {os.fspath(name)!r}")
     if is_address(text):
         return open_address(text), dataset

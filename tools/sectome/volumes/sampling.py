@@ -20,6 +20,12 @@ def sampled_sections(extent_z: int) -> list[int]:
     return sorted({int(z) for z in np.linspace(0, extent_z - 1, _SECTIONS_TO_SAMPLE).round()})
 
 
+def middle(extent: int, most: int) -> slice:
+    """Return the middle of an axis of so many voxels, of at most so many."""
+    size = min(extent, most)
+    return slice((extent - size) // 2, (extent + size) // 2)
+
+
 def is_label_like(section: Array) -> bool:
     """Return whether neighbours along x mostly agree, as they do within objects and hardly in an image with noise."""
     left, right = section[:, :-1], section[:, 1:]
@@ -51,8 +57,7 @@ def looks_like_labels(reader: Reader) -> bool:
     """Return whether a volume (Z, Y, X) is one of integers that look like labels in the middle of sampled sections."""
     z, *plane = reader.shape
     # Of sections as wide as a petavoxel's, five would not fit into memory.
-    sizes = [(extent, min(extent, _MIDDLE)) for extent in plane]
-    y, x = (slice((extent - size) // 2, (extent + size) // 2) for extent, size in sizes)
+    y, x = (middle(extent, _MIDDLE) for extent in plane)
     return reader.dtype.kind in "iu" and all(
         is_label_like(reader.read(slice(at, at + 1), y, x)[0]) for at in sampled_sections(z)
     )
