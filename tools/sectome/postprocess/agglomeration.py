@@ -135,6 +135,47 @@ def _sort_equal_words(order: Any, scores: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _put_back(edge: Any, index: Any, score: float, stop: float, heap: Any, binned: Any, open_bin: int) -> None:
+    """Queue an edge by its score of now: in its bin, or in the heap if that bin is open or it stands in one already."""
+    edge.queued, edge.queued_first = score if score >= stop else -1.0, edge.first
+    if score < stop:
+        return
+    own = int(score * _BINS)
+    if edge.binned or own >= open_bin:
+        heapq.heappush(heap, (-score, edge.first, index))
+    else:
+        edge.next, edge.binned = binned[own], True
+        binned[own] = index
+
+
+@njit(cache=True, nogil=True)
+def _move_edges(edges: Any, lists: Any, goer: Any, gone: int, keep: int, living: Any) -> int:
+    """Give the living edges of the segment that goes to the one that stays; list them in `living`, return how many."""
+    count = 0
+    for place in range(goer.start, goer.start + goer.length):
+        moved = edges[lists[place]]
+        if moved.one != NONE:
+            living[count] = lists[place]
+            count += 1
+            if moved.one == gone:
+                moved.one = keep
+            else:
+                moved.other = keep
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _absorb(kept: Any, absorbed: Any) -> None:
+    """Add what a parallel edge holds, but for its histogram; it is dead from then on."""
+    absorbed.one = NONE
+    kept.sum += absorbed.sum
+    kept.count += absorbed.count
+    kept.touching |= absorbed.touching
+    kept.forbidden |= absorbed.forbidden
+    kept.first = min(kept.first, absorbed.first)
+
+
+@njit(cache=True, nogil=True)
 def _merge(
     edges: Any,
     nodes: Any,
@@ -181,14 +222,7 @@ def _merge(
                 following, edge.binned = edge.next, False
                 if edge.one != NONE and not edge.forbidden:
                     now = score_of(edge, unit, kind, number, bins, amounts)
-                    edge.queued, edge.queued_first = now if now >= stop else -1.0, edge.first
-                    if now < stop:
-                        pass
-                    elif int(now * _BINS) >= open_bin:
-                        heapq.heappush(heap, (-now, edge.first, index))
-                    else:
-                        edge.next, edge.binned = binned[int(now * _BINS)], True
-                        binned[int(now * _BINS)] = index
+                    _put_back(edge, index, now, stop, heap, binned, open_bin)
                 index = following
             continue
         if from_heap:
@@ -206,13 +240,7 @@ def _merge(
         now = score_of(edge, unit, kind, number, bins, amounts)
         if now != score or edge.first != first:
             if now < score or (now == score and edge.first > first):
-                edge.queued, edge.queued_first = now if now >= stop else -1.0, edge.first
-                if now >= stop:
-                    if edge.binned or int(now * _BINS) >= open_bin:
-                        heapq.heappush(heap, (-now, edge.first, chosen))
-                    else:
-                        edge.next, edge.binned = binned[int(now * _BINS)], True
-                        binned[int(now * _BINS)] = chosen
+                _put_back(edge, chosen, now, stop, heap, binned, open_bin)
             continue
         keep, gone = edge.one, edge.other
         if waits[keep] or waits[gone]:
@@ -239,17 +267,7 @@ def _merge(
         if 3 * table.size < 4 * (table_used + goer.length):
             table, table_used = table_of_living(edges, table.size, goer.length)
         # All edges are moved before the first is looked up, or one would be found under its old name.
-        count = 0
-        for place in range(goer.start, goer.start + goer.length):
-            moved = edges[lists[place]]
-            if moved.one != NONE:
-                living[count] = lists[place]
-                count += 1
-                if moved.one == gone:
-                    moved.one = keep
-                else:
-                    moved.other = keep
-        for place in range(count):
+        for place in range(_move_edges(edges, lists, goer, gone, keep, living)):
             index = living[place]
             moved = edges[index]
             neighbour = moved.other if moved.one == keep else moved.one
@@ -274,12 +292,7 @@ def _merge(
             if kind != MEAN:
                 bins, amounts, levels_used = room_for(kept.levels + absorbed.levels, levels_used, edges, bins, amounts)
                 levels_used = unite_histograms(kept, absorbed, bins, amounts, levels_used)
-            absorbed.one = NONE
-            kept.sum += absorbed.sum
-            kept.count += absorbed.count
-            kept.touching |= absorbed.touching
-            kept.forbidden |= absorbed.forbidden
-            kept.first = min(kept.first, absorbed.first)
+            _absorb(kept, absorbed)
             if kept.touching and not kept.forbidden:
                 now = score_of(kept, unit, kind, number, bins, amounts)
                 # A score that has fallen and risen to where it was can be due earlier than its place says.
