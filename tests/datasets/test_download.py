@@ -48,6 +48,7 @@ def test_a_connection_that_is_reset_is_tried_again(server, small, tmp_path, monk
 
     monkeypatch.setattr(resuming_downloader, "urlopen", flaky)
     fetch(small, tmp_path)
+    assert not answers
 
 
 def test_a_server_that_knows_no_ranges_sends_everything_again(server, small, tmp_path):

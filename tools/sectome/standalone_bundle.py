@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import json
-import re
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from sectome.bundle import top_key
 from sectome.bundle_folder import PAGES_OF_WEIGHTS
 from sectome.checks import InputError
 from sectome.described import describe
@@ -139,7 +139,7 @@ def _find_thresholds(model: Path, trained: Mapping[str, Any]) -> Path | None:
 def _check_keys(overlaid: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> None:
     known = sorted({key for config in configs.values() for key in config})
     for key in overlaid:
-        if (top := _top(key)) not in known:
+        if (top := top_key(key)) not in known:
             raise InputError(f"an overlay must give keys that a config has, got {top!r}{did_you_mean(top, known)}")
 
 
@@ -176,16 +176,12 @@ def _spoken(made: str | Sequence[str] | None) -> str:
     return f"network {made}" if isinstance(made, str) else " and ".join(made or ["affinities"])
 
 
-def _top(key: str) -> str:
-    return re.split("#|::", key)[0]
-
-
 def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in overlaid.items() if _top(key) in config}
+    own = {key: value for key, value in overlaid.items() if top_key(key) in config}
     parser = ConfigParser(dict(config))
     parser.update(own)
     parser.update({name: trained[name] for name in OF_NETWORK if name in trained and name in config})
-    if "intensity" in trained and not any(_top(key) == "intensity" for key in own):
+    if "intensity" in trained and not any(top_key(key) == "intensity" for key in own):
         # What is no normaliser of ours is refused: settings beside weights must not name code to run.
         normaliser = described_normaliser(trained["intensity"])
         name = f"sectome.transforms.{type(normaliser).__name__}"

@@ -31,7 +31,7 @@ class ResidualUNet(nn.Module):
         in_channels: int = 1,
         out_channels: int = 12,
         feature_size: int = 16,
-        full_resolution: FullResolution = "residual",
+        full_resolution: FullResolution = "sub_pixel",
     ) -> None:
         super().__init__()
         pz, py, px = (int(size) for size in patch_size)

@@ -44,7 +44,7 @@ class UNETR(nn.Module):
         num_heads: int = 3,
         mlp_ratio: float = 4.0,
         feature_size: int = 16,
-        full_resolution: FullResolution = "residual",
+        full_resolution: FullResolution = "sub_pixel",
         convolutions: bool = True,
     ) -> None:
         super().__init__()
