@@ -27,6 +27,7 @@ from sectome.commands import (
     segment,
     segment_volume,
     study,
+    view,
     with_truth_values,
 )
 
@@ -179,6 +180,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "fetch": fetch,
     "report": report,
+    "view": view,
     "gallery": gallery,
     "study": study,
     "inflate": inflate,

@@ -10,6 +10,7 @@ from sectome.commands.predict import predict
 from sectome.commands.segment import segment
 from sectome.commands.segment_volume import segment_volume
 from sectome.commands.study import study
+from sectome.commands.view import view
 
 __all__ = [
     "bundle",
@@ -22,5 +23,6 @@ __all__ = [
     "segment",
     "segment_volume",
     "study",
+    "view",
     "with_truth_values",
 ]

@@ -23,7 +23,7 @@ def sampled_sections(extent_z: int) -> list[int]:
 def middle(extent: int, most: int) -> slice:
     """Return the middle of an axis of so many voxels, of at most so many."""
     size = min(extent, most)
-    return slice((extent - size) // 2, (extent + size) // 2)
+    return slice((extent - size) // 2, (extent + size) // 2, 1)
 
 
 def is_label_like(section: Array) -> bool:
@@ -59,5 +59,5 @@ def looks_like_labels(reader: Reader) -> bool:
     # Of sections as wide as a petavoxel's, five would not fit into memory.
     y, x = (middle(extent, _MIDDLE) for extent in plane)
     return reader.dtype.kind in "iu" and all(
-        is_label_like(reader.read(slice(at, at + 1), y, x)[0]) for at in sampled_sections(z)
+        is_label_like(reader.read(slice(at, at + 1, 1), y, x)[0]) for at in sampled_sections(z)
     )

@@ -18,6 +18,7 @@ from sectome.volumes.formats import Location, locate_existing
 from sectome.volumes.indexing import split_index
 from sectome.volumes.levels import Level, choose_level
 from sectome.volumes.reader import Reader, readable
+from sectome.volumes.sampling import looks_like_labels
 
 
 class Volume:
@@ -118,6 +119,15 @@ class Volume:
             voxels = self._open().read(*box)
         array = np.require(np.asarray(voxels)[after], dtype=self.dtype, requirements=["C", "W"])
         return array if array.ndim else array[()]
+
+    def at_level(self, level: Level) -> Volume:
+        """Return one of the resolutions of `levels`."""
+        return Volume(f"{self.path}:{level.dataset}", replace(self._location, dataset=level.dataset))
+
+    def looks_like_labels(self) -> bool:
+        """Return whether the middle of five sections looks like labels: integers that hardly change along x."""
+        with readable(self._location.path, self._location.format.name):
+            return looks_like_labels(self._open())
 
     def keep_chunks_of(self, box: Shape3) -> None:
         """Keep of what is read, in this process and from now on, only the chunks that a box of this size can touch.

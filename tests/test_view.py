@@ -1,0 +1,185 @@
+"""`sectome view`: what Neuroglancer gets of volumes, and what a person sees."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from neuroglancer.local_volume import MeshesNotSupportedForVolume
+from PIL import Image
+
+from sectome import shown_volumes
+from sectome.phantom import make_phantom
+from sectome.shown_volumes import ShownVolume, show_volumes
+from sectome.volumes import open_volume, write_volume
+
+SIZE = (30, 6, 6)
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def shown(volume, scale="1,1,1"):
+    """Return all voxels at a scale, as the viewer gets them."""
+    factors = [int(factor) for factor in scale.split(",")]
+    end = [-(-extent // factor) for extent, factor in zip(volume.shape, factors, strict=True)]
+    encoded, _ = volume.get_encoded_subvolume("npz", np.zeros(3, int), np.array(end), scale)
+    return np.load(io.BytesIO(zlib.decompress(encoded)))
+
+
+@pytest.fixture
+def pyramid(tmp_path):
+    """Return a function that writes voxels as an OME-Zarr and opens it."""
+
+    def write(voxels, name="a.ome.zarr", **placed):
+        write_volume(tmp_path / name, voxels, **{"voxel_size_nm": SIZE, **placed})
+        return open_volume(tmp_path / name)
+
+    return write
+
+
+def test_what_is_coarse_comes_from_the_levels_of_a_pyramid(pyramid, tmp_path):
+    volume = pyramid(make_phantom((12, 200, 330), SIZE, seed=0).neurons)
+    assert [level.shape for level in volume.levels][1:] == [(12, 100, 165), (12, 50, 83), (6, 25, 42)]
+    served = ShownVolume(volume, labels=True)
+    for level, scale in enumerate(["1,1,1", "1,2,2", "1,4,4", "2,8,8"]):
+        np.testing.assert_array_equal(shown(served, scale), open_volume(tmp_path / f"a.ome.zarr:{level}")[...])
+    np.testing.assert_array_equal(shown(served, "4,16,8"), open_volume(tmp_path / "a.ome.zarr:3")[::2, ::2])
+    np.testing.assert_array_equal(shown(served, "2,1,1"), volume[::2])
+
+
+def test_what_has_no_pyramid_is_made_coarser_on_the_way(tmp_path):
+    labels = make_phantom((8, 64, 64), SIZE, seed=0).neurons
+    write_volume(tmp_path / "a.tif", labels, voxel_size_nm=SIZE)
+    np.testing.assert_array_equal(
+        shown(ShownVolume(open_volume(tmp_path / "a.tif"), True), "1,2,2"), labels[:, ::2, ::2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "labels", "seen"),
+    [
+        ("int64", True, "uint64"),
+        ("int32", True, "uint32"),
+        ("uint8", True, "uint8"),
+        ("int16", False, "int16"),
+        ("float64", False, "float32"),
+        ("float16", False, "float32"),
+    ],
+)
+def test_the_viewer_gets_types_that_it_knows(tmp_path, stored, labels, seen):
+    voxels = np.arange(2 * 3 * 4).reshape(2, 3, 4).astype(stored)
+    np.save(tmp_path / "a.npy", voxels)
+    volume = ShownVolume(open_volume(tmp_path / "a.npy", voxel_size_nm=SIZE), labels)
+    assert volume.info()["dataType"] == seen
+    assert shown(volume).dtype == seen
+    np.testing.assert_array_equal(shown(volume), voxels)
+
+
+def test_what_nobody_labelled_has_no_colour(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[[-1, 0, 5]]]))
+    assert shown(ShownVolume(open_volume(tmp_path / "a.npy", voxel_size_nm=SIZE), True)).tolist() == [[[0, 0, 5]]]
+
+
+def test_each_layer_lies_where_its_file_says(pyramid):
+    tissue = make_phantom((16, 64, 64), SIZE, seed=0)
+    image = pyramid(tissue.raw, "image.ome.zarr", offset_nm=(300, 60, 0))
+    labels = pyramid(tissue.neurons[2:9, 10:50, 5:60], "labels.ome.zarr", offset_nm=(360, 120, 33))
+    viewer = show_volumes({"image": image, "labels": labels})
+    state = viewer.state
+    assert [layer.layer.type for layer in state.layers] == ["image", "segmentation"]
+    assert state.dimensions.to_json() == {
+        axis: [pytest.approx(length * 1e-9), "m"] for axis, length in zip("xyz", SIZE[::-1], strict=True)
+    }
+    assert state.position.tolist() == [32, 10 + 32, 10 + 8]
+    moved = [layer.layer.source[0].transform.matrix[:, 3].tolist() for layer in state.layers]
+    assert moved == [[10, 10, 0], [12, 20, 5.5]]
+    low, high = state.layers["image"].layer.shader_controls["normalized"].range
+    assert 0 < low < np.median(tissue.raw) < high < 256
+
+
+def test_a_segment_has_a_surface_unless_the_volume_is_too_large(pyramid, monkeypatch):
+    labels = np.zeros((8, 30, 30), np.uint32)
+    labels[2:6, 5:25, 5:25] = 3
+    volume = ShownVolume(pyramid(labels), labels=True)
+    assert len(volume.get_object_mesh(3)) > 100
+    monkeypatch.setattr(shown_volumes, "MESH_VOXELS", labels.size - 1)
+    with pytest.raises(MeshesNotSupportedForVolume):
+        volume.get_object_mesh(3)
+
+
+def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
+    assert run("view") == (2, "", "error: a volume to view was expected, got none\n")
+    code, _, err = run("view", tmp_path / "a.npy", "--browser", "false")
+    assert (code, err) == (2, f"error: no voxel size in {tmp_path}/a.npy: give --voxel_size_nm z,y,x in nm\n")
+    monkeypatch.setattr(sys.modules["sectome.commands.view"], "find_spec", lambda name: None)
+    code, _, err = run("view", tmp_path / "a.npy", "--voxel_size_nm", "30,6,6")
+    assert (code, err) == (
+        2,
+        "error: viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'\n",
+    )
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Return the link that `sectome view` prints of tissue and its labels; at the end Ctrl-C closes it."""
+    tissue = make_phantom((24, 96, 96), SIZE, seed=0)
+    for name, voxels in {"image.tif": tissue.raw, "labels.tif": tissue.neurons}.items():
+        write_volume(tmp_path / name, voxels, voxel_size_nm=SIZE)
+    words = ["view", tmp_path / "image.tif", tmp_path / "labels.tif", "--browser", "false"]
+    with subprocess.Popen([sys.executable, "-m", "sectome.cli", *words], stdout=subprocess.PIPE, text=True) as process:
+        yield process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().splitlines() == ["Ctrl-C ends it", "closed"]
+        assert process.wait() == 0
+
+
+@pytest.mark.slow
+def test_it_serves_a_page_until_it_is_stopped(page):
+    with urlopen(page) as answer:
+        assert answer.status == 200
+        assert b"<html" in answer.read().lower()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"
+)
+def test_a_person_sees_grey_tissue_and_coloured_neurons(page):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for word in (
+        "headless=new",
+        "no-sandbox",
+        "disable-dev-shm-usage",
+        "enable-unsafe-swiftshader",
+        "window-size=800,700",
+    ):
+        options.add_argument(f"--{word}")
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        browser.get(page)
+        deadline = time.monotonic() + 120
+        while (colours := colours_of(browser.get_screenshot_as_png())) < 20 and time.monotonic() < deadline:
+            time.sleep(1)
+        assert colours >= 20
+        assert [one.text for one in browser.find_elements("class name", "neuroglancer-layer-item-label")] == [
+            "image.tif",
+            "labels.tif",
+        ]
+    finally:
+        browser.quit()
+
+
+def colours_of(png):
+    """Return how many hues the middle of the upper left panel has: neurons are coloured, tissue and page are grey."""
+    hue, saturation, _ = np.moveaxis(np.asarray(Image.open(io.BytesIO(png)).convert("HSV"))[100:300, 100:300], -1, 0)
+    return len(np.unique(hue[saturation > 60]))

@@ -1,0 +1,55 @@
+"""`sectome view`: volumes in a browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from importlib.util import find_spec
+from threading import Event
+
+from sectome.checks import InputError
+
+
+def view(
+    *volumes: str,
+    voxel_size_nm: Sequence[float] | None = None,
+    bind: str = "127.0.0.1",
+    port: int = 0,
+    browser: bool = True,
+) -> None:
+    """Show volumes and labels upon each other in a browser (Neuroglancer), read from their files where one looks.
+
+    Args:
+        volumes: paths or addresses, as `sectome info` takes them; what looks like labels is shown in colours.
+        voxel_size_nm: z,y,x in nm, for volumes that do not say it.
+        bind: the address to serve at; 0.0.0.0 lets other machines look, too, whoever knows the link.
+        port: the port to serve at; 0 takes any that is free.
+        browser: whether to open the page; its link is printed.
+    """
+    if not volumes:
+        raise InputError("a volume to view was expected, got none")
+    if find_spec("neuroglancer") is None:
+        raise InputError("viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'")
+    import neuroglancer
+
+    from sectome.shown_volumes import show_volumes
+    from sectome.volumes.volume import open_with_default_size
+
+    opened = [open_with_default_size(str(path), voxel_size_nm) for path in volumes]
+    try:
+        neuroglancer.set_server_bind_address(str(bind), port)
+        address = str(show_volumes(dict(zip(_layer_names(volumes), opened, strict=True))))
+        print(f"{address}\nCtrl-C ends it", flush=True)
+        if browser:
+            webbrowser.open(address)
+        Event().wait()
+    except KeyboardInterrupt:
+        print("closed")
+    finally:
+        neuroglancer.stop()
+
+
+def _layer_names(paths: Sequence[str]) -> list[str]:
+    """Return the last part of each path, numbered where another has the same."""
+    names = [str(path).rstrip("/").rpartition("/")[2] for path in paths]
+    return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]
