@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import os
 import resource
@@ -19,6 +18,7 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.differences import differences
+from sectome.file_lock import locked
 from sectome.types import Array
 from sectome.volumes.replace import replacing
 
@@ -93,13 +93,9 @@ class RunFolder:
         """Hold the folder for this process, until it ends however it ends.
 
         Raises:
-            InputError: if another process does.
+            InputError: if another process does, or the file system has no locks.
         """
-        with (self.path / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"a run that nobody works on was expected in {self.path}, got one in use") from None
+        with locked(self.path / "lock", f"a run that nobody works on was expected in {self.path}, got one in use"):
             yield
 
     def keep_plan(self, plan: Mapping[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sectome.checks import InputError
+from sectome.file_lock import locked
 from sectome.json_object import read_object
 from sectome.report.figure_style import png_bytes
 from sectome.study.bundle_command import find_bundles, shown
@@ -115,9 +115,5 @@ def _check_folder(folder: Path, study: Study) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder, so that no other process runs the same study there; the system lets go of it at any end."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"a study must have its folder for itself, got {folder}, where one is on") from None
+    with locked(folder / LOCK, f"a study must have its folder for itself, got {folder}, where one is on"):
         yield

@@ -1,0 +1,34 @@
+"""A file that one process holds: what another one is told, and what where there are no locks."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from sectome.blockwise.run_folder import RunFolder
+from sectome.checks import InputError
+from sectome.file_lock import locked
+
+
+def test_a_file_is_held_by_one_at_a_time_and_keeps_what_it_holds(tmp_path):
+    with locked(tmp_path / "lock", "in use") as file:
+        file.write("mine")
+        file.flush()
+        with pytest.raises(InputError, match=r"^in use$"), locked(tmp_path / "lock", "in use"):
+            pass
+    with locked(tmp_path / "lock", "in use") as file:
+        file.seek(0)
+        assert file.read() == "mine"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=errno.errorcode.get)
+def test_a_file_system_without_locks_is_not_said_to_be_in_use(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    expected = rf"^a file system with locks \(flock\) was expected for .*, got: {os.strerror(number)}$"
+    with pytest.raises(InputError, match=expected), RunFolder(tmp_path).in_use():
+        pass
