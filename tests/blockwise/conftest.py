@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,26 @@ def plan_of(affinities: StoredAffinities, tmp_path: Path) -> MakePlan:
         return plan_neurons(source, output, tmp_path / f"{name}.run", SegmentationOptions(**options), **sizes)
 
     return make
+
+
+@pytest.fixture
+def config(affinities: StoredAffinities, tmp_path: Path) -> Callable[..., Path]:
+    """Write a config of `sectome segment-volume` with some changes, and return its path."""
+
+    def write(**changes: Any) -> Path:
+        settings = {
+            "affinities": str(affinities.path),
+            "output": str(tmp_path / "out.ome.zarr"),
+            "block_voxels": [32, 64, 64],
+            "context_voxels": [12, 24, 24],
+            "scheduler": "threads",
+            "workers": 1,
+        }
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({**settings, **changes}))
+        return path
+
+    return write
 
 
 def do_all(plan: Plan, stop_after: str | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 
@@ -14,30 +13,9 @@ from blockwise.test_whole_equals_blockwise import whole
 from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.blockwise import connected
 from sectome.blockwise.config import read_config
-from sectome.blockwise.label_array import create_labels
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.volumes import open_volume
-
-
-@pytest.fixture
-def config(affinities, tmp_path):
-    """Write a config with some changes, and return its path."""
-
-    def write(**changes):
-        settings = {
-            "affinities": str(affinities.path),
-            "output": str(tmp_path / "out.ome.zarr"),
-            "block_voxels": [32, 64, 64],
-            "context_voxels": [12, 24, 24],
-            "scheduler": "threads",
-            "workers": 1,
-        }
-        path = tmp_path / "config.json"
-        path.write_text(json.dumps({**settings, **changes}))
-        return path
-
-    return write
 
 
 def test_labels_are_written_as_a_pyramid_that_says_where_it_lies(run, config, affinities, tmp_path):
@@ -58,6 +36,7 @@ def test_labels_are_written_as_a_pyramid_that_says_where_it_lies(run, config, af
     said = models.v05.ImageLabel.from_zarr(zarr.open_group(tmp_path / "out.ome.zarr", mode="r"))
     assert said.ome_attributes.image_label is not None
     assert not list(tmp_path.glob(".*partial"))
+    assert not list((tmp_path / "out.ome.zarr").glob(".*"))
     # What is there is not done again.
     assert run("segment-volume", "--config", config())[0] == 0
 
@@ -72,6 +51,7 @@ def test_a_run_goes_on_from_where_it_stopped_and_refuses_another_plan(run, confi
     code, _, error = run("segment-volume", "--config", changed)
     assert code == 2
     assert "was begun with segmentation threshold 0.3, got 0.5; context_voxels [12, 24, 24], got [12, 24, 20]" in error
+    assert "go on with the same, or name another --output and another --run" in error.replace("\n", " ")
     assert run("segment-volume", "--config", config())[0] == 0
     after = (plan.folder.path / "log.csv").read_text()
     assert after.startswith(before)
@@ -107,15 +87,6 @@ def test_labels_that_were_removed_are_not_written_anew_as_nothing(run, config, t
     assert "were expected at" in error
     assert "remove the run's folder to segment anew" in error
     assert not (tmp_path / "out.ome.zarr").exists()
-
-
-def test_labels_left_over_from_a_run_whose_folder_was_removed_do_not_stop_the_next_one(
-    run, config, affinities, tmp_path
-):
-    plan = read_config(config()).plan()
-    create_labels(plan.partial_output / "0", plan.grid, np.uint64, plan.placement)
-    assert run("segment-volume", "--config", config())[0] == 0
-    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
 
 
 def test_other_voxels_by_the_same_name_are_another_input(run, config, affinities, tmp_path):

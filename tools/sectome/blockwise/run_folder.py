@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from sectome.types import Array
 from sectome.volumes.replace import replacing
 
 PLAN = "plan.json"
+IDENTITY = "identity"
 LOG = "log.csv"
 PLACES = ("output", "bundle", "checkpoint", "name")
 """What a plan calls the places of files."""
@@ -98,6 +100,14 @@ class RunFolder:
         with locked(self.path / "lock", f"a run that nobody works on was expected in {self.path}, got one in use"):
             yield
 
+    def identity(self) -> str:
+        """Return what tells this run from any other, also one of the same plan, and stays when the folder is moved."""
+        path = self.path / IDENTITY
+        if not path.is_file():
+            with replacing(path) as partial:
+                partial.write_text(uuid4().hex, encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
     def keep_plan(self, plan: Mapping[str, Any]) -> None:
         """Write the plan of a new run, or check that an old one has the same but for where its files lie.
 
@@ -118,7 +128,8 @@ class RunFolder:
             raise InputError(f"{path} must hold the plan of a run, got: {error}") from None
         if others := list(differences(without_places(before), without_places(now))):
             raise InputError(
-                f"{self.path} was begun with {'; '.join(others)}: go on with the same, or name another --run"
+                f"{self.path} was begun with {'; '.join(others)}: go on with the same, or name another "
+                "--output and another --run"
             )
 
 

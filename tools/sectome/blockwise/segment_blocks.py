@@ -8,6 +8,7 @@ from typing import Any
 
 from distributed import Client
 
+from sectome.blockwise.label_owner import OWNER, owned_labels
 from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.run_stage import run_stage
@@ -21,21 +22,22 @@ def segment_blocks(plan: Plan, client: Client) -> int:
     """Do what is left of a run, and return how many objects there are; the output appears when it is complete.
 
     Raises:
-        InputError: if the run's folder holds another plan or is in use, or the output is there already.
+        InputError: if the run's folder holds another plan or is in use, or the output is there already, or holds
+            labels of another run that are not complete.
         UnfinishedRunError: if blocks failed or the scheduler is gone.
     """
     check_output(plan)
     plan.folder.keep_plan(plan.description())
     with plan.folder.in_use():
         if not is_finished(plan):
-            if not plan.folder.is_done("join", 0):
-                # A run has no labels before its join: these are of another one, whose folder was removed.
-                shutil.rmtree(plan.partial_output)
-            for stage in stages_of(plan):
-                run_stage(client, plan, stage)
-            name = plan.output.name.split(".")[0]
-            write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
-            os.replace(plan.partial_output, plan.output)
+            with owned_labels(plan):
+                for stage in stages_of(plan):
+                    run_stage(client, plan, stage)
+                name = plan.output.name.split(".")[0]
+                write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
+                os.replace(plan.partial_output, plan.output)
+        # After the labels have their name, so that they have an owner as long as they do not.
+        (plan.output / OWNER).unlink(missing_ok=True)
         for path in plan.scratch:
             shutil.rmtree(path, ignore_errors=True)
         return int(plan.folder.read("join", 0)["segments"])

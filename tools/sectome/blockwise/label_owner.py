@@ -1,0 +1,41 @@
+"""The one run that labels which are not complete belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sectome.blockwise.plan import Plan
+from sectome.checks import InputError
+from sectome.file_lock import locked
+
+OWNER = ".run"
+"""In the folder of the labels: the identity of the run, and where it began."""
+
+
+@contextmanager
+def owned_labels(plan: Plan) -> Iterator[None]:
+    """Hold the labels of a run that are not complete for this process, until it ends however it ends.
+
+    A run trusts what its records say of the labels, so no other run may write there. Where there are none yet, the
+    folder is taken over.
+
+    Raises:
+        InputError: if there are labels of another run, or another process holds them.
+    """
+    partial, identity = plan.partial_output, plan.folder.identity()
+    in_use = f"labels that nobody works on were expected in {partial}, got those that another run works on"
+    with locked(partial / OWNER, in_use) as file:
+        file.seek(0)
+        owner, _, began_in = file.read().partition("\n")
+        if owner != identity:
+            if any(partial.glob("[!.]*")):
+                whose = f"of the run that began in {began_in}" if owner else "of a run that is not known"
+                raise InputError(
+                    f"labels of the run in {plan.folder.path} were expected in {partial}, got those {whose}: let that "
+                    f"run finish, name another output, or remove {partial} to give that run up"
+                )
+            file.truncate(0)
+            file.write(f"{identity}\n{plan.folder.path}")
+            file.flush()
+        yield
