@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from itertools import islice
 from typing import Any
@@ -17,7 +16,7 @@ from sectome.checks import InputError
 ATTEMPTS = 3
 """How often a block is tried before it counts as failed."""
 
-_WAITING_PER_THREAD = 3
+_TASKS_PER_THREAD, _LEAST_TASKS = 3, 4
 
 
 class UnfinishedRunError(RuntimeError):
@@ -27,8 +26,9 @@ class UnfinishedRunError(RuntimeError):
 def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
     """Do all blocks of a stage that are not done yet.
 
-    Few tasks wait at the scheduler at any time, so that it does not matter how many blocks there are. A block that
-    fails is tried again, on whatever worker; the others go on.
+    Few tasks wait at the scheduler at any time, so that it does not matter how many blocks there are: a few for each
+    worker that there is by then, as workers come and go. A block that fails is tried again, on whatever worker; the
+    others go on.
 
     Raises:
         UnfinishedRunError: if blocks failed each time, once all others are done, or the scheduler is gone.
@@ -42,35 +42,36 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
     of_future: dict[Any, int] = {}
     running = as_completed(raise_errors=False)
 
-    def start(numbers: Iterator[int], count: int) -> None:
-        for number in islice(numbers, count):
-            future = client.submit(
-                do_block, plan, stage, number, pure=False, resources=dict(stage.resources) or None, key=None
-            )
-            of_future[future.key] = number
-            running.add(future)
+    def start(number: int) -> None:
+        future = client.submit(
+            do_block, plan, stage, number, pure=False, resources=dict(stage.resources) or None, key=None
+        )
+        of_future[future.key] = number
+        running.add(future)
+
+    def start_waiting() -> None:
+        for number in islice(waiting, max(0, _tasks_at_once(client) - len(of_future))):
+            start(number)
 
     with tqdm(
         total=stage.voxels / 1e6, desc=stage.name, unit="Mvoxel", disable=None, mininterval=1, bar_format=_BAR
     ) as bar:
         share = stage.voxels / 1e6 / stage.blocks
         bar.update(share * len(done))
-        start(waiting, max(4, _WAITING_PER_THREAD * sum(client.nthreads().values())))
+        start_waiting()
         for future in running:
             number = of_future.pop(future.key)
             error = _error_of(client, future)
-            if error is None:
-                bar.update(share)
-                start(waiting, 1)
-                continue
             if isinstance(error, InputError):
                 raise error
-            tried = failures.setdefault(number, [])
-            tried.append(f"{type(error).__name__}: {error}")
-            if len(tried) < ATTEMPTS:
-                start(iter([number]), 1)
+            if error is None:
+                bar.update(share)
             else:
-                start(waiting, 1)
+                tried = failures.setdefault(number, [])
+                tried.append(f"{type(error).__name__}: {error}")
+                if len(tried) < ATTEMPTS:
+                    start(number)
+            start_waiting()
     lost = {number: tried for number, tried in failures.items() if len(tried) >= ATTEMPTS}
     if lost:
         raise UnfinishedRunError(_sentence(stage, lost))
@@ -78,15 +79,26 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
 
+_GONE = "the scheduler is gone; the same command goes on from where it was"
+
+
+def _tasks_at_once(client: Client) -> int:
+    """Return how many tasks are to be at the scheduler, for the workers that there are now, or raise if it is gone."""
+    try:
+        threads = sum(client.nthreads().values())
+    except (OSError, AttributeError):  # a client that has closed itself has nothing left to ask through
+        raise UnfinishedRunError(_GONE) from None
+    return max(_LEAST_TASKS, _TASKS_PER_THREAD * threads)
+
 
 def _error_of(client: Client, future: Any) -> BaseException | None:
     """Return what a block failed with, or raise if there is nobody left to ask."""
     if client.status not in ("running", "connecting") or future.status in ("cancelled", "lost"):
-        raise UnfinishedRunError("the scheduler is gone; the same command goes on from where it was")
+        raise UnfinishedRunError(_GONE)
     try:
         error = future.exception(timeout=30)
     except (CancelledError, TimeoutError):
-        raise UnfinishedRunError("the scheduler is gone; the same command goes on from where it was") from None
+        raise UnfinishedRunError(_GONE) from None
     return error if isinstance(error, BaseException) else None
 
 
