@@ -198,23 +198,51 @@ def test_a_folder_in_use_is_refused(config):
         pass
 
 
-def test_blocks_that_fail_are_listed_and_the_others_are_done(run, config, affinities, tmp_path, monkeypatch):
+@pytest.fixture
+def failing_first_block(monkeypatch):
+    """Let what reads the affinities of the first block with its context fail, as often as is said."""
     read = StoredAffinities.read
 
-    def failing(self, box, channels=None):
-        # The context of block 17, the last one, alone reaches the last voxel from so far.
-        if box[0].start == 20 and box[1].start == 104 and box[2].start == 104:
-            raise OSError("the chunk can not be read")
-        return read(self, box, channels)
+    def fail(error, times):
+        left = [error] * times
 
-    monkeypatch.setattr(StoredAffinities, "read", failing)
-    code, _, error = run("segment-volume", "--config", config())
-    assert code == 1
-    assert "1 of 18 blocks of the stage fragments failed 3 times each" in error
-    assert "block 17: OSError: the chunk can not be read" in error
+        def reading(self, box, channels=None):
+            if [(part.start, part.stop) for part in box] == [(0, 44), (0, 88), (0, 88)] and left:
+                raise left.pop()
+            return read(self, box, channels)
+
+        monkeypatch.setattr(StoredAffinities, "read", reading)
+        return left
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code_of_it", "line"),
+    [
+        (OSError("the disk is away"), 1, "block 0: OSError: the disk is away"),
+        (InputError("expected a readable file, got a.zarr"), 2, "block 0: expected a readable file, got a.zarr"),
+    ],
+    ids=["error", "input"],
+)
+def test_blocks_that_fail_are_listed_and_the_others_are_done(
+    run, config, affinities, tmp_path, failing_first_block, error, code_of_it, line
+):
+    failing_first_block(error, times=3)
+    code, _, said = run("segment-volume", "--config", config())
+    assert code == code_of_it
+    assert "1 of 18 blocks of the stage fragments failed 3 times each" in said
+    assert line in said
+    assert read_config(config()).plan().folder.done("fragments") == set(range(1, 18))
     assert not (tmp_path / "out.ome.zarr").exists()
-    monkeypatch.setattr(StoredAffinities, "read", read)
     assert run("segment-volume", "--config", config())[0] == 0
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
+
+
+def test_an_input_that_can_not_be_read_for_once_stops_nothing(run, config, affinities, tmp_path, failing_first_block):
+    left = failing_first_block(InputError("expected a readable file, got a.zarr"), times=2)
+    assert run("segment-volume", "--config", config())[0] == 0
+    assert left == []
     np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.zarr")[...], whole(affinities))
 
 
@@ -223,6 +251,7 @@ def test_a_worker_of_another_version_is_refused(run, config, monkeypatch):
     code, _, error = run("segment-volume", "--config", config())
     assert code == 2
     assert "a worker with sectome 0.0.9 was expected, got one with" in error
+    assert "failed 3 times" not in error
 
 
 def test_a_scheduler_file_that_names_no_scheduler_is_one_sentence(tmp_path):

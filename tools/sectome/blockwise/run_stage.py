@@ -10,7 +10,7 @@ from distributed import Client, as_completed
 from tqdm import tqdm
 
 from sectome.blockwise.plan import Plan
-from sectome.blockwise.stages import Stage, do_block
+from sectome.blockwise.stages import OtherVersionError, Stage, do_block
 from sectome.checks import InputError
 
 ATTEMPTS = 3
@@ -32,13 +32,14 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
 
     Raises:
         UnfinishedRunError: if blocks failed each time, once all others are done, or the scheduler is gone.
-        InputError: if a worker refuses to work for this run.
+        InputError: the same, if a block failed for what it was given; at once if a worker has another version.
     """
     done = plan.folder.done(stage.name)
     if stage.prepare is not None:
         stage.prepare(plan)
     waiting = iter(number for number in range(stage.blocks) if number not in done)
     failures: dict[int, list[str]] = {}
+    lost_to: type[Exception] = UnfinishedRunError
     of_future: dict[Any, int] = {}
     running = as_completed(raise_errors=False)
 
@@ -62,19 +63,21 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
         for future in running:
             number = of_future.pop(future.key)
             error = _error_of(client, future)
-            if isinstance(error, InputError):
+            if isinstance(error, OtherVersionError):
                 raise error
             if error is None:
                 bar.update(share)
             else:
                 tried = failures.setdefault(number, [])
-                tried.append(f"{type(error).__name__}: {error}")
+                tried.append(_said(error))
                 if len(tried) < ATTEMPTS:
                     start(number)
+                elif isinstance(error, InputError):
+                    lost_to = InputError
             start_waiting()
     lost = {number: tried for number, tried in failures.items() if len(tried) >= ATTEMPTS}
     if lost:
-        raise UnfinishedRunError(_sentence(stage, lost))
+        raise lost_to(_sentence(stage, lost))
 
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
@@ -110,3 +113,8 @@ def _sentence(stage: Stage, lost: dict[int, list[str]]) -> str:
         f"{len(lost)} of {stage.blocks} blocks of the stage {stage.name} failed {ATTEMPTS} times each; all others are "
         "done, and the same command tries these again:\n" + "\n".join(lines) + more
     )
+
+
+def _said(error: BaseException) -> str:
+    """Return what people are shown of an error: its sentence, or what it is."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"

@@ -23,8 +23,8 @@ def segment_blocks(plan: Plan, client: Client) -> int:
 
     Raises:
         InputError: if the run's folder holds another plan or is in use, or the output is there already, or holds
-            labels of another run that are not complete.
-        UnfinishedRunError: if blocks failed or the scheduler is gone.
+            labels of another run that are not complete, or blocks failed for what they were given.
+        UnfinishedRunError: if blocks failed otherwise, or the scheduler is gone.
     """
     check_output(plan)
     plan.folder.keep_plan(plan.description())

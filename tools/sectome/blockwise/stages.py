@@ -32,6 +32,10 @@ from sectome.types import Array
 _GPU = (("GPU", 1.0),)
 
 
+class OtherVersionError(InputError):
+    """A worker of another version of sectome than the run's, which can do none of its blocks."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Work on blocks that needs all blocks of the stages before, and none of its own.
@@ -93,10 +97,12 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
     """Do a block of a stage, unless it is done, and record it.
 
     Raises:
-        InputError: if this worker has another version of sectome than the run.
+        OtherVersionError: if this worker has another version of sectome than the run.
     """
     if sectome.__version__ != plan.version:
-        raise InputError(f"a worker with sectome {plan.version} was expected, got one with {sectome.__version__}")
+        raise OtherVersionError(
+            f"a worker with sectome {plan.version} was expected, got one with {sectome.__version__}"
+        )
     if plan.folder.is_done(stage.name, number):
         return
     give_back_memory()
