@@ -109,6 +109,27 @@ def test_a_forecast_writes_nothing(run, config, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"scheduler": "local"}, "7 workers"),
+        ({"scheduler": "threads"}, "7 workers"),
+        ({"scheduler": "slurm"}, "1 worker"),
+        ({"scheduler": "pbs"}, "1 worker"),
+        ({"scheduler": "lsf"}, "1 worker"),
+        ({"scheduler": "slurm", "workers": 12}, "12 workers"),
+        # A running cluster is not asked.
+        ({"scheduler": "tcp://127.0.0.1:1"}, "1 worker"),
+    ],
+    ids=str,
+)
+def test_a_forecast_is_for_as_many_workers_as_are_started(run, config, monkeypatch, changes, count):
+    monkeypatch.setattr("sectome.blockwise.schedulers.cores", lambda: 7)
+    code, said, _ = run("segment-volume", "--config", config(**{"workers": None, **changes}), "--forecast")
+    assert code == 0
+    assert f" with {count} as fast as a 2023 core" in said
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"thresold": 1}, "has a setting 'thresold' that is not known, expected one of"),

@@ -7,7 +7,6 @@ import math
 from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.stages import stages_of
-from sectome.cores import cores
 
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
@@ -24,18 +23,18 @@ SECONDS_A_MVOXEL = {
 """On one core of a 2023 server: of fragments with the context, of the others of the core."""
 
 
-def forecast_of(plan: Plan, workers: int | None = None) -> str:
-    """Return a table of what a run will take, for people."""
-    workers = workers or cores()
+def forecast_of(plan: Plan, workers: int = 1) -> str:
+    """Return a table of what a run will take with so many workers, for people."""
     blocks = len(plan.grid)
     context = f" with a context of {'x'.join(map(str, plan.context))}" if any(plan.context) else ""
     own = " beside what the network takes" if isinstance(plan.source, PredictedMaps) else ""
+    count = "1 worker" if workers == 1 else f"{workers} workers"
     lines = [
         f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))}"
         f"{context}",
         f"memory: {peak_mib(plan):.0f} MiB a worker{own}",
         f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB while it runs",
-        f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {workers} workers as fast as a 2023 core",
+        f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {count} as fast as a 2023 core",
         f"stages: {', '.join(f'{stage.name} {stage.blocks}' for stage in stages_of(plan))}",
     ]
     return "\n".join(lines)

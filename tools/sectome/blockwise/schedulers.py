@@ -15,6 +15,7 @@ from distributed import Client, LocalCluster
 from sectome.checks import InputError, check_whole_number
 from sectome.cores import cores
 
+_HERE = ("local", "threads")
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 
 CONNECT_SECONDS = 10
@@ -27,7 +28,7 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
     Args:
         scheduler: "local" (a process for each worker), "threads" (one process), the address of a running scheduler as
             in tcp://host:8786, or the path of its scheduler file; "slurm", "pbs" or "lsf" submits a job a worker.
-        workers: how many; one a core without, or for a batch system as many jobs as are to be submitted.
+        workers: how many, for a batch system of jobs; see `workers_of`.
         job: of a batch system: what its cluster in dask-jobqueue takes (queue, cores, memory, walltime and others).
 
     Raises:
@@ -36,10 +37,11 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
     """
     check_cluster(scheduler, workers, job)
     with ExitStack() as stack:
-        if scheduler in ("local", "threads"):
+        count = workers_of(scheduler, workers)
+        if scheduler in _HERE:
             cluster: Any = LocalCluster(
-                n_workers=1 if scheduler == "threads" else (workers or cores()),
-                threads_per_worker=(workers or cores()) if scheduler == "threads" else 1,
+                n_workers=1 if scheduler == "threads" else count,
+                threads_per_worker=count if scheduler == "threads" else 1,
                 processes=scheduler == "local",
                 # Memory is what blocks take, not what Dask could spill.
                 memory_limit=0,
@@ -50,7 +52,7 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
             address = stack.enter_context(cluster)
         elif scheduler in BATCH_SYSTEMS:
             address = stack.enter_context(_batch_cluster(scheduler, job or {}))
-            address.scale(jobs=workers or 1)
+            address.scale(jobs=count)
         elif "://" in scheduler:
             address = scheduler
         else:
@@ -64,6 +66,11 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
         yield stack.enter_context(client)
 
 
+def workers_of(scheduler: str, workers: int | None = None) -> int:
+    """Return how many workers there are to be: as many as is said, or one a core of this machine, or one elsewhere."""
+    return workers or (cores() if scheduler in _HERE else 1)
+
+
 def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, Any] | None = None) -> None:
     """Check what `connected` takes, without starting or asking anything.
 
@@ -72,7 +79,7 @@ def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, 
     """
     if workers is not None:
         check_whole_number(workers, 1, "workers")
-    named = scheduler in ("local", "threads", *BATCH_SYSTEMS)
+    named = scheduler in (*_HERE, *BATCH_SYSTEMS)
     if not named and "://" not in scheduler and not os.path.isfile(scheduler):
         raise InputError(
             f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "

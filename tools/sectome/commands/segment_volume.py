@@ -30,7 +30,7 @@ def segment_volume(
         run: folder of what is needed to go on; OUTPUT.run without.
         scheduler: "local" (a process a worker), "threads", the address or the file of a Dask scheduler, or "slurm",
             "pbs", "lsf".
-        workers: how many; one a core without.
+        workers: how many; without, one a core, or one job for "slurm", "pbs", "lsf".
         forecast: only say what it will take.
     """
     if find_spec("distributed") is None:
@@ -38,7 +38,7 @@ def segment_volume(
     from sectome.blockwise.config import read_config
     from sectome.blockwise.forecast import forecast_of
     from sectome.blockwise.run_stage import UnfinishedRunError
-    from sectome.blockwise.schedulers import connected
+    from sectome.blockwise.schedulers import connected, workers_of
     from sectome.blockwise.segment_blocks import check_output, segment_blocks
 
     settings = read_config(
@@ -52,7 +52,7 @@ def segment_volume(
         workers=workers,
     )
     plan = settings.plan()
-    print(forecast_of(plan, settings.workers), flush=True)
+    print(forecast_of(plan, workers_of(settings.scheduler, settings.workers)), flush=True)
     if forecast:
         return
     check_output(plan)
