@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from blockwise.conftest import do_all
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities, read_affinities, write_affinities
+from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
 
@@ -58,3 +59,18 @@ def test_groups_of_groups_give_the_same(plan_of, affinities, monkeypatch, option
     assert [len(plan.groups(level)) for level in range(1, plan.group_levels + 1)] == levels
     do_all(plan, stop_after="relabel")
     np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], whole(affinities, **options))
+
+
+@pytest.mark.parametrize("long_range", ["touching", "all"])
+def test_a_last_block_may_be_narrower_than_an_offset(plan_of, affinities, tmp_path, long_range):
+    offsets = (*NEAREST, (0, 0, 9))
+    part = [slice(0, 32), slice(0, 64), slice(0, 70)]
+    values = affinities.read(part, [affinities.offsets.index(step) for step in (*NEAREST, (0, 0, -9))]) / 255
+    values[3] = np.roll(values[3], -9, axis=2)
+    write_affinities(tmp_path / "forward.zarr", values, offsets, affinities.voxel_size_nm)
+    forward = StoredAffinities(tmp_path / "forward.zarr")
+    plan = plan_of(source=forward, threshold=0.5, long_range=long_range)
+    do_all(plan, stop_after="relabel")
+    expected = whole(forward, threshold=0.5, long_range=long_range)
+    assert expected.max() > 20
+    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)

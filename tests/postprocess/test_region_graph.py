@@ -100,6 +100,17 @@ def test_the_table_grows_past_its_first_size(random_affinities):
     assert as_dictionary(graph) == reference_region_graph(affinities, NEAREST, fragments)
 
 
+@pytest.mark.parametrize("dx", [-7, -5, 5, 7])
+@pytest.mark.parametrize("long_range", ["touching", "all"])
+def test_an_offset_from_the_width_to_twice_the_width_joins_nothing(random_affinities, long_range, dx):
+    affinities = random_affinities(1, shape=(3, 6, 4), channels=4, levels=64)
+    fragments = np.random.default_rng(1).integers(0, 5, affinities.shape[1:])
+    graph = region_graph(affinities, (*NEAREST, (0, 0, dx)), fragments, long_range=long_range, keep_levels=True)
+    nearest = region_graph(affinities[:3], NEAREST, fragments, keep_levels=True)
+    assert as_dictionary(graph) == as_dictionary(nearest)
+    np.testing.assert_array_equal(graph.levels, nearest.levels)
+
+
 def test_bytes_and_floats_give_the_same_graph(random_affinities):
     bytes_ = (random_affinities(3) * 255).astype(np.uint8)
     fragments = fragments_watershed(bytes_, NEAREST)

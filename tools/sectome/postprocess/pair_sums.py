@@ -82,7 +82,9 @@ def fill_levels(
             if not 0 <= z + dz < depth:
                 continue
             # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            from_x = max(core[4], -dx)
+            # No row where the step is wider than the volume: a slice to less than 0 would end before its last voxels.
+            to_x = max(from_x, min(core[5], width - dx))
             for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 for x in range(here.size):
@@ -127,7 +129,9 @@ def _list_pairs(
             if not 0 <= z + dz < depth:
                 continue
             # Rows that begin where the pairs do: a plain counter as index is what compiles to a fast loop.
-            from_x, to_x = max(core[4], -dx), min(core[5], width - dx)
+            from_x = max(core[4], -dx)
+            # No row where the step is wider than the volume: a slice to less than 0 would end before its last voxels.
+            to_x = max(from_x, min(core[5], width - dx))
             for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 row = affinities[channel, z, y, from_x:to_x]
