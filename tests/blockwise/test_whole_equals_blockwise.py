@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from blockwise.conftest import do_all
-from sectome.affinity_file import StoredAffinities, read_affinities, write_affinities
+from sectome.affinity_file import StoredAffinities, new_affinities, read_affinities, write_affinities
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
@@ -72,5 +72,20 @@ def test_a_last_block_may_be_narrower_than_an_offset(plan_of, affinities, tmp_pa
     plan = plan_of(source=forward, threshold=0.5, long_range=long_range)
     do_all(plan, stop_after="relabel")
     expected = whole(forward, threshold=0.5, long_range=long_range)
+    assert expected.max() > 20
+    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_affinities_may_be_floats(plan_of, affinities, tmp_path, dtype):
+    values = affinities.read([slice(0, 32), slice(0, 64), slice(0, 100)]).astype(np.float32) / 255
+    with new_affinities(
+        tmp_path / "a.zarr", values.shape, affinities.offsets, affinities.voxel_size_nm, box=values.shape, dtype=dtype
+    ) as store:
+        store.write(values.astype(dtype)).result()
+    floats = StoredAffinities(tmp_path / "a.zarr")
+    plan = plan_of(source=floats, foreground_threshold=0.2)
+    do_all(plan, stop_after="relabel")
+    expected = whole(floats, foreground_threshold=0.2)
     assert expected.max() > 20
     np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)

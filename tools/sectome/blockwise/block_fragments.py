@@ -8,8 +8,9 @@ from numba import njit
 
 from sectome.blockwise.block_grid import in_volume, inside
 from sectome.blockwise.neuron_plan import NeuronPlan
+from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.affinities_to_labels import in_foreground, of_distance
-from sectome.postprocess.check_affinities import nearest_channels
+from sectome.postprocess.check_affinities import nearest_affinities, nearest_channels
 from sectome.postprocess.fragments_distance import fragments_with_seeds
 from sectome.types import AXES, Array, Box, LabelArray
 from sectome.volumes.shards import write_box
@@ -28,7 +29,7 @@ def find_fragments(plan: NeuronPlan, number: int) -> dict[str, Array]:
     """
     box = plan.grid.with_context(number, plan.context, plan.context)
     core = plan.grid.core(number)
-    nearest = plan.source.read(box, nearest_channels(plan.source.offsets))
+    nearest = nearest_affinities(plan.source.read(box, nearest_channels(plan.source.offsets)), NEAREST)
     grown, seeds = fragments_with_seeds(
         in_foreground(nearest, plan.options), **of_distance(plan.options, plan.source.voxel_size_nm), threads=1
     )
