@@ -187,6 +187,21 @@ def test_evaluation_lists_objects_and_mistakes_with_their_places(run, labels, tm
     assert json.loads(out)["average_precision_75_mitoem"] == 1
 
 
+@pytest.mark.parametrize(("flags", "share"), [([], 1), (["--background"], 1 / 4)])
+def test_where_0_is_background_it_counts_in_the_scores_of_objects(run, tmp_path, flags, share):
+    truth = np.zeros((4, 10, 20), np.uint8)
+    truth[:, :, :5] = 1
+    np.save(tmp_path / "truth.npy", truth)
+    np.save(tmp_path / "segmentation.npy", np.full_like(truth, 7))
+    options = ["--objects", tmp_path / "objects.csv", *flags]
+    code, _, err = run("evaluate", tmp_path / "truth.npy", tmp_path / "segmentation.npy", *options)
+    assert code == 0, err
+    with (tmp_path / "objects.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["object"], row["best_segment"], float(row["recall"])) == ("1", "7", 1)
+    assert (float(row["precision"]), float(row["iou"])) == (share, share)
+
+
 def test_places_of_mistakes_count_from_the_volumes_offset_and_what_lies_elsewhere_is_warned_of(run, labels, tmp_path):
     wrong = np.where(labels == 2, 1, labels)
     for name, values, size_nm, x_nm in (

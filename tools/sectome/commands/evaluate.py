@@ -34,7 +34,14 @@ def evaluate(
         run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
     """
     from sectome.checks import check_file_to_write, check_same_shape
-    from sectome.metrics import expected_run_length_of, known_voxels, label_scores, object_scores, skeletons
+    from sectome.metrics import (
+        contingency_table,
+        expected_run_length_of,
+        known_voxels,
+        label_scores,
+        object_scores_of,
+        skeletons,
+    )
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
     from sectome.volumes.other_place import warn_of_other_place
@@ -66,7 +73,8 @@ def evaluate(
         scores["expected_run_length_nm"] = expected_run_length_of(lines, b)
         scores["greatest_run_length_nm"] = lines.greatest_run_length_nm
     if objects:
-        _write_rows(objects, [row._asdict() for row in object_scores(a, b)])
+        table = contingency_table(a, b, ignore_label=None if background else 0)
+        _write_rows(objects, [row._asdict() for row in object_scores_of(table)])
     if mistakes:
         _write_rows(
             mistakes, [{**row._asdict(), **_place_nm(row, size_nm, first.offset_nm)} for row in find_mistakes(a, b)]
