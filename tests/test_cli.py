@@ -444,6 +444,36 @@ def test_a_name_that_can_not_be_written_is_refused_before_the_work(run, predicte
     assert sorted(path.name for path in predicted_folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", ["segment", "mitochondria"])
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("a.h5", "would lose its other datasets"),
+        ("a.h5:raw/labels", "expected a group at 'raw'"),
+        ("no.h5:labels", "expected a readable HDF5"),
+        ("a.zarr", "would lose its other arrays"),
+        ("a.ome.zarr", "would lose its other arrays"),
+        ("a.n5", "holds others"),
+        ("a.npz", "would lose its other arrays"),
+        ("folder", "which holds note.txt"),
+        ("folder/note", "got the file"),
+        ("folder.precomputed", "got something else, which stays as it is"),
+    ],
+)
+def test_an_output_that_holds_something_else_is_refused_before_the_work(run, tmp_path, command, output, message):
+    for container in ("a.h5", "a.zarr", "a.ome.zarr", "a.n5", "a.npz"):
+        for name in ("raw", "mask"):
+            write_volume(f"{tmp_path}/{container}:{name}", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
+    for place in ("no.h5", "folder/note.txt", "folder/note", "folder.precomputed/note.txt"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("precious")
+    before = sorted(tmp_path.rglob("*"))
+    code, out, error = run(command, tmp_path / "not_read.zarr", tmp_path / output)
+    assert (code, out) == (2, "")
+    assert message in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_lists_replace_neither_what_is_read_nor_each_other(run, labels, tmp_path):
     write_volume(tmp_path / "a.zarr", labels, voxel_size_nm=(30, 6, 6))
     write_volume(tmp_path / "b.tif", labels, voxel_size_nm=(30, 6, 6))

@@ -11,6 +11,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.volumes import blocks, open_volume, write_volume
 from sectome.volumes.formats import locate_output
+from sectome.volumes.other_place import check_output
 from sectome.volumes.store_folder import open_address
 
 from .conftest import OFFSET, VOXEL_SIZE
@@ -121,7 +122,10 @@ def test_what_is_half_written_is_no_volume_and_can_be_written_again(bucket, make
 def test_what_is_there_is_not_replaced(bucket, make_array, output):
     address = f"{bucket.address}/{output}"
     write_volume(address, make_array())
-    with pytest.raises(InputError, match=r"expected nothing at s3://lab-\d+/b.*, got a volume .*: .*, remove it first"):
+    refusal = r"expected nothing at s3://lab-\d+/b.*, got a volume .*: .*, remove it first"
+    with pytest.raises(InputError, match=refusal):
+        check_output(address, "a.tif")
+    with pytest.raises(InputError, match=refusal):
         write_volume(address, make_array() + 1)
     np.testing.assert_array_equal(open_volume(address)[...], make_array())
 

@@ -37,10 +37,15 @@ from sectome.volumes.store_folder import Place, StoreFolder, fetch, open_address
 Open = Callable[[Any, str | None], Reader]
 FindLevels = Callable[[Any, str | None], tuple[Level, ...]]
 Write = Callable[[Any, str | None, Source, Placement], None]
+CheckOutput = Callable[[Any, str | None], None]
 
 
 def _has_one_level(path: Path, dataset: str | None) -> tuple[Level, ...]:
     return ()
+
+
+def _replaces_any_file(path: Path, dataset: str | None) -> None:
+    pass
 
 
 def _is_any_folder(folder: Place) -> bool:
@@ -61,6 +66,7 @@ class Format:
         suffixes: How its files or folders end.
         open: Makes a reader of a path and the name of a dataset.
         write: Writes a source to a path and the name of a dataset.
+        check_output: Raises an `InputError` where `write` would refuse what exists, to ask before the work.
         holds_datasets: Whether a path may end in `:dataset`.
         find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
         is_folder: Tells whether a folder is one of the format; None if it is made of files.
@@ -72,6 +78,7 @@ class Format:
     suffixes: tuple[str, ...]
     open: Open
     write: Write
+    check_output: CheckOutput = _replaces_any_file
     holds_datasets: bool = False
     find_levels: FindLevels = _has_one_level
     is_folder: Callable[[Place], bool] | None = None
@@ -79,24 +86,33 @@ class Format:
     is_written_to_stores: bool = False
 
 
-SECTIONS = Format("folder of sections", (), sections.SectionsReader, sections.write_sections, is_folder=_is_any_folder)
+SECTIONS = Format(
+    "folder of sections",
+    (),
+    sections.SectionsReader,
+    sections.write_sections,
+    sections.check_output,
+    is_folder=_is_any_folder,
+)
 PRECOMPUTED = Format(
     "precomputed volume",
     (".precomputed",),
     precomputed.PrecomputedReader,
     precomputed.write_precomputed,
+    precomputed.check_output,
     find_levels=precomputed.find_scales,
     is_folder=precomputed.is_precomputed,
     files=(INFO,),
 )
 FORMATS = (
     Format("TIFF", (".tif", ".tiff"), tiff.TiffReader, tiff.write_tiff),
-    Format("HDF5", (".h5", ".hdf", ".hdf5"), hdf5.Hdf5Reader, hdf5.write_hdf5, holds_datasets=True),
+    Format("HDF5", (".h5", ".hdf", ".hdf5"), hdf5.Hdf5Reader, hdf5.write_hdf5, hdf5.check_output, holds_datasets=True),
     Format(
         "OME-Zarr",
         (".ome.zarr",),
         zarr.ZarrReader,
         ome_zarr.write_ome_zarr,
+        zarr_writer.check_output,
         True,
         zarr.find_zarr_levels,
         is_written_to_stores=True,
@@ -106,18 +122,28 @@ FORMATS = (
         (".zarr",),
         zarr.ZarrReader,
         zarr_writer.write_zarr,
+        zarr_writer.check_output,
         True,
         zarr.find_zarr_levels,
         _is_zarr_folder,
         zarr_metadata.NODE_FILES,
         is_written_to_stores=True,
     ),
-    Format("N5", (".n5",), n5.N5Reader, n5.write_n5, True, n5.find_n5_levels, n5.is_n5_node, NODE_FILES),
+    Format(
+        "N5", (".n5",), n5.N5Reader, n5.write_n5, n5.check_output, True, n5.find_n5_levels, n5.is_n5_node, NODE_FILES
+    ),
     PRECOMPUTED,
     Format("NIfTI", (".nii", ".nii.gz"), nifti.NiftiReader, nifti.write_nifti),
     Format("MRC", (".mrc", ".map", ".rec"), mrc.MrcReader, mrc.write_mrc),
     Format("npy", (".npy",), numpy_files.NpyReader, numpy_files.write_npy),
-    Format("npz", (".npz",), numpy_files.NpzReader, numpy_files.write_npz, holds_datasets=True),
+    Format(
+        "npz",
+        (".npz",),
+        numpy_files.NpzReader,
+        numpy_files.write_npz,
+        numpy_files.check_npz_output,
+        holds_datasets=True,
+    ),
 )
 _FOLDERS = (*(known for known in FORMATS if known.is_folder), SECTIONS)
 

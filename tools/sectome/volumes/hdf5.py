@@ -20,6 +20,7 @@ from sectome.volumes.reader import (
     check_three_axes,
     choose_dataset,
     list_datasets,
+    readable,
 )
 from sectome.volumes.replace import replacing
 
@@ -56,9 +57,8 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
     Integers of two bytes and more, which are labels for the most part, are compressed by gzip, which every HDF5
     library reads.
     """
+    check_output(path, dataset)
     keep = dataset is not None and path.exists()
-    if not keep:
-        _refuse_to_lose(path)
     shape = tuple(source.shape)
     is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
     with replacing(path) as partial:
@@ -66,7 +66,8 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
             shutil.copyfile(path, partial)
         with h5py.File(partial, "a") as file:
             name = dataset or _DEFAULT_DATASET
-            _make_room(file, name, path)
+            if name in file:
+                del file[name]
             stored = file.create_dataset(
                 name,
                 shape=shape,
@@ -81,8 +82,13 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
                 stored[box] = np.asarray(source[box])
 
 
-def _refuse_to_lose(path: Path) -> None:
+def check_output(path: Path, dataset: str | None) -> None:
+    """Raise an `InputError` if a file that exists would lose its datasets, or has no place for a named one."""
     if not path.exists():
+        return
+    if dataset is not None:
+        with readable(path, "HDF5"), h5py.File(path, "r") as file:
+            _check_place(file, dataset, path)
         return
     try:
         with h5py.File(path, "r") as file:
@@ -96,15 +102,13 @@ def _refuse_to_lose(path: Path) -> None:
         )
 
 
-def _make_room(file: h5py.File, name: str, path: Path) -> None:
+def _check_place(file: h5py.File, name: str, path: Path) -> None:
     parts = name.split("/")
     for depth in range(1, len(parts)):
         if isinstance(file.get("/".join(parts[:depth])), h5py.Dataset):
             raise InputError(f"expected a group at {'/'.join(parts[:depth])!r} in {path}, got a dataset")
     if isinstance(file.get(name), h5py.Group):
         raise InputError(f"expected the name of a dataset in {path}, got the group {name!r}")
-    if name in file:
-        del file[name]
 
 
 def _datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:

@@ -94,8 +94,8 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
     """
     if source.dtype.name not in _TYPES:
         raise InputError(f"expected a type that N5 can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
+    check_output(path, dataset)
     name = dataset or _DEFAULT_DATASET
-    _check_output(path, dataset, name)
     if path.exists():
         with replacing(path / name) as partial:
             _write_dataset(partial, source, placement)
@@ -128,7 +128,8 @@ def _write_json(file: Path, content: dict[str, Any]) -> None:
         partial.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _check_output(path: Path, dataset: str | None, name: str) -> None:
+def check_output(path: Path, dataset: str | None) -> None:
+    """Raise an `InputError` if a folder that exists is no container, would lose its datasets or has no place there."""
     if not path.exists():
         return
     if not path.is_dir() or (any(path.iterdir()) and not (path / ATTRIBUTES).is_file()):
@@ -141,6 +142,7 @@ def _check_output(path: Path, dataset: str | None, name: str) -> None:
         )
     if is_dataset(read_attributes(path)):
         raise InputError(f"expected an N5 container at {path}, got a dataset")
+    name = dataset or _DEFAULT_DATASET
     for parent in (parent for parent in Path(name).parents if parent.parts):
         if is_dataset(read_attributes(path / parent)):
             raise InputError(f"expected a group at {parent.as_posix()!r} in {path}, got a dataset")

@@ -85,9 +85,8 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
 
     The voxel size and the offset are the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, one for the whole file.
     """
-    kept: dict[str, Any] = {}
-    if path.exists():
-        kept = _arrays_to_keep(path, dataset)
+    check_npz_output(path, dataset)
+    kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
     if placement.voxel_size_nm is not None:
         kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
         kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
@@ -100,21 +99,28 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
         np.savez_compressed(file, **kept)
 
 
-def _arrays_to_keep(path: Path, dataset: str | None) -> dict[str, Any]:
+def check_npz_output(path: Path, dataset: str | None) -> None:
+    """Raise an `InputError` if a file that exists would lose its other arrays."""
+    if dataset is not None or not path.exists():
+        return
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            others = {name: arrays[name] for name in arrays.files if name != dataset}
+        headers = _headers(path)
     except (OSError, ValueError, zipfile.BadZipFile):
-        return {}
-    volumes = {name: array.shape for name, array in others.items() if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)}
-    if dataset is not None:
-        return others
+        return
+    volumes = {name: shape for name, (shape, _) in headers.items() if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)}
     if len(volumes) > 1:
         raise InputError(
             f"expected the name of an array, as in {path.name}:{_DEFAULT_ARRAY}, because {path} exists and would lose "
             f"its other arrays, got none (there is {list_datasets(volumes)})"
         )
-    return {}
+
+
+def _arrays_beside(path: Path, dataset: str) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files if name != dataset}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
 
 
 def _warn_of_moved(path: Path, kept: dict[str, Any], placement: Placement) -> None:

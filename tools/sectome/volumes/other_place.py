@@ -37,15 +37,16 @@ def check_output(output: str, source: str) -> None:
         source: path of a file or folder that is read.
 
     Raises:
-        InputError: as `locate_output`, or if it is what is read, or the output's folder cannot be written.
+        InputError: as `locate_output`, or if it is what is read, the output's folder cannot be written, or what exists
+            there holds something else.
     """
-    place, _, _ = locate_output(output)
-    if not isinstance(place, Path):
-        return
-    read = Path(os.path.realpath(source))
-    if Path(os.path.realpath(place)) in (read, *read.parents):
-        raise InputError(f"output must be another place than what is read, got {output} for both")
-    check_writable(place.parent, "the folder of the output")
+    place, dataset, known = locate_output(output)
+    if isinstance(place, Path):
+        read = Path(os.path.realpath(source))
+        if Path(os.path.realpath(place)) in (read, *read.parents):
+            raise InputError(f"output must be another place than what is read, got {output} for both")
+        check_writable(place.parent, "the folder of the output")
+    known.check_output(place, dataset)
 
 
 def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:

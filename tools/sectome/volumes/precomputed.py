@@ -90,7 +90,7 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
     size = placement.voxel_size_nm
     if size is None:
         raise InputError("expected a voxel size, which a precomputed volume must have, got none: give voxel_size_nm")
-    _check_output(path)
+    check_output(path, dataset)
     first = _whole_voxels(path, placement, size)
     with replacing(path) as partial:
         kind = "segmentation" if source.dtype.name in _SEGMENTATION_TYPES else "image"
@@ -171,7 +171,8 @@ def _whole_voxels(path: Path, placement: Placement, size: tuple[float, float, fl
     return z, y, x
 
 
-def _check_output(path: Path) -> None:
+def check_output(path: Path, dataset: str | None) -> None:
+    """Raise an `InputError` if what exists is anything but one volume, which is replaced, or an empty folder."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir() or not (path / INFO).is_file():

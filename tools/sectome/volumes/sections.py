@@ -66,11 +66,7 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
     Raises:
         InputError: If the folder holds anything but sections that were written so, which replacing it would lose.
     """
-    if path.is_dir():
-        # A folder of somebody's images looks much the same, so only what this function names is replaced.
-        foreign = [item.name for item in path.iterdir() if not _WRITTEN.fullmatch(item.name) or item.is_dir()]
-        if foreign:
-            raise InputError(f"expected a new folder or one that sectome wrote, got {path}, which holds {foreign[0]}")
+    check_output(path, dataset)
     is_png = source.dtype.name in ("uint8", "uint16")
     digits = max(4, len(str(source.shape[0] - 1)))
     with replacing(path) as partial:
@@ -83,6 +79,18 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
                 tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
         if attributes := attributes_of(placement):
             (partial / _SIDECAR).write_text(json.dumps(attributes), encoding="utf-8")
+
+
+def check_output(path: Path, dataset: str | None) -> None:
+    """Raise an `InputError` if what exists is anything but a folder of sections that `write_sections` wrote."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InputError(f"expected a new folder or one that sectome wrote, got the file {path}")
+    # A folder of somebody's images looks much the same, so only what is written here is replaced.
+    foreign = [item.name for item in path.iterdir() if not _WRITTEN.fullmatch(item.name) or item.is_dir()]
+    if foreign:
+        raise InputError(f"expected a new folder or one that sectome wrote, got {path}, which holds {foreign[0]}")
 
 
 def _sorted_sections(folder: Path) -> list[Path]:

@@ -48,14 +48,13 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
     Raises:
         InputError: If `path` holds something that would be lost, or a v2 group, which cannot hold a v3 node.
     """
+    check_output(path, dataset)
     if isinstance(path, StoreFolder):
-        _check_store(path, dataset)
         with errors_of_store(path):
             yield path / dataset if dataset else path
             if dataset:
                 _make_groups(path, dataset)
         return
-    _check_output(path, dataset)
     if dataset is None:
         with replacing(path) as partial:
             yield partial
@@ -130,6 +129,14 @@ def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Plac
     return metadata
 
 
+def check_output(path: Place, dataset: str | None) -> None:
+    """Raise an `InputError` if a node that is written there would lose what is there, or has no place in it."""
+    if isinstance(path, StoreFolder):
+        _check_store(path, dataset)
+    else:
+        _check_folder(path, dataset)
+
+
 def _check_store(path: StoreFolder, dataset: str | None) -> None:
     folders = [path]
     for part in PurePath(dataset or "").parts:
@@ -152,7 +159,7 @@ def _check_nothing_at(folder: Place) -> None:
         raise denied(folder)
 
 
-def _check_output(path: Path, dataset: str | None) -> None:
+def _check_folder(path: Path, dataset: str | None) -> None:
     if not path.exists():
         return
     if not path.is_dir() or (any(path.iterdir()) and not is_zarr_node(path)):
