@@ -13,7 +13,7 @@ from monai.transforms import Compose, Lambda
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
 from sectome.resident import CELL, ResidentVolume
-from sectome.tissue import find_volumes
+from sectome.tissue import find_corrected, find_volumes
 from sectome.training import PrepareBatch
 from sectome.transforms import GaussianNoised, PercentileIntensity, RandomOrientationd
 from sectome.transforms.label_volume import UNLABELLED
@@ -164,6 +164,20 @@ def test_volumes_are_found_with_their_labels(cube, tmp_path):
         InputError, match=r"differ in their names up to the first dot, got .*cube\.tif and .*cube\.v2\.tif"
     ):
         find_volumes(tmp_path)
+
+
+def test_corrected_labels_are_found_with_their_images(tmp_path):
+    for name in ("a.nii.gz", "b.tif", "datastore_v2.json", "labels/final/a.nii.gz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    of_a = {"image": str(tmp_path / "a.nii.gz"), "label": str(tmp_path / "labels/final/a.nii.gz")}
+    assert find_corrected(tmp_path) == [of_a]
+    for twin, of in (("a.02.nii.gz", "a.nii.gz"), ("labels/final/a.tif", "labels/final/a.nii.gz")):
+        (tmp_path / twin).touch()
+        with pytest.raises(InputError, match="differ in their names up to the first dot") as caught:
+            find_corrected(tmp_path)
+        assert {str(tmp_path / twin), str(tmp_path / of)} <= set(str(caught.value).split())
+        (tmp_path / twin).unlink()
 
 
 def test_what_does_not_fit_is_refused_with_a_sentence(cube, tmp_path):

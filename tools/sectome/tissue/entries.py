@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,12 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     Raises:
         InputError: if there is no image, a label or mask belongs to none, or two have one name up to the first dot.
     """
-
-    def by_stem(kind: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for path in sorted((Path(folder) / kind).glob("[!.]*")):
-            stem = path.name.split(".")[0]
-            if stem in found:
-                raise InputError(
-                    f"volumes must differ in their names up to the first dot, got {found[stem]} and {path}"
-                )
-            found[stem] = str(path)
-        return found
-
-    images = by_stem("images")
+    images = _by_stem((Path(folder) / "images").glob("[!.]*"))
     if not images:
         raise InputError(f"volumes were expected in {Path(folder) / 'images'}, got none")
     entries = {stem: {"image": path} for stem, path in images.items()}
     for kind in ("label", "mask"):
-        for stem, path in by_stem(f"{kind}s").items():
+        for stem, path in _by_stem((Path(folder) / f"{kind}s").glob("[!.]*")).items():
             if stem not in entries:
                 raise InputError(f"{path} must have an image of the same name in {Path(folder) / 'images'}, got none")
             entries[stem][kind] = path
@@ -59,18 +47,27 @@ def find_corrected(studies: str | Path) -> list[dict[str, str]]:
         studies: holds `NAME.nii.gz`, or another format, and `labels/final/NAME.*`.
 
     Raises:
-        InputError: if no label was saved, or one belongs to no image.
+        InputError: if no label was saved, one belongs to no image, or two images or two labels have one name up to the
+            first dot.
     """
     folder = Path(studies) / "labels" / "final"
-    images = {
-        path.name.split(".")[0]: str(path) for path in sorted(Path(studies).glob("[!.]*.*")) if path.suffix != ".json"
-    }
+    images = _by_stem(path for path in Path(studies).glob("[!.]*.*") if path.suffix != ".json")
     entries = []
-    for label in sorted(folder.glob("[!.]*")):
-        stem = label.name.split(".")[0]
+    for stem, label in _by_stem(folder.glob("[!.]*")).items():
         if stem not in images:
             raise InputError(f"{label} must have an image of the same name in {studies}, got none")
-        entries.append({"image": images[stem], "label": str(label)})
+        entries.append({"image": images[stem], "label": label})
     if not entries:
         raise InputError(f"corrected labels were expected in {folder}, got none")
     return entries
+
+
+def _by_stem(paths: Iterable[Path]) -> dict[str, str]:
+    """Return paths by their names up to the first dot, in order; an `InputError` if two have one."""
+    found: dict[str, str] = {}
+    for path in sorted(paths):
+        stem = path.name.split(".")[0]
+        if stem in found:
+            raise InputError(f"volumes must differ in their names up to the first dot, got {found[stem]} and {path}")
+        found[stem] = str(path)
+    return found
