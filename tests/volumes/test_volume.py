@@ -106,11 +106,14 @@ def test_the_users_voxel_size_fills_in_and_wins_with_a_warning(tmp_path, make_ar
     assert volume.voxel_size_nm == (1, 2, 3)
 
 
-def test_a_default_size_fills_in_and_never_wins(tmp_path, make_array):
+def test_a_default_size_fills_in_and_never_wins_but_says_so(tmp_path, make_array):
     write_volume(tmp_path / "without.h5", make_array())
     write_volume(tmp_path / "with.h5", make_array(), voxel_size_nm=VOXEL_SIZE)
     assert open_with_default_size(tmp_path / "without.h5", [1, 2, 3]).voxel_size_nm == (1, 2, 3)
-    assert open_with_default_size(tmp_path / "with.h5", [1, 2, 3]).voxel_size_nm == VOXEL_SIZE
+    assert open_with_default_size(tmp_path / "with.h5", VOXEL_SIZE).voxel_size_nm == VOXEL_SIZE
+    with pytest.warns(UserWarning, match=r"voxel_size_nm \(1\.0, 2\.0, 3\.0\) changes nothing: .*h5 says \(30\.0"):
+        volume = open_with_default_size(tmp_path / "with.h5", [1, 2, 3])
+    assert volume.voxel_size_nm == VOXEL_SIZE
     assert open_with_default_size(tmp_path / "without.h5").voxel_size_nm is None
     with pytest.warns(UserWarning, match="near_voxel_size_nm changes nothing") as said:
         open_with_default_size(tmp_path / "without.h5", [1, 2, 3], [1, 2, 3])

@@ -11,7 +11,7 @@ from sectome.checks import InputError, check_same_shape
 from sectome.phantom import make_phantom
 from sectome.report.gallery_examples import Source
 from sectome.types import Array, LabelArray, Shape3, VoxelSize
-from sectome.volumes import Volume, open_with_default_size, require_voxel_size
+from sectome.volumes import Volume, open_volume, open_with_default_size, require_voxel_size
 
 PIECE_VOXELS = 128
 """Edge of the piece within sections; it is about as deep."""
@@ -72,7 +72,7 @@ def middle_piece(volume: str, labels: str | None, voxel_size_nm: Sequence[float]
 
 
 def _read_labels(path: str, image: Volume, cut: tuple[slice, ...]) -> LabelArray:
-    volume = open_with_default_size(path, image.voxel_size_nm)
+    volume = open_volume(path)
     check_same_shape(image.shape, volume.shape, f"labels {path}")
     if volume.dtype.kind not in "iu":
         raise InputError(f"labels must be integers, got {volume.dtype} in {path}")

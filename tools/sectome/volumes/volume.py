@@ -194,10 +194,11 @@ def open_volume(
     if near is not None and len(levels) < 2:
         warnings.warn(f"near_voxel_size_nm changes nothing: {name} has one resolution", UserWarning, stacklevel=2)
     volume = Volume(name, location, given, levels)
-    stored = volume.stored_voxel_size_nm
-    if given is not None and stored is not None and not np.allclose(given, stored, rtol=1e-3, atol=0):
+    if _says_other_size(volume, given):
         warnings.warn(
-            f"using the given voxel size {given} nm; {volume.name} says {stored} nm", UserWarning, stacklevel=2
+            f"using the given voxel size {given} nm; {volume.name} says {volume.stored_voxel_size_nm} nm",
+            UserWarning,
+            stacklevel=2,
         )
     return volume
 
@@ -211,7 +212,8 @@ def open_with_default_size(
 
     Args:
         path: as `open_volume`.
-        default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without.
+        default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without. A file
+            that says otherwise wins, with a `UserWarning`.
         near_voxel_size_nm: as `open_volume`.
 
     Raises:
@@ -219,8 +221,20 @@ def open_with_default_size(
     """
     default = None if default_size_nm is None else check_triple(default_size_nm, "voxel_size_nm")
     volume = open_volume(path, near_voxel_size_nm=near_voxel_size_nm)
+    if _says_other_size(volume, default):
+        warnings.warn(
+            f"voxel_size_nm {default} changes nothing: {volume.name} says {volume.stored_voxel_size_nm} nm, and "
+            "sectome convert can give it another",
+            UserWarning,
+            stacklevel=2,
+        )
     volume.voxel_size_nm = volume.voxel_size_nm or default
     return volume
+
+
+def _says_other_size(volume: Volume, size_nm: VoxelSize | None) -> bool:
+    stored = volume.stored_voxel_size_nm
+    return size_nm is not None and stored is not None and not np.allclose(size_nm, stored, rtol=1e-3, atol=0)
 
 
 def require_voxel_size(volume: Volume) -> VoxelSize:
