@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 
+import nibabel
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from sectome.checks import InputError
 from sectome.crops import RandomCrops, WholeVolumes
-from sectome.derived_volumes import EveryNthSection, MembraneLabels
+from sectome.derived_volumes import DerivedVolume, EveryNthSection, MembraneLabels, PlacedInside
 from sectome.tissue import open_tissue
 from sectome.volumes import open_volume, write_volume
 
@@ -57,6 +58,37 @@ def test_every_nth_section_knows_its_size_and_travels(voxels, volume):
     assert (thick.shape, thick.voxel_size_nm, len(thick), thick.dtype) == ((3, 6, 7), (32, 8, 8), 3, np.uint16)
     assert volume.shape == (11, 6, 7)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(thick)), voxels[::4])
+
+
+@pytest.fixture
+def turned(voxels, tmp_path):
+    """The voxels in a NIfTI that exchanges x and y, and mirrors z."""
+    affine = np.array([[0, 8e-6, 0, 1e-4], [8e-6, 0, 0, 2e-4], [0, 0, -8e-6, 3e-4], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(voxels.T, affine)
+    image.header.set_xyzt_units("mm")
+    image.to_filename(tmp_path / "turned.nii")
+    return open_volume(tmp_path / "turned.nii")
+
+
+@pytest.mark.parametrize("name", ["volume", "turned"])
+def test_a_section_that_is_kept_lies_where_it_did(name, request):
+    source = request.getfixturevalue(name)
+    thick = EveryNthSection(EveryNthSection(source, 2), 2)
+    place = source.affine_mm @ [5, 3, 8, 1]
+    np.testing.assert_allclose(thick.affine_mm @ [5, 3, 2, 1], place)
+    np.testing.assert_allclose(MembraneLabels(thick).affine_mm @ [5, 3, 2, 1], place)
+    np.testing.assert_allclose(np.linalg.norm(thick.affine_mm[:3, :3], axis=0) * 1e6, thick.voxel_size_nm[::-1])
+
+
+def test_a_placed_volume_lies_where_its_image_does(turned, tmp_path):
+    write_volume(tmp_path / "label.zarr", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(8, 8, 8), offset_nm=(16, 8, 8))
+    label = PlacedInside(open_volume(tmp_path / "label.zarr"), turned, -1)
+    np.testing.assert_array_equal(label.affine_mm, turned.affine_mm)
+
+
+def test_what_derives_no_voxels_is_no_volume(volume):
+    with pytest.raises(TypeError, match="abstract"):
+        DerivedVolume(volume)
 
 
 def reference_labels(mask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sectome.volumes import Volume
 from sectome.volumes.indexing import split_index
 
 
-class DerivedVolume(Volume):
+class DerivedVolume(Volume, ABC):
     """A volume whose voxels follow from those of a `source`; it is sliced, pickled and described as a volume is."""
 
     def __init__(self, source: Volume) -> None:
@@ -27,6 +27,11 @@ class DerivedVolume(Volume):
         (z, y, x), after = split_index(key, self.shape)
         array = self.derive(z, y, x)[after]
         return array if array.ndim else array[()]
+
+    @property
+    def affine_mm(self) -> Array:
+        """That of the source; see `Volume`."""
+        return self.source.affine_mm
 
     @abstractmethod
     def derive(self, z: slice, y: slice, x: slice) -> Array:
@@ -44,6 +49,11 @@ class EveryNthSection(DerivedVolume):
         if source.voxel_size_nm is not None:
             z_nm, y_nm, x_nm = source.voxel_size_nm
             self.voxel_size_nm = (step * z_nm, y_nm, x_nm)
+
+    @property
+    def affine_mm(self) -> Array:
+        """That of the source in longer steps along z; see `Volume`."""
+        return self.source.affine_mm @ np.diag([1, 1, self.step, 1])
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
         """Return the voxels of the sections that are kept."""
@@ -83,7 +93,8 @@ class PlacedInside(DerivedVolume):
         outside: value where the smaller one says nothing; -1 is what an unsigned type of 8 bytes calls its greatest.
 
     Attributes:
-        box: where the smaller one lies in the larger.
+        image: the larger one.
+        box: where the smaller one lies in it.
 
     Raises:
         InputError: if it does not lie within, at whole voxels of the same size.
@@ -108,11 +119,17 @@ class PlacedInside(DerivedVolume):
                 f"{rounded(image.voxel_size_nm)} nm from {rounded(image.offset_nm)} nm on, at whole voxels"
             )
         z, y, x = (slice(int(at), int(at) + extent) for at, extent in zip(first, source.shape, strict=True))
+        self.image = image
         self.box: Box = (z, y, x)
         self.shape, self.offset_nm = image.shape, image.offset_nm
         narrow = outside < 0 and source.dtype.kind == "u" and source.dtype.itemsize < 8
         self.dtype = np.dtype(np.int64) if narrow else source.dtype
         self.outside = np.array(outside).astype(self.dtype)
+
+    @property
+    def affine_mm(self) -> Array:
+        """That of the larger volume; see `Volume`."""
+        return self.image.affine_mm
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
         """Return the voxels of the smaller volume, and `outside` around them."""
