@@ -13,6 +13,7 @@ from functools import wraps
 import numpy as np
 import pytest
 import torch
+from fire import docstrings
 
 from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import write_affinities
@@ -340,6 +341,12 @@ def test_a_misspelt_flag_is_refused_before_the_command_runs(run, monkeypatch, tm
     assert (code, ran) == (2, [])
     assert f"sectome {command} has no flag '--zzzzzzzz', expected one of --" in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_describes_the_arguments_that_there_are(command):
+    described = docstrings.parse(inspect.getdoc(COMMANDS[command])).args
+    assert [argument.name for argument in described] == list(inspect.signature(COMMANDS[command]).parameters)
 
 
 def test_a_misspelt_flag_of_a_segmentation_writes_nothing(run, predicted_folder):

@@ -36,8 +36,8 @@ def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
     """Print what a volume is: shape, type, voxel size, offset, levels of a pyramid, grey values or number of objects.
 
     Args:
-        volume: a path, or the address of zarr, N5 or precomputed (s3://, gs://, https://); a dataset inside a
-            container is named as in vol.h5:volumes/raw.
+        volume: a path, as vol.h5:volumes/raw for a dataset inside a container, or the address (s3://, gs://, https://)
+            of zarr, N5 or precomputed.
         voxel_size_nm: z,y,x in nm, for a file that does not say it.
     """
     from sectome.volumes import describe_volume, open_volume
