@@ -9,7 +9,9 @@ import pytest
 from sectome.checks import InputError
 from sectome.described import describe
 from sectome.evaluated_weights import check_same_as_trained
+from sectome.standalone_bundle import OF_NETWORK
 from sectome.transforms import PercentileIntensity, StandardiseIntensity
+from tiny_networks import BUNDLES
 
 TRAINED = {"intensity": describe(PercentileIntensity()), "patch_size": [2, 8, 8], "num_heads": 3, "lr": 0.1}
 
@@ -52,3 +54,19 @@ def test_a_model_from_before_there_were_other_grey_values_was_trained_on_standar
     check_same_as_trained(tmp_path / "model.pt", {"intensity": describe(StandardiseIntensity())})
     with pytest.raises(InputError, match=r"intensity _target_ .*StandardiseIntensity', got .*PercentileIntensity"):
         check_same_as_trained(tmp_path / "model.pt", TRAINED)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "config"),
+    [
+        ("mae_pretrain", "train"),
+        ("em_segmentation", "train"),
+        ("em_segmentation", "networks/residual_unet"),
+    ],
+)
+def test_what_makes_a_network_is_asked_for_before_it_is_scored_or_handed_on(bundle, config):
+    network = json.loads((BUNDLES / bundle / f"configs/{config}.json").read_text())["network_def"]
+    # What is hidden is drawn anew for each batch: weights do not depend on it.
+    settings = {value[1:] for value in network.values() if value.startswith("@") and not value.startswith("@mask")}
+    assert settings <= json.loads((BUNDLES / bundle / "configs/evaluate.json").read_text())["same_as_trained"].keys()
+    assert settings <= {*OF_NETWORK}
