@@ -17,8 +17,10 @@ from neuroglancer.local_volume import MeshesNotSupportedForVolume
 from PIL import Image
 
 from sectome import shown_volumes
+from sectome.affinity_file import new_affinities
+from sectome.map_file import MAPS
 from sectome.phantom import make_phantom
-from sectome.shown_volumes import ShownVolume, show_volumes
+from sectome.shown_volumes import ShownVolume, open_shown, show_volumes
 from sectome.volumes import open_volume, write_volume
 
 SIZE = (30, 6, 6)
@@ -102,6 +104,26 @@ def test_each_layer_lies_where_its_file_says(pyramid):
     assert moved == [[10, 10, 0], [12, 20, 5.5]]
     low, high = state.layers["image"].layer.shader_controls["normalized"].range
     assert 0 < low < np.median(tissue.raw) < high < 256
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "seen"),
+    [(((-1, 0, 0), (0, -1, 0), (0, 0, -1)), "uint8", "uint8"), (MAPS[:2], "float16", "float32")],
+)
+def test_what_was_predicted_is_red_green_and_blue(tmp_path, channels, dtype, seen):
+    array = np.random.default_rng(0).integers(0, 2, (len(channels), 6, 20, 30)).astype(dtype)
+    settings = {"box": array.shape, "dtype": dtype, "offset_nm": (60, 0, 12)}
+    with new_affinities(tmp_path / "a.zarr", array.shape, channels, SIZE, **settings) as store:
+        store[...] = array
+    opened = open_shown(str(tmp_path / "a.zarr"))
+    viewer = show_volumes({"predicted": opened})
+    (source,) = viewer.state.layers["predicted"].layer.source
+    assert source.transform.matrix[:, 4].tolist() == [0, 2, 0, 2]
+    (volume,) = viewer.volume_manager.volumes.values()
+    encoded, _ = volume.get_encoded_subvolume("npz", np.zeros(4, int), np.array(array.shape), "1,1,1,1")
+    voxels = np.load(io.BytesIO(zlib.decompress(encoded)))
+    assert volume.info()["dataType"] == voxels.dtype == seen
+    np.testing.assert_array_equal(voxels, array)
 
 
 def test_a_segment_has_a_surface_unless_the_volume_is_too_large(pyramid, monkeypatch):

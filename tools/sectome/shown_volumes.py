@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import neuroglancer
 import numpy as np
 from neuroglancer.local_volume import LocalVolume, MeshesNotSupportedForVolume
 
-from sectome.types import Array, Shape3
+from sectome.affinity_file import StoredAffinities
+from sectome.map_file import StoredMaps
+from sectome.stored_channels import StoredChannels
+from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes import Volume
 from sectome.volumes.sampling import middle, sampled_sections
-from sectome.volumes.volume import require_voxel_size
+from sectome.volumes.volume import open_with_default_size, require_voxel_size
+from sectome.volumes.zarr_metadata import read_node
 
 MESH_VOXELS: Final = 2**27
 """Labels of more voxels are shown in sections only: for a mesh all of them must be in memory."""
@@ -37,10 +42,38 @@ void main() { emitGrayscale(normalized()); }
 """
 
 
-def show_volumes(volumes: Mapping[str, Volume]) -> neuroglancer.Viewer:
+_CHANNELS_SHADER: Final = """\
+float channel(int index) { return toNormalized(getDataValue(index)); }
+void main() { emitRGB(vec3(channel(0), channel(1), COUNT > 2 ? channel(2) : 0.0)); }
+"""
+
+Shown: TypeAlias = Volume | StoredChannels
+"""A volume, or what `sectome predict` writes."""
+
+
+def open_shown(path: str, voxel_size_nm: Sequence[float] | None = None) -> Shown:
+    """Open what is to be shown.
+
+    Args:
+        path: of a volume, as `open_volume` takes it, or of a .zarr folder of affinities or maps.
+        voxel_size_nm: along (z, y, x), for a volume that does not say it.
+
+    Raises:
+        InputError: as `open_volume`.
+    """
+    node = read_node(Path(path)) if Path(path).is_dir() else None
+    if node and node.is_array and "offsets" in node.attributes:
+        return StoredAffinities(path)
+    if node and node.is_array and "channels" in node.attributes:
+        return StoredMaps(path)
+    return open_with_default_size(path, voxel_size_nm)
+
+
+def show_volumes(volumes: Mapping[str, Shown]) -> neuroglancer.Viewer:
     """Return a viewer of volumes, each in a layer of its name and where its file says that it lies.
 
-    What looks like labels is shown in colours; a segment that is double-clicked gets a mesh in 3D.
+    What looks like labels is shown in colours; a segment that is double-clicked gets a mesh in 3D. Of affinities and of
+    maps the first three channels are red, green and blue.
 
     Args:
         volumes: by the name of the layer; at least one.
@@ -50,7 +83,7 @@ def show_volumes(volumes: Mapping[str, Volume]) -> neuroglancer.Viewer:
     """
     layers = {name: _layer(volume) for name, volume in volumes.items()}
     first = next(iter(volumes.values()))
-    size = require_voxel_size(first)
+    size = _size_of(first)
     viewer = neuroglancer.Viewer()
     with viewer.txn() as state:
         state.dimensions = _space(first, "xyz")
@@ -127,6 +160,20 @@ class _Voxels:
         return self[...].T
 
 
+class _Channels:
+    """Channels (K, Z, Y, X) for Neuroglancer: in a type that it knows."""
+
+    def __init__(self, stored: StoredChannels) -> None:
+        self.shape = (stored.channel_count, *stored.shape)
+        self.dtype = np.dtype(_TYPES.get(stored.dtype.name, stored.dtype.name))
+        self._stored = stored
+
+    def __getitem__(self, box: Any) -> Array:
+        channels, *place = box
+        wanted = range(self.shape[0])[channels]
+        return self._stored.read(place, wanted).astype(self.dtype, copy=False)
+
+
 def _levels(volume: Volume) -> dict[Shape3, Volume]:
     """Return the volume and those levels of its pyramid whose voxels are blocks of its own, by the blocks' edges."""
     levels = {(1, 1, 1): volume}
@@ -138,13 +185,19 @@ def _levels(volume: Volume) -> dict[Shape3, Volume]:
     return levels
 
 
-def _space(volume: Volume, names: str) -> neuroglancer.CoordinateSpace:
+def _space(volume: Shown, names: str) -> neuroglancer.CoordinateSpace:
     """Return the axes of a volume in nm; `names` is their order, "zyx" or "xyz"."""
-    lengths = dict(zip("zyx", require_voxel_size(volume), strict=True))
+    lengths = dict(zip("zyx", _size_of(volume), strict=True))
     return neuroglancer.CoordinateSpace(names=list(names), units="nm", scales=[lengths[name] for name in names])
 
 
-def _layer(volume: Volume) -> Any:
+def _size_of(volume: Shown) -> VoxelSize:
+    return volume.voxel_size_nm if isinstance(volume, StoredChannels) else require_voxel_size(volume)
+
+
+def _layer(volume: Shown) -> Any:
+    if isinstance(volume, StoredChannels):
+        return _channels_layer(volume)
     labels = volume.looks_like_labels()
     size = require_voxel_size(volume)
     moved = [[*row, start / length] for row, start, length in zip(np.eye(3), volume.offset_nm, size, strict=True)]
@@ -157,6 +210,22 @@ def _layer(volume: Volume) -> Any:
     return neuroglancer.ImageLayer(
         source=source, shader=_SHADER, shader_controls={"normalized": {"range": _grey_values(volume)}}
     )
+
+
+def _channels_layer(stored: StoredChannels) -> neuroglancer.ImageLayer:
+    """Return a layer of affinities or maps, which have no pyramid."""
+    axes = neuroglancer.CoordinateSpace(
+        names=["c^", "z", "y", "x"], units=["", "nm", "nm", "nm"], scales=[1, *stored.voxel_size_nm]
+    )
+    starts = [start / length for start, length in zip(stored.offset_nm, stored.voxel_size_nm, strict=True)]
+    source = neuroglancer.LayerDataSource(
+        url=LocalVolume(_Channels(stored), axes, "image", max_downsampling=_DOWNSAMPLING),
+        transform=neuroglancer.CoordinateSpaceTransform(
+            output_dimensions=axes, matrix=np.column_stack([np.eye(4), [0, *starts]])
+        ),
+    )
+    shader = _CHANNELS_SHADER.replace("COUNT", str(stored.channel_count))
+    return neuroglancer.ImageLayer(source=source, shader=shader)
 
 
 def _grey_values(volume: Volume) -> list[float]:

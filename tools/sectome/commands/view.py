@@ -20,7 +20,8 @@ def view(
     """Show volumes and labels upon each other in a browser (Neuroglancer), read from their files where one looks.
 
     Args:
-        volumes: paths or addresses, as `sectome info` takes them; what looks like labels is shown in colours.
+        volumes: paths or addresses, as `sectome info` takes them, or what `sectome predict` wrote; what looks like
+            labels has a colour an id, affinities and maps are red, green and blue.
         voxel_size_nm: z,y,x in nm, for volumes that do not say it.
         bind: the address to serve at; 0.0.0.0 lets other machines look, too, whoever knows the link.
         port: the port to serve at; 0 takes any that is free.
@@ -32,10 +33,9 @@ def view(
         raise InputError("viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'")
     import neuroglancer
 
-    from sectome.shown_volumes import show_volumes
-    from sectome.volumes.volume import open_with_default_size
+    from sectome.shown_volumes import open_shown, show_volumes
 
-    opened = [open_with_default_size(str(path), voxel_size_nm) for path in volumes]
+    opened = [open_shown(str(path), voxel_size_nm) for path in volumes]
     try:
         neuroglancer.set_server_bind_address(str(bind), port)
         address = str(show_volumes(dict(zip(_layer_names(volumes), opened, strict=True))))
