@@ -71,6 +71,7 @@ def test_what_has_no_pyramid_is_made_coarser_on_the_way(tmp_path):
         ("int32", True, "uint32"),
         ("uint8", True, "uint8"),
         ("int16", False, "int16"),
+        ("int64", False, "float32"),
         ("float64", False, "float32"),
         ("float16", False, "float32"),
     ],
@@ -82,6 +83,13 @@ def test_the_viewer_gets_types_that_it_knows(tmp_path, stored, labels, seen):
     assert volume.info()["dataType"] == seen
     assert shown(volume).dtype == seen
     np.testing.assert_array_equal(shown(volume), voxels)
+
+
+def test_an_image_of_nothing_is_shown(tmp_path):
+    np.save(tmp_path / "a.npy", np.full((2, 3, 4), np.nan))
+    volume = open_volume(tmp_path / "a.npy", voxel_size_nm=SIZE)
+    (layer,) = show_volumes({"a": volume}).state.layers
+    assert list(layer.layer.shader_controls["normalized"].range) == [0, 1]
 
 
 def test_what_nobody_labelled_has_no_colour(tmp_path):

@@ -30,7 +30,7 @@ _DOWNSAMPLING: Final = 64
 _GREYS: Final = 256
 """Of the middle of a section, along each axis, that much says how dark and how bright an image is."""
 
-_TYPES: Final = {"bool": "uint8", "float16": "float32", "float64": "float32"}
+_TYPES: Final = {"bool": "uint8", "int64": "float32", "float16": "float32", "float64": "float32"}
 """In what type Neuroglancer gets voxels that it does not know."""
 
 _IDS: Final = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
@@ -40,7 +40,6 @@ _SHADER: Final = """\
 #uicontrol invlerp normalized
 void main() { emitGrayscale(normalized()); }
 """
-
 
 _CHANNELS_SHADER: Final = """\
 float channel(int index) { return toNormalized(getDataValue(index)); }
@@ -232,5 +231,6 @@ def _grey_values(volume: Volume) -> list[float]:
     """Return what is black and what is white: all but a hundredth at either end of what sampled sections hold."""
     y, x = (middle(extent, _GREYS) for extent in volume.shape[1:])
     sampled = np.stack([volume[z, y, x] for z in sampled_sections(volume.shape[0])])
-    low, high = (float(value) for value in np.nanpercentile(sampled, (1, 99)))
+    known = sampled[np.isfinite(sampled)]
+    low, high = (float(value) for value in np.percentile(known, (1, 99))) if known.size else (0.0, 1.0)
     return [low, high if high > low else low + 1]
