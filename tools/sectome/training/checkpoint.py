@@ -11,6 +11,7 @@ from typing import Any
 import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
+from torch.optim.lr_scheduler import LRScheduler
 
 from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
@@ -18,6 +19,7 @@ from sectome.differences import differences
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.moved_files import follow_moved_files
+from sectome.training.resumed_schedule import resume_schedule
 from sectome.training.run_record import write_json
 from sectome.training.weight_average import WeightAverage
 from sectome.volumes.replace import replacing
@@ -142,8 +144,12 @@ class TrainingCheckpoint:
                 f"{self.path} was made by {made_by} processes, got {processes}; resume with as many (torchrun "
                 "--nproc_per_node), name another --output_dir, or start anew with --resume false"
             )
-        for name, part in self.states.items():
-            part.load_state_dict(content[name])
+        # A schedule comes after the optimizer, whose rates it sets.
+        for name, part in sorted(self.states.items(), key=lambda item: isinstance(item[1], LRScheduler)):
+            if isinstance(part, LRScheduler):
+                resume_schedule(part, content[name])
+            else:
+                part.load_state_dict(content[name])
         trainer = content["trainer"]
         if engine.state.max_epochs is not None and trainer["epoch"] >= engine.state.max_epochs:
             raise InputError(
