@@ -11,7 +11,7 @@ import torch
 from monai.transforms import Compose, Lambda
 
 from sectome.checks import InputError
-from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes, grid_starts
+from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes
 from sectome.resident import CELL, ResidentVolume
 from sectome.tissue import find_corrected, find_volumes
 from sectome.training import PrepareBatch
@@ -132,11 +132,12 @@ def test_voxels_outside_of_the_mask_are_unlabelled(cube, tmp_path):
 
 
 def test_a_grid_covers_the_volume_and_ends_at_its_border(cube):
-    assert list(grid_starts((6, 8, 10), (6, 8, 4))) == [(0, 0, 0), (0, 0, 4), (0, 0, 6)]
     crops = GridCrops([cube], (4, 4, 4), labelled=True)
     seen = {int(label) for sample in crops for label in sample["label"].flatten()}
     assert seen == set(range(6 * 8 * 10))
     assert len(GridCrops([cube], (4, 4, 4), limit=3)) == 3
+    with pytest.raises(InputError, match="limit must be a whole number from 0 on, got -1"):
+        GridCrops([cube], (4, 4, 4), limit=-1)
 
 
 def test_a_crop_reads_only_its_own_voxels(cube, monkeypatch):
@@ -327,6 +328,15 @@ def test_places_by_labels_hold_some(sparse, sections, resident_on):
     assert len({tuple((crop == 7).nonzero()[0].tolist()) for crop in crops if (crop == 7).any()}) > 10
     anywhere = RandomCrops([entry], (4, 8, 8), 1, labelled=True, resident_on=resident_on)
     assert any((anywhere[number]["label"] == UNLABELLED).all() for number in range(40))
+
+
+def test_each_crop_of_a_labelled_grid_holds_some(sparse):
+    crops = GridCrops([sparse], (4, 8, 8), labelled=True)
+    assert [start for _, start in crops.places] == [(0, 0, 0), (12, 24, 24)]
+    assert all((sample["label"] != UNLABELLED).any() for sample in crops)
+    assert len(GridCrops([sparse], (4, 8, 8))) == 4 * 4 * 4
+    with pytest.raises(InputError, match=r"labels to validate on were expected in .*image\.tif, sections 4 to 11, got"):
+        GridCrops([{**sparse, "sections": [4, 12]}], (4, 8, 8), labelled=True, limit=2)
 
 
 def test_places_without_anything_are_refused(sparse):

@@ -16,7 +16,8 @@ import torch
 from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
-from sectome.checks import InputError, check_choice
+from sectome.checks import InputError, check_choice, check_whole_number
+from sectome.grid_places import Grid, even_places, labelled_places
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
 from sectome.transforms.augmentation import reseed_all
@@ -163,13 +164,15 @@ class GridCrops(_Crops):
         crop_size: voxels of a crop (z, y, x). A thinner volume is extended by its mirror image, with a warning.
         transform: applied to each crop; should not be random.
         voxel_size_nm: of volumes whose files do not say it.
-        labelled: whether every volume must have labels.
+        labelled: whether every volume must have labels. A place where none is known is then left out: a loss has
+            nothing to say there, and would count as 0.
         intensity: how grey values are normalised; see `open_tissue`.
         limit: take at most so many crops, spread evenly over the grid; 0 takes all.
         instead: volumes to take, with a warning, where `data` lists none: all that an annotator has may be one volume.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`).
+        InputError: if a volume cannot be used (see `open_tissue`), no label is known where they are looked for (see
+            `labelled_places`), or the limit is no whole number from 0 on.
     """
 
     def __init__(
@@ -189,11 +192,9 @@ class GridCrops(_Crops):
             )
             data = instead
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on=None)
-        places = [(tissue, start) for tissue in self.tissue for start in grid_starts(tissue.shape, self.crop_size)]
-        if 0 < limit < len(places):
-            chosen = np.linspace(0, len(places) - 1, limit).round().astype(int)
-            places = [places[index] for index in chosen]
-        self.places = places
+        check_whole_number(limit, 0, "limit")
+        grid = Grid(self.tissue, self.crop_size)
+        self.places = labelled_places(grid, self.crop_size, limit) if labelled else even_places(grid, limit)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -232,16 +233,6 @@ class WholeVolumes(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return tensors (1, Z, Y, X) of one volume."""
         return self.tissue[index].read_whole()
-
-
-def grid_starts(shape: Sequence[int], crop_size: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Yield the starts (z, y, x) of crops that cover a volume, side by side but for the last along each axis."""
-    return itertools.product(
-        *(
-            sorted({*range(0, extent - size + 1, size), max(extent - size, 0)})
-            for extent, size in zip(shape, crop_size, strict=True)
-        )
-    )
 
 
 def _say_thin_axes(tissue: Tissue, crop_size: Sequence[int]) -> None:

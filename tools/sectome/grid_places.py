@@ -1,0 +1,115 @@
+"""Where a validation's crops are taken: on a grid that covers the volumes, and only where something is known of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from sectome.checks import InputError
+from sectome.tissue import Tissue
+from sectome.transforms.label_volume import UNLABELLED
+
+LOOKS = 64
+"""How many places of a grid are looked at, at the most, for each crop that is wanted."""
+
+Start = tuple[int, int, int]
+"""The first voxel of a crop along (z, y, x), counted from that of its tissue."""
+
+
+class Grid:
+    """The places of crops that cover some volumes, side by side but for the last along each axis, by their numbers.
+
+    A terabyte has millions of them: none is made before it is asked for.
+
+    Args:
+        tissue: the volumes, one after the other.
+        crop_size: voxels of a crop (z, y, x).
+    """
+
+    def __init__(self, tissue: Sequence[Tissue], crop_size: Sequence[int]) -> None:
+        self.tissue = tissue
+        self.axes = [
+            [starts(extent, size) for extent, size in zip(one.shape, crop_size, strict=True)] for one in tissue
+        ]
+        self.ends = list(itertools.accumulate(math.prod(map(len, axes)) for axes in self.axes))
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, number: int) -> tuple[Tissue, Start]:
+        """Return a place: its tissue and where a crop starts there."""
+        which = int(np.searchsorted(self.ends, number, side="right"))
+        axes = self.axes[which]
+        lengths = [len(axis) for axis in axes]
+        index = np.unravel_index(number - (self.ends[which] - math.prod(lengths)), lengths)
+        z, y, x = (axis[place] for axis, place in zip(axes, index, strict=True))
+        return self.tissue[which], (z, y, x)
+
+
+def starts(extent: int, size: int) -> list[int]:
+    """Return the first voxels, along one axis, of crops that lie side by side; the last one ends at the border."""
+    return sorted({*range(0, extent - size + 1, size), max(extent - size, 0)})
+
+
+def even_places(grid: Grid, limit: int) -> list[tuple[Tissue, Start]]:
+    """Return at most so many places, spread evenly over a grid; all if the limit is 0."""
+    return [grid[number] for number in _spread(len(grid), limit or len(grid))]
+
+
+def labelled_places(grid: Grid, crop_size: Sequence[int], limit: int) -> list[tuple[Tissue, Start]]:
+    """Return at most so many places of a grid with a voxel whose label is known, spread evenly; all if the limit is 0.
+
+    Labels are read at as many places as are wanted and, while too few of these know something, at others between them:
+    at all of a small grid, at up to `LOOKS` for each crop of a large one. They are the same in each process and run.
+
+    Args:
+        grid: the places; its tissue has labels.
+        crop_size: voxels of a crop (z, y, x).
+        limit: how many are wanted.
+
+    Raises:
+        InputError: if nothing is known at any place that was looked at.
+    """
+    wanted = limit or len(grid)
+    known: dict[int, bool] = {}
+    for numbers in _finer_and_finer(len(grid), wanted):
+        new = [number for number in numbers if number not in known]
+        for number in tqdm(new, desc="look for labels to validate on", unit="crop", delay=2):
+            known[number] = _is_labelled(*grid[number], crop_size)
+        if sum(known.values()) >= wanted:
+            break
+    found = [number for number in sorted(known) if known[number]]
+    if not found:
+        raise InputError(
+            f"labels to validate on were expected in {', '.join(one.name for one in grid.tissue)}, got none in "
+            f"{len(known)} of {len(grid)} crops side by side; name other val_data, or the labelled sections, rows and "
+            "columns"
+        )
+    return [grid[found[place]] for place in _spread(len(found), wanted)]
+
+
+def _finer_and_finer(count: int, wanted: int) -> Iterator[list[int]]:
+    """Yield some of the numbers below `count`, evenly, then as many again between them, and so on to all or `LOOKS`."""
+    number = wanted
+    while number < count:
+        yield _spread(count, number)
+        number = max(2 * number - 1, 2)
+        if number > LOOKS * wanted:
+            return
+    yield list(range(count))
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    """Return at most `limit` of the numbers below `count`, evenly, with the first and the last."""
+    if limit >= count:
+        return list(range(count))
+    return [int(number) for number in np.linspace(0, count - 1, limit).round()]
+
+
+def _is_labelled(tissue: Tissue, start: Start, crop_size: Sequence[int]) -> bool:
+    z, y, x = (slice(first, first + size) for first, size in zip(start, crop_size, strict=True))
+    return bool((tissue.read_labels((z, y, x)) != UNLABELLED).any())
