@@ -289,13 +289,27 @@ def test_a_loss_that_explodes_ends_the_run_with_the_batch_and_spares_the_last_ch
     run_bundle, tissue_folder, tmp_path
 ):
     options = {**SHORT, **TINY["em_segmentation"], "dataset_dir": tissue_folder, "output_dir": tmp_path}
-    options |= {"ckpt_dir": tmp_path, "lr": 1e30, "warmup_steps": 0, "epoch_length": 1, "epochs": 9}
+    options |= {"ckpt_dir": tmp_path, "lr": 1e30, "warmup_steps": 0, "epoch_length": 1, "epochs": 9, "val_interval": 9}
     done = run_bundle("em_segmentation", "train", **options)
     assert done.returncode == 2, done.stderr[-2000:]
     last = done.stderr.strip().splitlines()[-1]
     assert "error: the loss must be a finite number, got nan at iteration 2 (samples 2 to 3)" in last
     assert f"the last good weights are in {tmp_path / 'checkpoint.pt'}" in last
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["trainer"]["iteration"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", [*TINY])
+@pytest.mark.parametrize(("lr", "broken"), [(1e30, "val_loss must be a finite number"), (1e39, "the weights must be")])
+def test_weights_that_the_last_step_of_an_epoch_breaks_are_not_kept(
+    run_bundle, tissue_folder, tmp_path, bundle, lr, broken
+):
+    options = {**SHORT, **TINY[bundle], "dataset_dir": tissue_folder, "output_dir": tmp_path, "ckpt_dir": tmp_path}
+    done = run_bundle(bundle, "train", **{**options, "lr": lr, "warmup_steps": 0, "epoch_length": 1})
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert f"error: {broken}" in done.stderr
+    assert "after iteration 1; no epoch was done" in done.stderr
+    assert not list(tmp_path.glob("*.pt"))
 
 
 @pytest.mark.slow

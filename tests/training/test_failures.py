@@ -10,7 +10,8 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from sectome.checks import InputError
-from sectome.training import Failures, memory_advice
+from sectome.crops import SampleNumbers
+from sectome.training import Failures, TrainingCheckpoint, memory_advice
 
 MESSAGE = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of which 512 MiB is free."
@@ -61,6 +62,72 @@ def test_the_last_good_checkpoint_is_named(tmp_path):
     Failures(str(tmp_path), 1).attach(engine)
     with pytest.raises(InputError, match=r"the last good weights are in .*checkpoint.pt"):
         engine.run(range(1))
+
+
+def spoiling(folder, spoilt_epoch, value=float("nan")):
+    """Return an engine that adds 1 to a network's weight in each iteration, and spoils it in an epoch's last one."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    last = 2 * spoilt_epoch
+
+    def step(engine, batch):
+        with torch.no_grad():
+            network.weight += value if engine.state.iteration == last else 1
+
+    engine = Engine(step)
+    engine.register_events(*IterationEvents)
+    engine.state.max_epochs, engine.state.epoch_length = 3, 2
+    Failures(str(folder), 8, network=network).attach(engine)
+    TrainingCheckpoint(folder, folder, {"model": network}, SampleNumbers(1), 1, {}).attach(engine)
+    return engine
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_an_epochs_last_step_has_spoilt_replace_no_good_ones(tmp_path, value):
+    kept = r"the last good weights are in .*checkpoint\.pt; try a lower --lr"
+    with pytest.raises(InputError, match=rf"finite numbers, got some that are not after iteration 4; {kept}"):
+        spoiling(tmp_path, 2, value).run([0])
+    for name in ("checkpoint.pt", "model.pt"):
+        assert torch.load(tmp_path / name, weights_only=True)["model"]["weight"].item() == 2
+    with pytest.raises(InputError, match="after iteration 2; no epoch was done; try a lower"):
+        spoiling(tmp_path / "at_once", 1, value).run([0])
+    assert not (tmp_path / "at_once").exists()
+
+
+def test_weights_that_one_process_has_spoilt_end_all(tmp_path, monkeypatch):
+    engine = spoiling(tmp_path, 4)
+    monkeypatch.setattr("sectome.training.failures.idist.all_reduce", lambda spoilt: spoilt + 1)
+    with pytest.raises(InputError, match="the weights must be finite numbers"):
+        engine.run([0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_finite_weights_are_none_of_its_business(tmp_path):
+    assert spoiling(tmp_path, 4).run([0]).epoch == 3
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_validation_without_a_finite_metric_ends_the_run_before_it_is_told(tmp_path, value):
+    engine, _ = losing([1.0, 0.5])
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.key_metric_name = "val_loss"
+    told = []
+    Failures(str(tmp_path), 8, evaluator=evaluator).attach(engine)
+    evaluator.add_event_handler(Events.COMPLETED, lambda: told.append(evaluator.state.metrics["val_loss"]))
+
+    @engine.on(Events.EPOCH_COMPLETED)
+    def validate():
+        evaluator.add_event_handler(
+            Events.EPOCH_COMPLETED(once=1),
+            lambda: evaluator.state.metrics.update(val_loss=value if engine.state.epoch == 2 else 0.5),
+        )
+        evaluator.run([0])
+
+    with pytest.raises(
+        InputError, match=r"val_loss must be a finite number, got (nan|inf) after iteration 4; no epoch"
+    ):
+        engine.run(range(2), max_epochs=3)
+    assert told == [0.5]
 
 
 def test_too_little_memory_says_what_to_lower_and_by_how_much(tmp_path):

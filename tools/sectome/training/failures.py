@@ -12,36 +12,53 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
+from torch import nn
 
 from sectome.checks import InputError, check_whole_number
 from sectome.training.arriving import Arriving
 
 
 class Failures:
-    """Stop at a loss that is not finite before it reaches a checkpoint, and explain what else ends a run.
+    """Stop at numbers that are not finite before they reach a checkpoint, and explain what else ends a run.
 
     That is memory that does not suffice and, where several processes train together, the end of another process. A loss
-    is looked at when the next one is there, so that a GPU has work while its answer is waited for.
+    is looked at when the next one is there, so that a GPU has work while its answer is waited for; weights, which the
+    last step of an epoch may have spoilt, after each epoch; the key metric after each validation.
 
     Args:
         output_dir: folder of the run, for the checkpoint that is named.
         batch_size: samples a batch of one process.
         accumulation_steps: batches a step of the optimizer.
+        network: whose weights are looked at; none are without it.
+        evaluator: MONAI's, whose key metric is looked at; none is without it.
 
     Raises:
         InputError: if the steps are no whole number from 1 on.
     """
 
-    def __init__(self, output_dir: str, batch_size: int, accumulation_steps: int = 1) -> None:
+    def __init__(
+        self,
+        output_dir: str,
+        batch_size: int,
+        accumulation_steps: int = 1,
+        network: nn.Module | None = None,
+        evaluator: Engine | None = None,
+    ) -> None:
         self.checkpoint = Path(output_dir) / "checkpoint.pt"
         self.batch_size = batch_size
         self.accumulation_steps = check_whole_number(accumulation_steps, 1, "accumulation_steps")
+        self.network = network
+        self.evaluator = evaluator
         self.unseen: tuple[int, Arriving] | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Look at each loss, and at what ends the run; must stand before the checkpoint in the list of handlers."""
+        """Look at numbers, and at what ends the run; must stand before the others in the list of handlers."""
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.take_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_loss)
+        if self.network is not None:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_weights, self.network)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self.check_validation, engine)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.explain)
         if idist.get_world_size() > 1:
             engine.add_event_handler(Events.STARTED, lambda: signal.signal(signal.SIGTERM, self.end))
@@ -66,11 +83,39 @@ class Failures:
             return
         samples = self.batch_size * idist.get_world_size()
         last = iteration * samples - 1
-        kept = f"the last good weights are in {self.checkpoint}" if self.checkpoint.is_file() else "no epoch was done"
-        raise InputError(
+        raise self.diverged(
             f"the loss must be a finite number, got {loss} at iteration {iteration} (samples "
-            f"{last - samples + 1} to {last}); {kept}; try a lower --lr, more --warmup_steps or "
-            "--precision fp32 in another --output_dir"
+            f"{last - samples + 1} to {last})"
+        )
+
+    def check_weights(self, engine: Engine, network: nn.Module) -> None:
+        """End the run, in all of its processes, if a weight is NaN or infinite in one of them.
+
+        Raises:
+            InputError: that names the iteration and the last good checkpoint.
+        """
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in network.parameters()]).all()
+        if idist.all_reduce(int(not finite)):
+            raise self.diverged(
+                f"the weights must be finite numbers, got some that are not after iteration {engine.state.iteration}"
+            )
+
+    def check_validation(self, evaluator: Engine, engine: Engine) -> None:
+        """End the run if the key metric of a validation is NaN or infinite.
+
+        Raises:
+            InputError: that names the metric, the iteration and the last good checkpoint.
+        """
+        name = evaluator.state.key_metric_name
+        value = float(evaluator.state.metrics[name])
+        if not math.isfinite(value):
+            raise self.diverged(f"{name} must be a finite number, got {value} after iteration {engine.state.iteration}")
+
+    def diverged(self, sentence: str) -> InputError:
+        """Return the sentence about a number that is not finite, with what is kept and what may help."""
+        kept = f"the last good weights are in {self.checkpoint}" if self.checkpoint.is_file() else "no epoch was done"
+        return InputError(
+            f"{sentence}; {kept}; try a lower --lr, more --warmup_steps or --precision fp32 in another --output_dir"
         )
 
     def explain(self, engine: Engine, error: Exception) -> None:
