@@ -44,6 +44,36 @@ def test_a_resumed_history_drops_what_came_after_the_checkpoint(tmp_path):
     assert losses == sorted(set(losses))
 
 
+@pytest.mark.parametrize("cut", ["6,1.5,loss,0.1", "6,1.5,loss,0.123\r", "6,1.", "6,1.5\r\n", "\r\n", "\0\0"])
+def test_a_last_row_that_was_cut_off_is_none(tmp_path, cut):
+    path = tmp_path / "history.csv"
+    whole = "iteration,seconds,name,value\r\n3,0.5,loss,0.25\r\n"
+    path.write_text(whole + cut, newline="")
+    assert read_history(path) == [(3, 0.5, "loss", 0.25)]
+    engine = engine_with_loss()
+    History(str(tmp_path), optimizer()).attach(engine)
+    engine.state.iteration = 3
+    engine.fire_event(Events.STARTED)
+    assert path.read_bytes().decode() == whole
+    path.write_text("iteration,sec")
+    assert read_history(path) == []
+
+
+def test_a_history_that_cannot_be_begun_again_stays_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "history.csv"
+    path.write_text("iteration,seconds,name,value\n3,0.5,loss,0.25\n")
+    history = History(str(tmp_path), optimizer())
+
+    def full_disk(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("sectome.training.history.csv.writer", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        history.start(engine_with_loss())
+    assert read_history(path) == [(3, 0.5, "loss", 0.25)]
+    assert [one.name for one in tmp_path.iterdir()] == ["history.csv"]
+
+
 def test_progress_says_how_far_how_fast_and_how_long(capsys):
     engine = engine_with_loss()
     Progress("train", interval_seconds=0).attach(engine)

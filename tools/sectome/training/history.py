@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
 from sectome.training.tracker import Row, Tracker
+from sectome.volumes.replace import replacing
 
 COLUMNS = ("iteration", "seconds", "name", "value")
 
@@ -62,8 +63,7 @@ class History:
             return
         rows = [row for row in read_history(self.path) if row[0] <= engine.state.iteration]
         self.seconds = max((row[1] for row in rows), default=0.0)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
+        with replacing(self.path) as partial, partial.open("w", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *rows])
         for tracker in self.trackers:
             tracker.start(rows, engine.state.iteration)
@@ -110,8 +110,19 @@ class History:
 
 
 def read_history(path: str | Path) -> list[Row]:
-    """Return the rows (iteration, seconds, name, value) of a history, none if there is no file."""
+    """Return the rows (iteration, seconds, name, value) of a history, none if there is no file.
+
+    A last line that was cut off, as by a full disk, is no row: the number that it ends with may lack digits.
+    """
     if not Path(path).is_file():
         return []
     with Path(path).open(newline="") as file:
-        return [(int(row[0]), float(row[1]), row[2], float(row[3])) for row in list(csv.reader(file))[1:]]
+        lines = file.readlines()
+    if lines and not _is_whole(lines[-1]):
+        lines.pop()
+    return [(int(row[0]), float(row[1]), row[2], float(row[3])) for row in list(csv.reader(lines))[1:]]
+
+
+def _is_whole(line: str) -> bool:
+    """Tell whether a line has its end and all columns."""
+    return line.endswith("\n") and len(next(csv.reader([line]))) == len(COLUMNS)
