@@ -62,6 +62,22 @@ def test_of_a_masked_autoencoder_the_encoder_is_taken(build, start_from):
     assert changed(network, {**before, **state}) == set()
 
 
+def test_a_training_starts_from_weights_or_from_a_pretraining_or_from_nothing(build, segmentation_scripts, tmp_path):
+    paths = tmp_path / "weights.pt", tmp_path / "pretrained.pt"
+    one, other = (build(seed=seed).state_dict() for seed in (1, 2))
+    for path, state in zip(paths, (one, other), strict=True):
+        torch.save({"model": state}, path)
+    start = segmentation_scripts.load_start
+    plain = build().state_dict()
+    assert changed(start(build()), plain) == set()
+    assert changed(start(build(), weights=paths[0]), one) == set()
+    assert changed(start(build(), pretrained=paths[1]), other) == {"decoder.out.weight", "decoder.out.bias"}
+    with pytest.raises(
+        InputError, match=r"from weights or from pretrained, got both: .*weights\.pt and .*pretrained\.pt"
+    ):
+        start(build(), *paths)
+
+
 def test_what_does_not_fit_is_refused(build, start_from):
     encoder = {f"encoder.{key}": value for key, value in build().encoder.state_dict().items()}
     for network, state, sentence in (

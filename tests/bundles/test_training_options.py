@@ -110,6 +110,7 @@ BAD = {
     "decay": ({"layer_decay": 1.5}, "layer_decay must be greater than 0 and at most 1, got 1.5"),
     "depth": ({"pretrained": "MODEL", "depth": 3}, "must hold an encoder of depth 3, got depth 2"),
     "width": ({"pretrained": "MODEL", "hidden_size": 96}, "must have shape (96, 1024), got (48, 1024)"),
+    "two starts": ({"pretrained": "MODEL", "weights": "MODEL"}, "must start from weights or from pretrained, got both"),
     "patch": ({"pretrained": "MODEL", "patch_size": [2, 16, 16]}, "of patch size (2, 16, 16), got (4, 16, 16)"),
 }
 

@@ -104,6 +104,10 @@ def test_a_pretraining_is_of_the_masked_autoencoder_unless_it_names_the_other_bu
             {"arms": {"a": {"pretraining": "mae", "overrides": {"pretrained": "b.pt"}}}},
             "must start from a pre-training or from 'pretrained', got both",
         ),
+        (
+            {"arms": {"a": {"pretraining": "mae", "overrides": {"weights": "b.pt"}}}},
+            "must start from a pre-training or from 'weights', got both",
+        ),
         ({"arms": {"a": {"overlays": "b.json"}}}, "overlays must be a list of paths"),
         ({"arms": {"a": {"vary": {"lr": []}}}}, "must give 'lr' plain values, or names with overrides, got {}"),
         ({"arms": {"a": {"vary": {"lr": [1, 1]}}}}, "must give each value once, got [1, 1]"),

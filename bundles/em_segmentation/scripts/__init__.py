@@ -7,7 +7,7 @@ from scripts.hidden_voxel_picture import HiddenVoxelPicture
 from scripts.hide_patches import HidePatches
 from scripts.mitochondria_scores import MitochondriaScores
 from scripts.prediction_picture import PredictionPicture
-from scripts.pretrained import load_pretrained
+from scripts.pretrained import load_pretrained, load_start
 from scripts.residual_unet import ResidualUNet
 from scripts.segmentation_scores import SegmentationScores
 from scripts.unetr import UNETR
@@ -24,4 +24,5 @@ __all__ = [
     "ResidualUNet",
     "SegmentationScores",
     "load_pretrained",
+    "load_start",
 ]

@@ -1,4 +1,4 @@
-"""Where fine-tuning starts: from what a pre-training left, of the encoder alone or of the whole network."""
+"""Where fine-tuning starts: from a whole model, or what a pre-training left of the encoder or of the whole network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,24 @@ from sectome.encoder import load_checkpoint, load_encoder, read_checkpoint
 
 HEAD = "decoder.out."
 """Keys of the last layer, whose channels are those of what a network was trained to predict."""
+
+
+def load_start(network: nn.Module, weights: str | Path = "", pretrained: str | Path = "") -> nn.Module:
+    """Load what a training is to start from, if anything, and return the network.
+
+    Args:
+        network: is changed in place.
+        weights: a checkpoint of this very network, to go on from.
+        pretrained: a checkpoint as `load_pretrained` takes it.
+
+    Raises:
+        InputError: if both are given, or one does not fit.
+    """
+    if weights and pretrained:
+        raise InputError(f"a training must start from weights or from pretrained, got both: {weights} and {pretrained}")
+    if weights:
+        return load_checkpoint(network, weights)
+    return load_pretrained(network, pretrained) if pretrained else network
 
 
 def load_pretrained(network: nn.Module, path: str | Path) -> nn.Module:

@@ -172,8 +172,9 @@ def _arms(
     recipes = list(_recipes(common, entry, variants, last))
     for pretraining, start_variant in starts:
         for own_variant, recipe in recipes:
-            if pretraining is not None and "pretrained" in recipe.overrides:
-                raise InputError(f"the arm {family!r} must start from a pre-training or from 'pretrained', got both")
+            for other in ("pretrained", "weights"):
+                if pretraining is not None and other in recipe.overrides:
+                    raise InputError(f"the arm {family!r} must start from a pre-training or from {other!r}, got both")
             variant = own_variant if own_variant.label else start_variant
             yield Arm(variant.name(family), family, variant.value, recipe if fine_tune else None, pretraining)
 
