@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -97,13 +98,24 @@ def test_a_signal_that_is_ignored_stays_so_and_the_others_are_given_back():
         signal.signal(signal.SIGHUP, hangup)
 
 
-def test_a_training_that_was_stopped_after_its_last_epoch_is_not_begun_again(declare, run_stubbed, tmp_path):
+@pytest.mark.parametrize(
+    ("epoch", "early_stopping", "left"),
+    [
+        (3, {}, ["evaluate"]),
+        (2, {"patience": 2, "waited": 2}, ["evaluate"]),
+        (2, {"patience": 2, "waited": 1}, ["train", "evaluate"]),
+        (2, {"patience": 0, "waited": 0}, ["train", "evaluate"]),
+    ],
+)
+def test_a_training_that_was_stopped_after_its_last_epoch_is_not_begun_again(
+    declare, run_stubbed, tmp_path, epoch, early_stopping, left
+):
     run_stubbed(declare(), "--only", "scratch")
     folder = tmp_path / "out/scratch/seed_0"
-    (folder / "state.json").write_text((folder / "state.json").read_text().replace('"train"', '"other"'))
-    torch.save({"trainer": {"epoch": 3, "max_epochs": 3}}, folder / "checkpoint.pt")
-    # The evaluation is what is left to do.
-    (folder / "state.json").write_text((folder / "state.json").read_text().replace('"evaluate"', '"another"'))
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "finished": {}}))
+    trainer = {"epoch": epoch, "max_epochs": 3}
+    torch.save({"trainer": trainer, "early_stopping": early_stopping}, folder / "checkpoint.pt")
     (folder / "calls.txt").unlink()
     assert run_stubbed(declare(), "--only", "scratch")[0] == 0
-    assert (folder / "calls.txt").read_text().split() == ["evaluate"]
+    assert (folder / "calls.txt").read_text().split() == left

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
 from sectome.training import EarlyStopping, TrainingCheckpoint
+from sectome.training.early_stopping import ended_early
 
 LOSSES = (5.0, 3.0, 4.0, math.nan, 2.5, 2.0, 2.0, 2.1, 1.0)
 
@@ -61,6 +62,16 @@ def test_a_run_that_ended_early_goes_on_with_more_patience_only(tmp_path):
     with pytest.raises(InputError, match="its best epoch was 2; to go on it must wait for more than 2 validations"):
         train(tmp_path, 2)
     assert train(tmp_path, 3) == (9, 9)
+
+
+@pytest.mark.parametrize(("patience", "epochs", "ended"), [(2, 9, True), (2, 3, False), (0, 9, False)])
+def test_a_checkpoint_says_whether_its_run_ended_early(tmp_path, patience, epochs, ended):
+    train(tmp_path, patience, epochs)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["early_stopping"]
+    assert ended_early(state) == ended
+    # As an earlier version wrote it.
+    del state["patience"]
+    assert not ended_early(state)
 
 
 def test_patience_may_be_given_up(tmp_path):

@@ -14,6 +14,7 @@ from sectome.differences import differences
 from sectome.json_object import read_object
 from sectome.study.bundle_command import shown
 from sectome.study.plan import Job
+from sectome.training.early_stopping import ended_early
 from sectome.training.run_record import write_json
 
 STATE: Final = "state.json"
@@ -75,10 +76,14 @@ def last_line(path: Path) -> str:
 
 
 def is_trained(job: Job) -> bool:
-    """Tell whether a run was stopped between its last epoch and the end of its command: it can not train on."""
+    """Tell whether a run was stopped between its last epoch and the end of its command: it can not train on.
+
+    The last epoch is that of all, or the one after which its patience was at an end.
+    """
     try:
-        trainer = torch.load(job.folder / "checkpoint.pt", map_location="cpu", weights_only=True)["trainer"]
-        return bool(trainer["epoch"] >= trainer["max_epochs"])
+        content = torch.load(job.folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+        trainer = content["trainer"]
+        return bool(trainer["epoch"] >= trainer["max_epochs"] or ended_early(content.get("early_stopping", {})))
     except Exception:
         # The bundle starts anew without a checkpoint, and says what is wrong with one.
         return False

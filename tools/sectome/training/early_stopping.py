@@ -56,8 +56,8 @@ class EarlyStopping:
         return not self.patience or self.best_epoch in (0, epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resume needs to go on counting."""
-        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+        """Return what a resume needs to go on counting, and the patience, for `ended_early`."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "patience": self.patience}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on counting.
@@ -74,3 +74,8 @@ class EarlyStopping:
                 "start anew with --resume false"
             )
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+
+
+def ended_early(state: Mapping[str, Any]) -> bool:
+    """Tell whether a run was ended, by the state of its `EarlyStopping`; those of earlier versions do not say it."""
+    return 0 < state.get("patience", 0) <= state["waited"]
