@@ -63,6 +63,11 @@ class Arm:
         shared = self.pretraining.seed if self.pretraining else None
         return seed if shared is None else shared
 
+    @property
+    def pretraining_is_shared(self) -> bool:
+        """Whether all seeds start from one pre-training."""
+        return self.pretraining is not None and self.pretraining.seed is not None
+
 
 @dataclass(frozen=True)
 class Study:

@@ -39,7 +39,7 @@ def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
         for seed in study.seeds:
             own, first = arm_folder(folder, arm, seed), pretraining_folder(folder, arm, seed)
             wanted = [own] if arm.recipe else [first]
-            if arm.recipe is None and arm.pretraining_seed(seed) != seed and seed != study.seeds[0]:
+            if arm.recipe is None and arm.pretraining_is_shared and seed != study.seeds[0]:
                 continue
             if all(place in done for place in wanted):
                 row: Row = {"arm": arm.name, "value": arm.value, "seed": seed}
@@ -51,13 +51,16 @@ def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
 
 
 def training_numbers(folder: Path) -> Row:
-    """Return steps, seconds, parameters and the last validation loss of a run."""
+    """Return the optimizer's steps, seconds, parameters and the last validation loss of a run."""
     history = read_history(folder / "history.csv")
+    record = read_object(folder / "run.json")
+    # A history counts batches.
+    batches_of_a_step = record.get("settings", {}).get("accumulation_steps", 1)
     last = {name: value for _, _, name, value in history}
     return {
-        "steps": max((row[0] for row in history), default=None),
+        "steps": max((row[0] for row in history), default=0) // batches_of_a_step or None,
         "training_seconds": max((row[1] for row in history), default=None),
-        "parameters": read_object(folder / "run.json").get("parameters"),
+        "parameters": record.get("parameters"),
         "val_loss": last.get("val_loss"),
         "val_loss_of_mean": last.get("val_loss_of_mean"),
     }

@@ -19,6 +19,8 @@ SUMMARY: Final = (
 )
 """Columns of `summary.csv`: mean and Student's t interval over seeds, and those of paired differences."""
 
+BOUNDS: Final = ("low", "high", "difference_low", "difference_high")
+
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Return mean and 95 % interval (Student's t) of some values; of one value the bounds are NaN."""
@@ -33,8 +35,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 def values_by_seed(arm: Arm, measure: str, rows: Sequence[Row]) -> dict[int, float]:
     """Return an arm's numbers by seed; of a pre-training that all seeds share, the first one's only."""
     found = {row["seed"]: row[measure] for row in rows if row["arm"] == arm.name and measure in row}
-    shared = arm.pretraining is not None and arm.pretraining.seed is not None
-    return dict(list(found.items())[:1]) if shared and measure in PRETRAINING_MEASURES else found
+    return dict(list(found.items())[:1]) if arm.pretraining_is_shared and measure in PRETRAINING_MEASURES else found
 
 
 def summarise(study: Study, rows: Sequence[Row]) -> list[Row]:
@@ -45,7 +46,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> list[Row]:
             values = values_by_seed(arm, measure, rows)
             if measure in IDENTITY or not values:
                 continue
-            row = {"arm": arm.name, "measure": measure, "seeds": len(values)}
+            row: Row = {"arm": arm.name, "measure": measure, "seeds": len(values)}
             row |= dict(zip(("mean", "low", "high"), interval(list(values.values())), strict=True))
             if (other := study.baseline_of(arm)) is not None:
                 against = values_by_seed(other, measure, rows)
@@ -54,7 +55,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> list[Row]:
                 if pairs:
                     names = ("difference", "difference_low", "difference_high")
                     row |= dict(zip(names, interval(pairs), strict=True))
-            summary.append({key: value for key, value in row.items() if value == value})
+            summary.append({key: value for key, value in row.items() if key not in BOUNDS or not math.isnan(value)})
     return summary
 
 
