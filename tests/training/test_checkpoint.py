@@ -127,6 +127,24 @@ def test_a_run_that_ends_between_its_two_files_writes_both_again(tmp_path, monke
     assert torch.equal(train(folder, 2)["0.weight"], whole["0.weight"])
 
 
+def test_what_a_killed_save_has_left_is_removed_by_the_next_training_of_the_folder(tmp_path, monkeypatch):
+    train(tmp_path, 1)
+    left = [tmp_path / f".{name}.4711.partial" for name in ("checkpoint.pt", "model.pt")]
+    others = [tmp_path / name for name in (".other.pt.4711.partial", ".checkpoint.pt.partial", "checkpoint.pt.4711")]
+    for path in (*left, *others):
+        path.write_bytes(b"half a file")
+    engine = Engine(lambda engine, batch: None)
+    states = {"model": torch.nn.Linear(1, 1)}
+    checkpoint = TrainingCheckpoint(tmp_path, tmp_path, states, SampleNumbers(1), 1, {}, resume=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("sectome.training.checkpoint.idist.get_rank", lambda: 1)
+        checkpoint.attach(engine)
+    assert all(path.exists() for path in left)
+    train(tmp_path, 2)
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
     with pytest.raises(InputError, match="must be a run's checkpoint"):

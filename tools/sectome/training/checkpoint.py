@@ -22,7 +22,7 @@ from sectome.training.moved_files import follow_moved_files
 from sectome.training.resumed_schedule import resume_schedule
 from sectome.training.run_record import write_json
 from sectome.training.weight_average import WeightAverage
-from sectome.volumes.replace import replacing
+from sectome.volumes.replace import remove_partials, replacing
 
 
 def save_atomically(content: Any, path: str | Path) -> None:
@@ -83,7 +83,7 @@ class TrainingCheckpoint:
         self.resume = resume
 
     def attach(self, engine: Engine) -> None:
-        """Resume before the first epoch, save after each."""
+        """Resume before the first epoch, save after each; remove what a save that was killed has left."""
         if self.early_stopping is not None:
             self.early_stopping.attach(engine)
         processes = idist.get_world_size()
@@ -92,6 +92,9 @@ class TrainingCheckpoint:
             raise InputError(f"each process must see {self.path}, got {found} of {processes} that do")
         if self.resume and found:
             self.load(engine)
+        if idist.get_rank() == 0:
+            for path in (self.path, self.model_path):
+                remove_partials(path)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:

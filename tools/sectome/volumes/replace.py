@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -35,6 +36,16 @@ def replacing(path: Path) -> Iterator[Path]:
             os.rename(replaced, path)
         raise
     _remove(replaced)
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what processes that were killed in the middle of writing `path` have left beside it.
+
+    For an output that no other process may be writing now.
+    """
+    path = Path(os.path.realpath(path))
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        _remove(partial)
 
 
 def _remove(path: Path) -> None:
