@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sectome.training import read_history
-from tiny_networks import TINY
+from tiny_networks import BUNDLES, TINY
 from trained_runs import load, numbers
 
 SHORT = {"epochs": 3, "epoch_length": 2, "val_interval": 1, "val_crops": 2, "batch_size": 2, "crop_size": [8, 32, 32]}
@@ -107,6 +107,8 @@ BAD = {
     "steps": ({"accumulation_steps": 1.5}, "accumulation_steps must be a whole number from 1 on, got 1.5"),
     "average": ({"ema_decay": 1}, "ema_decay must be a number from 0 to less than 1, got 1"),
     "patience": ({"patience": -1}, "patience must be a whole number from 0 on, got -1"),
+    "no validation": ({"patience": 1, "val_interval": 5}, "a --val_interval greater than --epochs"),
+    "seed": ({"seed": -1}, "seed must be a whole number from 0 on, got -1"),
     "decay": ({"layer_decay": 1.5}, "layer_decay must be greater than 0 and at most 1, got 1.5"),
     "depth": ({"pretrained": "MODEL", "depth": 3}, "must hold an encoder of depth 3, got depth 2"),
     "width": ({"pretrained": "MODEL", "hidden_size": 96}, "must have shape (96, 1024), got (48, 1024)"),
@@ -130,3 +132,13 @@ def test_what_cannot_be_meant_is_one_sentence_and_leaves_nothing(train, tissue_f
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "config", sorted(BUNDLES.glob("*/configs/*.json")), ids=lambda path: "/".join(path.parts[-3::2])
+)
+def test_a_seed_is_checked_before_it_is_used(config):
+    steps = json.loads(config.read_text()).get("initialize", [])
+    uses = [number for number, step in enumerate(steps) if "seed=@seed" in step]
+    checks = [number for number, step in enumerate(steps) if step == "$checks.check_whole_number(@seed, 0, 'seed')"]
+    assert not uses or checks[0] < uses[0]

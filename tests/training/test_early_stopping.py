@@ -83,3 +83,11 @@ def test_patience_may_be_given_up(tmp_path):
 def test_a_patience_that_is_no_count_is_refused(patience):
     with pytest.raises(InputError, match="patience must be a whole number from 0 on, got"):
         EarlyStopping(Engine(lambda engine, batch: None), patience)
+
+
+def test_a_patience_without_a_validation_to_judge_is_refused():
+    evaluator = Engine(lambda engine, batch: None)
+    with pytest.raises(InputError, match=r"counts validations, .*, got --patience 2 and a --val_interval greater than"):
+        EarlyStopping(evaluator, 2, validations=0)
+    assert EarlyStopping(evaluator, 0, validations=0).keeps(1)
+    assert EarlyStopping(evaluator, 2, validations=1).patience == 2

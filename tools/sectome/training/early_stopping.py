@@ -18,14 +18,20 @@ class EarlyStopping:
     Args:
         evaluator: MONAI's, with a key metric of which less is better.
         patience: validations to wait for a better one; 0 trains to the last epoch and keeps the last weights.
+        validations: how many the whole run has.
 
     Raises:
-        InputError: if the patience is no whole number from 0 on.
+        InputError: if the patience is no whole number from 0 on, or has no validation to judge.
     """
 
-    def __init__(self, evaluator: Engine, patience: int = 0) -> None:
+    def __init__(self, evaluator: Engine, patience: int = 0, validations: int = 1) -> None:
         self.evaluator = evaluator
         self.patience = check_whole_number(patience, 0, "patience")
+        if patience and validations < 1:
+            raise InputError(
+                f"patience counts validations, of which a run must have one, got --patience {patience} and a "
+                "--val_interval greater than --epochs"
+            )
         self.best = math.inf
         self.best_epoch = self.waited = 0
 
