@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
@@ -32,6 +33,17 @@ def test_a_component_is_its_class_and_what_is_public_and_plain():
         "scale": [1, 2.5],
         "use": "builtins.len",
     }
+
+
+def test_what_takes_the_place_of_a_method_is_none_of_it():
+    class Loss(torch.nn.Module):
+        def sums(self):
+            return 1
+
+    loss = Loss()
+    before = describe(loss)
+    loss.sums = lambda: 2
+    assert describe(loss) == before
 
 
 def test_an_augmentation_is_described_alike_each_time():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,32 @@ def test_a_run_that_gets_no_better_ends_early_with_the_best_weights(train, tmp_p
     again = train("em_segmentation", tmp_path, **options)
     assert again.returncode == 2
     assert "error: the run ended early, its best epoch was 1" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_resume_with_what_would_change_the_result_is_refused_and_one_elsewhere_is_not(train, tissue_folder, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(tissue_folder, here / "tissue")
+
+    def train_in(folder, epochs, **other):
+        where = {"dataset_dir": folder / "tissue", "patience": 9, "epochs": epochs}
+        return train("em_segmentation", folder / "run", **{**where, **other})
+
+    done = train_in(here, 1)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for other, sentence in (
+        ({"loss__dice_weight": 0.1}, "was made with loss dice_weight 0.5, got 0.1"),
+        ({"optimizer__eps": 1e-6}, "was made with optimizer eps 1e-08, got 1e-06"),
+        ({"schedule__end_lr": 1e-6}, "was made with schedule end_lr 0.0, got 1e-06"),
+        ({"val_crops": 1}, "the best epoch so far, 1, was judged with val_crops 2, got 1"),
+    ):
+        done = train_in(here, 2, **other)
+        assert done.returncode == 2, done.stderr[-3000:]
+        assert sentence in done.stderr.strip().splitlines()[-1]
+    here.rename(there)
+    done = train_in(there, 2)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "resume from epoch 1" in done.stdout
 
 
 @pytest.mark.slow

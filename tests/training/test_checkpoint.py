@@ -75,6 +75,17 @@ def test_other_settings_are_refused_and_named(tmp_path):
     train(tmp_path, 2, settings={"lr": 0.2}, resume=False)
 
 
+def test_settings_that_an_older_checkpoint_does_not_have_are_left_alone_until_it_has_them(tmp_path):
+    more = {"lr": 0.1, "loss": {"dice_weight": 0.5}}
+    train(tmp_path, 1)
+    train(tmp_path, 2, settings=more)
+    with pytest.raises(InputError, match=r"made with loss dice_weight 0\.5, got 0\.25; resume"):
+        train(tmp_path, 3, settings={**more, "loss": {"dice_weight": 0.25}})
+    with pytest.raises(InputError, match=r"made with loss \{'dice_weight': 0\.5\}, got None; resume"):
+        train(tmp_path, 3)
+    train(tmp_path, 3, settings=more)
+
+
 def test_a_finished_run_is_not_silently_run_again(tmp_path):
     train(tmp_path, 2)
     with pytest.raises(InputError, match="has already trained 2 epochs, got --epochs 2; give more epochs"):

@@ -16,7 +16,7 @@ from sectome.training.early_stopping import ended_early
 LOSSES = (5.0, 3.0, 4.0, math.nan, 2.5, 2.0, 2.0, 2.1, 1.0)
 
 
-def train(folder, patience, epochs=9):
+def train(folder, patience, epochs=9, **options):
     """Validate with `LOSSES`, one an epoch, while the weight is the number of the epoch; return epochs and model."""
     network = torch.nn.Linear(1, 1, bias=False)
     evaluator = Engine(lambda engine, batch: None)
@@ -31,7 +31,7 @@ def train(folder, patience, epochs=9):
         )
         evaluator.run([0])
 
-    stopping = EarlyStopping(evaluator, patience)
+    stopping = EarlyStopping(evaluator, patience, **options)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
     checkpoint = TrainingCheckpoint(
         folder, folder, {"model": network}, SampleNumbers(1), 1, {}, early_stopping=stopping
@@ -72,6 +72,33 @@ def test_a_checkpoint_says_whether_its_run_ended_early(tmp_path, patience, epoch
     # As an earlier version wrote it.
     del state["patience"]
     assert not ended_early(state)
+
+
+def judged_on(folder, crops=2):
+    return {"judged_on": {"val_data": [{"image": f"{folder}/cube.tif", "sections": (0, 4)}], "val_crops": crops}}
+
+
+def test_what_is_judged_on_other_data_is_not_compared(tmp_path):
+    run = tmp_path / "run"
+    train(run, 3, 2, **judged_on(tmp_path / "old"))
+    with pytest.raises(InputError, match="best epoch so far, 2, was judged with val_crops 2, got 3; resume with the"):
+        train(run, 3, 3, **judged_on(tmp_path / "old", crops=3))
+    with pytest.raises(InputError, match=r"judged with val_data 0 image '.*cube\.tif', got 'other\.tif'"):
+        train(run, 3, 3, judged_on={"val_data": [{"image": "other.tif", "sections": [0, 4]}], "val_crops": 2})
+    # The data were moved.
+    assert train(run, 3, 3, **judged_on(tmp_path / "new")) == (3, 2)
+    # Without patience nothing is compared, and nothing then has been.
+    assert train(run, 0, 4, **judged_on(tmp_path / "new", crops=3)) == (4, 4)
+    assert train(run, 3, 5, **judged_on(tmp_path / "new", crops=4)) == (5, 5)
+
+
+def test_a_best_epoch_of_an_earlier_version_is_taken_over(tmp_path):
+    train(tmp_path, 3, 3)
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    for name in ("patience", "judged_on"):
+        del content["early_stopping"][name]
+    torch.save(content, tmp_path / "checkpoint.pt")
+    assert train(tmp_path, 2, **judged_on(tmp_path)) == (4, 2)
 
 
 def test_patience_may_be_given_up(tmp_path):

@@ -10,8 +10,9 @@ from typing import Any
 def describe(component: Any) -> Any:
     """Return plain values, lists and mappings as they are, the name of a function, class and attributes of others.
 
-    Left out are private attributes and those that are no such values, as generators of random numbers. What a random
-    transform has drawn may be an attribute, too: describe it before it is used.
+    Left out are private attributes, those that are no such values, as generators of random numbers, and those that take
+    the place of a method, as a compiled one. What a random transform has drawn may be an attribute, too: describe it
+    before it is used.
     """
     if isinstance(component, Mapping):
         return {str(name): describe(value) for name, value in component.items() if _can_be_described(value)}
@@ -22,7 +23,11 @@ def describe(component: Any) -> Any:
     if not hasattr(component, "__dict__"):
         return component
     kind = type(component)
-    attributes = {name: value for name, value in vars(component).items() if not name.startswith("_")}
+    attributes = {
+        name: value
+        for name, value in vars(component).items()
+        if not name.startswith("_") and not isroutine(getattr(kind, name, None))
+    }
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **describe(attributes)}
 
 

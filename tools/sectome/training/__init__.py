@@ -8,6 +8,7 @@ from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
 from sectome.training.history import History, read_history
 from sectome.training.mlflow_run import MLflowRun
+from sectome.training.optimizer_settings import optimizer_settings, schedule_settings
 from sectome.training.optimizer_steps import OptimizerSteps
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.pictures import Picture, Pictures
@@ -46,10 +47,12 @@ __all__ = [
     "gather_batches",
     "join_processes",
     "memory_advice",
+    "optimizer_settings",
     "parameter_groups",
     "read_history",
     "record_network",
     "save_atomically",
+    "schedule_settings",
     "sum_over_processes",
     "write_arrays",
     "write_json",

@@ -46,7 +46,8 @@ class TrainingCheckpoint:
         states: what has a `state_dict`: "model", "optimizer", "schedule".
         sampler: numbers the samples; set to go on with the first unseen one.
         batch_size: samples an iteration of one process.
-        settings: plain values that must not change between a run and its resume, but for where files lie.
+        settings: plain values that must not change between a run and its resume, but for where files lie; those that an
+            older checkpoint does not have are left alone.
         resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
         average: its network is written as `model.pt`; without it, the state "model" is.
         early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
@@ -136,7 +137,9 @@ class TrainingCheckpoint:
             raise InputError(
                 f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
             ) from None
-        for difference in differences(follow_moved_files(settings, self.settings), self.settings):
+        # An earlier version wrote fewer of them.
+        known = {name: value for name, value in self.settings.items() if name in settings}
+        for difference in differences(follow_moved_files(settings, known), known):
             raise InputError(
                 f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
                 "or start anew with --resume false"

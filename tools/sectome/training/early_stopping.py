@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_whole_number
+from sectome.differences import differences
+from sectome.training.moved_files import follow_moved_files
 
 
 class EarlyStopping:
@@ -19,12 +23,20 @@ class EarlyStopping:
         evaluator: MONAI's, with a key metric of which less is better.
         patience: validations to wait for a better one; 0 trains to the last epoch and keeps the last weights.
         validations: how many the whole run has.
+        judged_on: plain values that the key metric depends on, as the volumes: must not change between a run and its
+            resume, but for where files lie.
 
     Raises:
         InputError: if the patience is no whole number from 0 on, or has no validation to judge.
     """
 
-    def __init__(self, evaluator: Engine, patience: int = 0, validations: int = 1) -> None:
+    def __init__(
+        self,
+        evaluator: Engine,
+        patience: int = 0,
+        validations: int = 1,
+        judged_on: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.evaluator = evaluator
         self.patience = check_whole_number(patience, 0, "patience")
         if patience and validations < 1:
@@ -32,6 +44,8 @@ class EarlyStopping:
                 f"patience counts validations, of which a run must have one, got --patience {patience} and a "
                 "--val_interval greater than --epochs"
             )
+        # Through JSON, so that a tuple that became a list on the way is no difference.
+        self.judged_on = json.loads(json.dumps(dict(judged_on)))
         self.best = math.inf
         self.best_epoch = self.waited = 0
 
@@ -63,13 +77,20 @@ class EarlyStopping:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resume needs to go on counting, and the patience, for `ended_early`."""
-        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "patience": self.patience}
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "waited": self.waited,
+            "patience": self.patience,
+            "judged_on": json.dumps(self.judged_on),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on counting.
 
         Raises:
-            InputError: if the run that goes on was ended, and the patience is no greater now.
+            InputError: if the run that goes on was ended, and the patience is no greater now, or its best epoch was
+                judged on other data.
         """
         if not self.patience:
             return
@@ -78,6 +99,13 @@ class EarlyStopping:
                 f"the run ended early, its best epoch was {state['best_epoch']}; to go on it must wait for more than "
                 f"{state['waited']} validations, got --patience {self.patience}; give more, another --output_dir, or "
                 "start anew with --resume false"
+            )
+        # Where nothing was judged, or by an earlier version, there is nothing to compare with.
+        before = json.loads(state["judged_on"]) if state["best_epoch"] and "judged_on" in state else self.judged_on
+        for difference in differences(follow_moved_files(before, self.judged_on), self.judged_on):
+            raise InputError(
+                f"the best epoch so far, {state['best_epoch']}, was judged with {difference}; resume with the same "
+                "validation, give --patience 0, another --output_dir, or start anew with --resume false"
             )
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
 

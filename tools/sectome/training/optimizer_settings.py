@@ -1,0 +1,41 @@
+"""What the optimizer and its schedule are, in plain values: what must not change between a run and its resume."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from sectome.described import describe
+
+HOW: Final = ("foreach", "fused", "capturable")
+"""Arguments of torch's optimizers that say how a step is computed, not which."""
+
+OF_GROUPS: Final = ("lr", "weight_decay")
+"""Arguments that stand for nothing: each group of parameters has its own, see `parameter_groups`."""
+
+LENGTH: Final = ("t_total", "warmup_steps")
+"""Arguments of MONAI's schedule that may grow with the epochs; the second is kept within the first."""
+
+
+def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the class and the arguments of an optimizer; switches that are off are left out, as later ones will be."""
+    arguments = {
+        name: value
+        for name, value in optimizer.defaults.items()
+        if name not in (*HOW, *OF_GROUPS) and value is not None and value is not False
+    }
+    return {"_target_": _name(optimizer), **describe(arguments)}
+
+
+def schedule_settings(schedule: LRScheduler) -> dict[str, Any]:
+    """Return the class and the arguments of a schedule, but for its length, which more epochs may stretch."""
+    known = set(inspect.signature(type(schedule)).parameters) - {"optimizer", "last_epoch", *LENGTH}
+    arguments = {name: value for name, value in vars(schedule).items() if name in known}
+    return {"_target_": _name(schedule), **describe(arguments)}
+
+
+def _name(component: object) -> str:
+    return f"{type(component).__module__}.{type(component).__qualname__}"
