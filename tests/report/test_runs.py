@@ -51,7 +51,7 @@ def test_runs_in_folders_of_one_name_are_told_apart(make_arm):
         ("run.json", '{"bundle": "mae_pretrain", "settings": 3}', "'settings' as an object, got int"),
         ("run.json", '{"bundle": "mae_pretrain", "parameters": "many"}', "a number as 'parameters', got 'many'"),
         ("run.json", '{"bundle": "mae_pretrain", "commands": 3}', "'commands' as lines of text, got 3"),
-        ("history.csv", "iteration,seconds,name,value\n1,2\n", r"history\.csv must have rows of"),
+        ("history.csv", "iteration,seconds,name,value\n1,2\n3,1,loss,0.5\n", r"history\.csv must have rows of"),
         ("scores.json", "{}", "must give a number as 'threshold', got None"),
         ("scores.json", '{"threshold": 0.5, "sweep": 1}', "'sweep' as a list, got int"),
         ("scores.json", '{"threshold": 0.5, "sweep": [3]}', "must give a number as 'are', got None"),
