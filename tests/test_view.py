@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -154,6 +155,19 @@ def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch):
         2,
         "error: viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'\n",
     )
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = ["view", tmp_path / "a.npy", "--voxel_size_nm", "30,6,6", "--port", str(port)]
+        # In a process of its own: the server leaves its socket behind.
+        done = subprocess.run([sys.executable, "-m", "sectome.cli", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: an address and a port to serve at were expected, got 127.0.0.1 and {port}: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -31,13 +31,17 @@ def view(
         raise InputError("a volume to view was expected, got none")
     if find_spec("neuroglancer") is None:
         raise InputError("viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'")
-    import neuroglancer
+    from neuroglancer import server
 
     from sectome.shown_volumes import open_shown, show_volumes
 
     opened = [open_shown(str(path), voxel_size_nm) for path in volumes]
+    server.set_server_bind_address(str(bind), port)
     try:
-        neuroglancer.set_server_bind_address(str(bind), port)
+        server.start()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"an address and a port to serve at were expected, got {bind} and {port}: {error}") from None
+    try:
         address = str(show_volumes(dict(zip(_layer_names(volumes), opened, strict=True))))
         print(f"{address}\nCtrl-C ends it", flush=True)
         if browser:
@@ -46,7 +50,7 @@ def view(
     except KeyboardInterrupt:
         print("closed")
     finally:
-        neuroglancer.stop()
+        server.stop()
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:
