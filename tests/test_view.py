@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from neuroglancer.local_volume import MeshesNotSupportedForVolume
 from PIL import Image
 
+from browser import needs_browser, start_browser
 from sectome import shown_volumes
 from sectome.affinity_file import new_affinities
 from sectome.map_file import MAPS
@@ -24,7 +24,6 @@ from sectome.shown_volumes import ShownVolume, open_shown, show_volumes
 from sectome.volumes import open_volume, write_volume
 
 SIZE = (30, 6, 6)
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def shown(volume, scale="1,1,1"):
@@ -193,22 +192,9 @@ def test_it_serves_a_page_until_it_is_stopped(page):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"
-)
+@needs_browser
 def test_a_person_sees_grey_tissue_and_coloured_neurons(page):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for word in (
-        "headless=new",
-        "no-sandbox",
-        "disable-dev-shm-usage",
-        "enable-unsafe-swiftshader",
-        "window-size=800,700",
-    ):
-        options.add_argument(f"--{word}")
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    browser = start_browser("enable-unsafe-swiftshader", "window-size=800,700")
     try:
         browser.get(page)
         deadline = time.monotonic() + 120

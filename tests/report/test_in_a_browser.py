@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import shutil
 
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver")
+from browser import needs_browser, start_browser
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"
-)
+pytest.importorskip("selenium.webdriver")
+pytestmark = needs_browser
 
 CONTRAST = """
 const lightness = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number)
@@ -27,13 +24,7 @@ return Math.max(text, ground) / Math.min(text, ground);
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    # Nothing outside of the page can be reached, and root is not refused.
-    for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "host-resolver-rules=MAP * ~NOTFOUND"):
-        options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = start_browser()
     yield driver
     driver.quit()
 

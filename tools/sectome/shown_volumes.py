@@ -82,14 +82,11 @@ def show_volumes(volumes: Mapping[str, Shown]) -> neuroglancer.Viewer:
     """
     layers = {name: _layer(volume) for name, volume in volumes.items()}
     first = next(iter(volumes.values()))
-    size = _size_of(first)
     viewer = neuroglancer.Viewer()
     with viewer.txn() as state:
         state.dimensions = _space(first, "xyz")
-        state.position = [
-            position / length + extent / 2
-            for position, length, extent in zip(first.offset_nm[::-1], size[::-1], first.shape[::-1], strict=True)
-        ]
+        middles = [start + extent / 2 for start, extent in zip(_starts(first), first.shape, strict=True)]
+        state.position = middles[::-1]
         for name, layer in layers.items():
             state.layers[name] = layer
         state.layout = "4panel"
@@ -194,16 +191,23 @@ def _size_of(volume: Shown) -> VoxelSize:
     return volume.voxel_size_nm if isinstance(volume, StoredChannels) else require_voxel_size(volume)
 
 
+def _starts(volume: Shown) -> list[float]:
+    """Return where the first voxel lies along (z, y, x), in voxels."""
+    return [start / length for start, length in zip(volume.offset_nm, _size_of(volume), strict=True)]
+
+
+def _placed(shown: LocalVolume, starts: Sequence[float]) -> neuroglancer.LayerDataSource:
+    """Return what a layer shows, with its first voxel where `starts` says along the axes that it has."""
+    matrix = np.column_stack([np.eye(len(starts)), starts])
+    transform = neuroglancer.CoordinateSpaceTransform(output_dimensions=shown.dimensions, matrix=matrix)
+    return neuroglancer.LayerDataSource(url=shown, transform=transform)
+
+
 def _layer(volume: Shown) -> Any:
     if isinstance(volume, StoredChannels):
         return _channels_layer(volume)
     labels = volume.looks_like_labels()
-    size = require_voxel_size(volume)
-    moved = [[*row, start / length] for row, start, length in zip(np.eye(3), volume.offset_nm, size, strict=True)]
-    source = neuroglancer.LayerDataSource(
-        url=ShownVolume(volume, labels),
-        transform=neuroglancer.CoordinateSpaceTransform(output_dimensions=_space(volume, "zyx"), matrix=moved),
-    )
+    source = _placed(ShownVolume(volume, labels), _starts(volume))
     if labels:
         return neuroglancer.SegmentationLayer(source=source)
     return neuroglancer.ImageLayer(
@@ -216,13 +220,8 @@ def _channels_layer(stored: StoredChannels) -> neuroglancer.ImageLayer:
     axes = neuroglancer.CoordinateSpace(
         names=["c^", "z", "y", "x"], units=["", "nm", "nm", "nm"], scales=[1, *stored.voxel_size_nm]
     )
-    starts = [start / length for start, length in zip(stored.offset_nm, stored.voxel_size_nm, strict=True)]
-    source = neuroglancer.LayerDataSource(
-        url=LocalVolume(_Channels(stored), axes, "image", max_downsampling=_DOWNSAMPLING),
-        transform=neuroglancer.CoordinateSpaceTransform(
-            output_dimensions=axes, matrix=np.column_stack([np.eye(4), [0, *starts]])
-        ),
-    )
+    shown = LocalVolume(_Channels(stored), axes, "image", max_downsampling=_DOWNSAMPLING)
+    source = _placed(shown, [0, *_starts(stored)])
     shader = _CHANNELS_SHADER.replace("COUNT", str(stored.channel_count))
     return neuroglancer.ImageLayer(source=source, shader=shader)
 

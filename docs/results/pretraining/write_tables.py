@@ -52,13 +52,11 @@ def fib25(labels: str) -> Row:
     return {"tissue": "fib25_medulla", "labels": labels}
 
 
-def share(sections: int, short: bool = True) -> Section:
+def share(sections: int) -> Section:
     """Return the section of a share of the labels, other than a tenth, which has more arms."""
-    pairs: list[Pair] = []
+    pairs: list[Pair] = [("3000 steps - scratch, low rate", ["pre-trained" + LOW + BF16], "scratch" + LOW + BF16)]
     if sections != 60:
-        pairs.append(("12000 steps - scratch, decay", [LONG + DECAY], "scratch" + DECAY))
-    if short:
-        pairs.append(("3000 steps - scratch, low rate", ["pre-trained" + LOW + BF16], "scratch" + LOW + BF16))
+        pairs.insert(0, ("12000 steps - scratch, decay", [LONG + DECAY], "scratch" + DECAY))
     return Section(
         f"FIB-25 at 8 nm, {sections} labelled sections", "results.csv", fib25(f"{sections} sections"), pairs=pairs
     )
