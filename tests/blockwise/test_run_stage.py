@@ -53,7 +53,7 @@ def one_worker():
     """Give a cluster of one worker, which runs in this process, and a client of it."""
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -21,7 +21,7 @@ def test_a_batch_system_is_asked_for_as_many_jobs_as_are_forecast(monkeypatch, w
 
     monkeypatch.setattr(
         "sectome.blockwise.schedulers._batch_cluster",
-        lambda *_: BatchCluster(n_workers=0, processes=False, dashboard_address=None),
+        lambda *_: BatchCluster(n_workers=0, processes=False, dashboard_address=":0"),
     )
     with connected("slurm", workers):
         assert asked == [jobs]
