@@ -131,20 +131,20 @@ def predicted_folder(labels, tmp_path):
 def test_tuning_keeps_its_choice_and_its_curve_beside_the_model_for_the_next_call(run, predicted_folder):
     (predicted_folder / "models").mkdir()
     model = predicted_folder / "models/model.pt"
-    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5", "--model", model)
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5", "--checkpoint", model)
     assert code == 2
     assert f"a trained model was expected at {model}, got none" in err
     model.touch()
     code, out, err = run(
         *("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5"),
-        *("--tune", predicted_folder / "truth.tif", "--model", model),
+        *("--tune", predicted_folder / "truth.tif", "--checkpoint", model),
     )
     assert code == 0, err
     assert "settings: VOI" in out
     kept = json.loads((predicted_folder / "models/segmentation.json").read_text())
     assert min(row["voi_split"] + row["voi_merge"] for row in kept["curve"]) == pytest.approx(kept["scores"]["voi"])
     assert {row["method"] for row in kept["curve"]} == {"mean", "mutex"}
-    code, _, _ = run("segment", predicted_folder / "a.zarr", predicted_folder / "again.h5", "--model", model)
+    code, _, _ = run("segment", predicted_folder / "a.zarr", predicted_folder / "again.h5", "--checkpoint", model)
     assert code == 0
     tuned, again = (np.asarray(open_volume(predicted_folder / f"{name}.h5")) for name in ("tuned", "again"))
     np.testing.assert_array_equal(tuned, again)
@@ -245,7 +245,7 @@ def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
     assert "3 objects" in out
     write_affinities(tmp_path / "p.zarr", targets.numpy(), ("foreground", "contour"), (30, 6, 6))
     save_options(tmp_path / "segmentation.json", BoundaryContourOptions(min_seed_voxels=1, min_size_voxels=1), {})
-    code, out, err = run("mitochondria", tmp_path / "p.zarr", tmp_path / "n.tif", "--model", tmp_path / "model.pt")
+    code, out, err = run("mitochondria", tmp_path / "p.zarr", tmp_path / "n.tif", "--checkpoint", tmp_path / "model.pt")
     assert code == 0, err
     assert np.array_equal(open_volume(tmp_path / "n.tif")[:], open_volume(tmp_path / "m.tif")[:])
     assert open_volume(tmp_path / "n.tif").voxel_size_nm == (30, 6, 6)
@@ -364,7 +364,7 @@ def test_a_misspelt_flag_of_a_segmentation_writes_nothing(run, predicted_folder)
         (["info", "a.tif", "1,1,1", "c.tif"], "sectome info takes no further argument, got 'c.tif'"),
         (["info", "a.tif", "--voxel-size-nm", "1,1,1", "c.tif"], "takes no further argument, got 'c.tif'"),
         (["evaluate", "a", "b", "--nobackgrund"], "has no flag '--nobackgrund', did you mean '--background'?"),
-        (["segment", "a", "b", "-m", "mean"], "sectome segment has no flag '-m', did you mean '--m"),
+        (["segment", "a", "b", "-m", "mean"], "sectome segment has no flag '-m', expected one of --affinities"),
     ],
 )
 def test_what_no_command_takes_is_one_sentence(run, arguments, sentence):
@@ -511,7 +511,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, labels, 
     tune = ["--tune", predicted_folder / "truth.tif"]
     for words in (
         ["segment", affinities, note / "labels.tif"],
-        ["segment", affinities, tmp_path / "labels.tif", *tune, "--model", note / "model.pt"],
+        ["segment", affinities, tmp_path / "labels.tif", *tune, "--checkpoint", note / "model.pt"],
         ["evaluate", a, a, "--objects", note / "objects.csv"],
         ["export", tmp_path, note / "model.onnx"],
     ):

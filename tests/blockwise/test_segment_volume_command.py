@@ -148,10 +148,7 @@ def test_a_forecast_is_for_as_many_workers_as_are_started(run, config, monkeypat
         ({"bundle": "bundles/em_segmentation"}, "bundle is for a volume, got it with affinities"),
         ({"voxel_size_nm": [8, 8, 8]}, "voxel_size_nm is for a volume, got it with affinities"),
         ({"gpu_resource": False}, "gpu_resource is for a volume, got it with affinities"),
-        (
-            {"checkpoint": "model.pt"},
-            "checkpoint is for a volume, got it with affinities: model names whose thresholds to take",
-        ),
+        ({"checkpoint": "none.pt"}, "a trained model was expected at none.pt, got none"),
         ({"output": None}, "must say the output, got affinities"),
     ],
 )
@@ -169,7 +166,7 @@ def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, me
     [
         *(
             ({name: 5}, f"{name} must be text, got 5")
-            for name in ("output", "affinities", "run", "bundle", "checkpoint", "mask", "device", "model", "scheduler")
+            for name in ("output", "affinities", "run", "bundle", "checkpoint", "mask", "device", "scheduler")
         ),
         ({"segmentation": []}, "segmentation must be settings by name, got []"),
         ({"job": "long"}, "job must be settings by name, got 'long'"),

@@ -109,7 +109,7 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
     code, _, err = run("predict", image, tmp_path / "maps.zarr", "--bundle", bundle, "--checkpoint", model)
     assert code == 0, err
     code, out, err = run(
-        "mitochondria", tmp_path / "maps.zarr", tmp_path / "m.tif", "--model", model, "--min_size_voxels", 0
+        "mitochondria", tmp_path / "maps.zarr", tmp_path / "m.tif", "--checkpoint", model, "--min_size_voxels", 0
     )
     assert (code, "wrote" in out) == (0, True), err
     assert open_volume(tmp_path / "m.tif").voxel_size_nm == (30, 6, 6)

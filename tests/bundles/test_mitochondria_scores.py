@@ -121,12 +121,12 @@ def test_a_prediction_without_foreground_scores_as_nothing(evaluate, labels):
 
 def test_what_was_chosen_lies_where_inference_finds_it(evaluate, labels):
     result, folder = evaluate(labels, predicted(labels))
-    transform = BoundaryContourToLabels(model=str(folder / "model.pt"))
+    transform = BoundaryContourToLabels(checkpoint=str(folder / "model.pt"))
     assert vars(transform.options) == result["options"]
     kept = json.loads((folder / "segmentation.json").read_text())
     assert len(kept["curve"]) == 39
     with pytest.raises(InputError, match="options for the targets affinities, got those for boundary_contour"):
-        AffinitiesToLabels([(0, 0, -1)], model=str(folder / "model.pt"))
+        AffinitiesToLabels([(0, 0, -1)], checkpoint=str(folder / "model.pt"))
 
 
 def test_a_volume_without_an_object_is_refused(evaluate, labels):
@@ -144,7 +144,7 @@ def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evalua
     with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay"):
         evaluate(labels, None)
     with pytest.raises(InputError, match=r"got .*model.pt, which was trained for affinities; in a bundle, name"):
-        BoundaryContourToLabels(model=str(tmp_path / "model.pt"))
+        BoundaryContourToLabels(checkpoint=str(tmp_path / "model.pt"))
 
 
 def test_an_evaluation_of_voxels_of_another_size_is_warned_of(evaluate, labels, tmp_path):

@@ -62,7 +62,7 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     np.testing.assert_array_equal(blocks.read([slice(None)] * 3), made.affinities)
 
     code, out, err = run(
-        "segment", tmp_path / "streamed.zarr", tmp_path / "a.tif", "--model", BUNDLE / "models/model.pt"
+        "segment", tmp_path / "streamed.zarr", tmp_path / "a.tif", "--checkpoint", BUNDLE / "models/model.pt"
     )
     assert code == 0, err
     assert open_volume(tmp_path / "a.tif").shape == (52, 56, 56)

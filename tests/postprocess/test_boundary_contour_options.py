@@ -55,10 +55,10 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
 
     model = str(tmp_path / "model.pt")
     (tmp_path / "model.pt").touch()
-    assert options(model=model) == options() == BoundaryContourOptions()
+    assert options(checkpoint=model) == options() == BoundaryContourOptions()
     save_options(tuned_path(model), CHOSEN, {})
-    assert options(model=model) == CHOSEN
-    assert options(model=model, foreground=0.3, seed_contour=None) == CHOSEN.but(foreground=0.3)
+    assert options(checkpoint=model) == CHOSEN
+    assert options(checkpoint=model, foreground=0.3, seed_contour=None) == CHOSEN.but(foreground=0.3)
     assert options() == BoundaryContourOptions()
 
 
@@ -66,7 +66,7 @@ def test_it_segments_by_the_file_beside_the_model(tmp_path):
     maps = np.zeros((2, 4, 12, 12), np.float32)
     maps[0, :, 2:8, 2:8] = 0.65
     save_options(tuned_path(tmp_path), CHOSEN, {})
-    assert BoundaryContourToLabels(model=str(tmp_path), min_seed_voxels=0)(torch.from_numpy(maps)).max() == 1
+    assert BoundaryContourToLabels(checkpoint=str(tmp_path), min_seed_voxels=0)(torch.from_numpy(maps)).max() == 1
     assert BoundaryContourToLabels(min_seed_voxels=0)(torch.from_numpy(maps)).max() == 0
 
 
@@ -76,7 +76,7 @@ def test_options_for_other_targets_are_refused_on_both_sides(tmp_path):
         load_options(tmp_path)
     save_options(tuned_path(tmp_path), SegmentationOptions(), {})
     with pytest.raises(InputError, match="options for the targets boundary_contour, got those for affinities"):
-        BoundaryContourToLabels(model=str(tmp_path))
+        BoundaryContourToLabels(checkpoint=str(tmp_path))
     # As files were written before they named their targets.
     (tmp_path / "segmentation.json").write_text('{"options": {"threshold": 0.4}}')
     assert load_options(tmp_path) == SegmentationOptions(threshold=0.4)

@@ -156,25 +156,25 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
 
     model = str(tmp_path / "model.pt")
     with pytest.raises(InputError, match=r"a trained model was expected at .*model.pt, got none"):
-        options(model=model)
+        options(checkpoint=model)
     Path(model).touch()
-    assert options(model=model) == options() == SegmentationOptions()
+    assert options(checkpoint=model) == options() == SegmentationOptions()
     save_options(tuned_path(model), CHOSEN, {})
-    assert options(model=model) == CHOSEN
-    assert options(model=model, threshold=0.6, method=None) == CHOSEN.but(threshold=0.6)
+    assert options(checkpoint=model) == CHOSEN
+    assert options(checkpoint=model, threshold=0.6, method=None) == CHOSEN.but(threshold=0.6)
     assert options() == SegmentationOptions()
     with pytest.raises(InputError, match=r"did you mean 'threshold'"):
-        options(model=model, thresholds=0.5)
+        options(checkpoint=model, thresholds=0.5)
 
 
 def test_the_transforms_segment_by_the_file_beside_the_model(tmp_path, bodies, predicted):
     affinities = predicted(bodies, offsets=ISOTROPIC)
     expected = affinities_to_labels(affinities, ISOTROPIC, **vars(CHOSEN))
     save_options(tuned_path(tmp_path), CHOSEN, {})
-    labels = AffinitiesToLabels(ISOTROPIC, model=str(tmp_path))(torch.from_numpy(affinities))
+    labels = AffinitiesToLabels(ISOTROPIC, checkpoint=str(tmp_path))(torch.from_numpy(affinities))
     assert labels.dtype == torch.int32
     np.testing.assert_array_equal(labels.numpy()[0], expected)
-    each = AffinitiesToLabelsd("affinities", ISOTROPIC, model=str(tmp_path))(
+    each = AffinitiesToLabelsd("affinities", ISOTROPIC, checkpoint=str(tmp_path))(
         {"affinities": torch.from_numpy(affinities)}
     )
     np.testing.assert_array_equal(each["affinities"].numpy(), labels.numpy())

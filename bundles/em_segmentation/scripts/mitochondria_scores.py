@@ -91,7 +91,7 @@ class MitochondriaScores(PredictedVolumes):
         tissue: the volumes that are predicted, in order.
         validation: how many of them, from the first on, choose the thresholds.
         test: how many of them, up to the last, are scored; both may name the same volume.
-        model: the checkpoint that made the predictions.
+        checkpoint: the model that made the predictions.
         width_voxels: of contours, as in training.
         in_plane: whether contours were drawn within sections only.
     """
@@ -102,11 +102,11 @@ class MitochondriaScores(PredictedVolumes):
         tissue: Sequence[Tissue],
         validation: int,
         test: int,
-        model: str,
+        checkpoint: str,
         width_voxels: int = 1,
         in_plane: bool = True,
     ) -> None:
-        super().__init__(output_dir, tissue, validation, test, model, (len(CHANNELS), " and ".join(CHANNELS)))
+        super().__init__(output_dir, tissue, validation, test, checkpoint, (len(CHANNELS), " and ".join(CHANNELS)))
         self.width_voxels = width_voxels
         self.in_plane = in_plane
 
@@ -143,7 +143,7 @@ class MitochondriaScores(PredictedVolumes):
             {name: getattr(tried, name) for name in ("foreground", "seed_foreground", "seed_contour")} | row
             for tried, row in trials
         ]
-        save_options(tuned_path(self.model), options, {"validation": self.names["validation"], "curve": curve})
+        save_options(tuned_path(self.checkpoint), options, {"validation": self.names["validation"], "curve": curve})
         self.draw(test[0], segmentations[0], CHANNELS[0], test[0].maps[0])
         self.print_table(options, scores, result["average_precision"])
 
@@ -197,7 +197,7 @@ class MitochondriaScores(PredictedVolumes):
         print(
             f"scores, written to {self.output_dir}; best on validation tissue: foreground {options.foreground:g}, "
             f"seeds from {options.seed_foreground:g} where the contour is below {options.seed_contour:g}, kept in "
-            f"{tuned_path(self.model)}"
+            f"{tuned_path(self.checkpoint)}"
         )
         print(f"{'':24}{'IoU':>8}{'AP-50':>8}{'AP-75':>8}{'MitoEM AP-75':>14}{'segments':>10}")
         for name, row in scores.items():

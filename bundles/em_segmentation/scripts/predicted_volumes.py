@@ -52,7 +52,7 @@ class PredictedVolumes(ABC):
         tissue: the volumes that are predicted, in order.
         validation: how many of them, from the first on, choose the thresholds.
         test: how many of them, up to the last, are scored; both may name the same volume.
-        model: the checkpoint that made the predictions.
+        checkpoint: the model that made the predictions.
         channels: how many maps there are, and what they are, as in "12, one an offset".
     """
 
@@ -62,18 +62,18 @@ class PredictedVolumes(ABC):
         tissue: Sequence[Tissue],
         validation: int,
         test: int,
-        model: str,
+        checkpoint: str,
         channels: tuple[int, str],
     ) -> None:
         self.output_dir = check_writable(output_dir, "output_dir")
-        check_writable(Path(model).parent, "the folder of the checkpoint, which takes the thresholds,")
+        check_writable(Path(checkpoint).parent, "the folder of the checkpoint, which takes the thresholds,")
         self.tissue = list(tissue)
-        trained = read_object(settings_path(model))
+        trained = read_object(settings_path(checkpoint))
         for one in self.tissue:
             warn_of_other_voxels(one.voxel_size_nm, trained.get("voxel_size_nm"), one.name)
         names = [one.name for one in self.tissue]
         self.names = {"validation": names[:validation], "test": names[-test:]}
-        self.model = model
+        self.checkpoint = checkpoint
         self.channels = channels
         self.predicted: list[tuple[LabelArray, FloatArray]] = []
         self.check_channels(trained.get("out_channels", channels[0]))

@@ -60,7 +60,7 @@ class SegmentationScores(PredictedVolumes):
         validation: how many of them, from the first on, choose the thresholds.
         test: how many of them, up to the last, are scored; both may name the same volume.
         offsets: (z, y, x) steps, one a channel.
-        model: the checkpoint that made the affinities.
+        checkpoint: the model that made the affinities.
         erode_steps: how the training's targets were made; borders are scored against such targets.
         fragments: "distance" or "watershed".
         per_section: whether fragments are grown in each section by itself.
@@ -73,13 +73,13 @@ class SegmentationScores(PredictedVolumes):
         validation: int,
         test: int,
         offsets: Offsets,
-        model: str,
+        checkpoint: str,
         erode_steps: int = 0,
         fragments: str = "distance",
         per_section: bool = False,
     ) -> None:
         self.offsets = check_offsets(offsets)
-        super().__init__(output_dir, tissue, validation, test, model, (len(self.offsets), "one an offset"))
+        super().__init__(output_dir, tissue, validation, test, checkpoint, (len(self.offsets), "one an offset"))
         self.erode_steps = erode_steps
         self.fixed = {"fragments": fragments, "per_section": per_section}
 
@@ -124,7 +124,7 @@ class SegmentationScores(PredictedVolumes):
             "validation": self.names["validation"],
             "methods": {name: one.evidence() for name, one in tuned.items()},
         }
-        save_options(tuned_path(self.model), best.options, evidence)
+        save_options(tuned_path(self.checkpoint), best.options, evidence)
         self.draw(test[0], segmentations[best.options.method][0], "affinity", test[0].maps[:3].mean(axis=0))
         self.print_table(best.options, scores)
 
@@ -179,7 +179,8 @@ class SegmentationScores(PredictedVolumes):
         """Print the scores."""
         print(
             f"scores, written to {self.output_dir}; best on validation tissue: method {options.method}, threshold "
-            f"{options.threshold:g}, boundary threshold {options.boundary_threshold}, kept in {tuned_path(self.model)}"
+            f"{options.threshold:g}, boundary threshold {options.boundary_threshold}, kept in "
+            f"{tuned_path(self.checkpoint)}"
         )
         print(f"{'':24}{'ARE':>8}{'VOI split':>11}{'VOI merge':>11}{'VOI':>8}{'segments':>10}")
         for name, row in scores.items():

@@ -33,10 +33,9 @@ _OF_PREDICTION = (
     "device",
     "mask",
     "bundle",
-    "checkpoint",
     "voxel_size_nm",
 )
-"""What `predicted_maps` takes."""
+"""What `predicted_maps` takes beside the checkpoint."""
 
 _TEXTS = (
     "output",
@@ -51,7 +50,6 @@ _TEXTS = (
     "orientations",
     "precision",
     "device",
-    "model",
     "scheduler",
 )
 _TYPES: Mapping[str, tuple[Any, str]] = {
@@ -73,14 +71,13 @@ class BlockwiseConfig:
         maps: a .zarr folder of foreground and contour, as it writes that.
         run: folder in which the run keeps what it needs to go on; OUTPUT.run without.
         bundle: the root of em_segmentation, for a volume; bundles/em_segmentation without.
-        checkpoint: the model, for a volume; without, the bundle's own.
+        checkpoint: the model, whose options are taken; without, the bundle's own for a volume, else none.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
         sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, device: as
             those of `sectome predict`, for a volume.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU, for a volume.
-        segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria; those beside
-            the model are the default.
-        model: a checkpoint whose options are taken, for affinities or maps.
+        segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria, in the place
+            of those beside the model.
         block_voxels: (z, y, x) of a block.
         context_voxels: (z, y, x) that a block looks beyond its core, for neurons.
         group_blocks: blocks (z, y, x) that are merged together before all are, for neurons.
@@ -107,7 +104,6 @@ class BlockwiseConfig:
     device: str | None = None
     gpu_resource: bool | None = None
     segmentation: Mapping[str, Any] = field(default_factory=dict)
-    model: str | None = None
     block_voxels: Sequence[int] | None = None
     context_voxels: Sequence[int] | None = None
     group_blocks: Sequence[int] | None = None
@@ -127,47 +123,43 @@ class BlockwiseConfig:
         local_path(self.output, "the output")
         folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
         if self.volume is None:
-            if self.checkpoint is not None:
-                raise InputError(
-                    f"checkpoint is for a volume, got it with {given[0]}: model names whose thresholds to take"
-                )
             self._refuse((*_OF_PREDICTION, "gpu_resource"), f"for a volume, got it with {given[0]}")
         if self.affinities is not None:
-            return self._plan_neurons(StoredAffinities(self.affinities), folder, self.model)
+            return self._plan_neurons(StoredAffinities(self.affinities), folder, self.checkpoint)
         if self.maps is not None:
-            return self._plan_mitochondria(StoredMaps(self.maps), folder, self.model)
-        chosen = {name: value for name in _OF_PREDICTION if (value := getattr(self, name)) is not None}
+            return self._plan_mitochondria(StoredMaps(self.maps), folder, self.checkpoint)
+        chosen = {name: value for name in ("checkpoint", *_OF_PREDICTION) if (value := getattr(self, name)) is not None}
         source = predicted_maps(folder, str(self.volume), **chosen)
-        model = self.model or str(source.checkpoint)
+        checkpoint = str(source.checkpoint)
         if source.offsets:
-            return self._plan_neurons(source, folder, model)
+            return self._plan_neurons(source, folder, checkpoint)
         if tuple(source.channels) != MAPS[:2]:
             # A prediction is kept in bytes of 0..1, a distance is not of these.
             raise InputError(
                 f"{source.checkpoint} must predict {' and '.join(MAPS[:2])} alone to be segmented block by block, got "
                 f"{', '.join(map(str, source.channels))}"
             )
-        return self._plan_mitochondria(source, folder, model)
+        return self._plan_mitochondria(source, folder, checkpoint)
 
-    def _plan_neurons(self, source: AffinitySource, folder: Path, model: str | None) -> Plan:
+    def _plan_neurons(self, source: AffinitySource, folder: Path, checkpoint: str | None) -> Plan:
         return plan_neurons(
             source,
             self.output,
             folder,
-            SegmentationOptions.for_model(model).but(**self.segmentation),
+            SegmentationOptions.for_model(checkpoint).but(**self.segmentation),
             block_voxels=self.block_voxels,
             context_voxels=self.context_voxels,
             group_blocks=GROUP if self.group_blocks is None else self.group_blocks,
             gpu_resource=bool(self.gpu_resource),
         )
 
-    def _plan_mitochondria(self, source: MapSource, folder: Path, model: str | None) -> Plan:
+    def _plan_mitochondria(self, source: MapSource, folder: Path, checkpoint: str | None) -> Plan:
         self._refuse(_OF_NEURONS, "for neurons, got it with maps of mitochondria")
         return plan_mitochondria(
             source,
             self.output,
             folder,
-            BoundaryContourOptions.for_model(model).but(**self.segmentation),
+            BoundaryContourOptions.for_model(checkpoint).but(**self.segmentation),
             block_voxels=self.block_voxels,
             gpu_resource=bool(self.gpu_resource),
         )

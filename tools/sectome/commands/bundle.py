@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def bundle(
     source: str,
     output: str,
-    model: str | None = None,
+    checkpoint: str | None = None,
     overlays: str | Sequence[str] = (),
     label: str = "neuron",
 ) -> None:
@@ -17,12 +17,12 @@ def bundle(
     Args:
         source: folder of the bundle that the model was trained with.
         output: the folder, or the .zip, to write.
-        model: the checkpoint, as runs/a/model.pt; the source's own without.
+        checkpoint: the model, as runs/a/model.pt; without, the source's own.
         overlays: configs that it was trained with beyond the data set, as in targets/boundary_contour.json.
         label: what one object of the result is, as MONAI Label shows it.
     """
     from sectome.standalone_bundle import make_standalone_bundle
 
     names = overlays.split(",") if isinstance(overlays, str) else [str(name) for name in overlays]
-    make_standalone_bundle(str(source), str(output), model, [name for name in names if name], str(label))
+    make_standalone_bundle(str(source), str(output), checkpoint, [name for name in names if name], str(label))
     print(f"wrote {output}")

@@ -14,7 +14,7 @@ def mitochondria(
     seed_distance: float | None = None,
     min_seed_voxels: int | None = None,
     min_size_voxels: int | None = None,
-    model: str | None = None,
+    checkpoint: str | None = None,
     voxel_size_nm: Sequence[float] | None = None,
 ) -> None:
     """Turn foreground and contour, with or without distance, into mitochondria by a seeded watershed.
@@ -31,7 +31,7 @@ def mitochondria(
         seed_distance: ...and the distance, if there is one, at least this (0.5).
         min_seed_voxels: smaller seeds are left out (32).
         min_size_voxels: smaller objects become background (128).
-        model: a checkpoint; the options beside it are used.
+        checkpoint: the model; the options beside it are used.
         voxel_size_nm: of an .npy file: z,y,x in nm.
     """
     from sectome.map_file import StoredMaps
@@ -40,7 +40,7 @@ def mitochondria(
     from sectome.volumes.other_place import check_output
 
     check_output(str(output), maps)
-    options = BoundaryContourOptions.for_model(model).but(
+    options = BoundaryContourOptions.for_model(checkpoint).but(
         seed_foreground=seed_foreground,
         seed_contour=seed_contour,
         foreground=foreground,

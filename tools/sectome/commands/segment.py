@@ -26,7 +26,7 @@ def segment(
     small_voxels: int | None = None,
     large_voxels: int | None = None,
     bias: float | None = None,
-    model: str | None = None,
+    checkpoint: str | None = None,
     tune: str | None = None,
     criterion: str = "voi",
     apart: str | None = None,
@@ -53,7 +53,7 @@ def segment(
         small_voxels: smaller objects join the neighbour that scores highest.
         large_voxels: two objects of this size or more never merge.
         bias: of "mutex": above 0 merges more.
-        model: a checkpoint; the options beside it are used, and --tune writes them there.
+        checkpoint: the model; the options beside it are used, and --tune writes them there.
         tune: labels of the same tissue, 0 where unlabelled: try many settings, use the best one and keep it with the
             curve in segmentation.json beside the model (or the output).
         criterion: what tuning makes small: "voi" or "are".
@@ -68,8 +68,8 @@ def segment(
     from sectome.volumes.other_place import check_output
 
     check_output(str(output), affinities)
-    if tune and model:
-        check_writable(Path(model).parent, "the folder of --model, which takes what tuning chooses,")
+    if tune and checkpoint:
+        check_writable(Path(checkpoint).parent, "the folder of --checkpoint, which takes what tuning chooses,")
     given = {
         "threshold": threshold,
         "method": method,
@@ -83,12 +83,12 @@ def segment(
         "large_voxels": large_voxels,
         "bias": bias,
     }
-    options = SegmentationOptions.for_model(model).but(**given)
+    options = SegmentationOptions.for_model(checkpoint).but(**given)
     pairs = _read_pairs(apart) if apart else []
     source = read_affinities(affinities, offsets, voxel_size_nm)
     with showing_progress(True):
         if tune:
-            options = _tuned(source, str(tune), Path(model or output), criterion, threads, given)
+            options = _tuned(source, str(tune), Path(checkpoint or output), criterion, threads, given)
         labels = affinities_to_labels(
             source.affinities,
             source.offsets,

@@ -20,12 +20,12 @@ class BoundaryContourToLabels(Transform):
     """Turn foreground, contour and, as a third channel, distance (2 or 3, Z, Y, X) into objects (1, Z, Y, X).
 
     Args:
-        model: a checkpoint; what its evaluation chose, kept beside it, comes before the defaults.
+        checkpoint: the model; what its evaluation chose, kept beside it, comes before the defaults.
         options: those of `BoundaryContourOptions`; they come before what was chosen, unless they are `None`.
     """
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
-        self.options = BoundaryContourOptions.for_model(model).but(**options)
+    def __init__(self, checkpoint: str | None = None, **options: Any) -> None:
+        self.options = BoundaryContourOptions.for_model(checkpoint).but(**options)
 
     def __call__(self, predictions: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions.
@@ -46,6 +46,6 @@ class BoundaryContourToLabelsd(Keywise):
     """Dictionary version of `BoundaryContourToLabels`."""
 
     def __init__(
-        self, keys: KeysCollection, model: str | None = None, allow_missing_keys: bool = False, **options: Any
+        self, keys: KeysCollection, checkpoint: str | None = None, allow_missing_keys: bool = False, **options: Any
     ) -> None:
-        super().__init__(keys, BoundaryContourToLabels(model, **options), allow_missing_keys)
+        super().__init__(keys, BoundaryContourToLabels(checkpoint, **options), allow_missing_keys)

@@ -22,13 +22,13 @@ class AffinitiesToLabels(Transform):
 
     Args:
         offsets: (z, y, x) steps, one a channel.
-        model: a checkpoint; what tuning chose for it, kept beside it, comes before the defaults.
+        checkpoint: the model; what tuning chose for it, kept beside it, comes before the defaults.
         options: those of `SegmentationOptions`; they come before what was chosen, unless they are `None`.
     """
 
-    def __init__(self, offsets: Offsets, model: str | None = None, **options: Any) -> None:
+    def __init__(self, offsets: Offsets, checkpoint: str | None = None, **options: Any) -> None:
         self.offsets = check_offsets(offsets)
-        self.options = SegmentationOptions.for_model(model).but(**options)
+        self.options = SegmentationOptions.for_model(checkpoint).but(**options)
 
     def __call__(self, affinities: torch.Tensor) -> MetaTensor:
         """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
@@ -46,8 +46,8 @@ class AffinitiesToLabelsd(Keywise):
         self,
         keys: KeysCollection,
         offsets: Offsets,
-        model: str | None = None,
+        checkpoint: str | None = None,
         allow_missing_keys: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(keys, AffinitiesToLabels(offsets, model, **options), allow_missing_keys)
+        super().__init__(keys, AffinitiesToLabels(offsets, checkpoint, **options), allow_missing_keys)
