@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from distributed import Client, LocalCluster
 
-from sectome.blockwise.run_stage import run_stage
+from sectome.blockwise.run_stage import ATTEMPTS, HOPELESS, run_stage
 from sectome.blockwise.stages import Stage
+from sectome.checks import InputError
 
 WORKERS = 8
 
@@ -74,3 +76,41 @@ def test_workers_that_join_while_a_stage_runs_are_given_blocks(plan_of, one_work
     run_stage(client, plan, Stage("attend", 40, attend, 40))
     assert meetings[-1].most_at_once >= 5
     assert plan.folder.done("attend") == set(range(40))
+
+
+begun: Counter[int] = Counter()
+
+
+def refuse_all(plan, number):
+    """Be a stage whose input no block can use."""
+    begun[number] += 1
+    raise InputError("a model of affinities was expected, got one of maps")
+
+
+def refuse_all_but_the_first(plan, number):
+    """Be a stage of which one block can be done."""
+    return {} if number == 0 else refuse_all(plan, number)
+
+
+def test_a_mistake_that_hits_each_block_ends_a_stage_before_all_are_tried(plan_of, one_worker):
+    plan = plan_of()
+    plan.folder.path.mkdir()
+    begun.clear()
+    with pytest.raises(InputError) as raised:
+        run_stage(one_worker[1], plan, Stage("refuse", 400, refuse_all, 400))
+    assert len(begun) < 400 / 4
+    said = str(raised.value)
+    assert f"{HOPELESS} of 400 blocks of the stage refuse failed {ATTEMPTS} times each; as none was done, the" in said
+    assert said.count("a model of affinities was expected, got one of maps") == HOPELESS
+
+
+def test_where_one_block_could_be_done_all_others_are_tried(plan_of, one_worker):
+    plan = plan_of()
+    plan.folder.path.mkdir()
+    begun.clear()
+    with pytest.raises(
+        InputError, match="39 of 40 blocks of the stage refuse failed 3 times each; all others are done"
+    ):
+        run_stage(one_worker[1], plan, Stage("refuse", 40, refuse_all_but_the_first, 40))
+    assert begun == Counter(dict.fromkeys(range(1, 40), ATTEMPTS))
+    assert plan.folder.done("refuse") == {0}

@@ -16,6 +16,9 @@ from sectome.checks import InputError
 ATTEMPTS = 3
 """How often a block is tried before it counts as failed."""
 
+HOPELESS = 10
+"""A stage ends when so many blocks have failed before a single one is done: what hits all of them hits the rest too."""
+
 _TASKS_PER_THREAD, _LEAST_TASKS = 3, 4
 
 
@@ -31,15 +34,18 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
     others go on.
 
     Raises:
-        UnfinishedRunError: if blocks failed each time, once all others are done, or the scheduler is gone.
+        UnfinishedRunError: if blocks failed each time, once all others are done or none of `HOPELESS` was, or the
+            scheduler is gone.
         InputError: the same, if a block failed for what it was given; at once if a worker has another version.
     """
     done = plan.folder.done(stage.name)
     if stage.prepare is not None:
         stage.prepare(plan)
     waiting = iter(number for number in range(stage.blocks) if number not in done)
-    failures: dict[int, list[str]] = {}
+    failures: dict[int, int] = {}
+    lost: dict[int, str] = {}
     lost_to: type[Exception] = UnfinishedRunError
+    is_any_done = bool(done)
     of_future: dict[Any, int] = {}
     running = as_completed(raise_errors=False)
 
@@ -66,18 +72,20 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
             if isinstance(error, OtherVersionError):
                 raise error
             if error is None:
+                is_any_done = True
                 bar.update(share)
+            elif (failed := failures.pop(number, 0) + 1) < ATTEMPTS:
+                failures[number] = failed
+                start(number)
             else:
-                tried = failures.setdefault(number, [])
-                tried.append(_said(error))
-                if len(tried) < ATTEMPTS:
-                    start(number)
-                elif isinstance(error, InputError):
+                lost[number] = _said(error)
+                if isinstance(error, InputError):
                     lost_to = InputError
+                if len(lost) >= HOPELESS and not is_any_done:
+                    break
             start_waiting()
-    lost = {number: tried for number, tried in failures.items() if len(tried) >= ATTEMPTS}
     if lost:
-        raise lost_to(_sentence(stage, lost))
+        raise lost_to(_sentence(stage, lost, is_any_done))
 
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
@@ -105,13 +113,19 @@ def _error_of(client: Client, future: Any) -> BaseException | None:
     return error if isinstance(error, BaseException) else None
 
 
-def _sentence(stage: Stage, lost: dict[int, list[str]]) -> str:
+def _sentence(stage: Stage, lost: dict[int, str], is_any_done: bool) -> str:
     """Return which blocks failed and why, the first ten of them."""
-    lines = [f"block {number}: {tried[-1]}" for number, tried in sorted(lost.items())[:10]]
+    lines = [f"block {number}: {said}" for number, said in sorted(lost.items())[:10]]
     more = f"\nand {len(lost) - 10} more" if len(lost) > 10 else ""
+    others = (
+        "all others are done, and the same command tries these again"
+        if is_any_done or len(lost) == stage.blocks
+        else "as none was done, the others were not tried; the same command tries all of them again"
+    )
     return (
-        f"{len(lost)} of {stage.blocks} blocks of the stage {stage.name} failed {ATTEMPTS} times each; all others are "
-        "done, and the same command tries these again:\n" + "\n".join(lines) + more
+        f"{len(lost)} of {stage.blocks} blocks of the stage {stage.name} failed {ATTEMPTS} times each; {others}:\n"
+        + "\n".join(lines)
+        + more
     )
 
 
