@@ -68,6 +68,12 @@ def test_a_masked_voxel_makes_all_its_pairs_unknown():
     assert valid.tolist() == [[[[0, 1, 0, 0, 1]]]]
 
 
+def test_ids_beyond_53_bits_beside_unknown_voxels_are_told_apart():
+    labels = np.array([[[-1, 2**60, 2**60 + 1, 2**60 + 1]]])
+    affinities, _ = labels_to_affinities(labels, [(0, 0, -1)], mask=labels >= 0)
+    assert affinities.tolist() == [[[[0, 0, 0, 1]]]]
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     labels=hnp.arrays(

@@ -77,7 +77,9 @@ def _narrowed(labels: Any) -> Any:
     """Return the same ids in the smallest type: what is compared is bound by memory."""
     if not labels.size:
         return labels
-    return labels.astype(np.result_type(np.min_scalar_type(labels.min()), np.min_scalar_type(labels.max())), copy=False)
+    narrowed = np.result_type(np.min_scalar_type(labels.min()), np.min_scalar_type(labels.max()))
+    # For -1 beside ids from 2**32 on numpy says float64, in which ids beyond 2**53 become equal.
+    return labels if narrowed.kind == "f" else labels.astype(narrowed, copy=False)
 
 
 def _check_labels(labels: Any, *, tensor: bool) -> None:
