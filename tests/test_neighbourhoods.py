@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sectome.checks import InputError
@@ -24,6 +25,7 @@ def test_the_offsets_of_lee_2017_are_twelve():
 
 def test_offsets_from_a_config_become_tuples():
     assert check_offsets([[-1, 0, 0], [0, 3, -2]]) == ((-1, 0, 0), (0, 3, -2))
+    assert check_offsets(np.array([[-1, 0, 0], [0, 3, -2.0]])) == ((-1, 0, 0), (0, 3, -2))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,11 @@ def test_offsets_from_a_config_become_tuples():
         ([(-1, 0)], r"3 parts \(z, y, x\), got \[-1, 0\]"),
         ([(0, 0, 0)], "no affinity with itself"),
         ([(-1, 0, 0), [-1, 0, 0]], r"given once, got \(-1, 0, 0\) twice"),
+        ((-1, 0, 0), r"list of whole steps \[\[z, y, x\], ...\], got \(-1, 0, 0\)"),
+        ([(-1, 0, 0), (0, -1.5, 0)], "list of whole steps"),
+        ([(-1, 0, "x")], "list of whole steps"),
+        ([(-1, 0, float("inf"))], "list of whole steps"),
+        (5, "list of whole steps .*, got 5"),
     ],
 )
 def test_unusable_offsets_are_refused(offsets, message):

@@ -46,13 +46,20 @@ def check_offsets(offsets: Offsets) -> tuple[Offset, ...]:
     """Return the offsets as tuples of int.
 
     Raises:
-        InputError: if there is none, one has not three parts, one is zero, or one is given twice.
+        InputError: if there is none, one has not three parts, one is not of whole numbers, one is zero, or one is given
+            twice.
     """
+    try:
+        given = [tuple(offset) for offset in offsets]
+        whole = [tuple(int(step) for step in offset) for offset in given]
+    except (TypeError, ValueError, OverflowError):
+        given, whole = [], [()]
+    if given != whole:
+        raise InputError(f"offsets must be a list of whole steps [[z, y, x], ...], got {offsets!r}")
     checked: list[Offset] = []
-    for offset in offsets:
-        parts = tuple(int(step) for step in offset)
+    for parts in whole:
         if len(parts) != 3:
-            raise InputError(f"an offset must have 3 parts (z, y, x), got {list(offset)}")
+            raise InputError(f"an offset must have 3 parts (z, y, x), got {list(parts)}")
         if parts == (0, 0, 0):
             raise InputError("an offset must not be (0, 0, 0): a voxel has no affinity with itself")
         if parts in checked:
