@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -144,7 +145,9 @@ class SegmentationOptions(Options):
             check_at_least(self.large_voxels, max(1, self.small_voxels), "large_voxels")
         # A JSON file holds a list, which is not equal to the tuple that was saved.
         object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
-        if not -1 <= self.bias <= 1:
+        if not isinstance(self.per_section, bool):
+            raise InputError(f"per_section must be true or false, got {self.per_section!r}")
+        if not (isinstance(self.bias, Real) and -1 <= self.bias <= 1):
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 
 
