@@ -158,9 +158,10 @@ def test_an_npy_file_is_segmented_with_its_offsets_and_percentiles(run, predicte
     assert open_volume(predicted_folder / "b.tif").voxel_size_nm == (30, 6, 6)
 
 
-def test_voxels_of_a_file_are_kept_apart(run, labels, predicted_folder):
+@pytest.mark.parametrize("first_line", [b"z,y,x,z,y,x\n", b"\xef\xbb\xbf", b"Schnitth\xf6he,y,x,z,y,x\n"])
+def test_voxels_of_a_file_are_kept_apart(run, labels, predicted_folder, first_line):
     one, other = (np.argwhere(labels == label)[0].tolist() for label in (1, 2))
-    (predicted_folder / "apart.csv").write_text("z,y,x,z,y,x\n" + ",".join(map(str, one + other)) + "\n")
+    (predicted_folder / "apart.csv").write_bytes(first_line + ",".join(map(str, one + other)).encode() + b"\n")
     options = ["--threshold", 0, "--fragments", "watershed", "--apart", predicted_folder / "apart.csv"]
     code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "b.h5", *options)
     assert code == 0, err

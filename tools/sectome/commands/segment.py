@@ -137,13 +137,14 @@ def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:
     """Return the voxel pairs of a CSV file; a first line that is a heading may be there."""
     if not Path(path).is_file():
         raise InputError(f"a CSV file of voxel pairs was expected at {path}, got none")
-    with Path(path).open(newline="", encoding="utf-8") as file:
+    # Excel begins UTF-8 with a mark; a heading may be in any encoding, and what is no number is refused below.
+    with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = [row for row in csv.reader(file) if row]
     if rows and not any(cell.strip().lstrip("-").isdigit() for cell in rows[0]):
         rows = rows[1:]
     pairs = []
     for row in rows:
-        if len(row) != 6 or not all(cell.strip().isdigit() for cell in row):
+        if len(row) != 6 or not all(cell.strip().isdecimal() for cell in row):
             raise InputError(f"{path} must hold rows of six whole numbers z,y,x,z,y,x, got {','.join(row)}")
         numbers = [int(cell) for cell in row]
         pairs.append((numbers[:3], numbers[3:]))
