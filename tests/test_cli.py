@@ -169,6 +169,16 @@ def test_voxels_of_a_file_are_kept_apart(run, labels, predicted_folder, first_li
     assert segments[tuple(one)] != segments[tuple(other)]
 
 
+def test_voxels_beyond_the_volume_are_refused_before_anything_is_tuned(run, labels, predicted_folder):
+    write_volume(predicted_folder / "truth.tif", labels, voxel_size_nm=(30, 6, 6))
+    (predicted_folder / "apart.csv").write_text("0,0,0,0,0,99\n")
+    options = ["--tune", predicted_folder / "truth.tif", "--apart", predicted_folder / "apart.csv"]
+    code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "b.tif", *options)
+    assert code == 2
+    assert "must lie in the volume of shape (6, 12, 14), got (0, 0, 99)" in err
+    assert not (predicted_folder / "segmentation.json").exists()
+
+
 def test_evaluation_lists_objects_and_mistakes_with_their_places(run, labels, tmp_path):
     wrong = np.where(labels == 2, 1, labels)
     write_volume(tmp_path / "truth.tif", labels, voxel_size_nm=(30, 6, 6))

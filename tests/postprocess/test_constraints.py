@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -203,6 +204,15 @@ def test_what_is_no_pair_of_voxels_is_refused(method, apart, sentence):
         affinities_to_labels(affinities, ISOTROPIC, method=method, apart=apart)
     with pytest.raises(InputError, match=sentence):
         mutex_watershed(affinities, ISOTROPIC, apart=apart)
+
+
+def test_a_pair_that_can_not_be_is_refused_before_fragments_are_grown(monkeypatch):
+    def grow(*_):
+        raise AssertionError("fragments were grown")
+
+    monkeypatch.setattr(import_module("sectome.postprocess.affinities_to_labels"), "_fragments", grow)
+    with pytest.raises(InputError, match=r"got \(0, 0, 6\)"):
+        affinities_to_labels(np.ones((3, 1, 2, 6), np.float32), NEAREST, apart=[((0, 0, 0), (0, 0, 6))])
 
 
 # Sizes.

@@ -64,6 +64,7 @@ def segment(
     """
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
+    from sectome.postprocess.check_affinities import check_voxel_pairs
     from sectome.volumes import write_volume
     from sectome.volumes.other_place import check_output
 
@@ -86,6 +87,7 @@ def segment(
     options = SegmentationOptions.for_model(checkpoint).but(**given)
     pairs = _read_pairs(apart) if apart else []
     source = read_affinities(affinities, offsets, voxel_size_nm)
+    check_voxel_pairs(pairs, source.affinities.shape[1:])
     with showing_progress(True):
         if tune:
             options = _tuned(source, str(tune), Path(checkpoint or output), criterion, threads, given)

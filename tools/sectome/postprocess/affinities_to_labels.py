@@ -135,12 +135,14 @@ def _fragments_and_graph(
 ) -> tuple[LabelArray, RegionGraph, list[tuple[int, int]]]:
     """Return fragments, their graph, and the pairs of fragments to be kept apart."""
     array, steps = check_affinities(affinities, offsets)
+    voxel_pairs = check_voxel_pairs(apart, array.shape[1:])
     if pieces is None:
         pieces = _fragments(nearest_affinities(array, steps), chosen, voxel_size_nm, threads)
+    pairs = _fragment_pairs(pieces, voxel_pairs)
     graph = region_graph(
         array, steps, pieces, long_range=chosen.long_range, keep_levels=chosen.method != "mean", threads=threads
     )
-    return pieces, graph, _fragment_pairs(pieces, apart)
+    return pieces, graph, pairs
 
 
 def _fragments(
@@ -182,10 +184,12 @@ def _agglomerated(
     )
 
 
-def _fragment_pairs(pieces: LabelArray, apart: VoxelPairs) -> list[tuple[int, int]]:
-    """Return the fragments of pairs of voxels; a pair with a voxel of the background is apart already."""
+def _fragment_pairs(
+    pieces: LabelArray, apart: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
+) -> list[tuple[int, int]]:
+    """Return the fragments of checked pairs of voxels; a pair with a voxel of the background is apart already."""
     pairs = []
-    for one, other in check_voxel_pairs(apart, pieces.shape):
+    for one, other in apart:
         u, v = int(pieces[one]), int(pieces[other])
         if u == v and u != 0:
             raise InputError(
