@@ -53,6 +53,12 @@ def test_great_and_negative_ids_are_ids():
     assert table.objects.dtype == np.uint64
 
 
+def test_labels_in_the_other_byte_order_are_counted():
+    labels = np.array([[1, 1], [2, 300]])
+    table = contingency_table(labels.astype(">u2"), labels.astype("<i4"))
+    assert as_cells(table) == {(1, 1): 2, (2, 2): 1, (300, 300): 1}
+
+
 def test_blocks_add_up_to_the_whole():
     rng = np.random.default_rng(1)
     truth, segmentation = rng.integers(0, 9, (8, 6, 7)), rng.integers(0, 5, (8, 6, 7))

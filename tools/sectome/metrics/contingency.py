@@ -14,11 +14,11 @@ from sectome.types import LabelArray
 
 
 def check_labels(labels: Any, name: str) -> LabelArray:
-    """Return labels as an array, or raise an `InputError` that calls them `name` if they are not integers."""
+    """Return labels in native byte order, or raise an `InputError` that calls them `name` if they are not integers."""
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise InputError(f"the {name} must hold integer labels, got {array.dtype}")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @dataclass(frozen=True, eq=False)
