@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,19 @@ def test_a_dry_run_prints_commands_and_what_is_done_and_writes_nothing(declare, 
     run_stubbed(declare(), "--only", "scratch")
     _, out, _ = run_stubbed(declare(), "--dry_run")
     assert "# scratch/seed_0: done" in out
+
+
+def test_spaces_in_the_paths_of_bundles_and_overlays_stay_in_the_commands(declare, run_stubbed, tmp_path):
+    for bundle in ("mae_pretrain", "em_segmentation"):
+        shutil.copytree(BUNDLES / bundle / "configs", tmp_path / "my bundles" / bundle / "configs")
+        datasets = tmp_path / "my bundles" / bundle / "configs/datasets"
+        shutil.copy(datasets / "phantom.json", datasets / "my tissue.json")
+    part = {"overlays": ["configs/datasets/my tissue.json"]}
+    path = declare(pretraining=part, fine_tuning=part)
+    code, out, err = run_stubbed(path, "--dry_run", "--bundles", tmp_path / "my bundles")
+    assert code == 0, err
+    assert f"cd '{tmp_path}/my bundles/em_segmentation'" in out
+    assert out.count("--config_file \"['configs/train.json','configs/datasets/my tissue.json']\"") == 6
 
 
 def test_a_pretraining_alone_can_be_an_arm_and_one_can_serve_all_seeds(declare, run_stubbed, tmp_path):

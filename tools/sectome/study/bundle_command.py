@@ -38,7 +38,7 @@ def bundle_command(configs: Sequence[str], options: Sequence[str]) -> list[str]:
         configs: paths from the bundle's root, each changing those before it.
         options: words such as "--epochs", "3".
     """
-    return ["-m", "monai.bundle", "run", "--config_file", str([*configs]).replace(" ", ""), *options]
+    return ["-m", "monai.bundle", "run", "--config_file", f"[{','.join(map(repr, configs))}]", *options]
 
 
 def as_options(overrides: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def run_study(
     check_unchanged([run for run in runs if run not in again])
     if dry_run:
         for run in runs:
-            print(f"\n# {run.name}: {'to do anew' if run in again else status(run)}\ncd {run.root}")
+            print(f"\n# {run.name}: {'to do anew' if run in again else status(run)}\ncd {shlex.quote(str(run.root))}")
             print("\n".join(shown(command) for command in run.commands.values()))
         return {}
 
