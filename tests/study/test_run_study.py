@@ -92,6 +92,32 @@ def test_a_changed_declaration_of_a_finished_run_is_refused_with_what_differs(de
     assert {row["steps"] for row in rows(tmp_path / "out/results.csv")} == {"400"}
 
 
+def test_an_overlay_that_was_edited_since_a_run_is_refused_with_what_differs(declare, run_stubbed, tmp_path):
+    root = tmp_path / "bundles/em_segmentation"
+    for bundle in ("mae_pretrain", "em_segmentation"):
+        shutil.copytree(BUNDLES / bundle / "configs", tmp_path / "bundles" / bundle / "configs")
+    overlay = root / "configs/datasets/mine.json"
+    overlay.write_text(json.dumps({"train_data": [{"image": "a.tif", "label": "b.tif", "sections": [0, 32]}]}))
+    path = declare(fine_tuning={"overlays": ["configs/datasets/mine.json"]})
+    options = ("--only", "scratch", "--bundles", tmp_path / "bundles")
+    assert run_stubbed(path, *options)[0] == 0
+    overlay.write_text(json.dumps({"train_data": [{"image": "a.tif", "label": "b.tif", "sections": [0, 16]}]}))
+    code, _, err = run_stubbed(path, *options)
+    assert code == 2
+    assert "configs/datasets/mine.json train_data 0 sections [0, 32], got [0, 16]" in err
+    assert "--redo scratch" in err
+    assert run_stubbed(path, *options, "--redo", "scratch")[0] == 0
+    # A run of before overlays were kept says nothing of them, and stays.
+    state = tmp_path / "out/scratch/seed_0/state.json"
+    state.write_text(
+        json.dumps({key: part for key, part in json.loads(state.read_text()).items() if key != "overlays"})
+    )
+    overlay.write_text("{}")
+    code, _, err = run_stubbed(path, *options, "--redo", "pretrained")
+    assert "scratch/seed_1 was made with" in err
+    assert "seed_0" not in err
+
+
 def test_a_run_of_other_settings_is_in_no_table(declare, run_stubbed, tmp_path):
     run_stubbed(declare(), "--only", "scratch")
     changed = declare(fine_tuning={"overlays": ["configs/datasets/phantom.json"], "overrides": {"epochs": 4}})

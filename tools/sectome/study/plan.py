@@ -34,6 +34,7 @@ class Job:
         root: of the bundle.
         recipe: what it is run with.
         declared: all that its result depends on, plain.
+        overlays: what the files of its overlays hold, by their paths.
         commands: the words after "python" of "train" and, but for a pre-training of the whole network, "evaluate".
         needs: the pre-training that it starts from.
     """
@@ -44,6 +45,7 @@ class Job:
     root: Path
     recipe: Recipe
     declared: Mapping[str, Any]
+    overlays: Mapping[str, Any]
     commands: Mapping[str, Sequence[str]]
     needs: Job | None = None
 
@@ -128,7 +130,6 @@ def check_settings(jobs: Iterable[Job]) -> None:
         for overlay in job.recipe.overlays:
             if not (job.root / overlay).is_file():
                 raise InputError(f"{job.name}: an overlay was expected at {job.root / overlay}, got none")
-            read_json_object(job.root / overlay, "an overlay")
         parser = ConfigParser()
         parser.read_config([str(job.root / config) for config in (*EVALUATE, *job.recipe.overlays)])
         for name, value in job.recipe.overrides.items():
@@ -165,12 +166,18 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
         recipe=recipe,
         # As it is read back from a file.
         declared=json.loads(json.dumps(declared)),
+        overlays={path: _read_overlay(root / path) for path in recipe.overlays},
         commands={
             "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**trained, **start})),
             "evaluate": bundle_command([*EVALUATE, *recipe.overlays], as_options(own)),
         },
         needs=needs,
     )
+
+
+def _read_overlay(path: Path) -> dict[str, Any]:
+    """Return what an overlay holds; `check_settings` refuses one that is not there."""
+    return read_json_object(path, "an overlay") if path.is_file() else {}
 
 
 @cache

@@ -30,7 +30,11 @@ def finished_steps(job: Job) -> dict[str, float]:
 def is_done(job: Job) -> bool:
     """Tell whether all commands of a run are finished, with the settings that it has now."""
     state = read_object(job.folder / STATE)
-    return state.get("declared") == job.declared and set(job.commands) <= set(state.get("finished", {}))
+    return (
+        state.get("declared") == job.declared
+        and state.get("overlays", job.overlays) == job.overlays
+        and set(job.commands) <= set(state.get("finished", {}))
+    )
 
 
 def status(job: Job) -> str:
@@ -42,7 +46,8 @@ def status(job: Job) -> str:
 
 def record(job: Job, finished: Mapping[str, float]) -> None:
     """Write what a run is and which of its commands are finished; appears whole or not at all."""
-    write_json({"declared": job.declared, "finished": dict(finished)}, job.folder / STATE)
+    content = {"declared": job.declared, "overlays": job.overlays, "finished": dict(finished)}
+    write_json(content, job.folder / STATE)
 
 
 def write_commands(job: Job, environment: Mapping[str, str]) -> None:
@@ -55,10 +60,17 @@ def write_commands(job: Job, environment: Mapping[str, str]) -> None:
 def check_unchanged(jobs: Sequence[Job]) -> None:
     """Raise an `InputError` if a run has results that were made with other settings; shows what differs."""
     for job in jobs:
-        before = read_object(job.folder / STATE).get("declared")
-        if before is not None and before != job.declared and _has_results(job):
+        state = read_object(job.folder / STATE)
+        if "declared" not in state or not _has_results(job):
+            continue
+        # What an overlay held is not known of runs that an older version has made.
+        differ = [
+            *differences(state["declared"], job.declared),
+            *differences(state.get("overlays", job.overlays), job.overlays),
+        ]
+        if differ:
             raise InputError(
-                f"{job.folder} was made with {'; '.join(differences(before, job.declared))}; "
+                f"{job.folder} was made with {'; '.join(differ)}; "
                 f"declare it as it was, or run it anew with --redo {job.names[0]}"
             )
 
