@@ -117,7 +117,8 @@ def test_sections_of_two_shapes_or_types_are_refused(tmp_path, make_array):
     [
         (("im1.png", "im01.png"), "expected each section once, got im01.png and im1.png"),
         (("raw0.png", "mask1.png"), "differ in a number only, got mask1.png and raw0.png"),
-        (("first.png", "second.png"), "differ in a number only"),
+        (("first.png", "second.png"), "expected a number in the name of each section, got first.png in"),
+        (("a0.png", "second.png"), "differ in a number only, got a0.png and second.png"),
         (("a0_b0.png", "a1_b1.png"), "differ in one number, got 2 that change"),
     ],
 )

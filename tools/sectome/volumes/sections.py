@@ -112,8 +112,10 @@ def _sorted_sections(folder: Path) -> list[Path]:
 def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
     """Return each file with the number in its name that tells it from the others, the last one for a single file."""
     parts = [re.split(r"(\d+)", file.name) for file in files]
+    if len(parts[0]) == 1:
+        raise InputError(f"expected a number in the name of each section, got {files[0].name} in {folder}")
     for file, split in zip(files, parts, strict=True):
-        if split[::2] != parts[0][::2] or len(split) == 1:
+        if split[::2] != parts[0][::2]:
             raise InputError(
                 f"expected sections that differ in a number only, got {files[0].name} and {file.name} in {folder}"
             )
