@@ -60,6 +60,15 @@ def test_values_that_are_no_numbers_only_name_their_arms(declare):
     assert [arm.value for arm in study.arms] == [None, None, None]
 
 
+def test_named_values_that_are_no_numbers_are_compared_with_the_baseline_of_the_same_name(declare):
+    vary = {"labels": {"all": {"a": [0, 8]}, "few": {"a": [0, 1]}}}
+    arms = {"scratch": {"vary": vary}, "pretrained": {"pretraining": "mae", "vary": vary}}
+    study = read_study(declare(arms=arms))
+    names = ["scratch_all", "scratch_few", "pretrained_all", "pretrained_few"]
+    assert [arm.name for arm in study.arms] == names
+    assert [arm and arm.name for arm in map(study.baseline_of, study.arms)] == [None, None, *names[:2]]
+
+
 def test_a_pretraining_is_one_a_seed_or_one_for_all(declare):
     (_, arm) = read_study(declare()).arms
     assert [arm.pretraining_seed(seed) for seed in (0, 1)] == [0, 1]

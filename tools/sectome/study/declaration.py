@@ -64,6 +64,11 @@ class Arm:
         return seed if shared is None else shared
 
     @property
+    def variant(self) -> float | str:
+        """The varied number or, of values that are none, what the name has of it: empty if nothing varies."""
+        return self.name.removeprefix(self.family) if self.value is None else self.value
+
+    @property
     def pretraining_is_shared(self) -> bool:
         """Whether all seeds start from one pre-training."""
         return self.pretraining is not None and self.pretraining.seed is not None
@@ -81,9 +86,9 @@ class Study:
     arms: tuple[Arm, ...]
 
     def baseline_of(self, arm: Arm) -> Arm | None:
-        """Return the arm that this one is compared with: of the baseline's arms the one with its value, or the only."""
+        """Return the arm that this one is compared with: of the baseline's arms the one varied alike, or the only."""
         family = [other for other in self.arms if self.baseline in (other.name, other.family)]
-        same = [other for other in family if other.value == arm.value] or (family if len(family) == 1 else [])
+        same = [other for other in family if other.variant == arm.variant] or (family if len(family) == 1 else [])
         return same[0] if same and same[0] is not arm else None
 
 
