@@ -60,6 +60,14 @@ def test_values_that_are_no_numbers_only_name_their_arms(declare):
     assert [arm.value for arm in study.arms] == [None, None, None]
 
 
+def test_names_that_python_alone_reads_as_numbers_are_no_places_on_an_axis(declare):
+    patches = {"patch": {"4_16_16": {"patch_size": [4, 16, 16]}, "8_16_16": {"patch_size": [8, 16, 16]}}}
+    endless = {"warmup": {"inf": {"warmup_steps": 0}, "nan": {"warmup_steps": 1}}}
+    for vary in (patches, endless):
+        study = read_study(declare(pretrainings={"mae": {"vary": vary}}))
+        assert [arm.value for arm in study.arms] == [None, None, None]
+
+
 def test_named_values_that_are_no_numbers_are_compared_with_the_baseline_of_the_same_name(declare):
     vary = {"labels": {"all": {"a": [0, 8]}, "few": {"a": [0, 1]}}}
     arms = {"scratch": {"vary": vary}, "pretrained": {"pretraining": "mae", "vary": vary}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def read_variants(vary: Any, place: str) -> tuple[str, list[Variant]]:
 
 
 def _number(label: str) -> float | None:
+    # Python reads 4_16_16 as 41616, and "inf" and "nan" have no place on an axis.
     try:
-        return float(label)
+        number = float(label)
     except ValueError:
         return None
+    return number if math.isfinite(number) and "_" not in label else None
