@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from sectome.checks import InputError
 from sectome.volumes import open_volume, write_volume
@@ -46,6 +47,14 @@ def test_byte_orders_and_tiles_are_read(tmp_path, make_array, byteorder, tile):
     volume = open_volume(tmp_path / "a.tif")
     assert volume.dtype.isnative
     np.testing.assert_array_equal(volume[...], make_array(np.uint16))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_integers_of_8_bytes_are_of_the_type_that_torch_takes(tmp_path, make_array, compression, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", make_array(dtype), compression=compression, photometric="minisblack")
+    voxels = torch.from_numpy(open_volume(tmp_path / "a.tif")[...])
+    np.testing.assert_array_equal(voxels.numpy(), make_array(dtype))
 
 
 def test_sections_that_were_appended_one_by_one_are_one_stack(tmp_path, make_array):

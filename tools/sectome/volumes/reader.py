@@ -66,7 +66,8 @@ def check_number_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
     """Return the type in native byte order, or raise an `InputError` unless it is boolean, integer or floating."""
     if dtype.kind not in "biuf":
         raise InputError(f"expected voxels that are booleans, integers or floats, got {dtype} in {where}")
-    return dtype.newbyteorder("=")
+    # By its name: C has two types of 8 bytes, of which torch takes one alone.
+    return np.dtype(dtype.name)
 
 
 def choose_dataset(datasets: Datasets | None, path: Named) -> str:

@@ -49,7 +49,7 @@ class TiffReader:
             self._mapped: np.memmap[Any, Any] | None = None
             self.decodes_sections = offset is None
             if offset is not None:
-                stored = dtype.newbyteorder(file.byteorder)
+                stored = self.dtype.newbyteorder(file.byteorder)
                 self._mapped = np.memmap(path, dtype=stored, mode="r", offset=offset, shape=self.shape)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
