@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
+from torch.nn import functional as F
 
 from sectome.checks import InputError
 from sectome.transforms import Elastic, Scaling, bend_in_plane, scale_in_plane
@@ -66,6 +67,20 @@ def test_a_transform_draws_within_its_options():
     elastic.randomize((1, 2, 41, 61))
     assert elastic.parameters["displacements"].shape == (2, 3, 4)
     assert np.abs(elastic.parameters["displacements"]).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("sigma", "spacing", "edge"), [(3.0, 40.0, 96), (3.0, 40.0, 10), (6.0, 40.0, 128), (10.0, 40.0, 42)]
+)
+def test_bends_never_turn_tissue_inside_out(sigma, spacing, edge):
+    elastic = Elastic(sigma, spacing, prob=1.0).set_random_state(seed=0)
+    place = torch.stack(torch.meshgrid(torch.arange(float(edge)), torch.arange(float(edge)), indexing="ij"))
+    for _ in range(60):
+        elastic.randomize((1, 1, edge, edge))
+        drawn = torch.from_numpy(elastic.parameters["displacements"]).float()[None]
+        to = place + F.interpolate(drawn, size=(edge, edge), mode="bicubic", align_corners=True)[0]
+        along_y, along_x = to[:, 1:, :-1] - to[:, :-1, :-1], to[:, :-1, 1:] - to[:, :-1, :-1]
+        assert (along_y[0] * along_x[1] - along_y[1] * along_x[0]).min() > 0
 
 
 def test_options_that_are_none_are_refused():

@@ -37,7 +37,7 @@ class Elastic(Augmentation):
 
     Args:
         sigma_voxels: deviation of the displacements along y and along x at the grid's nodes.
-        spacing_voxels: distance between the nodes of the grid; bends are smooth below it.
+        spacing_voxels: the greatest distance between the nodes of the grid; bends are smooth below it.
         prob: chance that anything is done.
 
     Raises:
@@ -52,9 +52,10 @@ class Elastic(Augmentation):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw the displacements of the nodes."""
         nodes = [int(np.ceil((length - 1) / self.spacing_voxels)) + 1 for length in shape[1:]]
-        # Cut at two deviations: neighbours that part by more than the spacing would turn tissue inside out.
-        drawn = np.clip(self.R.standard_normal((2, *nodes)), -2, 2)
-        return {"displacements": self.sigma_voxels * drawn}
+        # Cut at two deviations, and at a quarter of the way to the next node: beyond it tissue turns inside out.
+        ways = [(length - 1) / max(count - 1, 1) for length, count in zip(shape[1:], nodes, strict=True)]
+        most = np.minimum(2 * self.sigma_voxels, np.array(ways)[:, None, None] / 4)
+        return {"displacements": np.clip(self.sigma_voxels * self.R.standard_normal((2, *nodes)), -most, most)}
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the batch, bent; see `bend_in_plane`."""
