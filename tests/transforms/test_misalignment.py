@@ -34,8 +34,8 @@ def test_each_section_moves_by_its_own_shift(dtype):
     assert result.dtype == dtype
 
 
-@pytest.mark.parametrize(("mode", "moved"), [("slip", {1}), ("shift", {1, 2, 3, 4, 5, 6})])
-def test_a_slip_moves_one_section_and_a_shift_all_that_follow(mode, moved):
+@pytest.mark.parametrize(("mode", "moved"), [("slip", {1}), ("shift", {1, 2, 3, 4, 5})])
+def test_a_slip_moves_one_section_and_a_shift_all_that_follow_but_never_the_whole_crop(mode, moved):
     transform = Misalignment(4, mode, prob=1.0).set_random_state(seed=0)
     counts = set()
     for _ in range(60):

@@ -71,7 +71,9 @@ class Misalignment(Augmentation):
         limit = [min(self.max_shift_voxels, length - 1) for length in shape[1:]]
         shift = [self.R.randint(-most, most + 1) for most in limit]
         shifts = np.zeros((shape[0], 2), np.int64)
-        shifts[first : None if follow else first + 1] = shift
+        # Were all to move, labels that stay would lie beside the tissue with nothing to tell it by.
+        moved = slice(max(first, 1), None) if follow else slice(first, first + 1)
+        shifts[moved] = shift
         return {"shifts": shifts}
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
