@@ -142,6 +142,16 @@ SECTIONS: Final = (
             ("3000 steps - scratch, low rate", ["pretrained"], "scratch_low_encoder_lr"),
             ("scratch: low rate - full rate", ["scratch_low_encoder_lr"], "scratch"),
             ("scratch: decay - full rate", ["scratch_layer_decay_0.75"], "scratch"),
+            (
+                "12000 steps - scratch, decay, 1600 steps of fine-tuning",
+                ["longer_1_four_times_the_steps"],
+                "scratch_four_times_the_steps",
+            ),
+            (
+                "scratch: 1600 steps of fine-tuning - 400, decay",
+                ["scratch_four_times_the_steps"],
+                "scratch_layer_decay_0.75",
+            ),
             ("scratch: 2000 steps of fine-tuning - 400, full rate", ["scratch_with_the_time"], "scratch"),
         ),
     ),
