@@ -50,11 +50,11 @@ def check_offsets(offsets: Offsets) -> tuple[Offset, ...]:
             twice.
     """
     try:
-        given = [tuple(offset) for offset in offsets]
-        whole = [tuple(int(step) for step in offset) for offset in given]
+        whole = [tuple(int(step) for step in offset) for offset in offsets]
+        is_whole = whole == [tuple(offset) for offset in offsets]
     except (TypeError, ValueError, OverflowError):
-        given, whole = [], [()]
-    if given != whole:
+        is_whole = False
+    if not is_whole:
         raise InputError(f"offsets must be a list of whole steps [[z, y, x], ...], got {offsets!r}")
     checked: list[Offset] = []
     for parts in whole:
