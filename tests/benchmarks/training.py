@@ -81,7 +81,8 @@ def measure(
         # Of two crops a GPU is done before the next kernel is launched, whoever wrote the network.
         for size, batch in itertools.product(sizes, batches or ((2, 16) if cuda else (2,))):
             yield unetr.against_monai(size, cube, unetr.MONAI_PATCH, batch, setting, peak, memory=not quick)
-        yield unetr.against_monai(sizes[-1], flat, PATCH, 2, setting, peak, memory=False)
+        if not batches:
+            yield unetr.against_monai(sizes[-1], flat, PATCH, 2, setting, peak, memory=False)
     if "pipeline" in parts:
         shape, flat = ((16, 64, 64), (8, 32, 32)) if quick else ((64, 512, 512), (16, 96, 96))
         batch = 2 if quick else 16

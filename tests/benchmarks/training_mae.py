@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from training_measure import Setting, Work, as_cuda_graph, compare, training_step  # isort: skip  (sets the number of threads)
+from training_measure import Setting, Work, compare, training_step  # isort: skip  (sets the number of threads)
 
 import torch
 from monai.inferers import SimpleInferer
@@ -41,7 +41,6 @@ class Candidate:
         predict_masked: predict hidden patches only, instead of all.
         fused: AdamW updates all weights in one call.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
-        graph: the whole step is one CUDA graph, the optimizer too, and the image never changes.
         compiled: kernels of the forward and the backward pass are made by torch, as with `compile` in train.json.
         settings: of the network, instead of the size's.
     """
@@ -55,7 +54,6 @@ class Candidate:
     predict_masked: bool = True
     fused: bool = True
     recorded: bool = False
-    graph: bool = False
     compiled: bool = False
     settings: Mapping[str, int] = field(default_factory=dict)
 
@@ -156,7 +154,7 @@ def build(candidate: Candidate, setting: Setting) -> Work:
         return training_step(network, optimizer, stock_loss, image, None, setting)
     network = our_network(size).to(setting.device)
     groups = parameter_groups(network, LR, WEIGHT_DECAY)
-    optimizer = torch.optim.AdamW(groups, fused=candidate.fused or None, capturable=candidate.graph)
+    optimizer = torch.optim.AdamW(groups, fused=candidate.fused or None)
     for part in network.modules():
         if hasattr(part, "use_flash_attention"):
             part.use_flash_attention = candidate.sdpa
@@ -169,11 +167,9 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     work = training_step(network, optimizer, our_loss, image, None, setting, infer)
     if candidate.recorded:
         record_network(network, image.shape, setting.device, setting.precision)
-    if candidate.graph:
-        work = as_cuda_graph(work)
-    if candidate.recorded or candidate.compiled or candidate.graph:
+    if candidate.recorded or candidate.compiled:
         # Operations cannot be counted in what is recorded or compiled.
-        plain = replace(candidate, recorded=False, compiled=False, graph=False)
+        plain = replace(candidate, recorded=False, compiled=False)
         return replace(work, plain=lambda: build(plain, setting))
     return work
 
@@ -248,8 +244,6 @@ def against_monai(candidate: Candidate, setting: Setting, peak: float, memory: b
     if setting.device.type == "cuda":
         candidates["sectome, cuda_graph"] = replace(candidate, recorded=True)
         candidates["sectome, compile and cuda_graph"] = replace(candidate, recorded=True, compiled=True)
-        candidates["sectome, the whole step as one graph"] = replace(candidate, graph=True)
-        candidates["sectome, the same, compiled"] = replace(candidate, graph=True, compiled=True)
     elif candidate.size == "demo":  # Half a minute of compiling each.
         candidates["sectome, compile"] = replace(candidate, compiled=True)
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}"

@@ -44,14 +44,12 @@ class Setting:
 class Work:
     """What is measured: a call, and the network that it runs.
 
-    Of what is recorded or compiled no operations can be counted: `plain` then makes other work with the same ones. A
-    graph works on memory that it does not own: `keeps` is who does.
+    Of what is recorded or compiled no operations can be counted: `plain` then makes other work with the same ones.
     """
 
     run: Callable[..., object]
     network: nn.Module
     plain: Callable[[], Work] | None = None
-    keeps: object = None
 
 
 Build = Callable[[], Work]
@@ -83,20 +81,6 @@ def training_step(
         optimizer.step()
 
     return Work(run, network)
-
-
-def as_cuda_graph(work: Work) -> Work:
-    """Return a training step that is recorded once and then replayed; its shapes must never change."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            work.run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work.run()
-    return Work(graph.replay, work.network, keeps=work)
 
 
 def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
@@ -150,16 +134,21 @@ def count_flops(work: Work) -> int:
     return counter.get_total_flops()
 
 
-def peak_mib(build: Build, device: torch.device) -> float:
-    """Return the peak of memory of a candidate, its weights included and loaded libraries not, after two calls."""
-    if device.type == "cuda":
-        forget_graphs()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        _call_twice(build)
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+def resident_peak_mib_of(build: Build) -> float:
+    """Return how far two calls of a candidate raise a process's memory, its weights included, loaded libraries not."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak_of_calls, (build,))
+
+
+def built_on_a_gpu(build: Build) -> tuple[Work, float]:
+    """Return a candidate that was called twice, and the peak of the GPU's memory in MiB, its weights included."""
+    forget_graphs()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work = build()
+    work.run()
+    work.run()
+    return work, (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
 def forget_graphs() -> None:
@@ -169,15 +158,15 @@ def forget_graphs() -> None:
         torch.cuda.empty_cache()
 
 
-def _call_twice(build: Build) -> None:
-    work = build()
-    work.run()
-    work.run()
-
-
 def _peak_of_calls(build: Build) -> float:
     warnings.simplefilter("ignore")
-    return resident_peak_mib(lambda: _call_twice(build))
+
+    def call_twice() -> None:
+        work = build()
+        work.run()
+        work.run()
+
+    return resident_peak_mib(call_twice)
 
 
 def resident_peak_mib(call: Callable[[], object]) -> float:
@@ -193,31 +182,32 @@ def _status_mib(name: str) -> float:
     return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) / 1024
 
 
-Figures = tuple[dict[str, float], dict[str, float], dict[str, int]]
-"""Seconds, ratio to the baseline and operations of each candidate."""
+Figures = tuple[dict[str, float], dict[str, float], dict[str, int], dict[str, float]]
+"""Seconds, ratio to the baseline, operations and peak of memory in MiB of each candidate; no peaks if not asked for."""
 
 
-def _all_in_turn(builds: Mapping[str, Build], setting: Setting) -> Figures:
+def _all_in_turn(builds: Mapping[str, Build], setting: Setting, memory: bool) -> Figures:
+    peaks = {name: resident_peak_mib_of(build) for name, build in builds.items()} if memory else {}
     works = {name: build() for name, build in builds.items()}
     seconds = median_seconds({name: work.run for name, work in works.items()}, setting)
     baseline = seconds[next(iter(builds))]
     flops = {name: count_flops(work) for name, work in works.items()}
-    return seconds, {name: baseline / one for name, one in seconds.items()}, flops
+    return seconds, {name: baseline / one for name, one in seconds.items()}, flops, peaks
 
 
 def _in_pairs(builds: Mapping[str, Build], setting: Setting) -> Figures:
     """Each candidate in turn with the baseline: a graph keeps its activations, and those of all would fill a GPU."""
     (name, build_baseline), *others = builds.items()
-    baseline = build_baseline()
+    baseline, peak = built_on_a_gpu(build_baseline)
     seconds = median_seconds({name: baseline.run}, setting)
-    ratios, flops = {name: 1.0}, {name: count_flops(baseline)}
+    ratios, flops, peaks = {name: 1.0}, {name: count_flops(baseline)}, {name: peak}
     for other, build in others:
-        work = build()
+        work, peaks[other] = built_on_a_gpu(build)
         pair = median_seconds({name: baseline.run, other: work.run}, setting)
         seconds[other], ratios[other], flops[other] = pair[other], pair[name] / pair[other], count_flops(work)
         del work
-        forget_graphs()
-    return seconds, ratios, flops
+    forget_graphs()
+    return seconds, ratios, flops, peaks
 
 
 def compare(
@@ -238,15 +228,16 @@ def compare(
         candidates: descriptions by name, the baseline first.
         setting: where and how.
         peak: floating-point operations a second of the device.
-        memory: whether to measure the peak of memory.
+        memory: whether to measure the peak of memory on the CPU, too.
 
     Returns:
         A row for each candidate.
     """
     builds = {name: partial(build, description, setting) for name, description in candidates.items()}
-    peaks = {name: peak_mib(one, setting.device) if memory else None for name, one in builds.items()}
-    measure = _in_pairs if setting.device.type == "cuda" else _all_in_turn
-    seconds, ratios, flops = measure(builds, setting)
+    if setting.device.type == "cuda":
+        seconds, ratios, flops, peaks = _in_pairs(builds, setting)
+    else:
+        seconds, ratios, flops, peaks = _all_in_turn(builds, setting, memory)
     rows = []
     print(f"\n{part}: {case}, {setting.precision}", flush=True)
     for name in candidates:
@@ -259,7 +250,7 @@ def compare(
             "ratio": round(ratios[name], 3),
             "gflop": round(flops[name] / 1e9, 3),
             "utilisation": round(flops[name] / seconds[name] / peak, 3),
-            "peak_mib": peaks[name] and round(peaks[name]),
+            "peak_mib": round(peaks[name]) if name in peaks else None,
         }
         rows.append(row)
         used = "" if row["peak_mib"] is None else f"  peak {row['peak_mib']:6} MiB"

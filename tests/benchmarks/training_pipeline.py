@@ -29,7 +29,7 @@ from torch.utils.data import RandomSampler
 from training_config import from_config, open_config, scripts_of, size_settings
 from training_measure import Setting, forget_graphs
 
-from sectome.training import record_network
+from sectome.training import compile_network, record_network
 from sectome.transforms import StandardiseIntensity
 from sectome.volumes import open_volume, write_volume
 
@@ -145,12 +145,13 @@ def waiting_in_training(
         "sectome": {},
         "sectome, resident": {"resident": True, "augment_on_device": True},
     }
+    # Each time a training is begun anew, and compiled.
     rounds = [
         {name: iteration_seconds(candidate, path, setting, batches, **way) for name, way in ways.items()}
-        for _ in range(setting.rounds)
+        for _ in range(min(2, setting.rounds))
     ]
     seconds = {name: median(one[name] for one in rounds) for name in ways}
-    recorded = ", cuda_graph" if setting.device.type == "cuda" else ""
+    recorded = ", compile and cuda_graph" if setting.device.type == "cuda" else ""
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}{recorded}"
     print(f"\nloader: {case}, {setting.precision}", flush=True)
     least = seconds["one batch again and again"]
@@ -195,6 +196,8 @@ def iteration_seconds(
         with scripts_of("mae_pretrain"), contextlib.redirect_stdout(io.StringIO()):
             if setting.device.type == "cuda":
                 network = config.get_parsed_content("network")
+                torch.compiler.reset()
+                compile_network(network)
                 record_network(network, (candidate.batch, 1, *candidate.crop), setting.device, setting.precision)
             trainer = config.get_parsed_content("train#trainer")
             if fixed:

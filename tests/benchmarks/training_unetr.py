@@ -13,7 +13,7 @@ from monai.networks.nets import UNETR
 from training_config import from_config, scripts_of, size_settings
 
 from sectome.neighbourhoods import LONG_RANGE
-from sectome.training import compile_network, parameter_groups, record_network
+from sectome.training import compile_network, compile_prediction, parameter_groups, record_network
 
 MONAI_PATCH, MONAI_DEPTH = (16, 16, 16), 12
 """What MONAI's network fixes."""
@@ -33,7 +33,8 @@ class Candidate:
         channels_last: whether MONAI's network keeps the channels of a voxel beside each other in memory; ours does what
             its config says.
         recorded: forward and backward pass are CUDA graphs, as with `cuda_graph` in train.json.
-        compiled: their kernels, and those of the loss, are made by torch, as with `compile` there.
+        compiled: their kernels, and those of the loss, are made by torch, as with `compile` there; those of a
+            prediction as with `compile` in inference.json.
     """
 
     size: str
@@ -73,13 +74,21 @@ def build(candidate: Candidate, setting: Setting) -> Work:
     label = torch.randint(0, 9, (candidate.batch, 1, *candidate.crop), device=setting.device)
 
     def predict() -> torch.Tensor:
-        with torch.inference_mode(), setting.autocast():
+        with torch.no_grad(), setting.autocast():
             return network(image)
 
     assert predict().shape == (candidate.batch, len(LONG_RANGE), *candidate.crop)
     if not candidate.train:
         network.eval()
-        return Work(predict, network)
+        if not candidate.compiled:
+            return Work(predict, network)
+        torch.compiler.reset()
+        compile_prediction(network)
+        # What is compiled is looked up by the names of its modules.
+        with scripts_of("em_segmentation"):
+            predict()
+        plain = replace(candidate, compiled=False)
+        return Work(predict, network, plain=lambda: build(plain, setting))
     if candidate.overlays is None:
         optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
     else:
@@ -128,11 +137,12 @@ def against_monai(
             "sectome, default": ours,
             "sectome, unetr": replace(ours, overlays=("networks/unetr.json",)),
         }
-        if train and setting.device.type == "cuda":
+        recorded = train and setting.device.type == "cuda"
+        if recorded:
             candidates["sectome, default, cuda_graph"] = replace(ours, recorded=True)
-            candidates["sectome, default, compile and cuda_graph"] = replace(ours, recorded=True, compiled=True)
-        elif train and size == "demo":  # Two minutes of compiling.
-            candidates["sectome, default, compile"] = replace(ours, compiled=True)
+        if setting.device.type == "cuda" or size == "demo":  # Two minutes of compiling.
+            compiled = "compile and cuda_graph" if recorded else "compile"
+            candidates[f"sectome, default, {compiled}"] = replace(ours, recorded=recorded, compiled=True)
         part = "unetr step" if train else "unetr prediction"
         case = f"{size}, batch {batch}, crop {'x'.join(map(str, crop))}, {cut}"
         rows += compare(part, case, build, candidates, setting, peak, memory and train)

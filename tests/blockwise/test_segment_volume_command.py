@@ -171,6 +171,7 @@ def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, me
         ({"segmentation": []}, "segmentation must be settings by name, got []"),
         ({"job": "long"}, "job must be settings by name, got 'long'"),
         ({"gpu_resource": "yes"}, "gpu_resource must be true or false, got 'yes'"),
+        ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
         ({"voxel_size_nm": 8}, "voxel_size_nm must be three numbers, z first, got 8"),
         ({"overlap": 1.5}, "overlap must be a number from 0 to less than 1, got 1.5"),
         ({"overlap": "a"}, "overlap must be a number from 0 to less than 1, got 'a'"),

@@ -91,6 +91,7 @@ def test_an_iteration_never_waits_for_the_gpu(recorded, bundle, tissue_folder, t
         ("mae_pretrain", {"mode": "reconstruct"}, "reconstruction.tif"),
         ("mae_pretrain", {"mode": "encode"}, "features.h5"),
         ("em_segmentation", {"save_affinities": True, "orientations": "flips"}, "labels.tif"),
+        ("em_segmentation", {"compile": True}, "labels.tif"),
     ],
 )
 def test_inference_of_the_shipped_weights(bundle, options, written, tissue_folder, tmp_path):

@@ -29,6 +29,19 @@ def test_factors_multiply_to_the_patch_and_halve_the_short_axis_late(parts, patc
     assert parts.scale_factors(patch) == factors
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-4), (torch.bfloat16, 2e-2)])
+def test_what_is_compiled_of_the_norm_is_the_same_norm_in_the_same_layout(parts, monkeypatch, dtype, close):
+    norm = parts.convolution(1, 5, (3, 3, 3), (1, 1, 1)).adn.N
+    features = torch.randn(2, 5, 4, 6, 7, generator=torch.Generator().manual_seed(0)) * 3 + 20
+    features = features.to(dtype, memory_format=torch.channels_last_3d)
+    plain = norm(features.float())
+    monkeypatch.setattr(torch.compiler, "is_dynamo_compiling", lambda: True)
+    compiled = norm(features)
+    torch.testing.assert_close(compiled.float(), plain, rtol=close, atol=close)
+    assert compiled.dtype == dtype
+    assert compiled.is_contiguous(memory_format=torch.channels_last_3d)
+
+
 @pytest.mark.parametrize("patch", [(3, 16, 16), (1, 1, 1)])
 def test_patches_that_cannot_be_scaled_are_refused(parts, patch):
     with pytest.raises(InputError, match="patch"):

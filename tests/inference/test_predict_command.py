@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from shutil import copyfile
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +67,36 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     assert code == 0, err
     assert open_volume(tmp_path / "a.tif").shape == (52, 56, 56)
     np.testing.assert_array_equal(open_volume(tmp_path / "blocks.ome.zarr"), open_volume(tmp_path / "a.tif"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_compiled_network_predicts_the_same_in_command_bundle_and_blocks(run, run_bundle, cube, tmp_path):
+    options = {"image": cube, "overlap": 0, "save_affinities": True, "precision": "fp32"}
+    command = ("predict", cube, "--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", "--precision", "fp32")
+    code, _, err = run(command[0], cube, tmp_path / "plain.zarr", *command[2:])
+    assert code == 0, err
+    expected = read_affinities(tmp_path / "plain.zarr").affinities.astype(int)
+
+    code, _, err = run(command[0], cube, tmp_path / "compiled.zarr", *command[2:], "--compile")
+    assert code == 0, err
+    done = run_bundle("em_segmentation", "inference", **options, output_dir=tmp_path, compile=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    settings = {"volume": str(cube), "bundle": str(BUNDLE), "output": str(tmp_path / "blocks.ome.zarr"), "overlap": 0}
+    settings |= {"scheduler": "threads", "workers": 1, "device": "cpu", "precision": "fp32", "compile": True}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    code, _, err = run("segment-volume", "--config", tmp_path / "run.json")
+    assert code == 0, err
+    for made in ("compiled.zarr", "cube_affinities.zarr", "blocks.ome.zarr.run/affinities.zarr"):
+        assert np.abs(read_affinities(tmp_path / made).affinities - expected).max() <= 1
+
+
+def test_a_network_cannot_be_compiled_without_a_compiler(run, cube, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    code, _, err = run("predict", cube, tmp_path / "out.zarr", "--bundle", BUNDLE, "--device", "cpu", "--compile")
+    assert code == 2
+    assert "compile needs a C++ compiler, got no 'no-such-compiler' here" in err
+    assert not list(tmp_path.iterdir())
 
 
 BOX = {"sections": [3, 51], "rows": [5, 55], "columns": [7, 56]}
@@ -159,7 +189,7 @@ def test_orientations_that_do_not_suit_are_refused_before_anything_is_written(ru
             assert code == 2
             assert message in err.replace("\n", " ")
     # A model whose windows are no cubes.
-    copyfile(BUNDLE / "models/model.pt", tmp_path / "flat.pt")
+    shutil.copyfile(BUNDLE / "models/model.pt", tmp_path / "flat.pt")
     trained = json.loads((BUNDLE / "models/model.json").read_text()) | {"crop_size": [24, 48, 48]}
     (tmp_path / "flat.json").write_text(json.dumps(trained))
     options = ("--bundle", BUNDLE, "--checkpoint", tmp_path / "flat.pt", "--orientations", "isotropic")

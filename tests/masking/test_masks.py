@@ -108,6 +108,7 @@ def test_what_cannot_be_masked_is_refused():
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @every_kind
 def test_a_mask_is_drawn_on_the_gpu_without_the_host(kind):

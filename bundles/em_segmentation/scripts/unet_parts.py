@@ -15,6 +15,7 @@ from monai.networks.blocks import Convolution, ResidualUnit
 from monai.networks.blocks.dynunet_block import get_conv_layer
 from torch import Tensor, nn
 
+from scripts.instance_norm import INSTANCE_NORM
 from sectome.checks import InputError, check_choice
 from sectome.types import Shape3
 
@@ -76,24 +77,16 @@ class Levels:
         self.channels = channels
 
 
-def instance_norm(channels: int) -> tuple[str, dict[str, object]]:
-    """Return MONAI's name for an instance norm without weights.
-
-    As a group norm with a group for each channel: torch's own instance norm gives up the memory format of its input.
-    """
-    return "GROUP", {"num_groups": channels, "affine": False}
-
-
 def convolution(in_channels: int, out_channels: int, kernel_size: Sequence[int], strides: Sequence[int]) -> Convolution:
     """Return a convolution with its norm and activation."""
-    norm = instance_norm(out_channels)
-    return Convolution(3, in_channels, out_channels, strides, kernel_size, act="LEAKYRELU", norm=norm, bias=False)
+    return Convolution(
+        3, in_channels, out_channels, strides, kernel_size, act="LEAKYRELU", norm=INSTANCE_NORM, bias=False
+    )
 
 
 def residual_unit(in_channels: int, out_channels: int) -> ResidualUnit:
     """Return two convolutions of 3x3x3 beside the identity, or beside a convolution of 1x1x1 if channels change."""
-    norm = instance_norm(out_channels)
-    return ResidualUnit(3, in_channels, out_channels, subunits=2, act="LEAKYRELU", norm=norm, bias=False)
+    return ResidualUnit(3, in_channels, out_channels, subunits=2, act="LEAKYRELU", norm=INSTANCE_NORM, bias=False)
 
 
 def upsampling(in_channels: int, out_channels: int, factor: Shape3) -> nn.Module:

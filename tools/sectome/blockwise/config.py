@@ -30,6 +30,7 @@ _OF_PREDICTION = (
     "batch_size",
     "orientations",
     "precision",
+    "compile",
     "device",
     "mask",
     "bundle",
@@ -55,7 +56,7 @@ _TEXTS = (
 _TYPES: Mapping[str, tuple[Any, str]] = {
     **dict.fromkeys(_TEXTS, (str, "text")),
     **dict.fromkeys(("segmentation", "job"), (dict, "settings by name")),
-    "gpu_resource": (bool, "true or false"),
+    **dict.fromkeys(("compile", "gpu_resource"), (bool, "true or false")),
 }
 """What a setting must be in JSON, for Python and for people; lists and numbers have checks of their own."""
 
@@ -73,8 +74,8 @@ class BlockwiseConfig:
         bundle: the root of em_segmentation, for a volume; bundles/em_segmentation without.
         checkpoint: the model, whose options are taken; without, the bundle's own for a volume, else none.
         voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, device: as
-            those of `sectome predict`, for a volume.
+        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, compile,
+            device: as those of `sectome predict`, for a volume.
         gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU, for a volume.
         segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria, in the place
             of those beside the model.
@@ -101,6 +102,7 @@ class BlockwiseConfig:
     batch_size: int | None = None
     orientations: str | None = None
     precision: str | None = None
+    compile: bool | None = None
     device: str | None = None
     gpu_resource: bool | None = None
     segmentation: Mapping[str, Any] = field(default_factory=dict)

@@ -40,6 +40,7 @@ class PredictedMaps:
         batch_size: windows that the network takes at once.
         orientations: of a window, whose mean is taken.
         precision: "bf16", "fp32" or "auto".
+        compile: whether each process has torch write the network's kernels.
         device: of the network; None is a GPU if the worker has one.
         mask: a volume of the whole volume's shape, 0 where nothing is wanted.
     """
@@ -59,6 +60,7 @@ class PredictedMaps:
     batch_size: int = 4
     orientations: str = "one"
     precision: str = "auto"
+    compile: bool = False
     device: str | None = None
     mask: str | None = None
 
@@ -139,7 +141,7 @@ def predicted_maps(
         columns: the same along x.
         mask: a volume of the whole volume's shape, 0 where nothing is wanted.
         orientations: of a window, whose mean is taken.
-        options: `overlap`, `blending`, `batch_size`, `precision`, `device`.
+        options: `overlap`, `blending`, `batch_size`, `precision`, `compile`, `device`.
 
     Raises:
         InputError: if the volume or the model can not be opened, a range lies outside, or the orientations do not suit
@@ -191,6 +193,7 @@ def _opened(source: PredictedMaps) -> tuple[Any, Any]:
         device=source.device,
         precision=source.precision,
         orientations=source.orientations,
+        compile=source.compile,
     )
     entry = {"image": source.volume, **dict(zip(RANGES, source.box, strict=True))}
     tissue = open_tissue([entry], source.voxel_size_nm, intensity=model.intensity)[0]

@@ -24,6 +24,7 @@ def predict(
     near_voxel_size_nm: Sequence[float] | None = None,
     device: str | None = None,
     precision: str = "auto",
+    compile: bool = False,
 ) -> None:
     """Predict in bounded memory: affinities for `sectome segment`, foreground and contour for `sectome mitochondria`.
 
@@ -47,12 +48,15 @@ def predict(
         near_voxel_size_nm: z,y,x in nm; of a pyramid the level that is nearest, the finest one without.
         device: cuda:0, cpu; without, a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
+        compile: have torch write the network's kernels first, which takes a minute or two.
     """
     from sectome.inference import open_model, predict_volume
     from sectome.tissue import open_tissue
     from sectome.volumes import open_volume
 
-    model = open_model(bundle, checkpoint, device=device, precision=precision, orientations=orientations)
+    model = open_model(
+        bundle, checkpoint, device=device, precision=precision, orientations=orientations, compile=compile
+    )
     entry = {
         "image": str(volume),
         "sections": sections,

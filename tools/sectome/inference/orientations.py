@@ -55,7 +55,7 @@ def predict_oriented(predict: Predict, orientations: str, offsets: Offsets | Non
         sums: tuple[Tensor, Tensor] | None = None
         for order, flipped in product(orders, _FLIPS):
             axes = [2 + axis for axis in range(3) if flipped[axis]]
-            turned = windows.permute(0, 1, *(2 + axis for axis in order)).flip(axes)
+            turned = windows.permute(0, 1, *(2 + axis for axis in order)).flip(axes).contiguous()
             back = [2 + order.index(axis) for axis in range(3)]
             values = predict(turned).float().flip(axes).permute(0, 1, *back)
             signs = [-1 if flipped[order.index(axis)] else 1 for axis in range(3)]

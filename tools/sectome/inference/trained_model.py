@@ -18,7 +18,7 @@ from sectome.checks import InputError
 from sectome.inference.blended_slabs import Predict
 from sectome.inference.orientations import check_exchanged, predict_oriented
 from sectome.trained_settings import warn_of_other_voxels
-from sectome.training import AutocastInferer
+from sectome.training import AutocastInferer, compile_prediction
 from sectome.transforms.normaliser import Normaliser
 from sectome.types import Offset, Shape3, VoxelSize
 
@@ -84,6 +84,7 @@ def open_model(
     device: str | None = None,
     precision: str = "auto",
     orientations: str = "one",
+    compile: bool = False,
 ) -> TrainedModel:
     """Return the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
 
@@ -93,10 +94,11 @@ def open_model(
         device: as "cuda:0" or "cpu"; without, a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
         orientations: of a window, whose mean is taken; see `predict_oriented`.
+        compile: have torch write the network's kernels; see `compile_prediction`.
 
     Raises:
-        InputError: if there is no such bundle or model, it does not say what each of its channels is, or the
-            orientations do not suit its windows or offsets.
+        InputError: if there is no such bundle or model, it does not say what each of its channels is, the
+            orientations do not suit its windows or offsets, or it can not be compiled here.
     """
     read = read_inference(bundle, checkpoint, device)
     names, offsets, out_channels = read("channels"), read("offsets"), read("out_channels")
@@ -109,6 +111,8 @@ def open_model(
     window: Shape3 = tuple(read("crop_size"))
     check_exchanged(orientations, window, "the windows of this model")
     network = read("network").eval()
+    if compile:
+        compile_prediction(network)
     run = AutocastInferer(SimpleInferer(), precision)
 
     def logits(windows: Tensor) -> Tensor:

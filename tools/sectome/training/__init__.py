@@ -2,7 +2,7 @@
 
 from sectome.training.autocast import AutocastInferer, check_learns_convolutions
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
-from sectome.training.compile_network import compile_network
+from sectome.training.compile_network import compile_network, compile_prediction
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
@@ -44,6 +44,7 @@ __all__ = [
     "WeightAverage",
     "check_learns_convolutions",
     "compile_network",
+    "compile_prediction",
     "gather_batches",
     "join_processes",
     "memory_advice",

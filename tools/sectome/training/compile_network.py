@@ -1,4 +1,4 @@
-"""A network's training pass by kernels that torch writes for it: neighbouring operations go over memory once."""
+"""A network by kernels that torch writes for it: neighbouring operations go over memory once."""
 
 from __future__ import annotations
 
@@ -27,18 +27,41 @@ def compile_network(network: nn.Module, loss: nn.Module | None = None) -> None:
     Raises:
         InputError: if there is no compiler of C++, which torch needs for it.
     """
+    _check_compiler()
+    network.forward = _compiled(network.forward, network, in_training=True)
+    if loss is not None and hasattr(loss, "sums"):
+        loss.sums = _compiled(loss.sums, loss, in_training=True)
+
+
+def compile_prediction(network: nn.Module) -> None:
+    """Compile what a network predicts: kernels are written when it is first called, and once more for other batches.
+
+    It is changed in place: it is compiled in evaluation mode where no gradients are computed, and is as before
+    elsewhere. Its state stays the same, and its results up to rounding.
+
+    Args:
+        network: any network; windows of another shape are compiled anew, batches of any other size together.
+
+    Raises:
+        InputError: if there is no compiler of C++, which torch needs for it.
+    """
+    _check_compiler()
+    network.forward = _compiled(network.forward, network, in_training=False)
+
+
+def _check_compiler() -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise InputError(f"compile needs a C++ compiler, got no {compiler!r} here: install one, or name it by CXX")
-    network.forward = _compiled_in_training(network.forward, network)
-    if loss is not None and hasattr(loss, "sums"):
-        loss.sums = _compiled_in_training(loss.sums, loss)
 
 
-def _compiled_in_training(plain: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:
-    compiled = torch.compile(plain, dynamic=False)
+def _compiled(plain: Callable[..., Any], module: nn.Module, in_training: bool) -> Callable[..., Any]:
+    """Return a call that is compiled where a module trains, or where it does not; elsewhere it is plain."""
+    # Batches of a training have one size, those of a prediction what is left of a row of windows.
+    compiled = torch.compile(plain, dynamic=False if in_training else None)
 
     def call(*inputs: Any, **named: Any) -> Any:
-        return (compiled if module.training and torch.is_grad_enabled() else plain)(*inputs, **named)
+        here = module.training == torch.is_grad_enabled() == in_training
+        return (compiled if here else plain)(*inputs, **named)
 
     return call
