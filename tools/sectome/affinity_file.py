@@ -14,9 +14,9 @@ import numpy as np
 from sectome.checks import InputError, check_choice, check_triple
 from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
+from sectome.replace import replacing
 from sectome.stored_channels import StoredChannels
 from sectome.types import Channels, FloatArray, Offset, Offsets, Shape3, VoxelSize
-from sectome.volumes.replace import replacing
 from sectome.volumes.shards import in_shards
 from sectome.volumes.store_address import local_path
 from sectome.volumes.tensorstore_process import open_store, zarr_spec

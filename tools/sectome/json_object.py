@@ -1,4 +1,4 @@
-"""JSON files that people write or edit: where one went wrong, a sentence names the file and the place."""
+"""JSON files: read with a sentence that names file and place where one went wrong, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
+from sectome.replace import replacing
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
@@ -35,3 +36,9 @@ def read_object(path: Path) -> dict[str, Any]:
         InputError: if the file holds something else.
     """
     return read_json_object(path, "what a run has written") if path.is_file() else {}
+
+
+def write_json(content: Any, path: str | Path) -> None:
+    """Write indented JSON that appears under its name when it is complete."""
+    with replacing(Path(path)) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

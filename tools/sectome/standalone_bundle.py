@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import json
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,11 @@ from sectome.bundle_folder import PAGES_OF_WEIGHTS
 from sectome.checks import InputError
 from sectome.described import describe
 from sectome.did_you_mean import did_you_mean
-from sectome.json_object import read_json_object
+from sectome.json_object import read_json_object, write_json
 from sectome.postprocess import tuned_path
+from sectome.replace import replacing
 from sectome.trained_settings import TrainedSettings, settings_path
 from sectome.transforms import described_normaliser
-from sectome.volumes.replace import replacing
 
 OF_NETWORK = (
     "crop_size",
@@ -109,10 +108,9 @@ def make_standalone_bundle(
             if not own:
                 _leave_out_pages(folder / "docs")
             for name, config in configs.items():
-                _write_json(
-                    folder / "configs" / name, _merge(config, overlaid, trained if name == "train.json" else {})
-                )
-            _write_json(folder / "configs" / "metadata.json", metadata)
+                merged = _merge(config, overlaid, trained if name == "train.json" else {})
+                write_json(merged, folder / "configs" / name)
+            write_json(metadata, folder / "configs" / "metadata.json")
             (folder / "models").mkdir()
             shutil.copyfile(model, folder / "models" / "model.pt")
             shutil.copyfile(settings_path(model), folder / "models" / "model.json")
@@ -238,10 +236,6 @@ def _copy(source: Path, folder: Path) -> None:
                 target = folder / path.relative_to(source)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
 
 
 def _pack(folder: Path, archive: Path, name: str) -> None:

@@ -13,10 +13,10 @@ from scipy import ndimage
 from scripts.boundary_contour_loss import CHANNELS
 from scripts.predicted_volumes import Predicted, PredictedVolumes, mean_row
 from sectome.checks import InputError
+from sectome.json_object import write_json
 from sectome.metrics import average_precision, average_precision_by_confidence, boundary_average_precision
 from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels, save_options, tuned_path
 from sectome.tissue import Tissue
-from sectome.training import write_json
 from sectome.transforms import boundary_contour
 from sectome.types import Array, LabelArray, VoxelSize
 

@@ -14,12 +14,12 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_writable
 from sectome.json_object import read_object
+from sectome.replace import replacing
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
 from sectome.trained_settings import settings_path, warn_of_other_voxels
 from sectome.training import gather_batches, write_arrays
 from sectome.types import FloatArray, LabelArray
-from sectome.volumes.replace import replacing
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from scripts.predicted_volumes import Predicted, PredictedVolumes, mean_row
 from sectome.affinities import labels_to_affinities
+from sectome.json_object import write_json
 from sectome.metrics import (
     LabelledAffinities,
     Tuned,
@@ -28,7 +29,6 @@ from sectome.postprocess import (
     tuned_path,
 )
 from sectome.tissue import Tissue
-from sectome.training import write_json
 from sectome.transforms import erode_borders
 from sectome.types import LabelArray, Offsets
 

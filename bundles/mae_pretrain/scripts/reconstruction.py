@@ -11,9 +11,10 @@ from ignite.engine import Engine, Events
 from scripts.masked_autoencoder import MaskedAutoencoder, gather_tokens
 from sectome.checks import check_writable
 from sectome.encoder import patchify
+from sectome.json_object import write_json
+from sectome.replace import replacing
 from sectome.report import reconstruction_figure
-from sectome.training import gather_batches, write_arrays, write_json
-from sectome.volumes.replace import replacing
+from sectome.training import gather_batches, write_arrays
 
 
 @dataclass(frozen=True)

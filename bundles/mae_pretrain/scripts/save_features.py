@@ -11,8 +11,8 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from sectome.replace import replacing
 from sectome.transforms import output_stem
-from sectome.volumes.replace import replacing
 
 
 class SaveFeaturesd(MapTransform):

@@ -14,8 +14,8 @@ from sectome.blockwise.block_grid import in_volume
 from sectome.blockwise.mitochondria_plan import MitochondriaPlan
 from sectome.checks import InputError
 from sectome.postprocess.listed_voxels import BYTES_A_VOXEL, ListedVoxels, grow_objects, neighbours_of
+from sectome.replace import replacing
 from sectome.types import Array, LabelArray
-from sectome.volumes.replace import replacing
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 

@@ -38,27 +38,12 @@ _OF_PREDICTION = (
 )
 """What `predicted_maps` takes beside the checkpoint."""
 
-_TEXTS = (
-    "output",
-    "volume",
-    "affinities",
-    "maps",
-    "run",
-    "bundle",
-    "checkpoint",
-    "mask",
-    "blending",
-    "orientations",
-    "precision",
-    "device",
-    "scheduler",
-)
 _TYPES: Mapping[str, tuple[Any, str]] = {
-    **dict.fromkeys(_TEXTS, (str, "text")),
-    **dict.fromkeys(("segmentation", "job"), (dict, "settings by name")),
-    **dict.fromkeys(("compile", "gpu_resource"), (bool, "true or false")),
+    "str": (str, "text"),
+    "bool": (bool, "true or false"),
+    "Mapping[str, Any]": (dict, "settings by name"),
 }
-"""What a setting must be in JSON, for Python and for people; lists and numbers have checks of their own."""
+"""What a setting of a type must be in JSON, for Python and for people; lists and numbers have checks of their own."""
 
 
 @dataclass(frozen=True)
@@ -206,10 +191,10 @@ def _check_setting(name: str, value: Any) -> None:
     Raises:
         InputError: if it is of another type, or none of the values that it can have.
     """
-    if name in _TYPES:
-        kind, said = _TYPES[name]
-        if not isinstance(value, kind):
-            raise InputError(f"{name} must be {said}, got {value!r}")
+    declared = next(str(one.type) for one in dataclasses.fields(BlockwiseConfig) if one.name == name)
+    kind, said = _TYPES.get(declared.removesuffix(" | None"), (object, ""))
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be {said}, got {value!r}")
     match name:
         case "voxel_size_nm":
             check_triple(value, name)

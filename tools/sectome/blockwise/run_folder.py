@@ -20,8 +20,9 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.differences import differences
 from sectome.file_lock import locked
+from sectome.json_object import write_json
+from sectome.replace import replacing
 from sectome.types import Array
-from sectome.volumes.replace import replacing
 
 PLAN = "plan.json"
 IDENTITY = "identity"
@@ -119,8 +120,7 @@ class RunFolder:
         if not path.is_file():
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
-            with replacing(path) as partial:
-                partial.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+            write_json(now, path)
             return
         try:
             before = json.loads(path.read_text(encoding="utf-8"))

@@ -99,7 +99,7 @@ def _place_nm(place: Any, voxel_size_nm: Sequence[float], offset_nm: Sequence[fl
 
 def _write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows as a CSV file with a heading; ids that belong together are parted by a space."""
-    from sectome.volumes.replace import replacing
+    from sectome.replace import replacing
 
     with replacing(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["nothing found"])

@@ -38,7 +38,7 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
                 f"an export to {path.suffix} needs {package}, which is not installed: pip install 'sectome[export]'"
             )
     from sectome.export import open_for_export, write_bioimageio_package, write_onnx
-    from sectome.volumes.replace import replacing
+    from sectome.replace import replacing
 
     model = open_for_export(str(bundle), checkpoint)
     if path.suffix == ".zip":

@@ -15,8 +15,8 @@ from sectome.datasets.download import download, take_from
 from sectome.datasets.full_disk import check_room, disk_errors_said
 from sectome.datasets.public_set import PublicSet, PublicVolume
 from sectome.datasets.unpack import unpack
+from sectome.replace import replacing
 from sectome.volumes import write_volume
-from sectome.volumes.replace import replacing
 
 RECORD = "dataset.json"
 

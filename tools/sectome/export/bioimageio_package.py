@@ -17,8 +17,8 @@ from sectome.checks import InputError
 from sectome.export.exported_model import ExportedModel
 from sectome.export.onnx_file import OPSET, write_onnx
 from sectome.phantom import make_phantom
+from sectome.replace import replacing
 from sectome.types import AXES, FloatArray, Offset
-from sectome.volumes.replace import replacing
 
 EPSILON = 1e-6
 """What bioimage.io adds to a deviation that it divides by."""

@@ -12,14 +12,13 @@ from typing import Any, ClassVar, TypeVar
 
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
 from sectome.did_you_mean import nearest_or_all
-from sectome.json_object import read_object
+from sectome.json_object import read_object, write_json
 from sectome.postprocess.check_affinities import check_probability
 from sectome.postprocess.region_graph import LONG_RANGE_USES
 from sectome.postprocess.scoring import parse_scoring
 from sectome.postprocess.threshold import Threshold, check_threshold
 from sectome.trained_settings import settings_path
 from sectome.types import Shape3
-from sectome.volumes.replace import replacing
 
 FRAGMENTS = ("distance", "watershed")
 
@@ -160,8 +159,7 @@ def tuned_path(model: str | Path) -> Path:
 def save_options(path: str | Path, options: Options, evidence: Mapping[str, Any]) -> None:
     """Write options with what they were chosen by; the file appears when it is complete."""
     content = {"targets": options.targets, "options": dataclasses.asdict(options), **evidence}
-    with replacing(Path(path)) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+    write_json(content, path)
 
 
 def load_options(model: str | Path) -> SegmentationOptions | None:

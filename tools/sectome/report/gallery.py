@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import sectome.transforms
 from sectome.checks import InputError, check_choice
+from sectome.replace import replacing
 from sectome.report.gallery_examples import EXAMPLES, OPTIONS, Example, Source
 from sectome.report.gallery_figure import Panel, gallery_figure, small_png, target_picture
 from sectome.report.gallery_piece import Piece, middle_piece, phantom_piece
@@ -23,7 +24,6 @@ from sectome.report.gallery_views import Change, Plane, State, View, grey_limits
 from sectome.report.mask_figure import mask_figure
 from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity, ToImageAxes
 from sectome.types import Array, LabelArray
-from sectome.volumes.replace import replacing
 
 MASKS = "masks"
 """Name of the picture of the autoencoder's masks, which are no transforms."""

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from sectome.checks import InputError
+from sectome.replace import replacing
 from sectome.report.comparison import compare
 from sectome.report.loss_figure import loss_figure
 from sectome.report.markup import anchor, collapsed, heading, paragraph, picture, preformatted, section
@@ -18,7 +19,6 @@ from sectome.report.score_table import comparison_table, mitochondria_table, pre
 from sectome.report.settings_table import runs_table, settings_table
 from sectome.report.summary import masked_loss_sentence, summarise
 from sectome.report.sweep_figure import sweep_figure
-from sectome.volumes.replace import replacing
 
 TITLE = "sectome report"
 

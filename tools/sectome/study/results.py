@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sectome.json_object import read_object
+from sectome.replace import replacing
 from sectome.report.scores import CONTROLS
 from sectome.study.declaration import Study
 from sectome.study.plan import arm_folder, pretraining_folder
 from sectome.training.history import read_history
-from sectome.volumes.replace import replacing
 
 Row = dict[str, Any]
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sectome.checks import InputError
 from sectome.file_lock import locked
-from sectome.json_object import read_object
+from sectome.json_object import read_object, write_json
+from sectome.replace import replacing
 from sectome.report.figure_style import png_bytes
 from sectome.study.bundle_command import find_bundles, shown
 from sectome.study.declaration import Study, read_study
@@ -21,8 +22,6 @@ from sectome.study.results import Row, columns, read_results, write_rows
 from sectome.study.schedule import run_jobs
 from sectome.study.state import check_unchanged, is_done, remove, status
 from sectome.study.summary import SUMMARY, summarise, table
-from sectome.training.run_record import write_json
-from sectome.volumes.replace import replacing
 
 STUDY: Final = "study.json"
 """In the study's folder: which study it is."""

@@ -11,11 +11,10 @@ import torch
 
 from sectome.checks import InputError
 from sectome.differences import differences
-from sectome.json_object import read_object
+from sectome.json_object import read_object, write_json
 from sectome.study.bundle_command import shown
 from sectome.study.plan import Job
 from sectome.training.early_stopping import ended_early
-from sectome.training.run_record import write_json
 
 STATE: Final = "state.json"
 LOG: Final = "log.txt"

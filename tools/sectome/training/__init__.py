@@ -16,7 +16,7 @@ from sectome.training.prepare_batch import PrepareBatch
 from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.record_network import record_network
-from sectome.training.run_record import RunRecord, write_arrays, write_json
+from sectome.training.run_record import RunRecord, write_arrays
 from sectome.training.shared_batches import SharedBatches, gather_batches
 from sectome.training.tensorboard_events import TensorBoardEvents
 from sectome.training.tracked_scores import TrackedScores
@@ -56,5 +56,4 @@ __all__ = [
     "schedule_settings",
     "sum_over_processes",
     "write_arrays",
-    "write_json",
 ]

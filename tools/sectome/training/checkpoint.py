@@ -16,13 +16,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
+from sectome.json_object import write_json
+from sectome.replace import remove_partials, replacing
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.moved_files import follow_moved_files
 from sectome.training.resumed_schedule import resume_schedule
-from sectome.training.run_record import write_json
 from sectome.training.weight_average import WeightAverage
-from sectome.volumes.replace import remove_partials, replacing
 
 
 def save_atomically(content: Any, path: str | Path) -> None:

@@ -12,8 +12,8 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
+from sectome.replace import replacing
 from sectome.training.tracker import Row, Tracker
-from sectome.volumes.replace import replacing
 
 COLUMNS = ("iteration", "seconds", "name", "value")
 

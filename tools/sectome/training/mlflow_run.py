@@ -16,9 +16,8 @@ import ignite.distributed as idist
 from monai.utils import path_to_uri
 
 from sectome.checks import InputError
-from sectome.json_object import read_object
+from sectome.json_object import read_object, write_json
 from sectome.trained_settings import settings_path
-from sectome.training.run_record import write_json
 from sectome.training.tracker import Pixels, Row, flat_settings
 
 SQLITE = "sqlite:///"

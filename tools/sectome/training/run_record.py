@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +12,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from sectome.volumes.replace import replacing
-
-
-def write_json(content: Any, path: str | Path) -> None:
-    """Write indented JSON that appears under its name when it is complete."""
-    with replacing(Path(path)) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+from sectome.json_object import write_json
+from sectome.replace import replacing
 
 
 def write_arrays(arrays: Mapping[str, Any], path: str | Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
@@ -22,7 +23,6 @@ from sectome.volumes.reader import (
     list_datasets,
     readable,
 )
-from sectome.volumes.replace import replacing
 
 _DEFAULT_DATASET = "volume"
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement, as_point, as_voxel_size
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_blocks
 from sectome.volumes.reader import check_number_type, check_three_axes
-from sectome.volumes.replace import replacing
 
 _NM_IN_ANGSTROM = 0.1
 _FLOAT32_DIGITS = 7

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.json_object import write_json
+from sectome.replace import replacing
 from sectome.types import Array, Shape3
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.levels import Level
@@ -30,7 +30,6 @@ from sectome.volumes.reader import (
     choose_dataset,
     list_datasets,
 )
-from sectome.volumes.replace import replacing
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
@@ -100,11 +99,11 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
         with replacing(path / name) as partial:
             _write_dataset(partial, source, placement)
         if not (path / ATTRIBUTES).exists():
-            _write_json(path / ATTRIBUTES, {"n5": _VERSION})
+            write_json({"n5": _VERSION}, path / ATTRIBUTES)
         return
     with replacing(path) as partial:
         _write_dataset(partial / name, source, placement)
-        _write_json(partial / ATTRIBUTES, {"n5": _VERSION})
+        write_json({"n5": _VERSION}, partial / ATTRIBUTES)
 
 
 def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
@@ -120,12 +119,7 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
     store = open_store(spec, create=True, write=True)
     for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
         store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
-    _write_json(folder / ATTRIBUTES, {**read_attributes(folder), **n5_attributes(placement)})
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    with replacing(file) as partial:
-        partial.write_text(json.dumps(content), encoding="utf-8")
+    write_json({**read_attributes(folder), **n5_attributes(placement)}, folder / ATTRIBUTES)
 
 
 def check_output(path: Path, dataset: str | None) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import NM_IN_MM, ORIGIN, Placement, PointNm, as_point, as_voxel_size, unit_in_nm
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import check_number_type, check_three_axes
-from sectome.volumes.replace import replacing
 
 _NO_EXTENSIONS = bytes(4)
 _FLOAT32_DIGITS = 7

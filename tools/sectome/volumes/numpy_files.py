@@ -11,11 +11,11 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import absent_dataset, check_number_type, check_three_axes, choose_dataset, list_datasets
-from sectome.volumes.replace import replacing
 
 _DEFAULT_ARRAY = "volume"
 _SIZE_ARRAYS = ("voxel_size_nm_zyx", "voxel_size_nm")

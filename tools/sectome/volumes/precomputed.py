@@ -11,12 +11,12 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement, as_voxel_size
+from sectome.replace import replacing
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
 from sectome.volumes.precomputed_info import INFO, Scale, read_info
-from sectome.volumes.replace import replacing
 from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store

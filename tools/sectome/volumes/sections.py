@@ -14,13 +14,13 @@ import tifffile
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
-from sectome.volumes.replace import replacing
 
 _SUFFIXES = (".png", ".tif", ".tiff")
 _SIDECAR = "volume.json"

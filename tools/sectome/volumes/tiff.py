@@ -15,12 +15,12 @@ import tifffile
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.reader import check_number_type, check_three_axes
-from sectome.volumes.replace import replacing
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")

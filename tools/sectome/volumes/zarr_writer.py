@@ -12,12 +12,12 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.replace import replacing
 from sectome.types import AXES
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.multiscales import multiscale_placements
 from sectome.volumes.reader import list_datasets
-from sectome.volumes.replace import replacing
 from sectome.volumes.store_folder import Place, StoreFolder, denied, errors_of_store, kvstore_of
 from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
