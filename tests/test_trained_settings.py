@@ -40,10 +40,12 @@ def test_a_setting_that_is_not_there_is_named(tmp_path):
         TrainedSettings(tmp_path / "model.pt")["offsets"]
 
 
-def test_a_network_that_was_only_pretrained_segments_nothing(tmp_path):
-    (tmp_path / "model.json").write_text('{"offsets": [], "mask_ratio": 0.6}')
+@pytest.mark.parametrize("name", ["offsets", "out_channels"])
+@pytest.mark.parametrize("settings", [{"offsets": [], "mask_ratio": 0.6}, {"mask_ratio": 0.75}])
+def test_a_network_that_was_only_pretrained_segments_nothing(tmp_path, settings, name):
+    (tmp_path / "model.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match=r"affinities was expected .*, got one that was pre-trained .* --pretrained"):
-        TrainedSettings(tmp_path / "model.pt")["offsets"]
+        TrainedSettings(tmp_path / "model.pt")[name]
 
 
 def test_a_volume_of_other_voxels_than_those_trained_on_is_said():

@@ -118,6 +118,17 @@ def test_an_overlay_that_was_edited_since_a_run_is_refused_with_what_differs(dec
     assert "seed_0" not in err
 
 
+def test_results_that_would_not_be_made_anew_are_not_removed(declare, run_stubbed, tmp_path):
+    path = declare()
+    run_stubbed(path)
+    for other in ("pretrained", "pretrainings/mae"):
+        code, _, err = run_stubbed(path, "--only", "scratch", "--redo", other)
+        assert code == 2
+        assert f"--redo must name what --only runs, got {other}/seed_0" in err
+    assert {row["arm"] for row in rows(tmp_path / "out/results.csv")} == {"scratch", "pretrained"}
+    assert all((tmp_path / f"out/{arm}/seed_0/state.json").is_file() for arm in ("pretrained", "pretrainings/mae"))
+
+
 def test_a_run_of_other_settings_is_in_no_table(declare, run_stubbed, tmp_path):
     run_stubbed(declare(), "--only", "scratch")
     changed = declare(fine_tuning={"overlays": ["configs/datasets/phantom.json"], "overrides": {"epochs": 4}})

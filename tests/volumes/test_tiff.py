@@ -26,6 +26,13 @@ def test_a_crop_of_a_large_stack_reads_only_the_crop(tmp_path):
     assert peak < 3 * 2**20
 
 
+def test_a_stack_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path, make_array):
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), photometric="miniswhite")
+    with pytest.warns(UserWarning, match=r"a\.tif says that its 0 is white"):
+        volume = open_volume(tmp_path / "a.tif")
+    np.testing.assert_array_equal(volume[:], make_array())
+
+
 @pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd", "packbits"])
 def test_a_compressed_stack_decodes_only_the_sections_of_the_crop(tmp_path, make_array, monkeypatch, compression):
     array = make_array(np.uint16)

@@ -56,13 +56,13 @@ class TrainedSettings(Mapping[str, Any]):
         self.settings = read_json_object(self.path, "a model's settings")
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.settings:
-            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
-        if name == "offsets" and not self.settings[name]:
+        if name in ("offsets", "out_channels") and "mask_ratio" in self.settings:
             raise InputError(
                 f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
                 "hidden voxels; fine-tune it first, with --pretrained"
             )
+        if name not in self.settings:
+            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
         return self.settings[name]
 
     def __iter__(self) -> Any:

@@ -66,6 +66,11 @@ def run_study(
     runs = plan(study, choose_arms(study, only), folder, roots)
     slots = places(jobs)
     _check_folder(folder, study)
+    if lost := [run.name for run in again if run not in runs and run.folder.exists()]:
+        raise InputError(
+            f"--redo must name what --only runs, got {', '.join(lost)}, whose results would be removed and not made "
+            "anew: add it to --only"
+        )
     check_settings(runs)
     check_unchanged([run for run in runs if run not in again])
     if dry_run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -43,6 +44,13 @@ class TiffReader:
             self.dtype = check_number_type(dtype, str(path))
             self.placement = tiff_placement(file)
             self._check_complete(offset)
+            if file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+                warnings.warn(
+                    f"{path} says that its 0 is white: its values are read as they are stored, so that an image is "
+                    "inverted; convert it to one whose 0 is black",
+                    UserWarning,
+                    stacklevel=2,
+                )
             if "S" in file.series[0].axes:
                 self._section(0)
                 warn_of_colour(str(path))
