@@ -134,6 +134,14 @@ def test_a_volume_without_an_object_is_refused(evaluate, labels):
         evaluate(np.zeros_like(labels), predicted(labels))
 
 
+@pytest.mark.parametrize(("validation", "test", "missing"), [(0, 1, "val_data"), (1, 0, "test_data")])
+def test_an_evaluation_without_validation_or_test_tissue_is_refused_before_anything_is_predicted(
+    segmentation_scripts, tmp_path, validation, test, missing
+):
+    with pytest.raises(InputError, match=f"volumes in {missing}, which .* must be a whole number from 1 on, got 0"):
+        segmentation_scripts.MitochondriaScores(str(tmp_path / "run"), [], validation, test, str(tmp_path / "model.pt"))
+
+
 def test_predictions_of_other_targets_are_refused(evaluate, labels):
     with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay of the"):
         evaluate(labels, np.zeros((12, *labels.shape)))

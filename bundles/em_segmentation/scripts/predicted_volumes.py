@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from sectome.checks import InputError, check_writable
+from sectome.checks import InputError, check_whole_number, check_writable
 from sectome.json_object import read_object
 from sectome.replace import replacing
 from sectome.report import overlay_figure
@@ -54,6 +54,9 @@ class PredictedVolumes(ABC):
         test: how many of them, up to the last, are scored; both may name the same volume.
         checkpoint: the model that made the predictions.
         channels: how many maps there are, and what they are, as in "12, one an offset".
+
+    Raises:
+        InputError: if there is no volume to choose the thresholds on, or none to score.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class PredictedVolumes(ABC):
         checkpoint: str,
         channels: tuple[int, str],
     ) -> None:
+        check_whole_number(validation, 1, "the number of volumes in val_data, which choose the thresholds,")
+        check_whole_number(test, 1, "the number of volumes in test_data, which are scored,")
         self.output_dir = check_writable(output_dir, "output_dir")
         check_writable(Path(checkpoint).parent, "the folder of the checkpoint, which takes the thresholds,")
         self.tissue = list(tissue)
