@@ -135,6 +135,7 @@ BAD = {
     "average": ({"ema_decay": 1}, "ema_decay must be a number from 0 to less than 1, got 1"),
     "patience": ({"patience": -1}, "patience must be a whole number from 0 on, got -1"),
     "no validation": ({"patience": 1, "val_interval": 5}, "a --val_interval greater than --epochs"),
+    "switch": ({"resume": "no"}, "resume must be true or false, got 'no'"),
     "seed": ({"seed": -1}, "seed must be a whole number from 0 on, got -1"),
     "decay": ({"layer_decay": 1.5}, "layer_decay must be greater than 0 and at most 1, got 1.5"),
     "depth": ({"pretrained": "MODEL", "depth": 3}, "must hold an encoder of depth 3, got depth 2"),
@@ -169,3 +170,13 @@ def test_a_seed_is_checked_before_it_is_used(config):
     uses = [number for number, step in enumerate(steps) if "seed=@seed" in step]
     checks = [number for number, step in enumerate(steps) if step == "$checks.check_whole_number(@seed, 0, 'seed')"]
     assert not uses or checks[0] < uses[0]
+
+
+@pytest.mark.parametrize("name", ["train", "multi_gpu_train", "inference"])
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_each_switch_is_checked_since_any_text_would_turn_it_on(bundle, name):
+    folder = BUNDLES / bundle / "configs"
+    declares = json.loads((folder / f"{name.removeprefix('multi_gpu_')}.json").read_text())
+    switches = {key for key, value in declares.items() if isinstance(value, bool)} - {"save_execute_config"}
+    steps = " ".join(json.loads((folder / f"{name}.json").read_text())["initialize"])
+    assert switches <= {key for key in switches if f"{key}=@{key}" in steps}

@@ -72,6 +72,13 @@ def check_counts(**counts: int) -> None:
         check_whole_number(count, 1, name)
 
 
+def check_switches(**switches: bool) -> None:
+    """Raise an `InputError` for the first that is not true or false, by its name; any text, no included, is true."""
+    for name, switch in switches.items():
+        if not isinstance(switch, bool):
+            raise InputError(f"{name} must be true or false, got {switch!r}")
+
+
 def check_range(values: Sequence[float], least: float, greatest: float, name: str) -> tuple[float, float]:
     """Return a range (low, high) within [least, greatest], or raise an `InputError` that calls it `name`."""
     try:
