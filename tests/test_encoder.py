@@ -82,6 +82,12 @@ def test_a_width_that_does_not_suit_the_heads_is_refused():
         tiny(hidden_size=25)
 
 
+@pytest.mark.parametrize(("name", "value"), [("hidden_size", "wide"), ("num_heads", 0), ("depth", 0), ("depth", 1.5)])
+def test_a_size_that_is_no_count_is_refused(name, value):
+    with pytest.raises(InputError, match=f"^{name} must be a whole number from 1 on, got {value!r}"):
+        tiny(**{name: value})
+
+
 def saved(tmp_path, encoder: Encoder):
     path = tmp_path / "model.pt"
     torch.save({"model": {f"encoder.{key}": value for key, value in encoder.state_dict().items()}}, path)

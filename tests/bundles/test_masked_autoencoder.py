@@ -130,9 +130,16 @@ def test_a_volume_network_reconstructs_or_encodes(network, mae_scripts):
     ("options", "message"),
     [
         ({"mask_ratio": 1.0}, "mask_ratio must lie between 0 and 1, got 1.0"),
+        ({"mask_ratio": "most"}, "mask_ratio must lie between 0 and 1, got 'most'"),
         ({"mask_block": (2, 0, 2)}, "mask_block must be three whole numbers"),
+        (
+            {"decoder_hidden_size": 9},
+            "decoder_hidden_size must be an even multiple of decoder_num_heads from 6 on, got 9",
+        ),
+        ({"decoder_num_heads": 0}, "decoder_num_heads must be a whole number from 1 on, got 0"),
+        ({"decoder_depth": 1.5}, "decoder_depth must be a whole number from 0 on, got 1.5"),
     ],
 )
-def test_a_mask_that_cannot_be_drawn_is_refused_before_training(mae_scripts, options, message):
+def test_a_mask_or_a_decoder_that_cannot_be_is_refused_before_training(mae_scripts, options, message):
     with pytest.raises(InputError, match=message):
         mae_scripts.MaskedAutoencoder((2, 4, 4), 1, 24, 1, 2, **options)

@@ -63,6 +63,12 @@ def test_only_thick_sections_get_a_flat_kernel(parts):
     assert parts.Levels((8, 8, 8), 8, "single").flat_kernel == (3, 3, 3)
 
 
+@pytest.mark.parametrize("channels", [0, 1.5, "many"])
+def test_a_network_without_channels_is_refused(parts, channels):
+    with pytest.raises(InputError, match=f"feature_size must be a whole number from 1 on, got {channels!r}"):
+        parts.Levels((8, 8, 8), channels, "single")
+
+
 def test_an_unknown_kind_of_full_resolution_is_refused(parts):
     with pytest.raises(InputError, match=r"full_resolution must be one of .*got 'double'"):
         parts.Levels((8, 8, 8), 8, "double")

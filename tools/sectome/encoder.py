@@ -19,7 +19,7 @@ import torch
 from monai.networks.blocks.transformerblock import TransformerBlock
 from torch import Tensor, nn
 
-from sectome.checks import InputError, patch_does_not_divide
+from sectome.checks import InputError, check_counts, patch_does_not_divide
 from sectome.types import Shape3
 
 PREFIX = "encoder."
@@ -84,6 +84,16 @@ def axis_codes(length: int, pairs: int, device: torch.device | None = None) -> T
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+def check_width(hidden_size: int, num_heads: int, part: str = "") -> None:
+    """Raise an `InputError` if a width does not suit heads and position codes; `part` goes before the names of both."""
+    check_counts(**{f"{part}hidden_size": hidden_size, f"{part}num_heads": num_heads})
+    if hidden_size % num_heads or hidden_size % 2 or hidden_size < 6:
+        raise InputError(
+            f"{part}hidden_size must be an even multiple of {part}num_heads from 6 on, got {hidden_size} with "
+            f"{num_heads} heads"
+        )
+
+
 def vit_blocks(hidden_size: int, depth: int, num_heads: int, mlp_ratio: float = 4.0) -> nn.ModuleList:
     """Return MONAI's transformer blocks with SDPA, without the cross-attention norm that they never use.
 
@@ -119,7 +129,7 @@ class Encoder(nn.Module):
         mlp_ratio: hidden width of a block's MLP over `hidden_size`.
 
     Raises:
-        InputError: if the width does not suit heads and position codes.
+        InputError: if the width does not suit heads and position codes, or there is no block.
     """
 
     def __init__(
@@ -132,10 +142,8 @@ class Encoder(nn.Module):
         mlp_ratio: float = 4.0,
     ) -> None:
         super().__init__()
-        if hidden_size % num_heads or hidden_size % 2 or hidden_size < 6:
-            raise InputError(
-                f"hidden_size must be an even multiple of num_heads from 6 on, got {hidden_size} with {num_heads} heads"
-            )
+        check_width(hidden_size, num_heads)
+        check_counts(depth=depth)
         pz, py, px = (int(size) for size in patch_size)
         self.patch_size: Shape3 = (pz, py, px)
         self.in_channels = in_channels

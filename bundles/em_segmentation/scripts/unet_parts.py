@@ -16,7 +16,7 @@ from monai.networks.blocks.dynunet_block import get_conv_layer
 from torch import Tensor, nn
 
 from scripts.instance_norm import INSTANCE_NORM
-from sectome.checks import InputError, check_choice
+from sectome.checks import InputError, check_choice, check_counts
 from sectome.types import Shape3
 
 FullResolution = Literal["residual", "single", "sub_pixel"]
@@ -62,10 +62,12 @@ class Levels:
         channels: Channels of each level.
 
     Raises:
-        InputError: if the patch does not suit (see `scale_factors`), or `full_resolution` is none of these.
+        InputError: if the patch does not suit (see `scale_factors`), there is no channel, or `full_resolution` is none
+            of these.
     """
 
     def __init__(self, patch_size: Sequence[int], feature_size: int, full_resolution: FullResolution) -> None:
+        check_counts(feature_size=feature_size)
         self.full_resolution = check_choice(full_resolution, FULL_RESOLUTION, "full_resolution")
         steps: list[Shape3] = [(1, 1, 1), *scale_factors(patch_size)]
         channels = [feature_size * (level + 1) for level in range(len(steps))]

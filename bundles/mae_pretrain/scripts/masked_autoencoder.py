@@ -8,8 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sectome.checks import check_choice, check_patch_divides, check_whole_triple
-from sectome.encoder import Encoder, initialise_transformer, patchify, position_codes, unpatchify, vit_blocks
+from sectome.checks import check_choice, check_patch_divides, check_whole_number, check_whole_triple
+from sectome.encoder import (
+    Encoder,
+    check_width,
+    initialise_transformer,
+    patchify,
+    position_codes,
+    unpatchify,
+    vit_blocks,
+)
 from sectome.masking import MASK_KINDS, MaskKind, check_mask_ratio, draw_mask
 
 
@@ -44,7 +52,7 @@ class MaskedAutoencoder(nn.Module):
         target: "raw" voxels, or "normalised" ones (each patch to mean 0 and variance 1).
 
     Raises:
-        InputError: if the target or the mask is none of these.
+        InputError: if the target or the mask is none of these, or a width does not suit heads and position codes.
     """
 
     def __init__(
@@ -70,6 +78,8 @@ class MaskedAutoencoder(nn.Module):
         self.mask_block = check_whole_triple(mask_block, "mask_block")
         self.target = check_choice(target, ("raw", "normalised"), "target")
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
+        check_width(decoder_hidden_size, decoder_num_heads, "decoder_")
+        check_whole_number(decoder_depth, 0, "decoder_depth")
         self.decoder_hidden_size = decoder_hidden_size
         self.decoder_embedding = nn.Linear(hidden_size, decoder_hidden_size)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_hidden_size))

@@ -12,8 +12,8 @@ from sectome.checks import InputError
 
 def check_mask_ratio(mask_ratio: float) -> float:
     """Return a share of tokens to hide, or raise an `InputError` if it does not lie strictly between 0 and 1."""
-    if not 0 < mask_ratio < 1:
-        raise InputError(f"mask_ratio must lie between 0 and 1, got {mask_ratio}")
+    if not isinstance(mask_ratio, (int, float)) or not 0 < mask_ratio < 1:
+        raise InputError(f"mask_ratio must lie between 0 and 1, got {mask_ratio!r}")
     return mask_ratio
 
 
