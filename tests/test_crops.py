@@ -363,6 +363,12 @@ def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, dt
         nothing[0]
 
 
+@pytest.mark.parametrize("max_empty", [50, 1.01, -0.5, "half"])
+def test_a_share_of_empty_voxels_that_is_none_is_refused(cube, max_empty):
+    with pytest.raises(InputError, match=f"max_empty must be .*, got {max_empty!r}"):
+        RandomCrops([cube], (2, 4, 4), 1, max_empty=max_empty)
+
+
 def test_a_device_is_not_asked_for_crops_that_cannot_be_empty(cube, monkeypatch):
     crops = RandomCrops([cube], (2, 4, 4), 1, labelled=True, max_empty=0.5, resident_on="cpu")
     crops[0]

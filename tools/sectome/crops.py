@@ -16,7 +16,7 @@ import torch
 from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
-from sectome.checks import InputError, check_choice, check_whole_number
+from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
 from sectome.grid_places import Grid, even_places, labelled_places
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
@@ -88,7 +88,8 @@ class RandomCrops(_Crops):
         seed: of the places and the augmentation.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`), or has no such places.
+        InputError: if a volume cannot be used (see `open_tissue`), or has no such places, or the share of empty voxels
+            does not lie in 0..1.
     """
 
     def __init__(
@@ -107,6 +108,9 @@ class RandomCrops(_Crops):
         resident_on: torch.device | str | None = None,
         seed: int = 0,
     ) -> None:
+        # A percentage would let every crop pass.
+        if check_at_least(max_empty, 0, "max_empty") > 1:
+            raise InputError(f"max_empty must be a share from 0 to 1, got {max_empty!r}")
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on)
         self.length = length
         self.augmentation = augmentation
