@@ -34,11 +34,14 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
     Args:
         output_dir: folder of the outputs.
         images: entries of a data set, each with an "image".
-        suffix: format of the outputs.
+        suffix: format of the outputs; nothing for folders of sections.
 
     Raises:
         InputError: if not.
     """
+    # A name without a dot is that of a folder of sections.
+    if not isinstance(suffix, str) or suffix[:1] not in ("", ".", "/"):
+        raise InputError(f"the suffix of outputs must begin with a dot, as in '.tif', got {suffix!r}")
     folder = check_writable(output_dir, "output_dir")
     of_stem: dict[str, str] = {}
     for image in (str(entry["image"]) for entry in images):
