@@ -10,7 +10,7 @@ import sys
 import pytest
 from monai.bundle import ConfigParser
 
-from sectome.bundle import check_keys, data_folder, take_json_words
+from sectome.bundle import check_keys, check_named_device, data_folder, take_json_words
 from sectome.checks import InputError
 
 CONFIG = {
@@ -62,6 +62,20 @@ def test_words_of_json_are_what_they_mean_there_and_other_text_stays():
     take_json_words(parser)
     assert parser.get() == {"a": True, "b": {"c": [None, "False", 1]}, "d": False, "e": "$true", "f": "@d"}
     assert parser.get_parsed_content("f") is False
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:0", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused_and_any_other_left_alone(monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(
+        InputError, match=f"device must be one of this machine, .* got '{device}' where there are 0 GPUs"
+    ):
+        check_named_device(ConfigParser({"device": device}))
+    for known in ("cpu", "$torch.device('cuda')", None):
+        check_named_device(ConfigParser({"device": known}))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for known in ("cuda", "cuda:1"):
+        check_named_device(ConfigParser({"device": known}))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
@@ -52,8 +53,8 @@ def prepare() -> None:
 
     Raises:
         InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If an
-            option is of another workflow, `monai.bundle.load` would leave weights untrained, or what tracks the run
-            is not installed.
+            option is of another workflow, this machine lacks the device, `monai.bundle.load` would leave weights
+            untrained, or what tracks the run is not installed.
     """
     sys.excepthook = _end_with_a_sentence
     workflow = _running_workflow()
@@ -62,6 +63,7 @@ def prepare() -> None:
         take_json_words(workflow.parser)
         check_keys(workflow.parser, workflow.config_root_path)
         check_idle_options(workflow.parser, workflow.config_root_path)
+        check_named_device(workflow.parser)
         check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
 
@@ -151,6 +153,26 @@ def _own_keys(config_root: Path) -> dict[Path, set[str]]:
     """Return the top-level keys of each of the bundle's own configs; overlays lie in folders."""
     paths = sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"})
     return {path: {top_key(key) for key in read_json_object(path, "a config")} for path in paths}
+
+
+def check_named_device(parser: ConfigParser) -> None:
+    """Raise an `InputError` if a config names a device that torch does not know, or a GPU that is not there.
+
+    Args:
+        parser: holds the merged config; an expression for the device chooses by itself.
+    """
+    name = parser.get().get("device")
+    if not isinstance(name, str) or name.startswith(("$", "@")):
+        return
+    gpus = torch.cuda.device_count()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or (device.type == "cuda" and (device.index or 0) >= gpus):
+        raise InputError(
+            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are {gpus} GPUs"
+        )
 
 
 def top_key(key: str) -> str:
