@@ -132,6 +132,8 @@ BAD = {
     "no labels": ({"val_data": [{"image": "CUBE"}]}, "must have labels here, got none"),
     "place": ({"ckpt_dir": "CUBE/models"}, "ckpt_dir must be a folder, got"),
     "steps": ({"accumulation_steps": 1.5}, "accumulation_steps must be a whole number from 1 on, got 1.5"),
+    "warm-up": ({"warmup_steps": "few"}, "warmup_steps must be a whole number from 0 on, got 'few'"),
+    "workers": ({"num_workers": -1}, "num_workers must be a whole number from 0 on, got -1"),
     "average": ({"ema_decay": 1}, "ema_decay must be a number from 0 to less than 1, got 1"),
     "patience": ({"patience": -1}, "patience must be a whole number from 0 on, got -1"),
     "no validation": ({"patience": 1, "val_interval": 5}, "a --val_interval greater than --epochs"),

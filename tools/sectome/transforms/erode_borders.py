@@ -6,7 +6,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import Transform
 
-from sectome.checks import InputError
+from sectome.checks import check_whole_number
 from sectome.transforms.keywise import Keywise
 
 
@@ -22,9 +22,11 @@ def erode_borders(labels: torch.Tensor, steps: int = 1, in_plane: bool = False) 
 
     Returns:
         A new tensor of the same shape and dtype.
+
+    Raises:
+        InputError: if the steps are no whole number from 0 on.
     """
-    if steps < 0:
-        raise InputError(f"steps must be 0 or more, got {steps}")
+    check_whole_number(steps, 0, "steps")
     eroded = labels.clone()
     for _ in range(steps):
         current = eroded.clone()
@@ -42,7 +44,7 @@ class ErodeBorders(Transform):
     """Erode the borders of label crops (1, Z, Y, X); see `erode_borders`."""
 
     def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
-        self.steps = steps
+        self.steps = check_whole_number(steps, 0, "steps")
         self.in_plane = in_plane
 
     def __call__(self, labels: torch.Tensor) -> torch.Tensor:
