@@ -8,6 +8,7 @@ from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
+from sectome.checks import InputError
 from sectome.inference import StreamingInferer, Tile, blended_slabs, window_grid
 from sectome.transforms.in_plane import mirror
 
@@ -99,3 +100,9 @@ def test_metadata_of_the_images_stay_with_the_values():
     values = StreamingInferer(WINDOW)(image, lambda windows: torch.cat([windows, windows], dim=1))
     assert values.shape == (1, 2, *WINDOW)
     assert values.meta["filename"] == "cube.tif"
+
+
+@pytest.mark.parametrize("windows", [0, 1.5, "four"])
+def test_windows_at_once_that_are_no_count_are_refused(windows):
+    with pytest.raises(InputError, match=f"sw_batch_size must be a whole number from 1 on, got {windows!r}"):
+        StreamingInferer(WINDOW, windows)

@@ -12,6 +12,7 @@ from monai.utils import convert_to_dst_type
 from torch import Tensor
 from tqdm import tqdm
 
+from sectome.checks import check_whole_number
 from sectome.inference.blended_slabs import blended_slabs
 from sectome.inference.orientations import check_exchanged, predict_oriented
 from sectome.inference.window_grid import window_grid
@@ -33,8 +34,8 @@ class StreamingInferer(Inferer):
         offsets: (z, y, x) steps of the network's channels if they are affinities.
 
     Raises:
-        InputError: if the orientations are not known or do not suit windows; when it is called, if they do not suit the
-            offsets, or a number is out of its range.
+        InputError: if the orientations are not known or do not suit windows, or no window is taken at once; when it is
+            called, if they do not suit the offsets, or a number is out of its range.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class StreamingInferer(Inferer):
         offsets: Offsets | None = None,
     ) -> None:
         self.roi_size = tuple(int(size) for size in roi_size)
-        self.sw_batch_size = sw_batch_size
+        self.sw_batch_size = check_whole_number(sw_batch_size, 1, "sw_batch_size")
         self.overlap = overlap
         self.mode = mode
         self.output_device = output_device
