@@ -150,6 +150,25 @@ def test_tuning_keeps_its_choice_and_its_curve_beside_the_model_for_the_next_cal
     np.testing.assert_array_equal(tuned, again)
 
 
+@pytest.mark.parametrize("output", ["labels.zarr", "new/labels.h5:volumes/labels"])
+def test_without_a_model_the_choice_is_kept_beside_an_output_that_is_replaced(run, predicted_folder, output):
+    tune = ["--tune", predicted_folder / "truth.tif", "--method", "mean", "--boundary_threshold", 0.5]
+    for _ in range(2):
+        code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / output, *tune)
+        assert code == 0, err
+        kept = (predicted_folder / output.partition(":")[0]).with_name("segmentation.json")
+        assert json.loads(kept.read_text())["options"]["method"] == "mean"
+        assert list(predicted_folder.rglob("segmentation.json")) == [kept]
+        kept.unlink()
+
+
+def test_tuning_without_a_model_needs_a_local_output(run, predicted_folder):
+    tune = ["--tune", predicted_folder / "truth.tif"]
+    code, _, err = run("segment", predicted_folder / "a.zarr", "s3://bucket/labels.zarr", *tune)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "beside a local output or --checkpoint, got s3://bucket/labels.zarr and none" in err
+
+
 def test_an_npy_file_is_segmented_with_its_offsets_and_percentiles(run, predicted_folder):
     options = ["--offsets", "long_range", "--voxel_size_nm", "30,6,6", "--boundary_threshold", "30%", "--threads", 1]
     code, out, err = run("segment", predicted_folder / "a.npy", predicted_folder / "b.tif", *options)

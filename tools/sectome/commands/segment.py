@@ -63,11 +63,12 @@ def segment(
         threads: all cores by default; the result does not depend on it.
     """
     from sectome.affinity_file import read_affinities
-    from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress
+    from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
     from sectome.postprocess.check_affinities import check_voxel_pairs
     from sectome.volumes import write_volume
     from sectome.volumes.other_place import check_output
 
+    kept = (tuned_path(checkpoint) if checkpoint else _beside(str(output))) if tune else None
     check_output(str(output), affinities)
     if tune and checkpoint:
         check_writable(Path(checkpoint).parent, "the folder of --checkpoint, which takes what tuning chooses,")
@@ -89,8 +90,8 @@ def segment(
     source = read_affinities(affinities, offsets, voxel_size_nm)
     check_voxel_pairs(pairs, source.affinities.shape[1:])
     with showing_progress(True):
-        if tune:
-            options = _tuned(source, str(tune), Path(checkpoint or output), criterion, threads, given)
+        if kept:
+            options = _tuned(source, str(tune), kept, criterion, threads, given)
         labels = affinities_to_labels(
             source.affinities,
             source.offsets,
@@ -103,12 +104,23 @@ def segment(
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")
 
 
-def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
-    """Return the best options on labelled tissue, and keep them beside the model."""
+def _beside(output: str) -> Path:
+    """Return where what tuning chooses is kept without a model: in an output that is a folder it would be replaced."""
+    from sectome.postprocess.segmentation_options import TUNED_NAME
+    from sectome.volumes.formats import locate_output
+
+    place = locate_output(output)[0]
+    if not isinstance(place, Path):
+        raise InputError(f"--tune keeps what it chooses beside a local output or --checkpoint, got {output} and none")
+    return place.parent / TUNED_NAME
+
+
+def _tuned(source: Any, truth: str, path: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
+    """Return the best options on labelled tissue, and keep them in a file."""
     from sectome.checks import check_same_shape
     from sectome.metrics import LabelledAffinities, known_voxels
     from sectome.metrics import tune as tune_options
-    from sectome.postprocess import save_options, tuned_path
+    from sectome.postprocess import save_options
     from sectome.volumes import open_volume
     from sectome.volumes.other_place import warn_of_other_place
     from sectome.volumes.sampling import warn_of_grey_values
@@ -124,7 +136,6 @@ def _tuned(source: Any, truth: str, model: Path, criterion: str, threads: int | 
     # Rules on sizes act on what is chosen.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}
     tuned = tune_options([labelled], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
-    path = tuned_path(model)
     save_options(path, tuned.best.options, {"criterion": criterion, "truth": truth, **tuned.evidence()})
     scores = tuned.best.scores
     print(
