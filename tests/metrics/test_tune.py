@@ -134,3 +134,16 @@ def test_what_cannot_be_tuned_is_refused(volumes, change, sentence):
     arguments = {"volumes": nearest_only(volumes), "offsets": NEAREST, **change}
     with pytest.raises(InputError, match=sentence):
         tune(arguments.pop("volumes"), arguments.pop("offsets"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [(np.zeros_like, "truth must hold at least one voxel that is not 0"), (np.float32, "integer labels, got float32")],
+)
+def test_a_truth_that_nothing_can_be_scored_on_is_refused_before_the_first_volume_is_segmented(
+    volumes, change, sentence
+):
+    cannot_be_segmented = volumes[0]._replace(affinities=None)
+    last = volumes[1]._replace(truth=change(volumes[1].truth))
+    with pytest.raises(InputError, match=sentence):
+        tune([cannot_be_segmented, last], ISOTROPIC)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sectome.checks import InputError, check_choice
-from sectome.metrics.contingency import contingency_table
+from sectome.metrics.contingency import check_labels, contingency_table
 from sectome.metrics.sweep import ScoreRow, score_row, scores_by_threshold
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.postprocess import SegmentationOptions, affinities_to_history, affinities_to_labels
@@ -91,7 +91,8 @@ def tune(
         options: those of `SegmentationOptions` that are given and not tried.
 
     Raises:
-        InputError: if there is no volume or no method that suits, or something does not fit the rest.
+        InputError: if there is no volume or no method that suits, a truth holds no object or no integers, or something
+            does not fit the rest.
     """
     check_choice(criterion, CRITERIA, "criterion")
     for name in ("small_voxels", "min_size_voxels"):
@@ -99,6 +100,10 @@ def tune(
             raise InputError(f"tuning chooses before {name} acts: give it to the segmentation, got {options[name]}")
     if not volumes:
         raise InputError("tuning needs at least one volume with labels, got none")
+    for one in volumes:
+        # Before the work whose scores need it.
+        if not check_labels(one.truth, "truth").any():
+            raise InputError("the truth must hold at least one voxel that is not 0, got none")
     steps = check_offsets(offsets)
     fixed = SegmentationOptions().but(**options)
     tried = [method for method in methods if method != "mutex" or len(steps) > len(NEAREST)]
