@@ -258,12 +258,27 @@ def test_objects_never_replace_what_they_are_made_from(run, predicted_folder):
         assert "output must be another place than what is read" in err
 
 
-@pytest.mark.parametrize("value", [(), (5,)])
+@pytest.mark.parametrize("value", ["5", "true"])
 def test_a_list_of_mistakes_needs_a_file(run, tmp_path, value):
     write_volume(tmp_path / "truth.tif", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
-    code, _, err = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--mistakes", *value)
+    code, _, err = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--mistakes", value)
     assert code == 2
-    assert f"--mistakes must name a CSV file to write, got {value[0] if value else True}" in err
+    assert f"--mistakes must name a CSV file to write, got {value.title()}" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["segment", "a.zarr", "b.h5", "--checkpoint"],
+        ["segment", "a.zarr", "b.h5", "--apart", "--threads", "2"],
+        ["evaluate", "truth.tif", "truth.tif", "--mistakes"],
+        ["bundle", "bundles/em_segmentation", "b", "--overlays"],
+        ["report", "runs/a", "--out"],
+    ],
+)
+def test_a_text_that_is_missing_after_its_flag_is_said(run, words):
+    flag = next(word for word in words if word.startswith("--"))
+    assert run(*words) == (2, "", f"error: sectome {words[0]} expected a value after {flag}, got none\n")
 
 
 def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
@@ -434,6 +449,18 @@ def test_words_stay_as_they_were_typed(run, monkeypatch, labels, tmp_path):
     assert run("convert", "a#1.npy", "b#2.tif", "--voxel_size_nm", "40,4,4")[0] == 0
     assert np.array_equal(open_volume(tmp_path / "b#2.tif"), labels)
     assert "got '2024.10'" in run("info", "2024.10")[2]
+
+
+def test_a_number_is_a_name_where_a_name_is_asked_for(run, monkeypatch, labels, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    affinities, _ = labels_to_affinities(labels, NEAREST)
+    write_affinities(tmp_path / "a.zarr", affinities.astype(np.float32), NEAREST, (30, 6, 6))
+    (tmp_path / "a.zarr").rename(tmp_path / "2024")
+    code, out, err = run("segment", "2024", "7.tif", "--min_size_voxels", 0)
+    assert (code, out) == (0, "wrote 7.tif: 3 objects\n"), err
+    assert "2024 must hold maps" in run("mitochondria", "2024", "8.tif")[2]
+    assert run("phantom", 9, "--shape", "4,16,16")[0] == 0
+    assert (tmp_path / "9/labels/phantom_0.tif").is_file()
 
 
 def test_a_folder_is_never_replaced_by_a_file(run, labels, tmp_path):

@@ -196,14 +196,13 @@ def _plain(value: Any) -> Any:
 
 
 def keep_text(command: Callable[..., None]) -> None:
-    """Let fire hand on the parameters that are text as they were typed: it takes 2024.10 for 2024.1, a#1 for a."""
+    """Let fire hand on the parameters that are text as they were typed: it takes 2024 for a number, a#1 for a."""
     texts = [name for name, one in signature(command).parameters.items() if one.annotation in ("str", "str | None")]
     decorators.SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
 
 
-def _as_typed(word: str) -> Any:
-    value = DefaultParseValue(word)
-    return value if str(value) == word else word
+def _as_typed(word: str) -> str | None:
+    return None if DefaultParseValue(word) is None else word
 
 
 def main() -> None:

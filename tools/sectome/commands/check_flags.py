@@ -12,7 +12,7 @@ from sectome.did_you_mean import nearest_or_all
 
 
 def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[str]) -> None:
-    """Raise an `InputError` for a command, a flag or a positional argument that is not known.
+    """Raise an `InputError` for a command, flag or positional argument that is not known, or a text that is missing.
 
     Args:
         commands: the functions that fire is given.
@@ -34,9 +34,12 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
             places.append(word)
             continue
         has_value = "=" not in word and bool(words) and not _is_flag(words[0])
-        given.add(_parameter(name, word, flags, has_value or "=" in word))
+        key = _parameter(name, word, flags, has_value or "=" in word)
+        given.add(key)
         if has_value:
             words.pop(0)
+        elif "=" not in word and key in flags and str(signature[key].annotation).startswith("str"):
+            raise InputError(f"sectome {name} expected a value after {word}, got none")
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
         raise InputError(f"sectome {name} takes no further argument, got {places[len(free)]!r}")

@@ -52,8 +52,8 @@ def evaluate(
     for name, path in (("objects", objects), ("mistakes", mistakes)):
         if path is None:
             continue
-        if not isinstance(path, str):
-            raise InputError(f"--{name} must name a CSV file to write, got {path!r}")
+        if path.isdecimal() or path in ("True", "False"):
+            raise InputError(f"--{name} must name a CSV file to write, got {path}")
         check_file_to_write(path)
         if (place := os.path.realpath(path)) in taken:
             raise InputError(f"--{name} must be a file of its own, got {path}, which is read or written already")
