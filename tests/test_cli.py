@@ -274,9 +274,12 @@ def test_a_list_of_mistakes_needs_a_file(run, tmp_path, value):
         ["evaluate", "truth.tif", "truth.tif", "--mistakes"],
         ["bundle", "bundles/em_segmentation", "b", "--overlays"],
         ["report", "runs/a", "--out"],
+        ["segment", "a.zarr", "b.h5", "--foreground_threshold"],
+        ["segment", "a.zarr", "b.h5", "--bias", "--method", "mutex"],
+        ["phantom", "tissue", "--defects"],
     ],
 )
-def test_a_text_that_is_missing_after_its_flag_is_said(run, words):
+def test_a_value_that_is_missing_after_its_flag_is_said(run, words):
     flag = next(word for word in words if word.startswith("--"))
     assert run(*words) == (2, "", f"error: sectome {words[0]} expected a value after {flag}, got none\n")
 

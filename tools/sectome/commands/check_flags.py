@@ -12,7 +12,7 @@ from sectome.did_you_mean import nearest_or_all
 
 
 def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[str]) -> None:
-    """Raise an `InputError` for a command, flag or positional argument that is not known, or a text that is missing.
+    """Raise an `InputError` for a command, flag or positional argument that is not known, or a missing value.
 
     Args:
         commands: the functions that fire is given.
@@ -38,7 +38,7 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
         given.add(key)
         if has_value:
             words.pop(0)
-        elif "=" not in word and key in flags and str(signature[key].annotation).startswith("str"):
+        elif "=" not in word and key in flags and not str(signature[key].annotation).startswith("bool"):
             raise InputError(f"sectome {name} expected a value after {word}, got none")
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
