@@ -122,6 +122,12 @@ def test_the_command_writes_an_archive_with_one_folder(run, tmp_path):
     assert not [name for name in names if "__pycache__" in name or "/eval/" in name]
 
 
+def test_overlays_may_be_parted_by_a_comma_and_a_space(run, tmp_path):
+    code, _, err = run("bundle", SOURCE, tmp_path / "out", "--overlays", "augmentation/serial_sections.json, none.json")
+    assert code == 2
+    assert "an overlay must be a config file, got none.json, which" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -23,6 +23,7 @@ def bundle(
     """
     from sectome.standalone_bundle import make_standalone_bundle
 
-    names = overlays.split(",") if isinstance(overlays, str) else [str(name) for name in overlays]
+    words = overlays.split(",") if isinstance(overlays, str) else [str(name) for name in overlays]
+    names = [word.strip() for word in words]
     make_standalone_bundle(str(source), str(output), checkpoint, [name for name in names if name], str(label))
     print(f"wrote {output}")
