@@ -103,6 +103,19 @@ def test_phantom_writes_raw_and_truth(run, tmp_path):
     assert np.abs(clean.astype(int) - defective).mean() > 3
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (["--suffix", "tif"], "suffix must begin with a dot, as .tif does, got 'tif'"),
+        (["--defects", "some"], "the share of sections with defects must lie between 0 and 1, got 'some'"),
+    ],
+)
+def test_a_phantom_that_is_asked_for_wrongly_is_not_written(run, tmp_path, option, sentence):
+    code, _, err = run("phantom", tmp_path / "tissue", "--shape", "4,16,16", *option)
+    assert (code, err) == (2, f"error: {sentence}\n")
+    assert not (tmp_path / "tissue").exists()
+
+
 def test_segment_and_evaluate_true_affinities(run, labels, tmp_path):
     affinities, _ = labels_to_affinities(labels, NEAREST)
     write_affinities(tmp_path / "a.zarr", affinities.astype(np.float32), NEAREST, (30, 6, 6))

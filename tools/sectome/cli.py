@@ -91,6 +91,8 @@ def phantom(
     from sectome.volumes import write_volume
 
     size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
+    if suffix and not suffix.startswith("."):
+        raise InputError(f"suffix must begin with a dot, as .tif does, got {suffix!r}")
     tissue = make_phantom(shape, size_nm, seed)
     if defects:
         tissue = add_defects(tissue, defects, seed)

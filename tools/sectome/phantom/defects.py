@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 import torch
@@ -40,8 +41,8 @@ def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
     Raises:
         InputError: if the share does not lie between 0 and 1.
     """
-    if not 0 <= share <= 1:
-        raise InputError(f"the share of sections with defects must lie between 0 and 1, got {share}")
+    if not isinstance(share, Real) or not 0 <= share <= 1:
+        raise InputError(f"the share of sections with defects must lie between 0 and 1, got {share!r}")
     random = np.random.default_rng(seed)
     mean, deviation = intensity_statistics(phantom.raw)
     image = standardise_intensity(phantom.raw, mean, deviation)
