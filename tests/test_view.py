@@ -91,6 +91,16 @@ def test_an_image_of_nothing_is_shown(tmp_path):
     assert list(layer.layer.shader_controls["normalized"].range) == [0, 1]
 
 
+def test_a_boolean_mask_is_shown_in_black_and_white(tmp_path):
+    mask = np.zeros((2, 3, 4), bool)
+    mask[:, 1:] = True
+    np.save(tmp_path / "mask.npy", mask)
+    volume = open_volume(tmp_path / "mask.npy", voxel_size_nm=SIZE)
+    (layer,) = show_volumes({"mask": volume}).state.layers
+    assert list(layer.layer.shader_controls["normalized"].range) == [0, 1]
+    np.testing.assert_array_equal(shown(ShownVolume(volume, volume.looks_like_labels())), mask)
+
+
 def test_what_nobody_labelled_has_no_colour(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[[-1, 0, 5]]]))
     assert shown(ShownVolume(open_volume(tmp_path / "a.npy", voxel_size_nm=SIZE), True)).tolist() == [[[0, 0, 5]]]

@@ -230,6 +230,7 @@ def _grey_values(volume: Volume) -> list[float]:
     """Return what is black and what is white: all but a hundredth at either end of what sampled sections hold."""
     y, x = (middle(extent, _GREYS) for extent in volume.shape[1:])
     sampled = np.stack([volume[z, y, x] for z in sampled_sections(volume.shape[0])])
-    known = sampled[np.isfinite(sampled)]
+    # NumPy has no percentile of booleans, as masks are.
+    known = sampled[np.isfinite(sampled)].astype(np.float64)
     low, high = (float(value) for value in np.percentile(known, (1, 99))) if known.size else (0.0, 1.0)
     return [low, high if high > low else low + 1]
