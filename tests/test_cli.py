@@ -465,6 +465,8 @@ def test_words_stay_as_they_were_typed(run, monkeypatch, labels, tmp_path):
     assert run("convert", "a#1.npy", "b#2.tif", "--voxel_size_nm", "40,4,4")[0] == 0
     assert np.array_equal(open_volume(tmp_path / "b#2.tif"), labels)
     assert "got '2024.10'" in run("info", "2024.10")[2]
+    for name in ("2024.10", "runs#2"):
+        assert f"got {tmp_path / name}, which has none" in run("report", name, "--out", "a.html")[2]
 
 
 def test_a_number_is_a_name_where_a_name_is_asked_for(run, monkeypatch, labels, tmp_path):

@@ -199,8 +199,13 @@ def _plain(value: Any) -> Any:
 
 def keep_text(command: Callable[..., None]) -> None:
     """Let fire hand on the parameters that are text as they were typed: it takes 2024 for a number, a#1 for a."""
-    texts = [name for name, one in signature(command).parameters.items() if one.annotation in ("str", "str | None")]
-    decorators.SetParseFns(**dict.fromkeys(texts, _as_typed))(command)
+    parsers = {
+        name: _as_typed if one.annotation in ("str", "str | None") else DefaultParseValue
+        for name, one in signature(command).parameters.items()
+    }
+    decorators.SetParseFns(**parsers)(command)
+    # Of *volumes and *runs, which fire has no name for: each other parameter is named above.
+    decorators.SetParseFn(_as_typed)(command)
 
 
 def _as_typed(word: str) -> str | None:
