@@ -214,8 +214,8 @@ def _as_typed(word: str) -> str | None:
 
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
-    # Threads of torch that wait for each other would spin, and keep the cores from what else runs there. It is read when
-    # torch is loaded, here and in the trainings that a command starts.
+    # Threads of torch that wait for each other would spin, and keep the cores from what else runs there. This is read
+    # when torch is loaded, here and in the trainings that a command starts.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Under fire's own name, help would show what it notes of a command as a group of commands.
     decorators.FIRE_METADATA = "__fire_metadata__"
