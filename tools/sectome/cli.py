@@ -214,9 +214,10 @@ def _as_typed(word: str) -> str | None:
 
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
-    # Threads of torch that wait for each other would spin, and keep the cores from what else runs there. This is read
-    # when torch is loaded, here and in the trainings that a command starts.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads of torch that wait for each other spin for milliseconds, and keep the cores from what else runs there. This
+    # is read when torch is loaded, here and in the trainings that a command starts.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Under fire's own name, help would show what it notes of a command as a group of commands.
     decorators.FIRE_METADATA = "__fire_metadata__"
     for command in COMMANDS.values():
