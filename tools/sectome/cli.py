@@ -214,7 +214,7 @@ def _as_typed(word: str) -> str | None:
 
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
-    # Threads of torch that wait for each other spin for milliseconds, and keep the cores from what else runs there. This
+    # Threads of torch that wait for each other spin for milliseconds, and keep the cores from what else runs there. It
     # is read when torch is loaded, here and in the trainings that a command starts.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
