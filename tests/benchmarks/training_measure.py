@@ -145,9 +145,7 @@ def built_on_a_gpu(build: Build) -> tuple[Work, float]:
     forget_graphs()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    work = build()
-    work.run()
-    work.run()
+    work = _called_twice(build)
     return work, (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
@@ -158,15 +156,16 @@ def forget_graphs() -> None:
         torch.cuda.empty_cache()
 
 
+def _called_twice(build: Build) -> Work:
+    work = build()
+    work.run()
+    work.run()
+    return work
+
+
 def _peak_of_calls(build: Build) -> float:
     warnings.simplefilter("ignore")
-
-    def call_twice() -> None:
-        work = build()
-        work.run()
-        work.run()
-
-    return resident_peak_mib(call_twice)
+    return resident_peak_mib(lambda: _called_twice(build))
 
 
 def resident_peak_mib(call: Callable[[], object]) -> float:

@@ -169,29 +169,33 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
         raise InputError(f"a JSON file was expected at {path}, got none")
     content = read_json_object(Path(path), "a run's settings")
     content |= {name: value for name, value in changes.items() if value is not None}
-    known = [one.name for one in dataclasses.fields(BlockwiseConfig)]
+    declared = {one.name: str(one.type) for one in dataclasses.fields(BlockwiseConfig)}
     for name in content:
-        if name not in known:
-            raise InputError(f"{path} has a setting {name!r} that is not known{nearest_or_all(name, known)}")
+        if name not in declared:
+            raise InputError(f"{path} has a setting {name!r} that is not known{nearest_or_all(name, [*declared])}")
     said = {name: value for name, value in content.items() if value is not None}
     if "output" not in said:
         raise InputError(f"{path} must say the output, got {', '.join(said) or 'nothing'}")
     for name, value in said.items():
-        _check_setting(name, value)
+        _check_setting(name, value, declared[name])
     config = BlockwiseConfig(**said)
     check_cluster(config.scheduler, config.workers, config.job)
     return config
 
 
-def _check_setting(name: str, value: Any) -> None:
+def _check_setting(name: str, value: Any, declared: str) -> None:
     """Check a setting by itself: what is kept in the plan of a run can not be corrected there.
 
     Boxes, sizes and options of the segmentation are checked where the plan is made.
 
+    Args:
+        name: of the setting.
+        value: that JSON has for it.
+        declared: its type in `BlockwiseConfig`, as it is written there.
+
     Raises:
         InputError: if it is of another type, or none of the values that it can have.
     """
-    declared = next(str(one.type) for one in dataclasses.fields(BlockwiseConfig) if one.name == name)
     kind, said = _TYPES.get(declared.removesuffix(" | None"), (object, ""))
     if not isinstance(value, kind):
         raise InputError(f"{name} must be {said}, got {value!r}")

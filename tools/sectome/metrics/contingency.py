@@ -67,13 +67,18 @@ def contingency_table(truth: Any, segmentation: Any, ignore_label: int | None = 
     if truth.shape != segmentation.shape:
         raise InputError(f"the segmentation must have the truth's shape {truth.shape}, got {segmentation.shape}")
     if not truth.size:
-        raise InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
+        raise nothing_to_score(ignore_label)
     one, other, counts = _count_pairs(np.ascontiguousarray(truth).ravel(), np.ascontiguousarray(segmentation).ravel())
     objects, segments = one.astype(truth.dtype), other.astype(segmentation.dtype)
     counted = np.ones(objects.shape, bool) if ignore_label is None else objects != ignore_label
     if not counted.any():
-        raise InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
+        raise nothing_to_score(ignore_label)
     return _tabulate(objects[counted], segments[counted], counts[counted])
+
+
+def nothing_to_score(ignore_label: int | None) -> InputError:
+    """Return the error for a truth in which no voxel counts."""
+    return InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
 
 
 def _tabulate(objects: LabelArray, segments: LabelArray, counts: Any) -> ContingencyTable:

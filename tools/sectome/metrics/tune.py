@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sectome.checks import InputError, check_choice
-from sectome.metrics.contingency import check_labels, contingency_table
+from sectome.metrics.contingency import check_labels, contingency_table, nothing_to_score
 from sectome.metrics.sweep import ScoreRow, score_row, scores_by_threshold
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.postprocess import SegmentationOptions, affinities_to_history, affinities_to_labels
@@ -103,7 +103,7 @@ def tune(
     for one in volumes:
         # Before the work whose scores need it.
         if not check_labels(one.truth, "truth").any():
-            raise InputError("the truth must hold at least one voxel that is not 0, got none")
+            raise nothing_to_score(0)
     steps = check_offsets(offsets)
     fixed = SegmentationOptions().but(**options)
     tried = [method for method in methods if method != "mutex" or len(steps) > len(NEAREST)]

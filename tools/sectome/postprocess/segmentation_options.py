@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from sectome.checks import InputError, check_at_least, check_choice, check_whole_triple
+from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_object, write_json
 from sectome.postprocess.check_affinities import check_probability
@@ -144,8 +144,7 @@ class SegmentationOptions(Options):
             check_at_least(self.large_voxels, max(1, self.small_voxels), "large_voxels")
         # A JSON file holds a list, which is not equal to the tuple that was saved.
         object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
-        if not isinstance(self.per_section, bool):
-            raise InputError(f"per_section must be true or false, got {self.per_section!r}")
+        check_switches(per_section=self.per_section)
         if not (isinstance(self.bias, Real) and -1 <= self.bias <= 1):
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 
