@@ -426,6 +426,9 @@ def test_a_misspelt_flag_of_a_segmentation_writes_nothing(run, predicted_folder)
         (["info", "a.tif", "--voxel-size-nm", "1,1,1", "c.tif"], "takes no further argument, got 'c.tif'"),
         (["evaluate", "a", "b", "--nobackgrund"], "has no flag '--nobackgrund', did you mean '--background'?"),
         (["segment", "a", "b", "-m", "mean"], "sectome segment has no flag '-m', expected one of --affinities"),
+        (["predict", "a", "b", "--compile", "maybe"], "compile must be true or false, got 'maybe'"),
+        (["predict", "--compile=no", "a", "b"], "compile must be true or false, got 'no'"),
+        (["study", "a", "--dry_run", "b"], "dry_run must be true or false, got 'b'"),
     ],
 )
 def test_what_no_command_takes_is_one_sentence(run, arguments, sentence):

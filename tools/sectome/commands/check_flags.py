@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_switches
 from sectome.did_you_mean import nearest_or_all
+
+_WORDS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False}
 
 
 def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[str]) -> None:
-    """Raise an `InputError` for a command, flag or positional argument that is not known, or a missing value.
+    """Raise an `InputError` for an unknown command, flag or argument, a missing value, or a switch that is no truth.
 
     Args:
         commands: the functions that fire is given.
@@ -36,10 +38,14 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
         has_value = "=" not in word and bool(words) and not _is_flag(words[0])
         key = _parameter(name, word, flags, has_value or "=" in word)
         given.add(key)
-        if has_value:
-            words.pop(0)
-        elif "=" not in word and key in flags and not str(signature[key].annotation).startswith("bool"):
+        value = words.pop(0) if has_value else word.partition("=")[2] if "=" in word else None
+        if key not in flags:
+            continue
+        is_switch = str(signature[key].annotation).startswith("bool")
+        if value is None and not is_switch:
             raise InputError(f"sectome {name} expected a value after {word}, got none")
+        if value is not None and is_switch:
+            check_switches(**{key: _WORDS.get(value, value)})
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
         raise InputError(f"sectome {name} takes no further argument, got {places[len(free)]!r}")
