@@ -8,14 +8,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, Lambda
+from monai.transforms import Compose, CopyItemsd, Lambda
 
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes
 from sectome.resident import CELL, ResidentVolume
 from sectome.tissue import find_corrected, find_volumes
 from sectome.training import PrepareBatch
-from sectome.transforms import GaussianNoised, PercentileIntensity, RandomOrientationd
+from sectome.transforms import Contrastd, ErodeBordersd, GaussianNoised, PercentileIntensity, RandomOrientationd
 from sectome.transforms.label_volume import UNLABELLED
 from sectome.volumes import Volume, open_volume, write_volume
 
@@ -221,19 +221,79 @@ def test_a_voxel_size_is_taken_from_the_user_where_the_file_has_none(tmp_path):
     assert crops.tissue[0].voxel_size_nm == (40, 4, 4)
 
 
-AUGMENTATION = Compose([GaussianNoised("image", prob=0.5), RandomOrientationd(["image", "label"])])
+@pytest.fixture
+def cube_of_bytes(cube, tmp_path):
+    """The same place with a byte for each voxel."""
+    voxels = np.random.default_rng(0).integers(1, 256, (6, 8, 10), dtype=np.uint8)
+    write_volume(tmp_path / "bytes.tif", voxels, voxel_size_nm=VOXEL_SIZE_NM)
+    return {**cube, "image": str(tmp_path / "bytes.tif")}
 
 
-def test_a_batch_that_its_device_augments_is_the_one_that_workers_would_make(cube):
-    def batch(on_device):
-        crops = RandomCrops(
-            [cube], (2, 4, 4), 8, augmentation=AUGMENTATION, augment_on_device=on_device, labelled=True, seed=3
-        )
-        loaded = next(iter(torch.utils.data.DataLoader(crops, 8)))
-        return PrepareBatch("label", AUGMENTATION if on_device else None)(loaded, torch.device("cpu"))
+def batch_of(entries, augmentation, on_device, **options):
+    """Return image and label of the first batch as the network gets them, and the batch as it left the workers."""
+    crops = RandomCrops(
+        entries, (2, 4, 4), 8, augmentation=augmentation, augment_on_device=on_device, labelled=True, seed=3, **options
+    )
+    loaded = next(iter(torch.utils.data.DataLoader(crops, 8)))
+    return PrepareBatch("label", augmentation if on_device else None)(loaded, torch.device("cpu")), loaded
 
-    for workers, device in zip(batch(False), batch(True), strict=True):
-        assert torch.equal(workers, device)
+
+@pytest.mark.parametrize("resident_on", [None, "cpu"])
+@pytest.mark.parametrize("kind", ["cube", "cube_of_bytes"])
+def test_a_batch_that_its_device_augments_is_the_one_that_workers_would_make(kind, resident_on, request):
+    entry = request.getfixturevalue(kind)
+    augmentation = Compose([Contrastd("image", prob=0.5), RandomOrientationd(["image", "label"])])
+    (image, label), _ = batch_of([entry], augmentation, False)
+    (made, made_label), loaded = batch_of([entry], augmentation, True, resident_on=resident_on)
+    torch.testing.assert_close(made, image, rtol=1e-5, atol=1e-5)
+    assert torch.equal(made_label, label)
+    assert loaded["image"].dtype == (torch.uint8 if kind == "cube_of_bytes" else torch.float32)
+
+
+def test_noise_on_the_device_is_in_the_same_crops_and_as_strong(cube_of_bytes):
+    oriented = RandomOrientationd(["image", "label"])
+    quiet, _ = batch_of([cube_of_bytes], Compose([GaussianNoised("image", (0.0, 1e-9), prob=0.5), oriented]), True)
+    noisy = Compose([GaussianNoised("image", (0.0, 2.0), prob=0.5), oriented])
+    (on_device, label), _ = batch_of([cube_of_bytes], noisy, True)
+    (by_workers, same), _ = batch_of([cube_of_bytes], noisy, False)
+    assert torch.equal(label, same)
+    first, second = ((image - quiet[0]).flatten(1).std(dim=1) for image in (on_device, by_workers))
+    assert torch.equal(first > 1e-3, second > 1e-3)
+    assert 0 < (first > 1e-3).sum() < 8
+    # The same numbers, in other places of the crop.
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "travels"),
+    [
+        ({}, True),
+        ({"transform": Compose([ErodeBordersd("label")])}, True),
+        ({"transform": Compose([CopyItemsd("image", names="copy")])}, False),
+        ({"transform": lambda sample: sample}, False),
+        ({"intensity": PercentileIntensity()}, False),
+    ],
+)
+def test_images_are_bytes_only_where_nothing_needs_them_standardised(cube_of_bytes, options, travels):
+    _, loaded = batch_of([cube_of_bytes], Compose([RandomOrientationd(["image", "label"])]), True, **options)
+    assert ("standardisation" in loaded) is travels
+    assert loaded["image"].dtype == (torch.uint8 if travels else torch.float32)
+
+
+def test_bytes_and_other_voxels_in_one_training_are_standardised_by_workers(cube, cube_of_bytes):
+    _, loaded = batch_of([cube, cube_of_bytes], Compose([RandomOrientationd(["image", "label"])]), True)
+    assert "standardisation" not in loaded
+
+
+def test_each_volume_is_standardised_by_its_own_numbers_on_the_device_too(cube_of_bytes, tmp_path):
+    brighter = np.asarray(open_volume(cube_of_bytes["image"])[:, :, :]) // 4 + 190
+    write_volume(tmp_path / "brighter.tif", brighter, voxel_size_nm=VOXEL_SIZE_NM)
+    entries = [cube_of_bytes, {**cube_of_bytes, "image": str(tmp_path / "brighter.tif")}]
+    oriented = Compose([RandomOrientationd(["image", "label"])])
+    (by_workers, _), _ = batch_of(entries, oriented, False)
+    (on_device, _), loaded = batch_of(entries, oriented, True)
+    assert len(loaded["standardisation"].unique(dim=0)) == 2
+    torch.testing.assert_close(on_device, by_workers, rtol=1e-5, atol=1e-5)
 
 
 def test_an_autoencoder_gets_its_image_twice_and_foreign_transforms_are_refused_at_once():

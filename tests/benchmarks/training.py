@@ -94,6 +94,7 @@ def measure(
         with tempfile.TemporaryDirectory() as folder:
             candidate = mae.Candidate(sizes[-1], crop, batches[-1] if batches else GPU_BATCHES[sizes[-1]][-1])
             pipeline.say_what_a_batch_costs(candidate, (64, 512, 512), Path(folder), setting, 8)
+            pipeline.say_what_a_worker_hands_over(candidate, (64, 512, 512), Path(folder), 8)
             if cuda or quick:
                 yield pipeline.waiting_in_training(candidate, (64, 512, 512), Path(folder), setting, 20)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -140,21 +141,16 @@ def waiting_in_training(
     of `compare_pipelines`.
     """
     path = grey_volume(folder, volume_shape)
-    ways: dict[str, dict[str, bool]] = {
-        "one batch again and again": {"fixed": True},
-        "sectome": {},
-        "sectome, resident": {"resident": True, "augment_on_device": True},
-    }
     # Each time a training is begun anew, and compiled.
     rounds = [
-        {name: iteration_seconds(candidate, path, setting, batches, **way) for name, way in ways.items()}
+        {name: iteration_seconds(candidate, path, setting, batches, **way) for name, way in LOADERS.items()}
         for _ in range(min(2, setting.rounds))
     ]
-    seconds = {name: median(one[name] for one in rounds) for name in ways}
+    seconds = {name: median(one[name] for one in rounds) for name in LOADERS}
     recorded = ", compile and cuda_graph" if setting.device.type == "cuda" else ""
     case = f"{candidate.size}, batch {candidate.batch}, crop {'x'.join(map(str, candidate.crop))}{recorded}"
     print(f"\nloader: {case}, {setting.precision}", flush=True)
-    least = seconds["one batch again and again"]
+    least = seconds[next(iter(LOADERS))]
     rows = []
     for name, one in seconds.items():
         row = row_of("loader", case, name, candidate, setting, one, 1 - least / one)
@@ -163,6 +159,15 @@ def waiting_in_training(
         print(f"  {name:46} {row['ms']:10.1f} ms {row['crops_per_second']:9.1f} crops/s {row['waiting']:6.1%} waiting")
     return rows
 
+
+CORES = len(os.sched_getaffinity(0))
+LOADERS: dict[str, dict[str, Any]] = {
+    "one batch again and again": {"fixed": True},
+    "sectome, resident": {"resident": True, "augment_on_device": True},
+    f"sectome, {CORES} workers, augmented on the device": {"num_workers": CORES, "augment_on_device": True},
+    "sectome": {},
+}
+"""Where the batches of a training come from; the first is what the others are compared with."""
 
 WARM_UP = 8
 """Iterations that do not count: workers fill their queue, and torch chooses its kernels."""
@@ -204,19 +209,25 @@ def iteration_seconds(
                 image = torch.randn(candidate.batch, 1, *candidate.crop, device=setting.device)
                 trainer.data_loader = [{}] * length
                 trainer.prepare_batch = lambda *_args, **_named: (image, image)
-            times: list[float] = []
+            # A GPU that is waited for would have nothing left to do while the next batch is prepared.
+            cuda = setting.device.type == "cuda"
+            moments: list[Any] = []
 
             def note_time() -> None:
-                if setting.device.type == "cuda":
-                    torch.cuda.synchronize()
-                times.append(time.perf_counter())
-                if len(times) == 2:
+                moments.append(torch.cuda.Event(enable_timing=True) if cuda else time.perf_counter())
+                if cuda:
+                    moments[-1].record()
+                if len(moments) == 2:
                     trainer.terminate()
 
             for number in (WARM_UP, length):
                 trainer.add_event_handler(Events.ITERATION_COMPLETED(once=number), note_time)
             trainer.run()
-    return (times[1] - times[0]) / batches
+    first, last = moments
+    if not cuda:
+        return (last - first) / batches
+    torch.cuda.synchronize()
+    return first.elapsed_time(last) / 1e3 / batches
 
 
 def say_what_a_batch_costs(
@@ -238,6 +249,38 @@ def say_what_a_batch_costs(
         f"{count.moved / batches / 1e9:.2f} GB read and written, {count.moved / batches / size:.1f} times the batch",
         flush=True,
     )
+
+
+def say_what_a_worker_hands_over(
+    candidate: mae.Candidate, volume_shape: tuple[int, int, int], folder: Path, batches: int
+) -> None:
+    """Print how fast one worker makes crops: whole ones, or those that are left to their device.
+
+    The arguments are those of `compare_pipelines`.
+    """
+    path = grey_volume(folder, volume_shape)
+    overrides = {"train_data": [{"image": str(path)}], "crop_size": list(candidate.crop), "num_workers": 1}
+    overrides |= {"batch_size": candidate.batch, "device": "cpu"}
+    loaders = {
+        name: iter(from_config("mae_pretrain", "train#dataloader", augment_on_device=on_device, **overrides))
+        for name, on_device in (("augmented by it", False), ("left to the device", True))
+    }
+    rounds = [{name: worker_turn(loader, batches) for name, loader in loaders.items()} for _ in range(5)]
+    for name in loaders:
+        seconds, size = median(one[name][0] for one in rounds), rounds[0][name][1]
+        print(
+            f"crops of one worker, {name}: {1e3 * seconds / candidate.batch:.2f} ms each, {size / 1e6:.0f} MB a batch"
+        )
+
+
+def worker_turn(loader: Iterator[Any], batches: int) -> tuple[float, int]:
+    """Return the seconds of a batch, and the bytes of its images."""
+    # Those that it made while it had no turn.
+    for _ in range(4):
+        next(loader)
+    start = time.perf_counter()
+    sizes = [next(loader)["image"].nbytes for _ in range(batches)]
+    return (time.perf_counter() - start) / batches, sizes[0]
 
 
 def row_of(

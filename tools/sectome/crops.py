@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import Compose
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
@@ -21,7 +22,9 @@ from sectome.grid_places import Grid, even_places, labelled_places
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
 from sectome.transforms.augmentation import reseed_all
+from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Normaliser
+from sectome.transforms.standardise_intensity import FittedStandardisation
 from sectome.types import AXES
 
 TRIES = 100
@@ -77,7 +80,9 @@ class RandomCrops(_Crops):
         transform: applied to each crop, a dictionary of tensors (1, Z, Y, X).
         augmentation: applied after it, and seeded anew for each sample.
         augment_on_device: leave the augmentation to `sectome.training.PrepareBatch`, which does the same to a whole
-            batch on its device; a sample then has an "augmentation_seed".
+            batch on its device; a sample then has an "augmentation_seed". Where all volumes are bytes to be
+            standardised and `transform` leaves images alone, that is left to it, too: images are those bytes, a quarter
+            of what would travel from a worker to the device, and a sample has "standardisation", gain and offset (2,).
         voxel_size_nm: of volumes whose files do not say it.
         labelled: whether every volume must have labels.
         intensity: how grey values are normalised; see `open_tissue`.
@@ -115,6 +120,7 @@ class RandomCrops(_Crops):
         self.length = length
         self.augmentation = augmentation
         self.augment_on_device = augment_on_device
+        self.standardisations = _standardisations(self.tissue, transform) if augment_on_device else None
         self.max_empty = max_empty
         self.seed = seed
         weights = np.array([tissue.weight for tissue in self.tissue])
@@ -136,7 +142,8 @@ class RandomCrops(_Crops):
         for _ in range(TRIES):
             which = int(self.cumulative.searchsorted(random.random(), side="right"))
             tissue = self.tissue[which]
-            crop = tissue.read(self._draw_start(which, random), self.crop_size, self.max_empty)
+            start = self._draw_start(which, random)
+            crop = tissue.read(start, self.crop_size, self.max_empty, raw=self.standardisations is not None)
             if crop is not None:
                 break
         else:
@@ -148,6 +155,8 @@ class RandomCrops(_Crops):
         seed = int(random.integers(2**31))
         if self.augment_on_device:
             sample["augmentation_seed"] = seed
+            if self.standardisations is not None:
+                sample["standardisation"] = self.standardisations[which]
         elif self.augmentation is not None:
             reseed_all(self.augmentation, seed)
             sample = self.augmentation(sample)
@@ -158,6 +167,16 @@ class RandomCrops(_Crops):
             return self.densities[which].draw_start(random)
         room = [extent - size for extent, size in zip(self.tissue[which].shape, self.crop_size, strict=True)]
         return [int(random.integers(min(most, 0), max(most, 0) + 1)) for most in room]
+
+
+def _standardisations(tissue: Sequence[Tissue], transform: Transform | None) -> list[Tensor] | None:
+    """Return what is left to do to the bytes of each volume's images, None if anything needs them done."""
+    steps = transform.transforms if isinstance(transform, Compose) else [transform]
+    if any(step is not None and not (isinstance(step, Keywise) and "image" not in step.keys) for step in steps):
+        return None
+    fitted = [one.intensity for one in tissue if one.image.dtype == np.uint8]
+    found = [one.as_contrast() for one in fitted if isinstance(one, FittedStandardisation)]
+    return found if len(found) == len(tissue) else None
 
 
 class GridCrops(_Crops):

@@ -59,7 +59,9 @@ class Tissue:
         )
         return z, y, x
 
-    def read(self, start: Sequence[int], size: Sequence[int], max_empty: float = 1.0) -> dict[str, Tensor] | None:
+    def read(
+        self, start: Sequence[int], size: Sequence[int], max_empty: float = 1.0, raw: bool = False
+    ) -> dict[str, Tensor] | None:
         """Read the crop at `start` (z, y, x), counted from the first voxel allowed.
 
         Along an axis where the tissue is thinner than the crop, the image goes on as its mirror image and nothing is
@@ -69,11 +71,12 @@ class Tissue:
             start: first voxel along (z, y, x); negative only where the tissue is thinner than the crop.
             size: voxels along (z, y, x).
             max_empty: the greatest share of voxels of value 0, as padding is, that the crop may have.
+            raw: leave grey values as they are in the volume; the image may then be a view of it, not to be changed.
 
         Returns:
-            "image" (1, Z, Y, X) float32, normalised as fitted to the whole volume, and, where the tissue has labels,
-            "label" (1, Z, Y, X) int64: `UNLABELLED` where the mask is 0, beyond the tissue, and where the ids are 2**63
-            or greater, as CREMI marks what is not known. None if too much of the crop is empty.
+            "image" (1, Z, Y, X) float32, normalised as fitted to the whole volume, if not `raw`, and, where the tissue
+            has labels, "label" (1, Z, Y, X) int64: `UNLABELLED` where the mask is 0, beyond the tissue, and where the
+            ids are 2**63 or greater, as CREMI marks what is not known. None if too much of the crop is empty.
 
         Raises:
             InputError: if grey values are NaN or infinite, or a label is negative and not `UNLABELLED`.
@@ -87,7 +90,7 @@ class Tissue:
         if max_empty < 1 and self._has_more_zeros(image, box, max_empty * image.numel()):
             return None
         with naming(self.image):
-            crop = {"image": self.intensity.apply(image, box[0].start)}
+            crop = {"image": image if raw else self.intensity.apply(image, box[0].start)}
         if self.label is not None:
             crop["label"] = self.read_labels((z, y, x))
         for axis, (first, length, extent) in enumerate(zip(start, size, self.shape, strict=True)):

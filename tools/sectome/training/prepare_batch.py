@@ -1,4 +1,4 @@
-"""A batch on its way to the network: moved to the device, and augmented there if that was left to it."""
+"""A batch on its way to the network: moved to the device, standardised and augmented there if that was left to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class PrepareBatch:
     Args:
         target: key of the target: "label", or "image" for an autoencoder.
         augmentation: applied on the device, by the "augmentation_seed" that `sectome.crops.RandomCrops` gives each
-            crop when its `augment_on_device` is set; None leaves crops as they come.
+            crop when its `augment_on_device` is set; None leaves crops as they come, but for a "standardisation" that
+            was left to the device, too.
 
     Raises:
         InputError: if the augmentation has transforms that know single crops only.
@@ -26,14 +27,14 @@ class PrepareBatch:
 
     def __init__(self, target: str = "label", augmentation: Compose | None = None) -> None:
         self.keys = dict.fromkeys(["image", target])
-        self.augmentation = None if augmentation is None else BatchAugmentation(augmentation)
+        self.augmentation = BatchAugmentation(Compose([]) if augmentation is None else augmentation)
 
     def __call__(
         self, batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Return input and target on the device."""
         moved: dict[Any, Any] = {key: batch[key].to(device, non_blocking=non_blocking, **kwargs) for key in self.keys}
-        if self.augmentation is not None:
-            moved = self.augmentation(moved, batch["augmentation_seed"].tolist())
+        seeds = batch["augmentation_seed"].tolist() if self.augmentation.order else []
+        moved = self.augmentation(moved, seeds, batch.get("standardisation"))
         tensors = [moved[key] for key in self.keys]
         return tensors[0], tensors[-1]

@@ -54,6 +54,13 @@ class Augmentation(RandomizableTransform):
     grey_only: ClassVar[bool] = False
     """Whether this changes grey values in place, which would turn labels into others."""
 
+    voxelwise: ClassVar[bool] = False
+    """Whether a voxel's new value follows from its old one wherever it is, so that voxels may as well be moved before.
+    """
+
+    moves_voxels: ClassVar[bool] = False
+    """Whether voxels get other places and keep their values, of whatever type."""
+
     neutral: ClassVar[Parameters | None] = None
     """Parameters that leave a crop as it is, if applying them costs less than to take other crops out of a batch."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor
 from sectome.checks import InputError
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters, reseed_all
 from sectome.transforms.beside import beside
+from sectome.transforms.contrast import change_contrast
 
 
 class BatchAugmentation:
     """Apply a `Compose` of this package's augmentations to a batch, each crop by parameters of its own.
 
-    A crop whose seed is given changes as the `Compose`, seeded so, would change it alone. Where noise is drawn on
-    another device its numbers differ, not their distribution.
+    A crop whose seed is given changes as the `Compose`, seeded so, would change it alone, but for the numbers of its
+    noise, not their distribution: noise is drawn on the device, and for voxels that may have moved. Orientations go
+    before what changes each voxel by itself, because images can then be bytes for them, a quarter of floats.
 
     Args:
         augmentation: a MONAI `Compose` of dictionary augmentations.
@@ -28,35 +31,67 @@ class BatchAugmentation:
     """
 
     def __init__(self, augmentation: Compose) -> None:
-        self.augmentation = augmentation
         for transform in augmentation.transforms:
             if not isinstance(transform, Augmentationd):
                 raise InputError(
                     f"augmentation on the device expected random transforms of sectome.transforms, got "
                     f"{type(transform).__name__}; set augment_on_device to false, or take it out"
                 )
+        self.augmentation = augmentation
+        transforms = [one.transform for one in augmentation.transforms]
+        self.order = _moves_first(transforms)
+        self.moves = len(list(takewhile(lambda number: transforms[number].moves_voxels, self.order)))
 
-    def __call__(self, batch: Mapping[Hashable, Any], seeds: Sequence[int]) -> dict[Hashable, Any]:
+    def __call__(
+        self, batch: Mapping[Hashable, Any], seeds: Sequence[int], standardisation: Tensor | None = None
+    ) -> dict[Hashable, Any]:
         """Return the batch with its keys changed.
 
         Args:
             batch: tensors (B, C, Z, Y, X) by key, which may be changed in place, and anything else, which stays.
-            seeds: B integers.
+            seeds: B integers; none are needed if there is nothing to augment.
+            standardisation: (B, 2), gain and offset that "image" still needs, see `sectome.crops.RandomCrops`.
         """
         result = dict(batch)
+        drawn = self._draw(result, seeds)
+        self._apply(self.order[: self.moves], drawn, result)
+        if standardisation is not None:
+            result["image"] = change_contrast(result["image"], *standardisation.unbind(1))
+        self._apply(self.order[self.moves :], drawn, result)
+        return result
+
+    def _draw(self, batch: Mapping[Hashable, Any], seeds: Sequence[int]) -> list[list[Parameters | None]]:
+        """Return for each transform what is drawn for each crop."""
         transforms: list[Any] = list(self.augmentation.transforms)
         drawn: list[list[Parameters | None]] = [[] for _ in transforms]
-        for seed in seeds:
+        for seed in seeds if transforms else ():
             reseed_all(self.augmentation, int(seed))
             for transform, parameters in zip(transforms, drawn, strict=True):
-                present = list(transform.key_iterator(result))
+                present = list(transform.key_iterator(batch))
                 if present:
-                    transform.transform.randomize(result[present[0]].shape)
+                    transform.transform.randomize(batch[present[0]].shape)
                 parameters.append(transform.transform.parameters if present else None)
-        for transform, parameters in zip(transforms, drawn, strict=True):
-            for key in transform.key_iterator(result) if any(one is not None for one in parameters) else ():
-                result[key] = _change(transform.transform, result[key], parameters)
-        return result
+        return drawn
+
+    def _apply(
+        self, numbers: Sequence[int], drawn: Sequence[Sequence[Parameters | None]], batch: dict[Hashable, Any]
+    ) -> None:
+        """Apply some of the transforms to the batch, in this order."""
+        for number in numbers:
+            transform: Any = self.augmentation.transforms[number]
+            for key in transform.key_iterator(batch) if any(one is not None for one in drawn[number]) else ():
+                batch[key] = _change(transform.transform, batch[key], drawn[number])
+
+
+def _moves_first(transforms: Sequence[Augmentation]) -> list[int]:
+    """Return the numbers of transforms, those that move voxels before the `voxelwise` ones that they follow."""
+    order: list[int] = []
+    for number, transform in enumerate(transforms):
+        place = len(order)
+        while transform.moves_voxels and place and transforms[order[place - 1]].voxelwise:
+            place -= 1
+        order.insert(place, number)
+    return order
 
 
 def _change(transform: Augmentation, images: Tensor, drawn: Sequence[Parameters | None]) -> Tensor:

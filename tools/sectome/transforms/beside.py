@@ -14,5 +14,7 @@ def beside(values: Tensor, images: Tensor) -> Tensor:
     """
     if values.is_floating_point() and images.is_floating_point():
         values = values.to(images.dtype)
-    # From memory that the system may move, torch copies only after all that the GPU was asked for before.
+    # From memory that the system may move, torch copies only after all that the GPU was asked for before; numbers that
+    # are not next to each other pass through such memory.
+    values = values.contiguous()
     return (values.pin_memory() if images.is_cuda else values).to(images.device, non_blocking=True)

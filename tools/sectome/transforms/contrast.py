@@ -19,7 +19,7 @@ def change_contrast(images: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
     """Return ``images * gain + offset``.
 
     Args:
-        images: (B, C, Z, Y, X) floats, standardised: gain leaves the mean grey where it is.
+        images: (B, C, Z, Y, X) floats, standardised: gain leaves the mean grey where it is. Integers become floats.
         gain: (B,) factors.
         offset: (B,) in deviations of the image.
     """
@@ -40,6 +40,7 @@ class Contrast(Augmentation):
     """
 
     grey_only = True
+    voxelwise = True
     neutral: ClassVar[Parameters] = {"gain": 1.0, "offset": 0.0}
 
     def __init__(

@@ -42,6 +42,7 @@ class Gamma(Augmentation):
     """
 
     grey_only = True
+    voxelwise = True
 
     def __init__(self, exponents: tuple[float, float] = (0.7, 1.4), prob: float = 0.3) -> None:
         super().__init__(prob)

@@ -42,6 +42,7 @@ class GaussianNoise(Augmentation):
     """
 
     grey_only = True
+    voxelwise = True
 
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.2), prob: float = 0.3) -> None:
         super().__init__(prob)

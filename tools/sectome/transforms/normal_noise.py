@@ -21,6 +21,7 @@ def normal_noise(images: Tensor, seeds: Tensor) -> Tensor:
             the numbers are others.
     """
     noise = torch.empty_like(images, memory_format=torch.contiguous_format)
+    generator = torch.Generator(images.device)
     for crop, seed in zip(noise, seeds.tolist(), strict=True):
-        crop.normal_(generator=torch.Generator(images.device).manual_seed(seed))
+        crop.normal_(generator=generator.manual_seed(seed))
     return noise

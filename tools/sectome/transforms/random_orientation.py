@@ -37,6 +37,8 @@ class RandomOrientation(Augmentation):
         InputError: when called on a crop whose axes cannot be exchanged because they differ in length.
     """
 
+    moves_voxels = True
+
     def __init__(self, isotropic: bool = False, prob: float = 1.0) -> None:
         super().__init__(prob)
         self.isotropic = isotropic

@@ -46,6 +46,7 @@ class ShotNoise(Augmentation):
     """
 
     grey_only = True
+    voxelwise = True
 
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.3), prob: float = 0.2) -> None:
         super().__init__(prob)

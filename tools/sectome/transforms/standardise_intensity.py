@@ -53,6 +53,10 @@ class FittedStandardisation:
     mean: float
     deviation: float
 
+    def as_contrast(self) -> Tensor:
+        """Return gain and offset (2,), by which `change_contrast` standardises voxels as they are in the volume."""
+        return torch.tensor([1.0, -self.mean]) / self.deviation
+
     def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
         """Return a crop (Z, Y, X), standardised; see `standardise_intensity`."""
         check_finite(crop, first_section)
