@@ -254,14 +254,67 @@ def test_places_of_mistakes_count_from_the_volumes_offset_and_what_lies_elsewher
         ("other", wrong, (8, 8, 8), 60),
     ):
         write_volume(tmp_path / f"{name}.zarr", values, voxel_size_nm=size_nm, offset_nm=(90, 12, x_nm))
-    begin = r"truth and segmentation begin at \(90.0, 12.0, 60.0\) and \(90.0, 12.0, 66.0\) nm"
+    begin = r"wrong.zarr and its truth .*truth.zarr begin at \(90.0, 12.0, 66.0\) and \(90.0, 12.0, 60.0\) nm"
     with pytest.warns(UserWarning, match=begin):
         run("evaluate", tmp_path / "truth.zarr", tmp_path / "wrong.zarr", "--mistakes", tmp_path / "mistakes.csv")
     with (tmp_path / "mistakes.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert float(row["z_nm"]) == 90 + 30 * int(row["z"])
-    with pytest.warns(UserWarning, match=r"have voxels of \(30.0, 6.0, 6.0\) and \(8.0, 8.0, 8.0\) nm"):
+    with pytest.warns(UserWarning, match=r"have voxels of \(8.0, 8.0, 8.0\) and \(30.0, 6.0, 6.0\) nm"):
         run("evaluate", tmp_path / "truth.zarr", tmp_path / "other.zarr")
+
+
+PART = (slice(1, 5), slice(2, 12), slice(0, 9))
+"""Where a cube of truth lies in the labels, whose first voxel lies at (300, 60, 6) nm."""
+
+
+@pytest.fixture
+def truth_of_a_part(labels, tmp_path):
+    write_volume(tmp_path / "part.zarr", labels[PART], voxel_size_nm=(30, 6, 6), offset_nm=(330, 72, 6))
+    return tmp_path / "part.zarr"
+
+
+def test_a_truth_is_scored_where_it_lies_in_a_larger_segmentation(run, labels, tmp_path, truth_of_a_part):
+    wrong = np.where(labels == 2, 1, labels)
+    write_volume(tmp_path / "whole.zarr", wrong, voxel_size_nm=(30, 6, 6), offset_nm=(300, 60, 6))
+    write_volume(tmp_path / "same.zarr", wrong[PART], voxel_size_nm=(30, 6, 6), offset_nm=(330, 72, 6))
+    said, rows = [], []
+    for name in ("whole", "same"):
+        options = ["--mistakes", tmp_path / f"{name}.csv"]
+        code, out, err = run("evaluate", truth_of_a_part, tmp_path / f"{name}.zarr", *options)
+        assert code == 0, err
+        said.append(out)
+        rows.append((tmp_path / f"{name}.csv").read_text())
+    assert said[0] == said[1]
+    assert rows[0] == rows[1]
+    assert json.loads(said[0])["voi_merge"] > 0
+
+
+def test_a_part_with_truth_tunes_the_whole(run, labels, predicted_folder, truth_of_a_part):
+    affinities = np.load(predicted_folder / "a.npy")
+    write_affinities(predicted_folder / "b.zarr", affinities, LONG_RANGE, (30, 6, 6), (300, 60, 6))
+    cut = np.ascontiguousarray(affinities[(slice(None), *PART)])
+    write_affinities(predicted_folder / "cut.zarr", cut, LONG_RANGE, (30, 6, 6), (330, 72, 6))
+    kept = []
+    for name in ("b", "cut"):
+        options = ["--tune", truth_of_a_part, "--method", "mean"]
+        code, _, err = run("segment", predicted_folder / f"{name}.zarr", predicted_folder / f"of_{name}.h5", *options)
+        assert code == 0, err
+        kept.append(json.loads((predicted_folder / "segmentation.json").read_text()))
+    assert kept[0]["curve"] == kept[1]["curve"]
+    assert open_volume(predicted_folder / "of_b.h5").shape == labels.shape
+
+
+def test_a_truth_of_another_shape_without_a_place_is_refused(run, labels, tmp_path, predicted_folder):
+    np.save(tmp_path / "part.npy", labels[PART])
+    for words in (
+        ["evaluate", tmp_path / "part.npy", predicted_folder / "truth.tif"],
+        ["segment", predicted_folder / "a.zarr", tmp_path / "b.h5", "--tune", tmp_path / "part.npy"],
+    ):
+        code, _, err = run(*words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "must have the shape of" in err
+        assert "(6, 12, 14), or an offset that places it there, got (4, 10, 9)" in err
 
 
 def test_objects_never_replace_what_they_are_made_from(run, predicted_folder):
@@ -386,7 +439,7 @@ def test_segmentations_of_another_shape_are_refused(run, labels, tmp_path):
     write_volume(tmp_path / "b.tif", labels[:5], voxel_size_nm=(30, 6, 6))
     code, _, err = run("evaluate", tmp_path / "a.tif", tmp_path / "b.tif")
     assert code == 2
-    assert "(6, 12, 14), got (5, 12, 14)" in err
+    assert f"must have the shape of {tmp_path / 'b.tif'}, (5, 12, 14)" in err
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -166,7 +166,7 @@ def test_an_entry_has_labels_from_its_membranes(membrane, tmp_path):
         ({"membrane": "volume"}, "must have a label or a membrane, got both"),
         (
             {"membrane": "other", "label": None},
-            r"membrane .* must have the image's shape \(11, 6, 7\), got \(5, 9, 8\)",
+            r"membrane .* must have the shape of .*, \(11, 6, 7\), .* got \(5, 9, 8\)",
         ),
     ],
 )
@@ -237,5 +237,7 @@ def test_a_cube_that_does_not_lie_in_its_image_is_refused(cube, changes):
         InputError, match=r"label.zarr, \(2, 4, 5\) voxels .* must lie within .*image.zarr, \(6, 10, 12\) voxels"
     ):
         open_tissue([write(**changes)])
-    with pytest.raises(InputError, match=r"label .* must have the image's shape \(6, 10, 12\), got \(2, 4, 5\)"):
+    with pytest.raises(
+        InputError, match=r"label .* must have the shape of .*, \(6, 10, 12\), or an offset .*, got \(2, 4, 5\)"
+    ):
         open_tissue([write(offset_nm=(0, 0, 0))])

@@ -236,7 +236,7 @@ def bad_inputs(folder):
         "truncated file": ({"train_data": data("truncated.tif")}, "truncated.tif"),
         "2D image": ({"train_data": data("flat.npy")}, "flat.npy"),
         "no voxel size": ({"train_data": data("sizeless.npy")}, "voxel_size_nm"),
-        "other shape": ({"train_data": data("train/images/cube.tif", "short.tif")}, "must have the image's shape"),
+        "other shape": ({"train_data": data("train/images/cube.tif", "short.tif")}, "must have the shape of"),
         "no numbers": ({"train_data": data("nan.tif")}, "that are NaN or infinite"),
         "unknown places": ({"places": "objects"}, "places must be one of"),
         "patch does not divide": ({"crop_size": [8, 32, 40]}, "got 40 voxels and a patch of 16 along x"),

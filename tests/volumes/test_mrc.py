@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.volumes import open_volume, write_volume
+from sectome.volumes import open_volume, write_result, write_volume
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -15,6 +15,16 @@ def _save(path, array, **fields):
         file.set_volume()
         for name, value in fields.items():
             file.header[name] = value
+
+
+def test_more_objects_than_a_map_can_hold_are_not_lost(tmp_path):
+    labels = np.arange(5 * 130 * 110, dtype=np.uint32).reshape(5, 130, 110)
+    with pytest.raises(InputError, match=r"a type that MRC can hold .*, got uint32; the result is in .*a\.mrc\.tif$"):
+        write_result(tmp_path / "a.mrc", labels, voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mrc.tif"]
+    kept = open_volume(tmp_path / "a.mrc.tif")
+    assert (kept.voxel_size_nm, kept.offset_nm) == (VOXEL_SIZE, OFFSET)
+    np.testing.assert_array_equal(np.asarray(kept), labels)
 
 
 @pytest.mark.parametrize("suffix", [".mrc", ".map", ".rec"])

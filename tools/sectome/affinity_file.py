@@ -34,10 +34,17 @@ NEIGHBOURHOODS: dict[str, Offsets] = {"nearest": NEAREST, "long_range": LONG_RAN
 class AffinityFile:
     """Affinities (K, Z, Y, X): uint8, where 255 is 1, or floats, which may be mapped from a file."""
 
+    name: str
     affinities: np.ndarray
     offsets: tuple[Offset, ...]
     voxel_size_nm: VoxelSize
     offset_nm: PointNm
+
+    @property
+    def shape(self) -> Shape3:
+        """Voxels along (z, y, x)."""
+        _, z, y, x = self.affinities.shape
+        return z, y, x
 
 
 def write_affinities(
@@ -210,7 +217,7 @@ def read_affinities(
         InputError: if there is no such file, or what it or the arguments say of it does not fit.
     """
     stored = StoredAffinities(path, offsets, voxel_size_nm)
-    return AffinityFile(stored.read_all(), stored.offsets, stored.voxel_size_nm, stored.offset_nm)
+    return AffinityFile(str(path), stored.read_all(), stored.offsets, stored.voxel_size_nm, stored.offset_nm)
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]

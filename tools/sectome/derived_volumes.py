@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from sectome.checks import InputError
-from sectome.geometry import rounded
 from sectome.types import Array, Box
 from sectome.volumes import Volume
 from sectome.volumes.indexing import split_index
+from sectome.volumes.other_place import place_inside
 
 
 class DerivedVolume(Volume, ABC):
@@ -102,25 +101,8 @@ class PlacedInside(DerivedVolume):
 
     def __init__(self, source: Volume, image: Volume, outside: int) -> None:
         super().__init__(source)
-        if source.voxel_size_nm is None or image.voxel_size_nm is None:
-            raise InputError(f"{source.name} and {image.name} must say their voxel size, to lie in each other")
-        edges = np.array(image.voxel_size_nm)
-        start = (np.array(source.offset_nm) - np.array(image.offset_nm)) / edges
-        first = np.rint(start).astype(int)
-        if (
-            not np.allclose(source.voxel_size_nm, edges, rtol=0.01)
-            or not np.allclose(start, first, atol=0.1)
-            or (first < 0).any()
-            or (first + source.shape > image.shape).any()
-        ):
-            raise InputError(
-                f"{source.name}, {source.shape} voxels of {rounded(source.voxel_size_nm)} nm from "
-                f"{rounded(source.offset_nm)} nm on, must lie within {image.name}, {image.shape} voxels of "
-                f"{rounded(image.voxel_size_nm)} nm from {rounded(image.offset_nm)} nm on, at whole voxels"
-            )
-        z, y, x = (slice(int(at), int(at) + extent) for at, extent in zip(first, source.shape, strict=True))
         self.image = image
-        self.box: Box = (z, y, x)
+        self.box: Box = place_inside(image, source)
         self.shape, self.offset_nm = image.shape, image.offset_nm
         narrow = outside < 0 and source.dtype.kind == "u" and source.dtype.itemsize < 8
         self.dtype = np.dtype(np.int64) if narrow else source.dtype

@@ -26,14 +26,14 @@ def evaluate(
 
     Args:
         truth: label volume made by people; -1, and ids from 2**63 on, mean that nothing is known there.
-        segmentation: label volume to score.
+        segmentation: label volume to score; of a larger one, the part where the truth lies by its offset.
         background: what 0 means in the truth: not labelled, and ignored; or, with --background, no object there, as for
             mitochondria.
         objects: write a CSV file with a row for each object: its pieces, recall, precision and IoU.
         mistakes: write a CSV file with a row for each split, merge and loss: objects, segments, voxels, and where.
         run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
     """
-    from sectome.checks import check_file_to_write, check_same_shape
+    from sectome.checks import check_file_to_write
     from sectome.metrics import (
         contingency_table,
         expected_run_length_of,
@@ -44,7 +44,7 @@ def evaluate(
     )
     from sectome.metrics import mistakes as find_mistakes
     from sectome.volumes import open_volume
-    from sectome.volumes.other_place import warn_of_other_place
+    from sectome.volumes.other_place import box_within
     from sectome.volumes.sampling import warn_of_grey_values
 
     first, second = open_volume(str(truth)), open_volume(str(segmentation))
@@ -58,11 +58,10 @@ def evaluate(
         if (place := os.path.realpath(path)) in taken:
             raise InputError(f"--{name} must be a file of its own, got {path}, which is read or written already")
         taken.add(place)
-    check_same_shape(first.shape, second.shape, "segmentation")
-    warn_of_other_place(first, second, "truth and segmentation")
+    part = box_within(second, first, "truth") or ...
     # Before anything is written: a truth may not say it.
     size_nm = _size_nm(first) if mistakes or run_length else (1.0, 1.0, 1.0)
-    a, b = np.asarray(first), np.asarray(second)
+    a, b = np.asarray(first), np.asarray(second[part])
     known = known_voxels(a)
     if not known.all():
         a, b = np.where(known, a, 0), np.where(known, b, 0)

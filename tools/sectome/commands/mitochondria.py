@@ -36,7 +36,7 @@ def mitochondria(
     """
     from sectome.map_file import StoredMaps
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels
-    from sectome.volumes import write_volume
+    from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
     check_output(str(output), maps)
@@ -51,5 +51,5 @@ def mitochondria(
     source = StoredMaps(maps, voxel_size_nm)
     values = source.read_all()
     labels = boundary_contour_to_labels(values[:2], values[2] if len(values) == 3 else None, **vars(options))
-    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
+    write_result(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")

@@ -54,8 +54,8 @@ def segment(
         large_voxels: two objects of this size or more never merge.
         bias: of "mutex": above 0 merges more.
         checkpoint: the model; the options beside it are used, and --tune writes them there.
-        tune: labels of the same tissue, 0 where unlabelled: try many settings, use the best one and keep it with the
-            curve in segmentation.json beside the model (or the output).
+        tune: labels of the same tissue, 0 where unlabelled, or of a part of it that lies there by its offset: try many
+            settings, use the best one and keep it with the curve in segmentation.json beside the model (or the output).
         criterion: what tuning makes small: "voi" or "are".
         apart: a CSV file of voxel pairs z,y,x,z,y,x that must not end in one object.
         offsets: of an .npy file: nearest, long_range, isotropic, or a list of z,y,x steps.
@@ -65,7 +65,7 @@ def segment(
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
     from sectome.postprocess.check_affinities import check_voxel_pairs
-    from sectome.volumes import write_volume
+    from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
     kept = (tuned_path(checkpoint) if checkpoint else _beside(str(output))) if tune else None
@@ -100,7 +100,7 @@ def segment(
             threads=threads,
             **vars(options),
         )
-    write_volume(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
+    write_result(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")
 
 
@@ -117,21 +117,19 @@ def _beside(output: str) -> Path:
 
 def _tuned(source: Any, truth: str, path: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
     """Return the best options on labelled tissue, and keep them in a file."""
-    from sectome.checks import check_same_shape
     from sectome.metrics import LabelledAffinities, known_voxels
     from sectome.metrics import tune as tune_options
     from sectome.postprocess import save_options
     from sectome.volumes import open_volume
-    from sectome.volumes.other_place import warn_of_other_place
+    from sectome.volumes.other_place import box_within
     from sectome.volumes.sampling import warn_of_grey_values
 
     volume = open_volume(truth)
-    check_same_shape(source.affinities.shape[1:], volume.shape, "truth")
-    warn_of_other_place(volume, source, "truth and affinities")
+    part = box_within(source, volume, "truth") or ()
     labels = np.asarray(volume)
     known = np.where(known_voxels(labels), labels, 0)
     warn_of_grey_values(known, volume.name)
-    labelled = LabelledAffinities(source.affinities, known, source.voxel_size_nm)
+    labelled = LabelledAffinities(source.affinities[(slice(None), *part)], known, source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
     # Rules on sizes act on what is chosen.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}

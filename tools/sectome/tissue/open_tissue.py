@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError, check_same_shape, check_whole_number
+from sectome.checks import InputError, check_whole_number
 from sectome.derived_volumes import EveryNthSection, MembraneLabels, PlacedInside
 from sectome.tissue.entries import Data
 from sectome.tissue.tissue import Tissue, naming
@@ -17,7 +17,7 @@ from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import StandardiseIntensity
 from sectome.types import RANGES
 from sectome.volumes import Volume, open_with_default_size, require_voxel_size
-from sectome.volumes.other_place import warn_of_other_place
+from sectome.volumes.other_place import box_within
 
 
 def open_tissue(
@@ -90,11 +90,9 @@ def _open_entry(
 
 def _in_place(companion: Volume, image: Volume, outside: int, kind: str) -> Volume:
     """Return a label or a mask in the shape of its image: as it is, or placed by its offset."""
-    if companion.shape != image.shape and any(companion.offset_nm):
-        return PlacedInside(companion, image, outside)
-    check_same_shape(image.shape, companion.shape, f"{kind} {companion.name}")
-    warn_of_other_place(image, companion, f"{image.name} and its {kind} {companion.name}")
-    return companion
+    if box_within(image, companion, kind) is None:
+        return companion
+    return PlacedInside(companion, image, outside)
 
 
 def _range(entry: Mapping[str, Any], name: str, extent: int, all_of_it: slice) -> slice:

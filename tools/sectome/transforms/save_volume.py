@@ -16,7 +16,7 @@ from sectome.affinity_file import write_affinities
 from sectome.checks import InputError, check_writable
 from sectome.geometry import ORIGIN
 from sectome.types import Channels
-from sectome.volumes import write_volume
+from sectome.volumes import write_result
 from sectome.volumes.formats import locate_output
 
 _SERVER = re.compile(r"^.*://(?:[^/]*/)?")
@@ -106,5 +106,5 @@ class SaveVolumed(SaveImaged):
         if self.channels is not None:
             write_affinities(path, values, self.channels, voxel_size_nm, offset_nm)
         else:
-            write_volume(path, values[0], voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
+            write_result(path, values[0], voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
         print(f"wrote {path}", flush=True)

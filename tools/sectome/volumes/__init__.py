@@ -2,6 +2,14 @@
 
 from sectome.volumes.describe import describe_volume
 from sectome.volumes.volume import Volume, open_volume, open_with_default_size, require_voxel_size
-from sectome.volumes.write import write_volume
+from sectome.volumes.write import write_result, write_volume
 
-__all__ = ["Volume", "describe_volume", "open_volume", "open_with_default_size", "require_voxel_size", "write_volume"]
+__all__ = [
+    "Volume",
+    "describe_volume",
+    "open_volume",
+    "open_with_default_size",
+    "require_voxel_size",
+    "write_result",
+    "write_volume",
+]

@@ -1,4 +1,4 @@
-"""What goes wrong in silence when two volumes are taken for one place: overwritten inputs, voxels that do not meet."""
+"""Whether two volumes are of one place, and what goes wrong in silence if not: overwritten inputs, other voxels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ import numpy as np
 
 from sectome.checks import InputError, check_writable
 from sectome.geometry import PointNm, rounded
-from sectome.types import VoxelSize
+from sectome.types import Box, VoxelSize
 from sectome.volumes.formats import locate_output
 
 
 class Placed(Protocol):
     """Voxels that lie somewhere, as far as a file says it."""
+
+    @property
+    def name(self) -> str:
+        """What the user called the file."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along (z, y, x)."""
+        ...
 
     @property
     def voxel_size_nm(self) -> VoxelSize | None:
@@ -47,6 +57,54 @@ def check_output(output: str, source: str) -> None:
             raise InputError(f"output must be another place than what is read, got {output} for both")
         check_writable(place.parent, "the folder of the output")
     known.check_output(place, dataset)
+
+
+def box_within(outer: Placed, inner: Placed, kind: str) -> Box | None:
+    """Return where a volume lies in a larger one by the offsets of both, None if both are of one shape.
+
+    Args:
+        outer: the larger one.
+        inner: the smaller one.
+        kind: what it is called, for messages.
+
+    Raises:
+        InputError: if the shapes differ and the smaller one has no offset, or does not lie within.
+    """
+    if inner.shape != outer.shape and any(inner.offset_nm):
+        return place_inside(outer, inner)
+    if inner.shape != outer.shape:
+        raise InputError(
+            f"the {kind} {inner.name} must have the shape of {outer.name}, {outer.shape}, or an offset that places it "
+            f"there, got {inner.shape}"
+        )
+    warn_of_other_place(outer, inner, f"{outer.name} and its {kind} {inner.name}")
+    return None
+
+
+def place_inside(outer: Placed, inner: Placed) -> Box:
+    """Return where a volume lies in a larger one by the offsets of both.
+
+    Raises:
+        InputError: if it does not lie within, at whole voxels of the same size.
+    """
+    if inner.voxel_size_nm is None or outer.voxel_size_nm is None:
+        raise InputError(f"{inner.name} and {outer.name} must say their voxel size, to lie in each other")
+    edges = np.array(outer.voxel_size_nm)
+    start = (np.array(inner.offset_nm) - np.array(outer.offset_nm)) / edges
+    first = np.rint(start).astype(int)
+    if (
+        not np.allclose(inner.voxel_size_nm, edges, rtol=0.01)
+        or not np.allclose(start, first, atol=0.1)
+        or (first < 0).any()
+        or (first + inner.shape > outer.shape).any()
+    ):
+        raise InputError(
+            f"{inner.name}, {inner.shape} voxels of {rounded(inner.voxel_size_nm)} nm from "
+            f"{rounded(inner.offset_nm)} nm on, must lie within {outer.name}, {outer.shape} voxels of "
+            f"{rounded(outer.voxel_size_nm)} nm from {rounded(outer.offset_nm)} nm on, at whole voxels"
+        )
+    z, y, x = (slice(int(at), int(at) + extent) for at, extent in zip(first, inner.shape, strict=True))
+    return z, y, x
 
 
 def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,27 @@ def write_volume(
             known.write(place, dataset, slabs, Placement(size, offset))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"expected an output that can be written, got {os.fspath(path)!r}: {error}") from error
+
+
+def write_result(
+    path: str | os.PathLike[str], labels: Array, *, voxel_size_nm: Sequence[float], offset_nm: Sequence[float]
+) -> None:
+    """Write what was computed as `write_volume` does; if that fails, to a TIFF beside it, so that it is not lost.
+
+    How many objects there are, and so the type of their ids, is known only when the work is done.
+
+    Raises:
+        InputError: if the result is not where it was wanted.
+    """
+    try:
+        write_volume(path, labels, voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
+    except InputError as error:
+        place, _, _ = locate_output(path)
+        if not isinstance(place, Path):
+            raise
+        kept = place.with_name(f"{place.name}.tif")
+        write_volume(kept, labels, voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
+        raise InputError(f"{error}; the result is in {kept}") from None
 
 
 def _check_point(values: Sequence[float]) -> PointNm:
