@@ -133,7 +133,7 @@ def test_overlays_may_be_parted_by_a_comma_and_a_space(run, tmp_path):
     [
         ({"source": "docs"}, "source must be the folder of a bundle, with configs/metadata.json, got docs"),
         ({"output": "."}, "output must not exist yet, got ."),
-        ({"model": "none.pt"}, "a trained model was expected at none.pt with its settings in none.json"),
+        ({"checkpoint": "none.pt"}, "a trained model was expected at none.pt with its settings in none.json"),
         (
             {"overlays": ["targets/contour.json"]},
             "an overlay must be a config file, got targets/contour.json, which is",
@@ -146,6 +146,13 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arg
     with pytest.raises(InputError, match=message):
         make_standalone_bundle(**({"source": SOURCE, "output": "out.zip"} | arguments))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_was_only_pretrained_is_no_bundle_that_segments(model, tmp_path):
+    say(model, mask_ratio=0.6)
+    with pytest.raises(InputError, match=r"got one that was pre-trained to predict hidden voxels; fine-tune it first"):
+        make_standalone_bundle(SOURCE, tmp_path / "out", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_what_is_said_of_the_sources_weights_stays_with_them(model, tmp_path):

@@ -58,7 +58,7 @@ _OTHER_WEIGHTS = """\
 def make_standalone_bundle(
     source: str | Path,
     output: str | Path,
-    model: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     overlays: Sequence[str | Path] = (),
     label: str = "neuron",
 ) -> None:
@@ -69,7 +69,7 @@ def make_standalone_bundle(
     Args:
         source: folder of a bundle.
         output: folder to write, or a `.zip` with one folder of its name in it.
-        model: the checkpoint that it gets, with the settings and the thresholds beside it; None is the source's own.
+        checkpoint: the model that it gets, with the settings and the thresholds beside it; None is the source's own.
         overlays: config files, as they would be named after the bundle's own; a relative path that is not there is
             taken from the source's `configs`. Each config takes from them the keys that it has itself.
         label: what one object of the result is, as MONAI Label shows it.
@@ -77,15 +77,17 @@ def make_standalone_bundle(
     Raises:
         InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
             gives, the output exists, the overlays make another network or other targets than the model was trained
-            with, or it was trained on grey values that no overlay gives and sectome does not know.
+            with, it was only pre-trained where a bundle segments, or trained on grey values that no overlay gives and
+            sectome does not know.
     """
     source, output = Path(source), Path(output)
     if not (source / "configs" / "metadata.json").is_file():
         raise InputError(f"source must be the folder of a bundle, with configs/metadata.json, got {source}")
     if output.exists():
         raise InputError(f"output must not exist yet, got {output}")
-    model = Path(model) if model else source / "models" / "model.pt"
-    trained = TrainedSettings(model).settings
+    model = Path(checkpoint) if checkpoint else source / "models" / "model.pt"
+    settings = TrainedSettings(model)
+    trained = settings.settings
     if not model.is_file():
         raise InputError(f"a model was expected at {model}, got no such file")
     given = [(str(overlay), read_json_object(_find_overlay(source, overlay), "a config")) for overlay in overlays]
@@ -93,6 +95,8 @@ def make_standalone_bundle(
     configs = {name: read_json_object(source / "configs" / name, "a config") for name in MERGED}
     _check_keys(overlaid, configs)
     train = configs["train.json"]
+    if "out_channels" in train:
+        settings.check_fine_tuned()
     _check_made(source, model, trained, train, given)
     remade = any(overlaid.get(key, train.get(key)) != train.get(key) for key in ("network_name", "channels"))
     own = not remade and _same_file(model, source / "models" / "model.pt")

@@ -56,14 +56,19 @@ class TrainedSettings(Mapping[str, Any]):
         self.settings = read_json_object(self.path, "a model's settings")
 
     def __getitem__(self, name: str) -> Any:
-        if name in ("offsets", "out_channels") and "mask_ratio" in self.settings:
+        if name in ("offsets", "out_channels"):
+            self.check_fine_tuned()
+        if name not in self.settings:
+            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
+        return self.settings[name]
+
+    def check_fine_tuned(self) -> None:
+        """Raise an `InputError` if the model was only pre-trained, and segments nothing."""
+        if "mask_ratio" in self.settings:
             raise InputError(
                 f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
                 "hidden voxels; fine-tune it first, with --pretrained"
             )
-        if name not in self.settings:
-            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
-        return self.settings[name]
 
     def __iter__(self) -> Any:
         return iter(self.settings)
