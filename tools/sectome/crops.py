@@ -172,11 +172,10 @@ class RandomCrops(_Crops):
 def _standardisations(tissue: Sequence[Tissue], transform: Transform | None) -> list[Tensor] | None:
     """Return what is left to do to the bytes of each volume's images, None if anything needs them done."""
     steps = transform.transforms if isinstance(transform, Compose) else [transform]
-    if any(step is not None and not (isinstance(step, Keywise) and "image" not in step.keys) for step in steps):
-        return None
+    left_alone = all(step is None or (isinstance(step, Keywise) and "image" not in step.keys) for step in steps)
     fitted = [one.intensity for one in tissue if one.image.dtype == np.uint8]
     found = [one.as_contrast() for one in fitted if isinstance(one, FittedStandardisation)]
-    return found if len(found) == len(tissue) else None
+    return found if left_alone and len(found) == len(tissue) else None
 
 
 class GridCrops(_Crops):

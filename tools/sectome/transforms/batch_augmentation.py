@@ -64,7 +64,7 @@ class BatchAugmentation:
         """Return for each transform what is drawn for each crop."""
         transforms: list[Any] = list(self.augmentation.transforms)
         drawn: list[list[Parameters | None]] = [[] for _ in transforms]
-        for seed in seeds if transforms else ():
+        for seed in seeds:
             reseed_all(self.augmentation, int(seed))
             for transform, parameters in zip(transforms, drawn, strict=True):
                 present = list(transform.key_iterator(batch))
