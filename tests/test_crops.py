@@ -14,7 +14,7 @@ from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes
 from sectome.resident import CELL, ResidentVolume
 from sectome.tissue import find_corrected, find_volumes
-from sectome.training import PrepareBatch
+from sectome.training import PrepareBatch, augments_on_device
 from sectome.transforms import Contrastd, ErodeBordersd, GaussianNoised, PercentileIntensity, RandomOrientationd
 from sectome.transforms.label_volume import UNLABELLED
 from sectome.volumes import Volume, open_volume, write_volume
@@ -294,6 +294,16 @@ def test_each_volume_is_standardised_by_its_own_numbers_on_the_device_too(cube_o
     (on_device, _), loaded = batch_of(entries, oriented, True)
     assert len(loaded["standardisation"].unique(dim=0)) == 2
     torch.testing.assert_close(on_device, by_workers, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("device", "more", "expected"),
+    [("cuda:1", [], True), ("cpu", [], False), (torch.device("cuda"), [Lambda(lambda sample: sample)], False)],
+)
+def test_a_gpu_augments_batches_if_all_transforms_know_them(device, more, expected):
+    augmentation = Compose([RandomOrientationd(["image", "label"]), *more])
+    assert augments_on_device(device, augmentation) is expected
+    assert not augments_on_device(device, None)
 
 
 def test_an_autoencoder_gets_its_image_twice_and_foreign_transforms_are_refused_at_once():

@@ -76,7 +76,7 @@ def test_the_guide_leads_from_a_fresh_volume_to_neurons_and_a_report(tmp_path):
 
 
 def test_the_overlays_of_the_guide_use_keys_that_the_configs_have():
-    keys = set(re.findall(r'^\| .* \| .*?`"(\w+)":', GUIDE, re.MULTILINE)) | {"resident", "augment_on_device"}
+    keys = set(re.findall(r'^\| .* \| .*?`"(\w+)":', GUIDE, re.MULTILINE)) | {"resident", "num_workers"}
     assert len(keys) > 5
     known = set(json.loads((BUNDLES / "em_segmentation/configs/train.json").read_text()))
     assert keys <= known

@@ -39,12 +39,14 @@ def train(bundle: str, tissue: Path, folder: Path, overlay: Path | None = None, 
 
 @pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
 def test_crops_of_its_memory_train_as_those_of_workers(bundle, tissue_folder, tmp_path):
-    train(bundle, tissue_folder, tmp_path / "workers", num_workers=2)
-    train(bundle, tissue_folder, tmp_path / "resident", resident=True, augment_on_device=True)
+    train(bundle, tissue_folder, tmp_path / "workers", num_workers=2, augment_on_device=False)
+    train(bundle, tissue_folder, tmp_path / "streamed", num_workers=2)
+    train(bundle, tissue_folder, tmp_path / "resident", resident=True)
     for name in ("loss", "val_loss"):
-        found, expected = numbers(tmp_path / "resident", name), numbers(tmp_path / "workers", name)
-        assert found == pytest.approx(expected, rel=0.02)
-    train(bundle, tissue_folder, tmp_path / "resident", resident=True, augment_on_device=True, epochs=3)
+        expected = numbers(tmp_path / "workers", name)
+        for way in ("streamed", "resident"):
+            assert numbers(tmp_path / way, name) == pytest.approx(expected, rel=0.02)
+    train(bundle, tissue_folder, tmp_path / "resident", resident=True, epochs=3)
     assert len(numbers(tmp_path / "resident", "loss")) == 3
 
 
@@ -80,7 +82,7 @@ def test_an_iteration_never_waits_for_the_gpu(recorded, bundle, tissue_folder, t
     }
     overlay = tmp_path / "watched.json"
     overlay.write_text(json.dumps(watched))
-    on_device = {"resident": True, "augment_on_device": True, "cuda_graph": recorded}
+    on_device = {"resident": True, "cuda_graph": recorded}
     train(bundle, tissue_folder, tmp_path, overlay, ema_decay=0.9, **on_device)
     assert len(numbers(tmp_path, "loss")) == 2
 

@@ -12,7 +12,7 @@ from sectome.training.optimizer_settings import optimizer_settings, schedule_set
 from sectome.training.optimizer_steps import OptimizerSteps
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.pictures import Picture, Pictures
-from sectome.training.prepare_batch import PrepareBatch
+from sectome.training.prepare_batch import PrepareBatch, augments_on_device
 from sectome.training.processes import join_processes, sum_over_processes
 from sectome.training.progress import Progress
 from sectome.training.record_network import record_network
@@ -42,6 +42,7 @@ __all__ = [
     "Tracker",
     "TrainingCheckpoint",
     "WeightAverage",
+    "augments_on_device",
     "check_learns_convolutions",
     "compile_network",
     "compile_prediction",

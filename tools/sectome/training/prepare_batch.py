@@ -10,6 +10,13 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from sectome.transforms import BatchAugmentation
+from sectome.transforms.batch_augmentation import unknown_to_batches
+
+
+def augments_on_device(device: torch.device | str, augmentation: Compose | None) -> bool:
+    """Tell whether a device augments batches where nobody says: a GPU does, if all transforms know batches."""
+    on_gpu = torch.device(device).type == "cuda"
+    return on_gpu and augmentation is not None and unknown_to_batches(augmentation) is None
 
 
 class PrepareBatch:

@@ -16,6 +16,11 @@ from sectome.transforms.beside import beside
 from sectome.transforms.contrast import change_contrast
 
 
+def unknown_to_batches(augmentation: Compose) -> object | None:
+    """Return the first transform of a `Compose` that knows crops only, None if there is none."""
+    return next((one for one in augmentation.transforms if not isinstance(one, Augmentationd)), None)
+
+
 class BatchAugmentation:
     """Apply a `Compose` of this package's augmentations to a batch, each crop by parameters of its own.
 
@@ -31,12 +36,11 @@ class BatchAugmentation:
     """
 
     def __init__(self, augmentation: Compose) -> None:
-        for transform in augmentation.transforms:
-            if not isinstance(transform, Augmentationd):
-                raise InputError(
-                    f"augmentation on the device expected random transforms of sectome.transforms, got "
-                    f"{type(transform).__name__}; set augment_on_device to false, or take it out"
-                )
+        if (foreign := unknown_to_batches(augmentation)) is not None:
+            raise InputError(
+                f"augmentation on the device expected random transforms of sectome.transforms, got "
+                f"{type(foreign).__name__}; set augment_on_device to false, or take it out"
+            )
         self.augmentation = augmentation
         transforms = [one.transform for one in augmentation.transforms]
         self.order = _moves_first(transforms)
