@@ -25,6 +25,18 @@ def test_a_core_takes_a_run_of_one_thread(monkeypatch):
     assert len(places()) == 1
 
 
+@pytest.mark.parametrize(("said", "count"), [("", 4), ("2,1", 2), ("0", 4)])
+def test_the_number_of_threads_may_be_empty_or_a_list(monkeypatch, said, count):
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert len(places()) == count
+
+
+def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "all")
+    with pytest.raises(InputError, match="OMP_NUM_THREADS must be a whole number from 1 on, got 'all'"):
+        places()
+
+
 def test_a_gpu_takes_a_run(monkeypatch):
     monkeypatch.setattr(module, "visible_gpus", lambda: ["0", "3"])
     assert places() == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "3"}]

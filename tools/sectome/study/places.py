@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from sectome.checks import check_at_least
+from sectome.checks import InputError, check_at_least
 from sectome.cores import cores
 
 
@@ -17,16 +17,24 @@ def places(jobs: int | None = None) -> list[dict[str, str]]:
         jobs: how many places; without, one a GPU, or cores over threads.
 
     Raises:
-        InputError: if that is not a number from 1 on.
+        InputError: if that is not a number from 1 on, or OMP_NUM_THREADS is no number.
     """
     if jobs is not None:
         check_at_least(jobs, 1, "jobs")
     if gpus := visible_gpus():
         return [{"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} for place in range(int(jobs or len(gpus)))]
-    threads = max(1, int(os.environ.get("OMP_NUM_THREADS", 1)))
+    threads = _threads()
     count = int(jobs or max(1, cores() // threads))
     # Segmentation counts its threads by the second name.
     return [{"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)} for _ in range(count)]
+
+
+def _threads() -> int:
+    """Return what OMP_NUM_THREADS says, the first of a list, which has a number for each level; 1 where it is empty."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip() or "1"
+    if not said.isdecimal():
+        raise InputError(f"OMP_NUM_THREADS must be a whole number from 1 on, got {said!r}")
+    return max(1, int(said))
 
 
 def visible_gpus() -> list[str]:
