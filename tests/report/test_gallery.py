@@ -115,6 +115,13 @@ def test_volumes_of_any_type_and_odd_shapes_are_shown(tmp_path, phantom, dtype):
     assert len(make_gallery(tmp_path / "out", names, volume=str(tmp_path / "raw.tif"))) == 5
 
 
+def test_a_mask_is_shown_by_what_needs_numbers(tmp_path, phantom):
+    np.save(tmp_path / "mask.npy", phantom.image > 100)
+    names = ["Gamma", "StandardiseIntensity", "PercentileIntensity", MASKS]
+    paths = make_gallery(tmp_path / "out", names, volume=str(tmp_path / "mask.npy"), voxel_size_nm=(30, 6, 6))
+    assert len(paths) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -68,7 +68,11 @@ def middle_piece(volume: str, labels: str | None, voxel_size_nm: Sequence[float]
         slice((extent - length) // 2, (extent - length) // 2 + length)
         for extent, length in zip(image.shape, (depth, edge, edge), strict=True)
     )
-    return Piece(image[cut], None if labels is None else _read_labels(labels, image, cut), None, size_nm)
+    grey = image[cut]
+    if grey.dtype == bool:
+        # NumPy has neither percentiles nor differences of booleans, as masks are.
+        grey = grey.astype(np.float32)
+    return Piece(grey, None if labels is None else _read_labels(labels, image, cut), None, size_nm)
 
 
 def _read_labels(path: str, image: Volume, cut: tuple[slice, ...]) -> LabelArray:
