@@ -399,6 +399,7 @@ def test_what_holds_no_foreground_and_contour_is_refused(run, tmp_path, name, se
         (["--boundary_threshold", "200%"], "got '200%'"),
         (["--apart", "none.csv"], "a CSV file of voxel pairs was expected at none.csv"),
         (["--tune", "none.tif"], "none.tif"),
+        (["--criterion", "are"], "criterion is for --tune, got 'are' without it"),
         (["--offsets", "nearest"], "offsets and voxel_size_nm are for .npy files"),
         (["--threads", 0], "threads must be a number of at least 1, got 0"),
     ],

@@ -28,7 +28,7 @@ def segment(
     bias: float | None = None,
     checkpoint: str | None = None,
     tune: str | None = None,
-    criterion: str = "voi",
+    criterion: str | None = None,
     apart: str | None = None,
     offsets: Any = None,
     voxel_size_nm: Sequence[float] | None = None,
@@ -56,7 +56,7 @@ def segment(
         checkpoint: the model; the options beside it are used, and --tune writes them there.
         tune: labels of the same tissue, 0 where unlabelled, or of a part of it that lies there by its offset: try many
             settings, use the best one and keep it with the curve in segmentation.json beside the model (or the output).
-        criterion: what tuning makes small: "voi" or "are".
+        criterion: what tuning makes small: "voi" (default) or "are".
         apart: a CSV file of voxel pairs z,y,x,z,y,x that must not end in one object.
         offsets: of an .npy file: nearest, long_range, isotropic, or a list of z,y,x steps.
         voxel_size_nm: of an .npy file: z,y,x.
@@ -68,6 +68,8 @@ def segment(
     from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
+    if criterion is not None and not tune:
+        raise InputError(f"criterion is for --tune, got {criterion!r} without it")
     kept = (tuned_path(checkpoint) if checkpoint else _beside(str(output))) if tune else None
     check_output(str(output), affinities)
     if tune and checkpoint:
@@ -91,7 +93,7 @@ def segment(
     check_voxel_pairs(pairs, source.affinities.shape[1:])
     with showing_progress(True):
         if kept:
-            options = _tuned(source, str(tune), kept, criterion, threads, given)
+            options = _tuned(source, str(tune), kept, criterion or "voi", threads, given)
         labels = affinities_to_labels(
             source.affinities,
             source.offsets,
