@@ -19,7 +19,7 @@ from sectome.affinities import labels_to_affinities
 from sectome.affinity_file import write_affinities
 from sectome.cli import COMMANDS
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
-from sectome.postprocess import BoundaryContourOptions, save_options
+from sectome.postprocess import BoundaryContourOptions, SegmentationOptions, save_options
 from sectome.transforms import boundary_contour
 from sectome.volumes import open_volume, write_volume
 
@@ -389,6 +389,22 @@ def test_what_holds_no_foreground_and_contour_is_refused(run, tmp_path, name, se
     assert code == 2
     assert sentence in err
     assert not (tmp_path / "m.tif").exists()
+
+
+def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 4, 8, 8), np.float32))
+    of_file = ("--offsets", "nearest", "--voxel_size_nm", "30,6,6")
+    for use in ("all", "touching"):
+        code, _, err = run("segment", tmp_path / "a.npy", tmp_path / "b.tif", *of_file, "--long_range", use)
+        assert code == 2
+        assert err == f"error: long_range must be no where offsets are the nearest neighbours alone, got {use}\n"
+        assert not (tmp_path / "b.tif").exists()
+    # What is kept beside a model was not asked for here.
+    (tmp_path / "model.pt").touch()
+    save_options(tmp_path / "segmentation.json", SegmentationOptions(long_range="touching"), {})
+    for options in (["--long_range", "no"], ["--checkpoint", tmp_path / "model.pt"]):
+        code, _, err = run("segment", tmp_path / "a.npy", tmp_path / "b.tif", *of_file, *options)
+        assert code == 0, err
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,15 @@ def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, me
     assert not (tmp_path / "out.ome.zarr").exists()
 
 
+def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, config, tmp_path):
+    write_affinities(tmp_path / "near.zarr", np.ones((3, 32, 64, 64), np.float32), NEAREST, (8, 8, 8))
+    changes = {"affinities": str(tmp_path / "near.zarr"), "segmentation": {"long_range": "all"}}
+    code, _, error = run("segment-volume", "--config", config(**changes))
+    assert code == 2
+    assert error == "error: long_range must be no where offsets are the nearest neighbours alone, got all\n"
+    assert not (tmp_path / "out.ome.zarr").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

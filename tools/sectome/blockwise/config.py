@@ -19,6 +19,7 @@ from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
 from sectome.map_file import MAPS, StoredMaps
 from sectome.postprocess import BoundaryContourOptions, SegmentationOptions
+from sectome.postprocess.check_affinities import check_long_range
 from sectome.types import RANGES
 from sectome.volumes.store_address import local_path
 
@@ -129,6 +130,8 @@ class BlockwiseConfig:
         return self._plan_mitochondria(source, folder, checkpoint)
 
     def _plan_neurons(self, source: AffinitySource, folder: Path, checkpoint: str | None) -> Plan:
+        # What is kept beside the model may be of other offsets.
+        check_long_range(self.segmentation.get("long_range"), source.offsets)
         return plan_neurons(
             source,
             self.output,

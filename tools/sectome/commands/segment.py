@@ -64,7 +64,7 @@ def segment(
     """
     from sectome.affinity_file import read_affinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
-    from sectome.postprocess.check_affinities import check_voxel_pairs
+    from sectome.postprocess.check_affinities import check_long_range, check_voxel_pairs
     from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
@@ -90,6 +90,7 @@ def segment(
     options = SegmentationOptions.for_model(checkpoint).but(**given)
     pairs = _read_pairs(apart) if apart else []
     source = read_affinities(affinities, offsets, voxel_size_nm)
+    check_long_range(long_range, source.offsets)
     check_voxel_pairs(pairs, source.affinities.shape[1:])
     with showing_progress(True):
         if kept:

@@ -55,6 +55,12 @@ def nearest_channels(offsets: tuple[Offset, ...]) -> tuple[int, int, int]:
     return z, y, x
 
 
+def check_long_range(long_range: str | None, offsets: tuple[Offset, ...]) -> None:
+    """Raise an `InputError` if offsets beyond `NEAREST` are to be used (None and "no" use none) and there are none."""
+    if long_range not in (None, "no") and len(offsets) <= len(NEAREST):
+        raise InputError(f"long_range must be no where offsets are the nearest neighbours alone, got {long_range}")
+
+
 def nearest_affinities(affinities: Any, offsets: Offsets) -> Array:
     """Return the (3, Z, Y, X) affinities of `NEAREST`, checked; a view when they come first."""
     array, steps = check_affinities(affinities, offsets)
