@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 
+from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.training import compile_network
 
@@ -65,6 +66,20 @@ def test_a_missed_border_costs_as_much_as_a_missed_interior(segmentation_scripts
     good = perfect(labels, [(0, 0, -1)])
     missed_border, missed_interior = good.abs(), -good.abs()
     assert float(loss(missed_border, labels)) == pytest.approx(float(loss(missed_interior, labels)), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dice_weight": "x"}, "dice_weight must be a number of at least 0, got 'x'"),
+        ({"dice_weight": -1}, "dice_weight must be a number of at least 0, got -1"),
+        ({"balance_limits": 3}, "balance_limits must be two numbers"),
+        ({"balance_limits": [8.0, 0.3]}, "balance_limits must be a range"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_before_anything_is_trained(segmentation_scripts, options, message):
+    with pytest.raises(InputError, match=message):
+        segmentation_scripts.AffinityLoss(NEAREST, **options)
 
 
 @pytest.mark.slow

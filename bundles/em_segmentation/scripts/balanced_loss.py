@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sectome.checks import check_at_least, check_range
 from sectome.training import sum_over_processes
 
 
@@ -20,6 +22,9 @@ class BalancedLoss(nn.Module):
     Args:
         dice_weight: weight of the Dice term, a mean over channels; cross-entropy has 1.
         balance_limits: smallest and greatest weight that balancing may give to a class.
+
+    Raises:
+        InputError: if the weight is no number from 0 on, or the limits are no range of such.
     """
 
     rare: ClassVar[int] = 1
@@ -27,8 +32,8 @@ class BalancedLoss(nn.Module):
 
     def __init__(self, dice_weight: float, balance_limits: tuple[float, float]) -> None:
         super().__init__()
-        self.dice_weight = dice_weight
-        self.balance_limits = balance_limits
+        self.dice_weight = check_at_least(dice_weight, 0, "dice_weight")
+        self.balance_limits = check_range(balance_limits, 0, math.inf, "balance_limits")
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return what labels (B, 1, Z, Y, X) ask for, and 1 where it is known, both 0 or 1 (B, K, Z, Y, X)."""

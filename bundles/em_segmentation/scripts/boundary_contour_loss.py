@@ -24,7 +24,7 @@ class BoundaryContourLoss(BalancedLoss):
         balance_limits: smallest and greatest weight that balancing may give to a class.
 
     Raises:
-        InputError: if the width is below 1.
+        InputError: if the width is below 1, or as `BalancedLoss`.
     """
 
     def __init__(
