@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from monai.bundle import ConfigParser
 
-from sectome.bundle import check_keys, check_named_device, data_folder, take_json_words
+from sectome.bundle import (
+    VOLUMES,
+    check_folders,
+    check_keys,
+    check_named_device,
+    check_volumes,
+    data_folder,
+    take_json_words,
+)
 from sectome.checks import InputError
 
 CONFIG = {
@@ -62,6 +72,23 @@ def test_words_of_json_are_what_they_mean_there_and_other_text_stays():
     take_json_words(parser)
     assert parser.get() == {"a": True, "b": {"c": [None, "False", 1]}, "d": False, "e": "$true", "f": "@d"}
     assert parser.get_parsed_content("f") is False
+
+
+@pytest.mark.parametrize("folder", [7, 2024.1, None, ["runs"]])
+def test_a_folder_that_is_no_path_is_refused(folder):
+    for known in ("runs/7", Path("runs"), "$@bundle_root + '/eval'"):
+        check_folders(ConfigParser({"output_dir": known}))
+    with pytest.raises(InputError, match=re.escape(f"ckpt_dir must be a path, got {folder!r}; a name that looks like")):
+        check_folders(ConfigParser({"output_dir": "runs", "ckpt_dir": folder}))
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+@pytest.mark.parametrize("data", [5, [5], "cube.tif", ["cube.tif"], {"image": "cube.tif"}])
+def test_volumes_that_are_no_list_of_entries_are_refused(name, data):
+    for known in ("$tissue.find_volumes('train')", [{"image": "cube.tif"}, "@other"], [], {"_target_": "listed"}):
+        check_volumes(ConfigParser({name: known}))
+    with pytest.raises(InputError, match=re.escape(f"{name} must list volumes, as [{{'image': 'cube.tif'}}], got")):
+        check_volumes(ConfigParser({name: data}))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:0", "cpu:x"])

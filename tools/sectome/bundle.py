@@ -10,7 +10,7 @@ import os
 import pydoc
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,6 +39,12 @@ PROPERTIES = {**TrainProperties, **InferProperties, **MetaProperties}
 RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file"}
 """What MONAI's runner takes beside config keys; misspelt, it is taken for one."""
 
+FOLDERS = ("dataset_dir", "output_dir", "ckpt_dir")
+"""Keys that name a folder."""
+
+VOLUMES = ("train_data", "val_data", "test_data", "datalist")
+"""Keys that list volumes."""
+
 JSON_WORDS = {"true": True, "false": False, "null": None}
 """Values of options that MONAI's runner leaves as text, which is true whatever it says."""
 
@@ -53,8 +59,8 @@ def prepare() -> None:
 
     Raises:
         InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If an
-            option is of another workflow, this machine lacks the device, `monai.bundle.load` would leave weights
-            untrained, or what tracks the run is not installed.
+            option is of another workflow, a folder is no path, volumes are no list, this machine lacks the device,
+            `monai.bundle.load` would leave weights untrained, or what tracks the run is not installed.
     """
     sys.excepthook = _end_with_a_sentence
     workflow = _running_workflow()
@@ -63,6 +69,8 @@ def prepare() -> None:
         take_json_words(workflow.parser)
         check_keys(workflow.parser, workflow.config_root_path)
         check_idle_options(workflow.parser, workflow.config_root_path)
+        check_folders(workflow.parser)
+        check_volumes(workflow.parser)
         check_named_device(workflow.parser)
         check_loaded_weights(workflow, bundle_folder(workflow))
         take_over_tracking(workflow.parser)
@@ -155,6 +163,34 @@ def _own_keys(config_root: Path) -> dict[Path, set[str]]:
     return {path: {top_key(key) for key in read_json_object(path, "a config")} for path in paths}
 
 
+def check_folders(parser: ConfigParser) -> None:
+    """Raise an `InputError` for a folder that is no path: MONAI's command line takes 2024 for a number.
+
+    Args:
+        parser: holds the merged config.
+    """
+    config: Mapping[str, Any] = parser.get()
+    for name in FOLDERS:
+        if not isinstance(folder := config.get(name, ""), (str, os.PathLike)):
+            raise InputError(f"{name} must be a path, got {folder!r}; a name that looks like a number needs ./ first")
+
+
+def check_volumes(parser: ConfigParser) -> None:
+    """Raise an `InputError` for volumes that are no list of entries.
+
+    Args:
+        parser: holds the merged config; what is computed, as a whole or an entry, is left alone.
+    """
+    config: Mapping[str, Any] = parser.get()
+    for name in VOLUMES:
+        data = config.get(name, [])
+        if _is_expression(data) or (isinstance(data, Mapping) and "_target_" in data):
+            continue
+        is_list = isinstance(data, Sequence) and not isinstance(data, str)
+        if not is_list or not all(isinstance(entry, Mapping) or _is_expression(entry) for entry in data):
+            raise InputError(f"{name} must list volumes, as [{{'image': 'cube.tif'}}], got {data!r}")
+
+
 def check_named_device(parser: ConfigParser) -> None:
     """Raise an `InputError` if a config names a device that torch does not know, or a GPU that is not there.
 
@@ -162,7 +198,7 @@ def check_named_device(parser: ConfigParser) -> None:
         parser: holds the merged config; an expression for the device chooses by itself.
     """
     name = parser.get().get("device")
-    if not isinstance(name, str) or name.startswith(("$", "@")):
+    if not isinstance(name, str) or _is_expression(name):
         return
     gpus = torch.cuda.device_count()
     try:
@@ -180,9 +216,14 @@ def top_key(key: str) -> str:
     return re.split("#|::", key)[0]
 
 
+def _is_expression(value: Any) -> bool:
+    """Whether a config's value is computed, or refers to another."""
+    return isinstance(value, str) and value.startswith(("$", "@"))
+
+
 def _check_component(parser: ConfigParser, place: str, component: Mapping[str, Any]) -> None:
     name = component["_target_"]
-    if not isinstance(name, str) or name.startswith(("$", "@")):
+    if not isinstance(name, str) or _is_expression(name):
         return
     path = parser.locator.get_component_module_name(name)
     target = pydoc.locate(f"{path}.{name}" if isinstance(path, str) else name)
