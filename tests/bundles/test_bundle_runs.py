@@ -217,6 +217,15 @@ def test_inference_without_the_settings_of_its_model_is_refused(run_bundle, tiss
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("bundle", [*TINY])
+def test_inference_of_no_image_is_refused(run_bundle, tmp_path, bundle):
+    done = run_bundle(bundle, "inference", output_dir=tmp_path / "out", datalist=[])
+    assert done.returncode == 2, done.stderr[-2000:]
+    sentence = "error: the number of images in datalist must be a whole number from 1 on, got 0"
+    assert done.stderr.strip().splitlines()[-1] == sentence
+    assert not (tmp_path / "out").exists()
+
+
 def bad_inputs(folder):
     """Name, overrides of train.json, and what the sentence must say."""
     good = np.asarray(open_volume(folder / "train/images/cube.tif"))
