@@ -226,6 +226,23 @@ def test_inference_of_no_image_is_refused(run_bundle, tmp_path, bundle):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"), [(True, "compile needs a C++ compiler"), ("no", "compile must be true or false, got 'no'")]
+)
+def test_an_evaluation_is_compiled_where_that_is_asked_for(
+    run_bundle, tissue_folder, tmp_path, monkeypatch, given, sentence
+):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    test = [{kind: str(tissue_folder / f"test/{kind}s/cube.tif") for kind in ("image", "label")}]
+    # The overlay of the bundle's own weights.
+    configs = [*EVALUATE, "datasets/fib25_medulla"]
+    options = {"output_dir": tmp_path / "out", "val_data": test, "test_data": test, "compile": given}
+    done = run_bundle("em_segmentation", configs, **options)
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {sentence}")
+    assert not (tmp_path / "out").exists()
+
+
 def bad_inputs(folder):
     """Name, overrides of train.json, and what the sentence must say."""
     good = np.asarray(open_volume(folder / "train/images/cube.tif"))
