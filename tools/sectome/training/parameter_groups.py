@@ -30,7 +30,7 @@ def parameter_groups(
 
     Raises:
         InputError: if the rate, the weight decay or the factor is negative, the layers' decay does not lie in (0, 1],
-            or there is no encoder to decay in.
+            or there is no encoder to decay in or to freeze.
     """
     check_at_least(lr, 0, "lr")
     check_at_least(weight_decay, 0, "weight_decay")
@@ -38,6 +38,8 @@ def parameter_groups(
     if not 0 < check_at_least(layer_decay, 0, "layer_decay") <= 1:
         raise InputError(f"layer_decay must be greater than 0 and at most 1, got {layer_decay!r}")
     parts = [_encoder_part(name) for name, _ in network.named_parameters()]
+    if encoder_lr_factor == 0 and not any(parts):
+        raise InputError(f"encoder_lr_factor 0 needs a network with an encoder to freeze, got {type(network).__name__}")
     depth = 1 + max((block for _, block in filter(None, parts)), default=-1)
     if layer_decay < 1 and not depth:
         raise InputError(f"layer_decay needs a network with a transformer as its encoder, got {type(network).__name__}")
