@@ -49,6 +49,7 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
         ("notes.txt/eval", ["a.tif"], ".tif", r"got \S+notes.txt/eval, where \S+notes.txt is a file"),
         ("eval", ["a.tif"], ".jpg", "got 'a.jpg'"),
         ("eval", ["a.tif"], "tif", r"suffix of outputs must begin with a dot, as in '\.tif', got 'tif'"),
+        ("eval", ["a.tif", None], ".tif", r"each entry of datalist must have an image, got {'image': None}"),
         ("eval", ["x/a.tif", "b.h5:raw", "y/a.zarr"], ".tif", "names of their own .*, got x/a.tif and y/a.z"),
     ],
 )

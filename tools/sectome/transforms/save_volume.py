@@ -44,7 +44,10 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
         raise InputError(f"the suffix of outputs must begin with a dot, as in '.tif', got {suffix!r}")
     folder = check_writable(output_dir, "output_dir")
     of_stem: dict[str, str] = {}
-    for image in (str(entry["image"]) for entry in images):
+    for entry in images:
+        if not entry.get("image"):
+            raise InputError(f"each entry of datalist must have an image, got {dict(entry)}")
+        image = str(entry["image"])
         stem = output_stem({"filename": image})
         locate_output(folder / f"{stem}{suffix}")
         if other := of_stem.get(stem):
