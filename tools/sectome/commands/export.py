@@ -32,6 +32,8 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
         raise InputError(
             "a .zip needs the terms of the weights, as in --license CC-BY-4.0 for the shipped ones, got none"
         )
+    if path.suffix != ".zip" and license is not None:
+        raise InputError(f"only a .zip says the terms of the weights, got --license {license} for {output}")
     for package in NEEDED[path.suffix]:
         if find_spec(package.split(".")[0]) is None:
             raise InputError(

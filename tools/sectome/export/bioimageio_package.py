@@ -38,8 +38,16 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
         InputError: if what the bundle says of itself, or the licence, is not what the format takes.
     """
     from bioimageio.spec import ValidationContext, save_bioimageio_package
-    from pydantic import ValidationError
+    from bioimageio.spec.model import v0_5
+    from pydantic import TypeAdapter, ValidationError
 
+    try:
+        # By itself, since what pydantic says of it is the list of all licences.
+        TypeAdapter(v0_5.LicenseId | v0_5.DeprecatedLicenseId).validate_python(licence)
+    except ValidationError:
+        raise InputError(
+            f"the license must be an identifier of https://spdx.org/licenses, such as CC-BY-4.0, got {licence!r}"
+        ) from None
     with tempfile.TemporaryDirectory() as name, replacing(Path(path)) as partial:
         folder = Path(name)
         write_parts(model, folder)
