@@ -143,6 +143,10 @@ BAD = {
     "depth": ({"pretrained": "MODEL", "depth": 3}, "must hold an encoder of depth 3, got depth 2"),
     "width": ({"pretrained": "MODEL", "hidden_size": 96}, "must have shape (96, 1024), got (48, 1024)"),
     "two starts": ({"pretrained": "MODEL", "weights": "MODEL"}, "must start from weights or from pretrained, got both"),
+    "labels stay": (
+        {"train#augmentation#transforms": [{"_target_": "sectome.transforms.Foldd", "keys": "image"}]},
+        "Foldd moves tissue: its keys must be both image and label, got image",
+    ),
     "patch": ({"pretrained": "MODEL", "patch_size": [2, 16, 16]}, "of patch size (2, 16, 16), got (4, 16, 16)"),
 }
 

@@ -16,7 +16,7 @@ from monai.utils import MAX_SEED
 
 import sectome.transforms
 from sectome.checks import InputError
-from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, SectionDefect
+from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, SectionDefect, check_labels_move
 from sectome.transforms.augmentation import reseed_all
 
 MODULES = [
@@ -160,6 +160,24 @@ def test_labels_are_moved_or_refused_and_never_turned_into_others(kind, crop):
             transform(crop)
     else:
         transform(crop)
+
+
+@pytest.mark.parametrize("kind", DICTIONARY)
+def test_tissue_that_moves_without_its_labels_is_refused_where_it_would_mislead(kind):
+    for keys in ("image", "label"):
+        augmentation = Compose([kind(keys=keys)])
+        if kind(keys=keys).transform.grey_only or kind.__name__ == "Misalignmentd":
+            check_labels_move(augmentation)
+        else:
+            with pytest.raises(InputError, match=f"^{kind.__name__} moves tissue: .* image and label, got {keys}$"):
+                check_labels_move(augmentation)
+    check_labels_move(Compose([kind(keys=["label", "image"])]))
+
+
+@pytest.mark.parametrize("kind", ARRAY)
+def test_a_dictionary_is_sent_to_the_twin_that_takes_it(kind, crop):
+    with pytest.raises(InputError, match=f"{kind.__name__} expected a crop .*, got a dictionary .*; {kind.__name__}d "):
+        kind()(crop)
 
 
 @pytest.mark.parametrize("kind", DICTIONARY)

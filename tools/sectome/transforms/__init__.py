@@ -1,7 +1,7 @@
 """Transforms for electron microscopy: an array function, a MONAI transform and its dictionary twin, one a file."""
 
 from sectome.transforms.affinity_targets import AffinityTargets, AffinityTargetsd, affinity_targets
-from sectome.transforms.augmentation import Augmentation, Augmentationd
+from sectome.transforms.augmentation import Augmentation, Augmentationd, check_labels_move
 from sectome.transforms.batch_augmentation import BatchAugmentation
 from sectome.transforms.boundary_contour import BoundaryContour, BoundaryContourd, boundary_contour
 from sectome.transforms.charging import Charging, Chargingd, add_charging
@@ -121,6 +121,7 @@ __all__ = [
     "boundary_contour",
     "change_contrast",
     "change_section_contrast",
+    "check_labels_move",
     "check_outputs",
     "crack",
     "cut_out",

@@ -61,6 +61,9 @@ class Augmentation(RandomizableTransform):
     moves_voxels: ClassVar[bool] = False
     """Whether voxels get other places and keep their values, of whatever type."""
 
+    labels_may_stay: ClassVar[bool] = False
+    """Whether labels may stay where they are while this moves the image, for the network to see through it."""
+
     neutral: ClassVar[Parameters | None] = None
     """Parameters that leave a crop as it is, if applying them costs less than to take other crops out of a batch."""
 
@@ -96,7 +99,14 @@ class Augmentation(RandomizableTransform):
         self.parameters = self.draw((z, y, x)) if self._do_transform else None
 
     def __call__(self, image: Any, randomize: bool = True) -> Tensor:
-        """Return (C, Z, Y, X), changed by new parameters or by those of the last draw."""
+        """Return (C, Z, Y, X), changed by new parameters or by those of the last draw.
+
+        Raises:
+            InputError: if this is a dictionary, or grey values would be changed in a tensor of integers.
+        """
+        if isinstance(image, Mapping):
+            name = type(self).__name__
+            raise InputError(f"{name} expected a crop (C, Z, Y, X), got a dictionary of crops; {name}d takes that")
         image = torch.as_tensor(image)
         if randomize:
             self.randomize(image.shape)
@@ -140,6 +150,20 @@ class Augmentationd(RandomizableTransform, MapTransform):
         for key in present:
             result[key] = self.transform(result[key], randomize=False)
         return result
+
+
+def check_labels_move(augmentation: Compose) -> None:
+    """Raise an `InputError` if one of its augmentations would move the image and leave the labels, or the reverse.
+
+    Args:
+        augmentation: of crops with an "image" and a "label"; what is no `Augmentationd` passes.
+    """
+    for one in augmentation.transforms:
+        if not isinstance(one, Augmentationd) or one.transform.grey_only or one.transform.labels_may_stay:
+            continue
+        if ("image" in one.keys) != ("label" in one.keys):
+            keys = ", ".join(map(str, one.keys))
+            raise InputError(f"{type(one).__name__} moves tissue: its keys must be both image and label, got {keys}")
 
 
 def _as_tensor(values: np.ndarray) -> Tensor:

@@ -59,6 +59,8 @@ class Misalignment(Augmentation):
         InputError: if an argument is none of these.
     """
 
+    labels_may_stay = True
+
     def __init__(self, max_shift_voxels: int = 8, mode: Mode = "either", prob: float = 0.2) -> None:
         super().__init__(prob)
         self.max_shift_voxels = int(check_at_least(max_shift_voxels, 1, "max_shift_voxels"))
