@@ -48,8 +48,15 @@ def test_the_handlers_of_monai_become_one_tracker(installed):
     first, tracker = parser["trackers"]
     assert (first, tracker["_target_"]) == ("first", "sectome.training.MLflowRun")
     assert parser.get_parsed_content("trackers#1#run_name") == "mine"
+    assert parser.get_parsed_content("trackers#1#experiment_name") is None
     assert parser.get_parsed_content("trackers#1#tracking_uri").endswith("/run/mlruns.db")
     assert json.loads(parser.get_parsed_content("trackers#1#config"))["train"]["handlers"] == ["theirs"]
+
+
+def test_an_experiment_that_is_named_is_that_of_the_tracker(installed):
+    parser = patched(experiment_name="neurons")
+    take_over_tracking(parser)
+    assert parser.get_parsed_content("trackers#1#experiment_name") == "neurons"
 
 
 def test_a_run_that_is_not_tracked_or_by_settings_of_its_own_stays_as_it_is(installed):

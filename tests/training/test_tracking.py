@@ -104,6 +104,23 @@ def test_a_folder_is_no_store(tmp_path, uri):
         MLflowRun(str(tmp_path), str(tmp_path), uri, "experiment")
 
 
+def test_a_run_that_names_no_experiment_stays_in_that_of_its_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    there = [str(tmp_path), str(tmp_path), "sqlite:///runs.db"]
+    assert MLflowRun(*there).experiment_name == "monai_experiment"
+    (tmp_path / "mlflow.json").write_text('{"experiment_name": "neurons"}')
+    assert MLflowRun(*there).experiment_name == "neurons"
+    assert MLflowRun(*there, "other").experiment_name == "other"
+
+
+def test_a_run_of_another_store_is_named_where_a_new_one_is_made(tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
+    (tmp_path / "mlflow.json").write_text('{"tracking_uri": "http://lab", "experiment_name": "a", "run_id": "b"}')
+    with pytest.warns(UserWarning, match="names a run in http://lab, got --tracking_uri sqlite:///mine.db"):
+        assert MLflowRun(str(tmp_path), str(tmp_path), "").find(anew=False) == ""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """Return an MLflow database, whose making takes seconds."""

@@ -41,11 +41,14 @@ def take_over_tracking(parser: ConfigParser) -> None:
     for place in asked:
         parser[place] = [handler for handler in parser[place] if handler not in added]
     config = json.dumps({key: value for key, value in parser.get().items() if key != "_meta_"}, indent=4, default=str)
+    # MONAI's default is as good as none: a run that goes on, or is evaluated, stays in its own experiment.
+    default = parser["experiment_name"] == DEFAULT_MLFLOW_SETTINGS["configs"]["experiment_name"]
     tracker = {
         "_target_": "sectome.training.MLflowRun",
         "output_dir": "@output_dir",
         "ckpt_dir": "@ckpt_dir",
         **{key: f"@{key}" for key in TRACKING_KEYS},
+        **({"experiment_name": None} if default else {}),
         "config": config,
     }
     parser[PLACE] = [*parser[PLACE], tracker]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import ignite.distributed as idist
+from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from monai.utils import path_to_uri
 
 from sectome.checks import InputError
@@ -41,7 +42,7 @@ class MLflowRun:
         output_dir: folder of the run.
         ckpt_dir: folder of `model.pt`.
         tracking_uri: of the store; the environment variable `MLFLOW_TRACKING_URI` goes before it, as MONAI has it.
-        experiment_name: made if it is not there.
+        experiment_name: made if it is not there; None is that of the folder's run, or MONAI's default.
         run_name: of a new run, or the new name of one that goes on; None names it after the folder.
         config: the run's whole config as JSON, kept as `config.json`.
 
@@ -54,7 +55,7 @@ class MLflowRun:
         output_dir: str,
         ckpt_dir: str,
         tracking_uri: str,
-        experiment_name: str,
+        experiment_name: str | None = None,
         run_name: str | None = None,
         config: str = "{}",
     ) -> None:
@@ -66,10 +67,11 @@ class MLflowRun:
                 f"--tracking_uri must be that of a database (sqlite:////folder/mlruns.db) or a server, got {self.uri}"
             )
         self.database = Path(unquote(self.uri.removeprefix(SQLITE))) if self.uri.startswith(SQLITE) else None
-        self.experiment_name = experiment_name
         self.run_name = run_name
         self.config = config
         self.path = self.output_dir / "mlflow.json"
+        known = read_object(self.path).get("experiment_name")
+        self.experiment_name = str(experiment_name or known or DEFAULT_MLFLOW_SETTINGS["configs"]["experiment_name"])
         self.client: Any = None
         self.run_id = ""
         self.pending: list[Row] = []
@@ -143,6 +145,13 @@ class MLflowRun:
         from mlflow.exceptions import MlflowException
 
         known = read_object(self.path)
+        if not anew and known.get("tracking_uri", self.uri) != self.uri:
+            warnings.warn(
+                f"{self.path} names a run in {known['tracking_uri']}, got --tracking_uri {self.uri}, where a new one "
+                "is made",
+                UserWarning,
+                stacklevel=2,
+            )
         if (known.get("tracking_uri"), known.get("experiment_name")) != (self.uri, self.experiment_name):
             return ""
         try:
