@@ -228,7 +228,7 @@ def test_a_chance_that_is_none_is_refused(kind, prob):
 
 @pytest.mark.parametrize("kind", DICTIONARY)
 def test_missing_keys_are_refused_or_allowed(kind, crop):
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match=r"must be among those of a sample \(image, label\), got absent"):
         always(kind, ["image", "absent"])(crop)
     transform = kind(keys="absent", prob=1.0, allow_missing_keys=True)
     assert equal(transform(crop), crop)

@@ -76,7 +76,7 @@ def test_input_and_other_keys_stay_and_empty_labels_are_fine(transform):
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_missing_key_is_refused(transform):
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match=r"keys of \w+ must be among those of a sample \(image\), got label"):
         transform({"image": torch.ones(1, 2, 3, 4)})
 
 

@@ -14,6 +14,7 @@ from monai.utils import MAX_SEED
 from torch import Tensor
 
 from sectome.checks import InputError, check_chance
+from sectome.transforms.keywise import Keyed
 from sectome.types import Shape3
 
 Parameters = dict[str, Any]
@@ -128,7 +129,7 @@ class Augmentation(RandomizableTransform):
         return self.apply(images, {name: _as_tensor(values) for name, values in stacked.items()})
 
 
-class Augmentationd(RandomizableTransform, MapTransform):
+class Augmentationd(RandomizableTransform, Keyed):
     """Dictionary version of an augmentation: one draw for all keys, so that image and labels stay registered."""
 
     def __init__(self, keys: KeysCollection, transform: Augmentation, allow_missing_keys: bool = False) -> None:

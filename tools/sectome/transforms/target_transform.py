@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 from torch import Tensor
 
 from sectome.checks import InputError
+from sectome.transforms.keywise import Keyed
 
 
 class TargetTransform(Transform):
@@ -31,7 +32,7 @@ class TargetTransform(Transform):
         return self.targets(labels[0])
 
 
-class TargetTransformd(MapTransform):
+class TargetTransformd(Keyed):
     """Dictionary version of a target transform: it leaves each key and writes two beside it.
 
     Args:
