@@ -58,6 +58,13 @@ def test_unknown_keys_are_refused(tmp_path, key, message):
         checked(tmp_path, **{key: 1})
 
 
+def test_a_component_that_its_module_has_not_is_refused_unless_it_is_disabled(tmp_path):
+    said = "'loss#_target_' must name what torch.nn has, got 'torch.nn.HuberLos', did you mean 'HuberLoss'?"
+    with pytest.raises(InputError, match=re.escape(said)):
+        checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos"})
+    checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos", "loss#_disabled_": True})
+
+
 def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
     (tmp_path / "evaluate.json").write_text(json.dumps({"test_data": []}))
     (tmp_path / "metadata.json").write_text(json.dumps({"authors": "us"}))

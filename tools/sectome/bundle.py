@@ -58,8 +58,10 @@ def prepare() -> None:
     `take_json_words`; a run that is to be tracked is, see `take_over_tracking`.
 
     Raises:
-        InputError: if a key is used by nothing, or a component does not take it; names the nearest known one. If an
-            option is of another workflow, a folder is no path, volumes are no list, this machine lacks the device,
+        InputError: if a key is used by nothing, a component does not take it, or a module has no such component; names
+            the nearest known one. If an option is of another workflow, a folder is no path, volumes are no list, this
+            machine lacks the device, `monai.bundle.load` would leave weights untrained, or what tracks the run is not
+            installed.
             `monai.bundle.load` would leave weights untrained, or what tracks the run is not installed.
     """
     sys.excepthook = _end_with_a_sentence
@@ -228,6 +230,11 @@ def _check_component(parser: ConfigParser, place: str, component: Mapping[str, A
     path = parser.locator.get_component_module_name(name)
     target = pydoc.locate(f"{path}.{name}" if isinstance(path, str) else name)
     if target is None:
+        module, _, last = name.rpartition(".")
+        there = pydoc.locate(module) if module and not component.get("_disabled_") else None
+        if there is not None:
+            near = did_you_mean(last, dir(there))
+            raise InputError(f"'{place}#_target_' must name what {module} has, got {name!r}{near}")
         return
     try:
         parameters = inspect.signature(target).parameters  # type: ignore[arg-type]
