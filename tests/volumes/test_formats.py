@@ -13,6 +13,16 @@ def test_a_missing_file_is_named(tmp_path):
         open_volume(f"{tmp_path}/none.h5:raw")
 
 
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch, make_array):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected a file or a folder to write, got ''"):
+        write_volume("", make_array())
+    write_volume("sections", make_array())
+    monkeypatch.chdir("sections")
+    with pytest.raises(InputError, match="expected an existing volume, got ''"):
+        open_volume("")
+
+
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
     (tmp_path / "a.avi").write_bytes(b"")
     with pytest.raises(InputError, match=r"numbered sections, precomputed:// or one of \.tif, .*\.npz, got 'a\.avi'"):

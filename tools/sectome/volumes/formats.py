@@ -172,7 +172,8 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     if isinstance(place, StoreFolder):
         known = PRECOMPUTED if os.fspath(name).startswith(PREFIX) else _format_on_server(place, dataset)
         return Location(place, dataset, known)
-    if not place.exists():
+    # Nothing, as of a shell's variable that is not set, would be the working directory.
+    if not os.fspath(name) or not place.exists():
         raise InputError(f"expected an existing volume, got {os.fspath(name)!r}, where there is nothing")
     if os.fspath(name).startswith(PREFIX):
         return Location(place, None, PRECOMPUTED)
@@ -187,6 +188,8 @@ def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Form
     Raises:
         InputError: If the suffix is not a known one, or a server does not take it.
     """
+    if not os.fspath(name):
+        raise InputError("expected a file or a folder to write, got ''")
     path, dataset = _split(name)
     if isinstance(path, StoreFolder):
         if scheme_of(path.address) not in WRITABLE_SCHEMES:
