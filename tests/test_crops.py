@@ -310,6 +310,9 @@ def test_an_autoencoder_gets_its_image_twice_and_foreign_transforms_are_refused_
     image = torch.zeros(2, 1, 2, 4, 4)
     first, second = PrepareBatch("image")({"image": image}, torch.device("cpu"))
     assert first is second
+    prepare = PrepareBatch("image", Compose([Contrastd("image", prob=1.0)]))
+    with pytest.warns(UserWarning, match="crops have no augmentation_seed: they are not augmented"):
+        assert torch.equal(prepare({"image": image + 1}, torch.device("cpu"))[0], image + 1)
     with pytest.raises(InputError, match=r"augmentation on the device expected random transforms .* got Lambda"):
         PrepareBatch("image", Compose([Lambda(lambda data: data)]))
 

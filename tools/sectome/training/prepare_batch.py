@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,8 @@ class PrepareBatch:
     Args:
         target: key of the target: "label", or "image" for an autoencoder.
         augmentation: applied on the device, by the "augmentation_seed" that `sectome.crops.RandomCrops` gives each
-            crop when its `augment_on_device` is set; None leaves crops as they come, but for a "standardisation" that
-            was left to the device, too.
+            crop when its `augment_on_device` is set. None leaves crops as they come, but for a "standardisation" that
+            was left to the device, too; so are those of another data set, which has no such seeds, with a warning.
 
     Raises:
         InputError: if the augmentation has transforms that know single crops only.
@@ -41,7 +42,9 @@ class PrepareBatch:
     ) -> tuple[Tensor, Tensor]:
         """Return input and target on the device."""
         moved: dict[Any, Any] = {key: batch[key].to(device, non_blocking=non_blocking, **kwargs) for key in self.keys}
-        seeds = batch["augmentation_seed"].tolist() if self.augmentation.order else []
+        seeds = batch["augmentation_seed"].tolist() if "augmentation_seed" in batch else []
+        if self.augmentation.order and not seeds:
+            warnings.warn("crops have no augmentation_seed: they are not augmented on the device", stacklevel=2)
         moved = self.augmentation(moved, seeds, batch.get("standardisation"))
         tensors = [moved[key] for key in self.keys]
         return tensors[0], tensors[-1]
