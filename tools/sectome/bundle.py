@@ -62,7 +62,6 @@ def prepare() -> None:
             the nearest known one. If an option is of another workflow, a folder is no path, volumes are no list, this
             machine lacks the device, `monai.bundle.load` would leave weights untrained, or what tracks the run is not
             installed.
-            `monai.bundle.load` would leave weights untrained, or what tracks the run is not installed.
     """
     sys.excepthook = _end_with_a_sentence
     workflow = _running_workflow()

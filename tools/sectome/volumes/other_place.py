@@ -70,15 +70,15 @@ def box_within(outer: Placed, inner: Placed, kind: str) -> Box | None:
     Raises:
         InputError: if the shapes differ and the smaller one has no offset, or does not lie within.
     """
-    if inner.shape != outer.shape and any(inner.offset_nm):
+    if inner.shape == outer.shape:
+        warn_of_other_place(outer, inner, f"{outer.name} and its {kind} {inner.name}")
+        return None
+    if any(inner.offset_nm):
         return place_inside(outer, inner)
-    if inner.shape != outer.shape:
-        raise InputError(
-            f"the {kind} {inner.name} must have the shape of {outer.name}, {outer.shape}, or an offset that places it "
-            f"there, got {inner.shape}"
-        )
-    warn_of_other_place(outer, inner, f"{outer.name} and its {kind} {inner.name}")
-    return None
+    raise InputError(
+        f"the {kind} {inner.name} must have the shape of {outer.name}, {outer.shape}, or an offset that places it "
+        f"there, got {inner.shape}"
+    )
 
 
 def place_inside(outer: Placed, inner: Placed) -> Box:
