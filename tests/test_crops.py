@@ -250,6 +250,12 @@ def test_a_batch_that_its_device_augments_is_the_one_that_workers_would_make(kin
     assert loaded["image"].dtype == (torch.uint8 if kind == "cube_of_bytes" else torch.float32)
 
 
+def test_crops_that_an_augmentation_is_not_for_are_refused_before_any_is_read(cube):
+    oriented = Compose([RandomOrientationd(["image", "label"])])
+    with pytest.raises(InputError, match=r"axes that are exchanged must have one length, got crops of \(2, 4, 6\)"):
+        RandomCrops([cube], (2, 4, 6), 1, augmentation=oriented)
+
+
 def test_noise_on_the_device_is_in_the_same_crops_and_as_strong(cube_of_bytes):
     oriented = RandomOrientationd(["image", "label"])
     quiet, _ = batch_of([cube_of_bytes], Compose([GaussianNoised("image", (0.0, 1e-9), prob=0.5), oriented]), True)

@@ -17,11 +17,11 @@ from monai.transforms import Compose
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
+from sectome.checks import InputError, check_at_least, check_choice, check_whole_number, check_whole_triple
 from sectome.grid_places import Grid, even_places, labelled_places
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
-from sectome.transforms.augmentation import reseed_all
+from sectome.transforms.augmentation import check_suits, reseed_all
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import FittedStandardisation
@@ -46,7 +46,7 @@ class _Crops(Dataset):
     ) -> None:
         # MONAI's tools look for the entries under this name.
         self.data = data
-        self.crop_size = tuple(int(length) for length in crop_size)
+        self.crop_size = check_whole_triple(crop_size, "crop_size")
         self.transform = transform
         self.tissue = open_tissue(data, voxel_size_nm, labelled=labelled, intensity=intensity)
         for tissue in self.tissue:
@@ -93,8 +93,8 @@ class RandomCrops(_Crops):
         seed: of the places and the augmentation.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`), or has no such places, or the share of empty voxels
-            does not lie in 0..1.
+        InputError: if a volume cannot be used (see `open_tissue`), or has no such places, the share of empty voxels
+            does not lie in 0..1, or the augmentation is not for crops of this size.
     """
 
     def __init__(
@@ -117,6 +117,8 @@ class RandomCrops(_Crops):
         if check_at_least(max_empty, 0, "max_empty") > 1:
             raise InputError(f"max_empty must be a share from 0 to 1, got {max_empty!r}")
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on)
+        if augmentation is not None:
+            check_suits(augmentation, self.crop_size)
         self.length = length
         self.augmentation = augmentation
         self.augment_on_device = augment_on_device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -151,6 +152,14 @@ class Augmentationd(RandomizableTransform, Keyed):
         for key in present:
             result[key] = self.transform(result[key], randomize=False)
         return result
+
+
+def check_suits(augmentation: Compose, crop_size: Shape3) -> None:
+    """Raise an `InputError` if one of its augmentations is not for crops of this size (Z, Y, X), before any is read."""
+    for one in augmentation.transforms:
+        if isinstance(one, Augmentationd):
+            # Its own random numbers stay as they are.
+            copy.deepcopy(one.transform).set_random_state(seed=0).draw(crop_size)
 
 
 def check_labels_move(augmentation: Compose) -> None:
