@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from monai.bundle import ConfigParser
@@ -63,6 +64,11 @@ def test_a_component_that_its_module_has_not_is_refused_unless_it_is_disabled(tm
     with pytest.raises(InputError, match=re.escape(said)):
         checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos"})
     checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos", "loss#_disabled_": True})
+
+
+def test_a_component_of_scripts_is_not_looked_for_in_those_of_another_bundle(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scripts", ModuleType("scripts"))
+    checked(tmp_path, **{"loss#_target_": "scripts.OwnLoss"})
 
 
 def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
