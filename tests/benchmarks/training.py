@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import os
 import platform
 import tempfile
 import warnings
@@ -28,6 +27,7 @@ import training_pipeline as pipeline
 import training_unetr as unetr
 from monai.utils import set_determinism
 
+from sectome.cores import cores
 from sectome.training.autocast import computes_bfloat16
 
 CROP, PATCH = (32, 160, 160), (4, 16, 16)
@@ -49,7 +49,7 @@ def describe_machine(device: torch.device) -> str:
         lines = path.read_text().splitlines() if path.exists() else []
         models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
         name = f"{models[0] if models else platform.processor()} ({torch.backends.cpu.get_cpu_capability()})"
-        name += f" with {len(os.sched_getaffinity(0))} cores, one thread"
+        name += f" with {cores()} cores, one thread"
     return f"{name}, torch {version('torch')}, MONAI {version('monai')}"
 
 

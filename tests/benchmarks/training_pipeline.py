@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from torch.utils.data import RandomSampler
 from training_config import from_config, open_config, scripts_of, size_settings
 from training_measure import Setting, forget_graphs
 
+from sectome.cores import cores
 from sectome.training import compile_network, record_network
 from sectome.transforms import StandardiseIntensity
 from sectome.volumes import open_volume, write_volume
@@ -160,7 +160,7 @@ def waiting_in_training(
     return rows
 
 
-CORES = len(os.sched_getaffinity(0))
+CORES = cores()
 LOADERS: dict[str, dict[str, Any]] = {
     "one batch again and again": {"fixed": True},
     "sectome, resident": {"resident": True, "augment_on_device": True},

@@ -67,14 +67,14 @@ class BatchAugmentation:
     def _draw(self, batch: Mapping[Hashable, Any], seeds: Sequence[int]) -> list[list[Parameters | None]]:
         """Return for each transform what is drawn for each crop."""
         transforms: list[Any] = list(self.augmentation.transforms)
+        present = [next(iter(transform.key_iterator(batch)), None) for transform in transforms]
         drawn: list[list[Parameters | None]] = [[] for _ in transforms]
         for seed in seeds:
             reseed_all(self.augmentation, int(seed))
-            for transform, parameters in zip(transforms, drawn, strict=True):
-                present = list(transform.key_iterator(batch))
-                if present:
-                    transform.transform.randomize(batch[present[0]].shape)
-                parameters.append(transform.transform.parameters if present else None)
+            for transform, key, parameters in zip(transforms, present, drawn, strict=True):
+                if key is not None:
+                    transform.transform.randomize(batch[key].shape)
+                parameters.append(None if key is None else transform.transform.parameters)
         return drawn
 
     def _apply(
