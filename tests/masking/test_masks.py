@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sectome.checks import InputError
-from sectome.masking import MASK_KINDS, block_mask, count_kept, draw_mask
+from sectome.masking import MASK_KINDS, block_mask, check_mask, count_kept, draw_mask
 
 every_kind = pytest.mark.parametrize("kind", MASK_KINDS)
 
@@ -90,6 +90,13 @@ def test_blocks_are_whole_cuboids_of_a_lattice_that_moves(ratio):
 def test_a_block_of_one_token_is_random_masking_and_one_of_all_hides_at_random_too():
     assert hidden("block", 3, (4, 4, 4), 0.75, block_size=(1, 1, 1)).flatten(1).sum(dim=1).tolist() == [48] * 3
     assert hidden("block", 3, (4, 4, 4), 0.75, block_size=(9, 9, 9)).flatten(1).sum(dim=1).tolist() == [48] * 3
+
+
+def test_a_block_for_another_mask_is_told_to_change_nothing():
+    assert check_mask("block", [1, 4, 4]) == ("block", (1, 4, 4))
+    assert check_mask("tube", [2, 2, 2]) == ("tube", (2, 2, 2))
+    with pytest.warns(UserWarning, match="mask_block .* is of the mask 'block' and changes nothing of 'tube'"):
+        check_mask("tube", [1, 4, 4])
 
 
 @pytest.mark.parametrize("ratio", [0, 1, -0.5, 1.5])

@@ -13,9 +13,9 @@ import torch
 from monai.transforms import Compose
 from torch import Tensor
 
-from sectome.checks import check_choice, check_patch_divides, check_whole_triple
+from sectome.checks import check_patch_divides, check_whole_triple
 from sectome.encoder import unpatchify
-from sectome.masking import MASK_KINDS, MaskKind, check_mask_ratio, draw_mask
+from sectome.masking import MaskKind, check_mask, check_mask_ratio, draw_mask
 from sectome.training import PrepareBatch
 
 
@@ -46,8 +46,7 @@ class HidePatches:
         self.prepare = PrepareBatch("label", augmentation)
         self.patch_size = check_whole_triple(patch_size, "patch_size")
         self.mask_ratio = check_mask_ratio(mask_ratio)
-        self.mask = check_choice(mask, MASK_KINDS, "mask")
-        self.mask_block = check_whole_triple(mask_block, "mask_block")
+        self.mask, self.mask_block = check_mask(mask, mask_block)
 
     def __call__(
         self, batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sectome.checks import check_choice, check_patch_divides, check_whole_number, check_whole_triple
+from sectome.checks import check_choice, check_patch_divides, check_whole_number
 from sectome.encoder import (
     Encoder,
     check_width,
@@ -18,7 +18,7 @@ from sectome.encoder import (
     unpatchify,
     vit_blocks,
 )
-from sectome.masking import MASK_KINDS, MaskKind, check_mask_ratio, draw_mask
+from sectome.masking import MaskKind, check_mask, check_mask_ratio, draw_mask
 
 
 def gather_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
@@ -74,8 +74,7 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         # Before a run has written anything.
         self.mask_ratio = check_mask_ratio(mask_ratio)
-        self.mask = check_choice(mask, MASK_KINDS, "mask")
-        self.mask_block = check_whole_triple(mask_block, "mask_block")
+        self.mask, self.mask_block = check_mask(mask, mask_block)
         self.target = check_choice(target, ("raw", "normalised"), "target")
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
         check_width(decoder_hidden_size, decoder_num_heads, "decoder_")

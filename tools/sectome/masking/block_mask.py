@@ -9,6 +9,10 @@ from torch import Tensor
 
 from sectome.checks import check_whole_triple
 from sectome.masking.kept import mask_groups
+from sectome.types import Shape3
+
+BLOCK: Shape3 = (2, 2, 2)
+"""Tokens of a cuboid (z, y, x) where nobody says."""
 
 
 def block_mask(
@@ -17,7 +21,7 @@ def block_mask(
     mask_ratio: float,
     device: torch.device | None = None,
     generator: torch.Generator | None = None,
-    block_size: Sequence[int] = (2, 2, 2),
+    block_size: Sequence[int] = BLOCK,
 ) -> tuple[Tensor, Tensor]:
     """Hide cuboids of `block_size` tokens (z, y, x) of a lattice that lies elsewhere in each sample; see `draw_mask`.
 

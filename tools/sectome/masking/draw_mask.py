@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, get_args
@@ -9,14 +10,27 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from sectome.checks import check_choice
-from sectome.masking.block_mask import block_mask
+from sectome.checks import check_choice, check_whole_triple
+from sectome.masking.block_mask import BLOCK, block_mask
 from sectome.masking.random_mask import random_mask
 from sectome.masking.section_mask import section_mask
 from sectome.masking.tube_mask import tube_mask
+from sectome.types import Shape3
 
 MaskKind = Literal["random", "tube", "block", "section"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+
+
+def check_mask(kind: MaskKind, block_size: Sequence[int]) -> tuple[MaskKind, Shape3]:
+    """Return a kind of mask and its block, as settings give them; a block that the kind has no use for costs a warning.
+
+    Raises:
+        InputError: if the kind is none of `MASK_KINDS`, or the block's size is not three whole numbers from 1 on.
+    """
+    mask, block = check_choice(kind, MASK_KINDS, "mask"), check_whole_triple(block_size, "mask_block")
+    if mask != "block" and block != BLOCK:
+        warnings.warn(f"mask_block {list(block)} is of the mask 'block' and changes nothing of {mask!r}", stacklevel=3)
+    return mask, block
 
 
 def draw_mask(
@@ -26,7 +40,7 @@ def draw_mask(
     mask_ratio: float,
     device: torch.device | None = None,
     generator: torch.Generator | None = None,
-    block_size: Sequence[int] = (2, 2, 2),
+    block_size: Sequence[int] = BLOCK,
 ) -> tuple[Tensor, Tensor]:
     """Draw which tokens a masked autoencoder sees, for each sample on its own.
 
