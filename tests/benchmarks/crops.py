@@ -13,6 +13,7 @@ from pathlib import Path
 from interleaved import cpu_seconds, print_table  # isort: skip  (sets the number of threads)
 
 import numpy as np
+import tifffile
 import torch
 from monai.data import CacheDataset
 from monai.transforms import Compose, EnsureTyped, Lambdad, RandSpatialCropd
@@ -23,6 +24,7 @@ from sectome.transforms import StandardiseIntensity
 from sectome.volumes import write_volume
 
 SHAPE, CROP = (64, 512, 512), (32, 160, 160)
+VOXEL_SIZE_NM = (30.0, 6.0, 6.0)
 
 
 def main() -> None:
@@ -31,13 +33,16 @@ def main() -> None:
     image = rng.integers(0, 255, SHAPE, dtype=np.uint8)
     label = rng.integers(0, 500, SHAPE, dtype=np.uint16)
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in (".tif", ".zarr"):
-            write_volume(Path(folder) / f"image{suffix}", image, voxel_size_nm=(30, 6, 6))
-            write_volume(Path(folder) / f"label{suffix}", label, voxel_size_nm=(30, 6, 6))
+        for name, voxels in (("image", image), ("label", label)):
+            for suffix in (".tif", ".zarr", ".h5", "_sections"):
+                write_volume(Path(folder) / f"{name}{suffix}", voxels, voxel_size_nm=VOXEL_SIZE_NM)
+            tifffile.imwrite(Path(folder) / f"{name}_deflated.tif", voxels, compression="zlib")
 
         def ours(suffix: str, resident_on: str | None = None) -> RandomCrops:
             entry = {"image": f"{folder}/image{suffix}", "label": f"{folder}/label{suffix}"}
-            return RandomCrops([entry], CROP, 10**6, labelled=True, resident_on=resident_on)
+            return RandomCrops(
+                [entry], CROP, 10**6, voxel_size_nm=VOXEL_SIZE_NM, labelled=True, resident_on=resident_on
+            )
 
         def peer(copy_cache: bool) -> CacheDataset:
             transform = Compose(
@@ -52,6 +57,9 @@ def main() -> None:
 
         ours_by_name = {
             "sectome, TIFF": ours(".tif"),
+            "sectome, compressed TIFF": ours("_deflated.tif"),
+            "sectome, PNG sections": ours("_sections"),
+            "sectome, HDF5": ours(".h5"),
             "sectome, zarr": ours(".zarr"),
             "sectome, resident in memory": ours(".tif", "cpu"),
         }

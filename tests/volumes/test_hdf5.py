@@ -94,3 +94,29 @@ def test_a_truncated_file_is_refused(tmp_path, make_array, truncate, kept):
     truncate(tmp_path / "a.h5", kept)
     with pytest.raises(InputError, match=r"expected a readable HDF5, got .*a\.h5"):
         open_volume(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(("cache_mib", "kept_mib"), [("8", 2), ("0", 1)])
+def test_decoded_chunks_are_kept_as_long_as_the_volume_is_open(tmp_path, monkeypatch, cache_mib, kept_mib):
+    monkeypatch.setenv("SECTOME_CACHE_MB", cache_mib)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("raw", data=np.arange(60000).reshape(30, 40, 50), chunks=(10, 10, 10), compression="gzip")
+    volume = open_volume(tmp_path / "a.h5")
+    stored = []
+    for _ in range(2):
+        assert volume[2, 3, 4] == 2 * 2000 + 3 * 50 + 4
+        stored.append(volume._reader._stored)
+    assert stored[0] is stored[1]
+    assert stored[0].id.get_access_plist().get_chunk_cache()[1] == kept_mib * 2**20
+
+
+def test_a_volume_that_is_read_in_order_keeps_the_chunks_of_a_box(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("raw", data=np.ones((30, 40, 50), np.int16), chunks=(10, 10, 10))
+        file.create_dataset("whole", data=np.ones((30, 40, 50), np.int16))
+    volume, whole = (open_volume(f"{tmp_path}/a.h5:{name}") for name in ("raw", "whole"))
+    for one in (volume, whole):
+        one.keep_chunks_of((5, 12, 50))
+        assert one[...].all()
+    # Of 5 sections two chunks along z, of 12 rows three, of all columns five.
+    assert volume._reader._stored.id.get_access_plist().get_chunk_cache()[1] == 2 * (2 * 10) * (3 * 10) * (5 * 10)

@@ -12,9 +12,10 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
-from sectome.types import Array
+from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 from sectome.volumes.reader import (
     absent_dataset,
     check_number_type,
@@ -25,6 +26,9 @@ from sectome.volumes.reader import (
 )
 
 _DEFAULT_DATASET = "volume"
+_LEAST_BYTES = 2**20
+_SLOTS = 100_003
+"""Of the table of chunks that are kept: many more than chunks, and prime, as HDF5 wants it."""
 
 
 class Hdf5Reader:
@@ -33,6 +37,9 @@ class Hdf5Reader:
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._path = path
         self._file: h5py.File | None = None
+        self._stored: h5py.Dataset | None = None
+        # Without any HDF5 reads a part of a chunk row by row.
+        self._cache_bytes = max(cache_bytes() // 4, _LEAST_BYTES)
         with h5py.File(path, "r") as file:
             self._dataset = dataset if dataset is not None else choose_dataset(_datasets(file), path)
             stored = file.get(self._dataset)
@@ -47,8 +54,26 @@ class Hdf5Reader:
         """Return a box (Z, Y, X)."""
         if self._file is None:
             self._file = h5py.File(self._path, "r")
-        voxels: Array = self._file[self._dataset][z, y, x]
+        if self._stored is None:
+            self._stored = _open_dataset(self._file, self._dataset, self._cache_bytes)
+        voxels: Array = self._stored[z, y, x]
         return voxels
+
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        with h5py.File(self._path, "r") as file:
+            stored = file[self._dataset]
+            if stored.chunks is not None:
+                needed = bytes_of_chunks(box, stored.shape, stored.chunks, stored.dtype.itemsize)
+                self._cache_bytes = min(needed, cache_bytes())
+        self._stored = None
+
+
+def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:
+    """Open a dataset that keeps so many bytes of decoded chunks as long as it is open, those that were read last."""
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_chunk_cache(_SLOTS, kept_bytes, 0.0)
+    return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
 
 
 def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:

@@ -15,9 +15,10 @@ import tifffile
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
-from sectome.types import Array
+from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
@@ -51,13 +52,21 @@ class SectionsReader:
         if coloured:
             _read_section(coloured[0], shape)
             warn_of_colour(str(path))
+        self._sections = DecodedSections(self._decode, self.shape, self.dtype)
         self.placement = Placement()
         if (path / _SIDECAR).is_file():
             self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), decoding the sections that it touches."""
-        return np.stack([_read_section(file, self.shape[1:])[y, x] for file in self._files[z]])
+        return self._sections.read(z, y, x)
+
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        self._sections.keep_chunks_of(box)
+
+    def _decode(self, z: int) -> Array:
+        return _read_section(self._files[z], self.shape[1:])
 
 
 def write_sections(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:

@@ -8,7 +8,6 @@ sentence in place of the abort.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +16,8 @@ from typing import Any
 import tensorstore as ts
 
 from sectome.checks import InputError
+from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 
-CACHE_VARIABLE = "SECTOME_CACHE_MB"
-"""Environment variable: MiB of decoded chunks that a process keeps at most, over all of its volumes."""
-
-_DEFAULT_CACHE_MB = 512
 # The library's 32 attempts keep a user waiting for minutes when a server is gone. One that never answered is given up
 # after two seconds; one that did has most of a minute to come back, so that a long run outlives a short outage.
 _FIRST_TRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "1s"}
@@ -59,12 +55,9 @@ class LazyStore:
         """
         global _context
         store = self()
-        chunks = [
-            (min((size - 2) // part + 2, -(-extent // part)), part)
-            for size, part, extent in zip(box, store.chunk_layout.read_chunk.shape, store.shape, strict=True)
-        ]
-        needed = store.dtype.numpy_dtype.itemsize * math.prod(count * part for count, part in chunks)
-        self._spec |= {"cache_pool": {"total_bytes_limit": min(needed, _cache_bytes())}}
+        chunk = store.chunk_layout.read_chunk.shape
+        needed = bytes_of_chunks(box, store.shape, chunk, store.dtype.numpy_dtype.itemsize)
+        self._spec |= {"cache_pool": {"total_bytes_limit": min(needed, cache_bytes())}}
         self._store = _context = None
 
 
@@ -114,18 +107,10 @@ def check_not_forked() -> None:
 def _reading_context() -> ts.Context:
     global _context
     if _context is None:
-        _context = ts.Context({"cache_pool": {"total_bytes_limit": _cache_bytes()}, **_servers(_TRIES)})
+        _context = ts.Context({"cache_pool": {"total_bytes_limit": cache_bytes()}, **_servers(_TRIES)})
     return _context
 
 
 def _servers(tries: dict[str, Any]) -> dict[str, Any]:
     credentials = {f"aws_credentials#{kind}": {"type": kind} for kind in ("anonymous", "default", "environment")}
     return {f"{driver}_request_retries": tries for driver in ("http", "s3", "gcs")} | credentials
-
-
-def _cache_bytes() -> int:
-    text = os.environ.get(CACHE_VARIABLE, str(_DEFAULT_CACHE_MB))
-    try:
-        return int(text if int(text) >= 0 else "negative") * 2**20
-    except ValueError:
-        raise InputError(f"{CACHE_VARIABLE} must be a whole number of MiB, got {text!r}") from None

@@ -17,9 +17,10 @@ import tifffile
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
-from sectome.types import Array
+from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
+from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
@@ -56,27 +57,29 @@ class TiffReader:
                 warn_of_colour(str(path))
             self._mapped: np.memmap[Any, Any] | None = None
             self.decodes_sections = offset is None
+            self._sections = DecodedSections(self._decode, self.shape, self.dtype)
             if offset is not None:
                 stored = self.dtype.newbyteorder(file.byteorder)
                 self._mapped = np.memmap(path, dtype=stored, mode="r", offset=offset, shape=self.shape)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X); a compressed stack decodes only the sections that the box touches."""
+        """Return a box (Z, Y, X); a compressed stack decodes the sections that the box touches."""
         if self._mapped is not None:
             return self._mapped[z, y, x]
-        sections = range(z.start, z.stop, z.step)
-        voxels = np.empty(
-            (len(sections), len(range(y.start, y.stop, y.step)), len(range(x.start, x.stop, x.step))), self.dtype
-        )
-        # The handle is closed between reads, so that none is left open or shared; threads take turns with it.
+        return self._sections.read(z, y, x)
+
+    def keep_chunks_of(self, box: Shape3) -> None:
+        """See `Volume.keep_chunks_of`."""
+        self._sections.keep_chunks_of(box)
+
+    def _decode(self, z: int) -> Array:
+        # The handle is closed between sections, so that none is left open or shared; threads take turns with it.
         with self._lock, _complaints_are_errors(self._path):
             self._file.filehandle.open()
             try:
-                for i, section in enumerate(sections):
-                    voxels[i] = self._section(section)[y, x]
+                return self._section(z)
             finally:
                 self._file.filehandle.close()
-        return voxels
 
     def _section(self, z: int) -> Array:
         page = self._pages[z]
