@@ -126,12 +126,12 @@ def test_each_chunk_is_written_once_in_bounded_memory(tmp_path, make_array, monk
     sizes = []
     iterate = zarr_writer.iterate_blocks
 
-    def counted(shape, itemsize, chunk):
-        for box in iterate(shape, itemsize, chunk):
+    def counted(source, chunk, voxel_bytes):
+        for box in iterate(source, chunk, voxel_bytes):
             starts = [range(part.start, part.stop, step) for part, step in zip(box, chunk, strict=True)]
             assert not any(part.start % step for part, step in zip(box, chunk, strict=True))
-            written.update((shape, z, y, x) for z in starts[0] for y in starts[1] for x in starts[2])
-            sizes.append(itemsize * np.prod([part.stop - part.start for part in box]))
+            written.update((tuple(source.shape), z, y, x) for z in starts[0] for y in starts[1] for x in starts[2])
+            sizes.append((voxel_bytes or 1) * np.prod([part.stop - part.start for part in box]))
             yield box
 
     monkeypatch.setattr(zarr_writer, "iterate_blocks", counted)

@@ -51,7 +51,7 @@ def _scan_ids(volume: Volume, title: str) -> tuple[int, int, int]:
     """Return the least and greatest id but 0, both 0 without any, and the number of unlabelled voxels."""
     lows, highs, unlabelled = [], [], 0
     with progress_bar(title, volume.nbytes) as bar:
-        for box in iterate_blocks(volume.shape, volume.dtype.itemsize, CHUNK):
+        for box in iterate_blocks(volume, CHUNK):
             block: Array = volume[box]
             ids = block[block != 0]
             if volume.dtype == np.uint64:

@@ -15,6 +15,7 @@ CHUNK: Shape3 = (32, 64, 64)
 
 _SECTIONS_AT_ONCE = 64
 _BYTES_AT_ONCE = 128 * 2**20
+_DECODED_BYTES_AT_ONCE = 2**30
 
 
 class Source(Protocol):
@@ -27,22 +28,26 @@ class Source(Protocol):
     def __getitem__(self, key: Any) -> Any: ...
 
 
-def iterate_blocks(shape: Shape3, itemsize: int, chunk: Shape3) -> Iterator[Box]:
-    """Yield boxes that cover the volume once, each made of whole chunks and of about 128 MiB at most.
+def iterate_blocks(source: Source, chunk: Shape3, voxel_bytes: int | None = None) -> Iterator[Box]:
+    """Yield boxes that cover a volume once, each made of whole chunks and of about 128 MiB at most.
 
     A box spans many sections where it can, because a source in chunks decodes a chunk anew for every box that
-    touches it.
+    touches it. Compressed sections are decoded as a whole, for each of the boxes along y and x: these may have a GiB
+    where a chunk has several sections.
 
     Args:
-        shape: Voxels along (z, y, x).
-        itemsize: Bytes of a voxel.
+        source: what is walked over.
         chunk: Voxels along (z, y, x) that are stored together; one that spans an axis keeps it whole.
+        voxel_bytes: Memory that a voxel takes while its box is worked on; without it its own size.
     """
+    shape, itemsize = source.shape, voxel_bytes or source.dtype.itemsize
+    decodes_sections = chunk[0] > 1 and getattr(source, "decodes_sections", False)
+    most = _DECODED_BYTES_AT_ONCE if decodes_sections else _BYTES_AT_ONCE
     chunk_z, chunk_y, chunk_x = (min(part, extent) for part, extent in zip(chunk, shape, strict=True))
     size_z, size_y, size_x = min(shape[0], max(_SECTIONS_AT_ONCE // chunk_z, 1) * chunk_z), shape[1], shape[2]
 
     def fitting(length: int, part: int, others: int) -> int:
-        affordable = _BYTES_AT_ONCE // (others * itemsize)
+        affordable = most // (others * itemsize)
         return length if affordable >= length else max(affordable // part, 1) * part
 
     size_z = fitting(size_z, chunk_z, size_y * size_x)
@@ -59,5 +64,5 @@ def iterate_blocks(shape: Shape3, itemsize: int, chunk: Shape3) -> Iterator[Box]
 
 def iterate_sections(source: Source) -> Iterator[Array]:
     """Yield the sections (Y, X) in order, reading several at once."""
-    for box in iterate_blocks(source.shape, source.dtype.itemsize, (1, *source.shape[1:])):
+    for box in iterate_blocks(source, (1, *source.shape[1:])):
         yield from np.ascontiguousarray(source[box])

@@ -71,5 +71,5 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
 
 def _count_not_finite(volume: Volume) -> int:
     with watched(volume, f"read {volume.path.name}") as slabs:
-        blocks = iterate_blocks(volume.shape, volume.dtype.itemsize, CHUNK)
+        blocks = iterate_blocks(volume, CHUNK)
         return sum(int(np.count_nonzero(~np.isfinite(slabs[box]))) for box in blocks)

@@ -103,7 +103,7 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
                 compression_opts=1 if is_labels else None,
             )
             stored.attrs.update(attributes_of(placement))
-            for box in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
+            for box in iterate_blocks(source, CHUNK):
                 stored[box] = np.asarray(source[box])
 
 

@@ -78,7 +78,7 @@ def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placem
         if mode == 0:
             _imod_fields(file.header)[:] = _IMOD_STAMP, _SIGNED_BYTES if source.dtype == np.int8 else 0
         data = file.data.view(source.dtype)
-        for box in iterate_blocks(shape, source.dtype.itemsize, (1, *shape[1:])):
+        for box in iterate_blocks(source, (1, *shape[1:])):
             data[box] = source[box]
 
 

@@ -117,7 +117,7 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
     }
     spec = {"driver": "n5", "kvstore": kvstore_of(folder), "metadata": metadata}
     store = open_store(spec, create=True, write=True)
-    for z, y, x in iterate_blocks(shape, source.dtype.itemsize, CHUNK):
+    for z, y, x in iterate_blocks(source, CHUNK):
         store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
     write_json({**read_attributes(folder), **n5_attributes(placement)}, folder / ATTRIBUTES)
 

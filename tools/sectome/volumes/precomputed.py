@@ -137,7 +137,7 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
     spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
     # Counted from its first voxel, so that blocks are made of whole chunks.
     store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
-    for z, y, x in iterate_blocks(shape, voxel_bytes, CHUNK):
+    for z, y, x in iterate_blocks(source, CHUNK, voxel_bytes):
         store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
 
 

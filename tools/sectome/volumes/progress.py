@@ -19,6 +19,7 @@ class WatchedSource:
     def __init__(self, source: Source, bar: Any) -> None:
         self.shape: Shape3 = source.shape
         self.dtype = source.dtype
+        self.decodes_sections: bool = getattr(source, "decodes_sections", False)
         self._source = source
         self._bar = bar
 

@@ -105,7 +105,7 @@ def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes
     metadata = array_metadata(shape, source.dtype, placement)
     spec = {"driver": "zarr3", "kvstore": kvstore_of(folder), "metadata": metadata}
     store = open_store(spec, open=True, assume_metadata=True, write=True)
-    for box in iterate_blocks(shape, voxel_bytes or source.dtype.itemsize, CHUNK):
+    for box in iterate_blocks(source, CHUNK, voxel_bytes):
         store[box].write(np.ascontiguousarray(source[box])).result()
     open_store(spec, create=True, write=True)
     if isinstance(folder, StoreFolder):
