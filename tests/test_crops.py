@@ -338,6 +338,21 @@ def test_resident_volumes_give_the_same_crops_without_reading_again(cube, monkey
     assert resident.tissue[0].image.voxels.dtype == torch.uint16
 
 
+@pytest.mark.parametrize("kind", [RandomCrops, GridCrops])
+def test_compressed_sections_that_are_not_kept_are_said_to_be_slow(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("SECTOME_CACHE_MB", "0")
+    write_volume(tmp_path / "image", np.ones((4, 16, 16), np.uint8), voxel_size_nm=(30, 6, 6))
+    options = {"length": 1} if kind is RandomCrops else {}
+    with pytest.warns(UserWarning, match="is compressed section by section"):
+        kind([{"image": str(tmp_path / "image")}], (2, 8, 8), **options)
+
+
+def test_a_resident_volume_is_decoded_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECTOME_CACHE_MB", "0")
+    write_volume(tmp_path / "image", np.ones((4, 16, 16), np.uint8), voxel_size_nm=(30, 6, 6))
+    RandomCrops([{"image": str(tmp_path / "image")}], (2, 8, 8), 1, resident_on="cpu")
+
+
 def test_a_volume_with_nan_does_not_become_resident(tmp_path):
     grey = np.zeros((4, 8, 8), np.float32)
     grey[3, 2, 5] = np.nan

@@ -125,3 +125,17 @@ def test_a_cache_size_that_is_no_number_is_refused(path, monkeypatch):
     monkeypatch.setenv("SECTOME_CACHE_MB", "a lot")
     with pytest.raises(InputError, match="SECTOME_CACHE_MB must be a whole number of MiB, got 'a lot'"):
         open_volume(path)[0, 0, 0]
+
+
+def test_crops_from_more_sections_than_are_kept_are_said_to_be_slow(path, recwarn):
+    volume = open_volume(path)
+    volume.warn_of_decoding(4)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="section by section: 2 MiB of them are read by crops and 1 are kept"):
+        volume.warn_of_decoding(8)
+
+
+def test_a_mapped_stack_is_never_said_to_be_slow(tmp_path, recwarn):
+    write_volume(tmp_path / "a.tif", voxels())
+    open_volume(tmp_path / "a.tif").warn_of_decoding(SHAPE[0])
+    assert not recwarn.list

@@ -14,6 +14,7 @@ import numpy as np
 from sectome.checks import InputError, check_triple
 from sectome.geometry import NM_IN_MM, PointNm
 from sectome.types import Array, Shape3, VoxelSize
+from sectome.volumes.cache_size import CACHE_VARIABLE, cache_bytes
 from sectome.volumes.formats import Location, locate_existing
 from sectome.volumes.indexing import split_index
 from sectome.volumes.levels import Level, choose_level
@@ -140,6 +141,18 @@ class Volume:
         if keep := getattr(self._open(), "keep_chunks_of", None):
             with readable(self._location.path, self._location.format.name):
                 keep(box)
+
+    def warn_of_decoding(self, sections: int) -> None:
+        """Warn if crops from so many sections decode whole ones again and again, as memory does not keep them."""
+        needed = self.nbytes // len(self) * sections
+        if self.decodes_sections and needed > (kept := cache_bytes()):
+            warnings.warn(
+                f"{self.name} is compressed section by section: {needed / 2**20:.0f} MiB of them are read by crops and "
+                f"{kept / 2**20:.0f} are kept ({CACHE_VARIABLE}), so that most crops decode whole sections, which is "
+                "slow; sectome convert makes a .zarr of it",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
