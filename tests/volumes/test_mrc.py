@@ -82,6 +82,16 @@ def test_angstrom_become_nm_and_the_origin_is_the_offset(tmp_path, make_array):
     assert volume.offset_nm == (1234.56, -36, 48)
 
 
+@pytest.mark.parametrize(
+    ("flags", "version", "sign"), [(0, 0, -1), (1, 0, -1), (4, 0, 1), (0, 20140, 1), (4, 20140, 1)]
+)
+def test_an_origin_of_imod_has_the_sign_that_imod_gives_it(tmp_path, make_array, flags, version, sign):
+    # Before MRC2014, a part that IMOD cut out of a volume had a negative origin.
+    extra = bytes(40) + np.array([1146047817, flags], np.int32).tobytes() + bytes(36)
+    _save(tmp_path / "a.mrc", make_array(np.int16), extra2=np.void(extra), nversion=version, origin=(-480, 360, -3000))
+    assert open_volume(tmp_path / "a.mrc").offset_nm == (sign * -300, sign * 36, sign * -48)
+
+
 def test_a_map_without_a_cell_has_no_voxel_size(tmp_path, make_array):
     _save(tmp_path / "a.mrc", make_array(np.int16))
     assert open_volume(tmp_path / "a.mrc").voxel_size_nm is None

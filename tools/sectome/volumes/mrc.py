@@ -20,11 +20,13 @@ _FLOAT32_DIGITS = 7
 _HEADER_BYTES = 1024
 _MODES = {"int8": 0, "uint8": 0, "int16": 1, "float32": 2, "uint16": 6, "float16": 12}
 
-# IMOD's own fields, from byte 40 of the header's second free part: a stamp, and flags whose first bit means that bytes
-# are signed. MRC2014 itself has no unsigned byte.
+# IMOD's own fields, from byte 40 of the header's second free part: a stamp, and flags, of which one means that bytes
+# are signed and one that the origin is as in MRC2014. MRC2014 itself has no unsigned byte.
 _IMOD_AT = 40
 _IMOD_STAMP = 1146047817
 _SIGNED_BYTES = 1
+_ORIGIN_AS_IN_MRC2014 = 4
+_MRC2014 = 20140
 
 
 class MrcReader:
@@ -44,9 +46,10 @@ class MrcReader:
         self.dtype = check_number_type(stored, str(path))
         cell = [float(header["cella"][axis]) for axis in "zyx"]
         count = [max(int(header[name]), 1) for name in ("mz", "my", "mx")]
+        sign = -1 if _has_imods_own_origin(header) else 1
         self.placement = Placement(
             as_voxel_size([length / voxels for length, voxels in zip(cell, count, strict=True)], _NM_IN_ANGSTROM),
-            as_point([float(header["origin"][axis]) for axis in "zyx"], _NM_IN_ANGSTROM, digits=_FLOAT32_DIGITS),
+            as_point([sign * float(header["origin"][axis]) for axis in "zyx"], _NM_IN_ANGSTROM, digits=_FLOAT32_DIGITS),
         )
         start = _HEADER_BYTES + int(header["nsymbt"])
         end = start + int(np.prod(self.shape, dtype=np.int64)) * stored.itemsize
@@ -88,6 +91,12 @@ def _has_unsigned_bytes(header: Any) -> bool:
         return not flags & _SIGNED_BYTES
     # Before there was a stamp, bytes were unsigned in many files, and then the greatest one tells.
     return float(header["dmax"]) > np.iinfo(np.int8).max
+
+
+def _has_imods_own_origin(header: Any) -> bool:
+    """Return whether the origin says where the origin of space lies from the first voxel, as IMOD long wrote it."""
+    stamp, flags = _imod_fields(header)
+    return bool(stamp == _IMOD_STAMP and not flags & _ORIGIN_AS_IN_MRC2014 and header["nversion"] < _MRC2014)
 
 
 def _imod_fields(header: Any) -> Array:
