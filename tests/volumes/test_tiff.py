@@ -77,6 +77,14 @@ def test_imagejs_voxel_size_is_read_in_its_unit(tmp_path, make_array, unit, nm):
     assert open_volume(tmp_path / "a.tif").voxel_size_nm == VOXEL_SIZE
 
 
+def test_imagejs_axes_may_have_units_of_their_own(tmp_path, make_array):
+    metadata = {"axes": "ZYX", "spacing": 0.03, "unit": "nm", "yunit": "mm", "zunit": "um", "zorigin": -10}
+    tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(1 / 8, 1e6 / 6), metadata=metadata)
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume.voxel_size_nm == VOXEL_SIZE
+    assert volume.offset_nm == (300, 0, 0)
+
+
 @pytest.mark.parametrize("metadata", [{"spacing": 30.0, "unit": "pixel"}, {"unit": "nm"}, {"spacing": 30.0}])
 def test_imagejs_voxel_size_counts_only_with_unit_and_spacing(tmp_path, make_array, metadata):
     tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(1 / 8, 1 / 6), metadata=metadata)

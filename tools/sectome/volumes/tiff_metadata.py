@@ -65,12 +65,15 @@ def _size_from_ome(xml: str | None) -> VoxelSize | None:
 
 def _from_imagej(file: tifffile.TiffFile) -> Placement | None:
     metadata = file.imagej_metadata or {}
+    unit = metadata.get("unit")
+    # ImageJ names the units of y and z where they are others than that of x.
+    nm = [unit_in_nm(metadata.get(name, unit)) for name in ("zunit", "yunit", "unit")]
     tags = file.pages.first.tags
     lengths: list[float | None] = [metadata.get("spacing")]
     for name in ("YResolution", "XResolution"):
         pixels, units = tags[name].value if name in tags else (0, 0)
         lengths.append(units / pixels if pixels else None)
-    size = as_voxel_size(lengths, unit_in_nm(metadata.get("unit")))
+    size = as_voxel_size([length * one if length and one else None for length, one in zip(lengths, nm, strict=True)])
     if size is None:
         return None
     origin = [float(metadata.get(f"{axis}origin", 0)) for axis in AXES]
