@@ -194,6 +194,13 @@ def test_a_volume_thinner_than_a_window_goes_on_as_its_mirror_image(folder, netw
     np.testing.assert_allclose(made.affinities, whole[:, :5], atol=1e-5)
 
 
+def test_tiles_keep_to_a_volume_that_is_thinner_than_a_window(folder, network, tmp_path):
+    entry, window = {"sections": [0, 2], "rows": [0, 100]}, (2, 160, 160)
+    whole = predict(folder, network, tmp_path / "a.zarr", entry, window=window, dtype="float32")
+    tiled = predict(folder, network, tmp_path / "b.zarr", entry, window=window, dtype="float32", memory_mib=1.4)
+    np.testing.assert_array_equal(tiled.affinities, whole.affinities)
+
+
 def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
     written = np.zeros((3, *SHAPE), int)
 

@@ -68,7 +68,9 @@ def predict_volume(
     check_at_least(memory_mib, 1, "memory_mib")
     shape = tissue.shape
     grid = grid_over(shape, window, overlap, blending)
-    tiles = plan_tiles(grid, len(channels), check_choice(dtype, DTYPES, "dtype"), memory_mib)
+    planned = plan_tiles(grid, len(channels), check_choice(dtype, DTYPES, "dtype"), memory_mib)
+    # Of a volume that is thinner than a window, tiles may lie in its mirror image alone.
+    tiles = [tile for tile in planned if tile.y.start < shape[1] and tile.x.start < shape[2]]
     stride = layer_depth(grid)
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
     # Layers of a tile are what is written at once; the first tile is as large as any.
