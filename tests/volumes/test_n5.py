@@ -74,6 +74,16 @@ def test_levels_of_n5_viewer_are_found_with_the_resolution_of_their_group(tmp_pa
     assert (coarse.dataset, coarse.shape, coarse.voxel_size_nm) == ("c0/s1", (5, 4, 6), (30, 12, 16))
 
 
+def test_levels_of_bigdataviewer_take_their_factors_from_the_list_of_their_setup(tmp_path, make_array):
+    setup = tmp_path / "a.n5" / "setup0"
+    _save(setup / "timepoint0" / "s0", make_array(), downsamplingFactors=[1, 1, 1])
+    _save(setup / "timepoint0" / "s1", make_array()[:, ::2, ::2])
+    _attributes(setup, downsamplingFactors=[[1, 1, 1], [2, 2, 1]])
+    _attributes(setup / "timepoint0", multiScale=True, resolution=XYZ)
+    levels = open_volume(f"{tmp_path}/a.n5:setup0/timepoint0").levels
+    assert [level.voxel_size_nm for level in levels] == [VOXEL_SIZE, (30, 12, 16)]
+
+
 def test_levels_of_paintera_lie_in_data_and_take_what_they_lack_from_s0(tmp_path, make_array):
     group = tmp_path / "a.n5" / "labels"
     _attributes(group, painteraData={"type": "label"})

@@ -73,9 +73,9 @@ def n5_placement(folder: Place, root: Place) -> Placement:
     """Return the voxel size and the offset of a dataset.
 
     `resolution` and `offset` of CREMI's exports and Paintera are those of the dataset; `pixelResolution` of n5-viewer
-    is that of level s0, of which a level's voxels are `downsamplingFactors` (or its entry in `scales`) times as long.
-    What a level lacks comes from its group, or from s0 beside it. Numbers are x first, unless `axes` says z first;
-    `units` is their unit, else nm.
+    is that of level s0, of which a level's voxels are `downsamplingFactors` times as long. What a level lacks comes
+    from its group, or from s0 beside it; factors from the group's list of them, `downsamplingFactors` or `scales`.
+    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -86,12 +86,12 @@ def n5_placement(folder: Place, root: Place) -> Placement:
             for parent in reversed(parents)
             if isinstance(parent, StoreFolder) or parent.is_relative_to(str(root))
             for key, value in read_attributes(parent).items()
-            if key not in ("offset", "downsamplingFactors")
+            if key != "offset" and (key, parent.name) != ("downsamplingFactors", "s0")
         }
     attributes = {**inherited, **own}
     size = _own_resolution(own)
     if size is None and (base := _pixel_resolution(attributes) or _own_resolution(attributes)) is not None:
-        factors = _factors(folder, attributes)
+        factors = _factors(folder, own, attributes)
         size = as_voxel_size([length * factor for length, factor in zip(base, factors, strict=True)])
     offset = own.get("offset")
     if not isinstance(offset, list):
@@ -135,12 +135,13 @@ def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
     return as_voxel_size(_z_first(values, attributes), nm)
 
 
-def _factors(folder: Place, attributes: Mapping[str, Any]) -> list[float]:
-    factors = attributes.get("downsamplingFactors")
-    scales = attributes.get("scales")
-    if factors is None and _LEVEL.fullmatch(folder.name) and isinstance(scales, list):
+def _factors(folder: Place, own: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[float]:
+    """Return how many times as long as those that the resolution is of a dataset's voxels are."""
+    factors = own.get("downsamplingFactors")
+    if factors is None and _LEVEL.fullmatch(folder.name):
         number = int(folder.name[1:])
-        factors = scales[number] if number < len(scales) else None
+        of_levels = attributes.get("downsamplingFactors", attributes.get("scales"))
+        factors = of_levels[number] if isinstance(of_levels, list) and number < len(of_levels) else None
     return _z_first(factors, attributes) if isinstance(factors, list) and len(factors) == 3 else [1.0] * 3
 
 
