@@ -74,6 +74,15 @@ def test_levels_of_n5_viewer_are_found_with_the_resolution_of_their_group(tmp_pa
     assert (coarse.dataset, coarse.shape, coarse.voxel_size_nm) == ("c0/s1", (5, 4, 6), (30, 12, 16))
 
 
+def test_a_level_of_cosem_has_the_resolution_that_it_says_itself(tmp_path, make_array):
+    group = tmp_path / "a.n5" / "em"
+    _save(group / "s0", make_array(), pixelResolution={"unit": "nm", "dimensions": XYZ})
+    _save(group / "s1", make_array()[:, ::2, ::2], pixelResolution={"unit": "nm", "dimensions": [16, 12, 30]})
+    _attributes(group, scales=[[1, 1, 1], [2, 2, 1]], pixelResolution={"unit": "nm", "dimensions": XYZ})
+    assert open_volume(f"{tmp_path}/a.n5:em/s1").voxel_size_nm == (30, 12, 16)
+    assert [level.voxel_size_nm for level in open_volume(f"{tmp_path}/a.n5:em").levels] == [VOXEL_SIZE, (30, 12, 16)]
+
+
 def test_levels_of_bigdataviewer_take_their_factors_from_the_list_of_their_setup(tmp_path, make_array):
     setup = tmp_path / "a.n5" / "setup0"
     _save(setup / "timepoint0" / "s0", make_array(), downsamplingFactors=[1, 1, 1])

@@ -74,8 +74,9 @@ def n5_placement(folder: Place, root: Place) -> Placement:
 
     `resolution` and `offset` of CREMI's exports and Paintera are those of the dataset; `pixelResolution` of n5-viewer
     is that of level s0, of which a level's voxels are `downsamplingFactors` times as long. What a level lacks comes
-    from its group, or from s0 beside it; factors from the group's list of them, `downsamplingFactors` or `scales`.
-    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm.
+    from its group, or from s0 beside it; factors from the group's list of them, `downsamplingFactors` or `scales`,
+    unless the level has a `pixelResolution`, which is its own then, as COSEM's are. Numbers are x first, unless `axes`
+    says z first; `units` is their unit, else nm.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -138,7 +139,7 @@ def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
 def _factors(folder: Place, own: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[float]:
     """Return how many times as long as those that the resolution is of a dataset's voxels are."""
     factors = own.get("downsamplingFactors")
-    if factors is None and _LEVEL.fullmatch(folder.name):
+    if factors is None and "pixelResolution" not in own and _LEVEL.fullmatch(folder.name):
         number = int(folder.name[1:])
         of_levels = attributes.get("downsamplingFactors", attributes.get("scales"))
         factors = of_levels[number] if isinstance(of_levels, list) and number < len(of_levels) else None
