@@ -135,6 +135,17 @@ def test_arrays_of_other_dimensions_are_refused(tmp_path, shape):
         open_volume(tmp_path / "a.zarr")
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_array_that_names_its_axes_in_another_order_is_refused(tmp_path, make_array, version):
+    for name, axes in (("a", ["c", "x", "y", "z"]), ("b", ["c", "Z", "Y", "X"]), ("c", ["c", "d0", "d1", "d2"])):
+        named = {"dimension_names": axes} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": axes}}
+        zarr.create_array(tmp_path / f"{name}.zarr", data=make_array()[None], zarr_format=version, **named)
+    with pytest.raises(InputError, match=r"axes that end in z, y, x, got \['c', 'x', 'y', 'z'\] in .*a\.zarr"):
+        open_volume(tmp_path / "a.zarr")
+    for name in "bc":
+        np.testing.assert_array_equal(open_volume(tmp_path / f"{name}.zarr")[...], make_array())
+
+
 def test_damaged_metadata_and_empty_folders_are_refused(tmp_path, make_array, truncate):
     (tmp_path / "b.zarr").mkdir()
     with pytest.raises(InputError, match=r"expected one 3D dataset in .*b\.zarr, got none \(there is no dataset\)"):

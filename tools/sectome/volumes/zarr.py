@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
-from sectome.types import Array, Shape3
+from sectome.types import AXES, Array, Shape3
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.levels import Level
 from sectome.volumes.multiscales import multiscale_placements
@@ -19,6 +19,9 @@ class ZarrReader:
 
     def __init__(self, path: Place, dataset: str | None = None) -> None:
         node = _find_array(path, dataset)
+        last = [str(axis).lower() for axis in node.axes[-3:]]
+        if sorted(last) == sorted(AXES) and last != list(AXES):
+            raise InputError(f"expected axes that end in z, y, x, got {list(node.axes)} in {node.folder}")
         leading = node.shape[:-3]
         self._leading = len(leading) if all(extent == 1 for extent in leading) else 0
         self.shape = check_three_axes(node.shape[self._leading :], str(node.folder))

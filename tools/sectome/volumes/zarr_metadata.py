@@ -32,6 +32,7 @@ class Node:
         attributes: The user's attributes.
         shape: Extents of an array.
         data_type: An array's type as its JSON writes it.
+        axes: Names of an array's axes, those of xarray in v2; empty where it has none.
     """
 
     folder: Place
@@ -40,6 +41,7 @@ class Node:
     attributes: dict[str, Any]
     shape: tuple[int, ...] = ()
     data_type: Any = None
+    axes: tuple[Any, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -77,11 +79,13 @@ def read_node(folder: Place, version: int | None = None) -> Node | None:
                 if isinstance(folder, StoreFolder) and (quoted := content.get("consolidated_metadata")):
                     _remember(folder, {f"{name}/zarr.json": child for name, child in quoted["metadata"].items()})
                 return Node(folder, 3, False, attributes)
-            return Node(folder, 3, True, attributes, tuple(content["shape"]), content["data_type"])
+            axes = tuple(content.get("dimension_names") or ())
+            return Node(folder, 3, True, attributes, tuple(content["shape"]), content["data_type"], axes)
         attributes = _read_json(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
         if (folder / ".zarray").is_file():
             content = _read_json(folder / ".zarray")
-            return Node(folder, 2, True, attributes, tuple(content["shape"]), content["dtype"])
+            axes = tuple(attributes.get("_ARRAY_DIMENSIONS") or ())
+            return Node(folder, 2, True, attributes, tuple(content["shape"]), content["dtype"], axes)
         if (folder / ".zgroup").is_file():
             if isinstance(folder, StoreFolder) and (folder / _CONSOLIDATED).is_file():
                 _remember(folder, _read_json(folder / _CONSOLIDATED)["metadata"])
