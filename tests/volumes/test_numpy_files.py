@@ -86,7 +86,10 @@ def test_a_voxel_size_that_npy_cannot_hold_is_a_warning(tmp_path, make_array):
 
 def test_the_voxel_size_of_an_npz_is_one_for_its_arrays(tmp_path, make_array):
     write_volume(f"{tmp_path}/a.npz:raw", make_array(), voxel_size_nm=(1, 1, 1))
-    write_volume(f"{tmp_path}/a.npz:labels", make_array(), voxel_size_nm=VOXEL_SIZE)
+    with pytest.warns(
+        UserWarning, match=r"a\.npz holds one voxel size for all .*: \(1\.0, .* becomes \(30\.0, .*\) nm"
+    ):
+        write_volume(f"{tmp_path}/a.npz:labels", make_array(), voxel_size_nm=VOXEL_SIZE)
     assert open_volume(f"{tmp_path}/a.npz:raw").voxel_size_nm == VOXEL_SIZE
 
 

@@ -87,10 +87,10 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
     """
     check_npz_output(path, dataset)
     kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
+    _warn_of_changed(path, kept, placement)
     if placement.voxel_size_nm is not None:
         kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
         kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
-    _warn_of_moved(path, kept, placement)
     kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
     if any(placement.offset_nm):
         kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
@@ -123,15 +123,20 @@ def _arrays_beside(path: Path, dataset: str) -> dict[str, Any]:
         return {}
 
 
-def _warn_of_moved(path: Path, kept: dict[str, Any], placement: Placement) -> None:
-    before = placement_from_attributes({name: kept[name] for name in _OFFSET_ARRAYS if name in kept}).offset_nm
-    moved = [name for name in kept if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)]
-    if moved and before != placement.offset_nm:
-        warnings.warn(
-            f"{path.name} holds one offset for all of its arrays: {before} nm becomes {placement.offset_nm} nm",
-            UserWarning,
-            stacklevel=4,
-        )
+def _warn_of_changed(path: Path, kept: dict[str, Any], placement: Placement) -> None:
+    about = (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)
+    if not set(kept) - set(about):
+        return
+    before = placement_from_attributes({name: kept[name] for name in about if name in kept})
+    size, new_size = before.voxel_size_nm, placement.voxel_size_nm
+    if size and new_size and not np.allclose(size, new_size, rtol=1e-5, atol=0):
+        _warn(path, f"voxel size for all of its arrays: {size} nm becomes {new_size} nm")
+    if before.offset_nm != placement.offset_nm:
+        _warn(path, f"offset for all of its arrays: {before.offset_nm} nm becomes {placement.offset_nm} nm")
+
+
+def _warn(path: Path, what: str) -> None:
+    warnings.warn(f"{path.name} holds one {what}", UserWarning, stacklevel=5)
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
