@@ -59,6 +59,16 @@ def test_colours_that_are_all_grey_are_one_channel(tmp_path, make_array, suffix,
     np.testing.assert_array_equal(volume[...], array)
 
 
+def test_a_section_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path, make_array):
+    (tmp_path / "a").mkdir()
+    for number, section in enumerate(make_array()):
+        photometric = "miniswhite" if number == 3 else "minisblack"
+        tifffile.imwrite(tmp_path / "a" / f"{number}.tif", section, photometric=photometric)
+    with pytest.warns(UserWarning, match=r"3\.tif says that its 0 is white"):
+        volume = open_volume(tmp_path / "a")
+    np.testing.assert_array_equal(volume[:], make_array())
+
+
 def test_colour_is_refused(tmp_path, make_array):
     (tmp_path / "a").mkdir()
     imageio.imwrite(tmp_path / "a" / "0.png", np.moveaxis(make_array(np.uint8, (3, 7, 11)), 0, -1))

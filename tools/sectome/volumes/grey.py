@@ -25,3 +25,13 @@ def grey_channel(image: Array, where: str) -> Array:
 def warn_of_colour(where: str) -> None:
     """Say that an image is read as grey though it is stored as colour."""
     warnings.warn(f"reading {where} as grey: it is stored as colour, its channels are equal", UserWarning, stacklevel=2)
+
+
+def warn_of_white_zero(where: str) -> None:
+    """Say that an image is read inverted: in the file its 0 is white."""
+    warnings.warn(
+        f"{where} says that its 0 is white: its values are read as they are stored, so that an image is inverted; "
+        "convert it to one whose 0 is black",
+        UserWarning,
+        stacklevel=3,
+    )

@@ -19,7 +19,7 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour, warn_of_white_zero
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
 
@@ -40,9 +40,9 @@ class SectionsReader:
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._files = _sorted_sections(path)
         headers = [_header(file) for file in self._files]
-        shape, self.dtype, _ = headers[0]
+        shape, self.dtype, *_ = headers[0]
         self.shape = check_three_axes((len(self._files), *shape), str(path))
-        for file, (found, dtype, _) in zip(self._files, headers, strict=True):
+        for file, (found, dtype, *_) in zip(self._files, headers, strict=True):
             if (found, dtype) != (shape, self.dtype):
                 raise InputError(
                     f"expected sections of one shape, {shape} {self.dtype} as in {self._files[0].name}, got "
@@ -53,6 +53,9 @@ class SectionsReader:
             _read_section(coloured[0], shape)
             warn_of_colour(str(path))
         self._sections = DecodedSections(self._decode, self.shape, self.dtype)
+        inverted = [file for file, header in zip(self._files, headers, strict=True) if header[3]]
+        if inverted:
+            warn_of_white_zero(str(inverted[0]))
         self.placement = Placement()
         if (path / _SIDECAR).is_file():
             self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
@@ -138,18 +141,19 @@ def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
     return list(zip(files, varying[0], strict=True))
 
 
-def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
-    """Return shape (Y, X), type and number of channels of a section."""
+def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any], int, bool]:
+    """Return shape (Y, X), type and number of channels of a section, and whether its 0 is white."""
     with readable(file, "image"):
         if file.suffix.lower() == ".png":
-            return read_png_header(file)
+            return *read_png_header(file), False
         with tifffile.TiffFile(file) as tiff:
             image = tiff.series[0]
             channels = image.shape[-1] if len(image.shape) == 3 and image.shape[-1] in COLOUR_CHANNELS else 1
             shape = image.shape if channels == 1 else image.shape[:-1]
             if len(shape) != 2 or len(tiff.series) > 1:
                 raise InputError(f"expected one section in {file}, got shape {image.shape}")
-            return (shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels
+            is_inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+            return (shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels, is_inverted
 
 
 def _read_section(file: Path, shape: tuple[int, int]) -> Array:

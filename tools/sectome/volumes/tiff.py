@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,7 +20,7 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour, warn_of_white_zero
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
@@ -46,12 +45,7 @@ class TiffReader:
             self.placement = tiff_placement(file)
             self._check_complete(offset)
             if file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                warnings.warn(
-                    f"{path} says that its 0 is white: its values are read as they are stored, so that an image is "
-                    "inverted; convert it to one whose 0 is black",
-                    UserWarning,
-                    stacklevel=2,
-                )
+                warn_of_white_zero(str(path))
             if "S" in file.series[0].axes:
                 self._section(0)
                 warn_of_colour(str(path))
