@@ -170,6 +170,11 @@ def test_true_colour_is_refused_when_it_is_opened_or_else_where_it_is(tmp_path, 
         open_volume(tmp_path / "a.tif")
 
 
+def test_a_large_voxel_size_of_many_digits_is_written(tmp_path, make_array):
+    write_volume(tmp_path / "a.tif", make_array(), voxel_size_nm=(30000, 5123.456789, 98765.4321))
+    assert open_volume(tmp_path / "a.tif").voxel_size_nm == (30000, 5123.46, 98765.4)
+
+
 def test_imagejs_origin_is_the_offset(tmp_path, make_array):
     metadata = {"axes": "ZYX", "spacing": 0.03, "unit": "um", "xorigin": -6, "yorigin": 6.0, "zorigin": -10}
     tifffile.imwrite(tmp_path / "a.tif", make_array(), imagej=True, resolution=(1e3 / 8, 1e3 / 6), metadata=metadata)

@@ -179,5 +179,6 @@ def _complaints_are_errors(path: Path) -> Iterator[None]:
 
 
 def _pixels_per_nm(length_nm: float) -> tuple[int, int]:
-    fraction = Fraction(length_nm).limit_denominator(10**6)
+    # TIFF has 32 bits for either number.
+    fraction = Fraction(length_nm).limit_denominator(max(min(10**6, int(2**31 / length_nm)), 1))
     return fraction.denominator, fraction.numerator
