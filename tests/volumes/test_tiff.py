@@ -181,6 +181,14 @@ def test_imagejs_origin_is_the_offset(tmp_path, make_array):
     assert open_volume(tmp_path / "a.tif").offset_nm == OFFSET
 
 
+@pytest.mark.parametrize("axes", ["XYZ", "YXZ", "YXZS"])
+def test_a_stack_that_names_its_axes_in_another_order_is_refused(tmp_path, make_array, axes):
+    array = np.stack([make_array()] * 3, -1) if "S" in axes else make_array()
+    tifffile.imwrite(tmp_path / "a.tif", array, metadata={"axes": axes}, photometric="minisblack")
+    with pytest.raises(InputError, match=rf"expected axes z, y, x, got {axes} in .*a\.tif"):
+        open_volume(tmp_path / "a.tif")
+
+
 def test_several_stacks_in_one_file_are_refused(tmp_path, make_array):
     tifffile.imwrite(tmp_path / "a.tif", make_array())
     tifffile.imwrite(tmp_path / "a.tif", make_array(np.uint8, (6, 4, 5)), append=True)

@@ -142,6 +142,8 @@ def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], n
             raise InputError(f"expected grey values or colour, got {shape[at]} channels in shape {shape} in {path}")
         shape = shape[:at] + shape[at + 1 :]
     check_three_axes(shape, str(path))
+    if set(stack.axes) - {"S"} == set("ZYX") and stack.axes.replace("S", "") != "ZYX":
+        raise InputError(f"expected axes z, y, x, got {stack.axes} in {path}")
     if shape == stack.shape and stack.dataoffset is not None and file.pages.first.is_memmappable:
         return shape, stack.dtype, [], int(stack.dataoffset)
     pages = list(stack.pages)
