@@ -201,6 +201,20 @@ def test_tiles_keep_to_a_volume_that_is_thinner_than_a_window(folder, network, t
     np.testing.assert_array_equal(tiled.affinities, whole.affinities)
 
 
+def test_compressed_sections_are_decoded_once_for_all_windows(folder, network, expected, tmp_path, monkeypatch):
+    write_volume(tmp_path / "raw", open_volume(folder / "raw.zarr"))
+    (tissue,) = open_tissue([{"image": str(tmp_path / "raw")}])
+    decoded, sections = [], tissue.image._open()._sections
+    decode = sections._decode
+    monkeypatch.setattr(sections, "_decode", lambda number: decoded.append(number) or decode(number))
+    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, batch_size=4)
+    np.testing.assert_allclose(read_affinities(tmp_path / "a.zarr").affinities / 255, expected, atol=0.6 / 255)
+    assert decoded == list(range(SHAPE[0]))
+    monkeypatch.setenv("SECTOME_CACHE_MB", "0")
+    with pytest.warns(UserWarning, match="raw is compressed section by section"):
+        predict_volume(tissue, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, batch_size=4)
+
+
 def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
     written = np.zeros((3, *SHAPE), int)
 

@@ -26,7 +26,6 @@ from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import FittedStandardisation
 from sectome.types import AXES
-from sectome.volumes import Volume
 
 TRIES = 100
 """How many places are tried for a sample before a volume counts as empty."""
@@ -56,9 +55,7 @@ class _Crops(Dataset):
             _check_room(self.tissue, torch.device(resident_on))
             self.tissue = [tissue.on(resident_on) for tissue in self.tissue]
         for tissue in self.tissue:
-            for volume in (tissue.image, tissue.label, tissue.mask):
-                if isinstance(volume, Volume):
-                    volume.warn_of_decoding(tissue.shape[0])
+            tissue.warn_of_decoding(tissue.shape[0])
 
     def _finish(self, crop: dict[str, Any]) -> dict[str, Any]:
         # Not `if self.transform`: MONAI's `Compose` seeds its transforms anew when it is asked for its length.

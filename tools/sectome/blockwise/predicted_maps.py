@@ -155,6 +155,7 @@ def predicted_maps(
     entry = {"image": volume, "sections": sections, "rows": rows, "columns": columns}
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     model.check_voxels(tissue.voxel_size_nm, volume)
+    tissue.warn_of_decoding(model.window[0])
     if mask is not None:
         check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
     z, y, x = offset_of(tissue)

@@ -81,7 +81,7 @@ def predict_volume(
     for volume in (tissue.image, mask):
         if isinstance(volume, Volume):
             volume.keep_chunks_of((grid.window[0], *shape[1:]))
-            volume.warn_of_decoding(grid.window[0])
+    tissue.warn_of_decoding(grid.window[0])
     give_back_memory()
     offset_nm = offset_of(tissue)
     with (

@@ -112,6 +112,12 @@ class Tissue:
         assert whole is not None
         return whole
 
+    def warn_of_decoding(self, sections: int) -> None:
+        """Warn as `Volume.warn_of_decoding` does; what is resident was decoded once."""
+        for volume in (self.image, self.label, self.mask):
+            if isinstance(volume, Volume):
+                volume.warn_of_decoding(sections)
+
     def on(self, device: torch.device | str) -> Tissue:
         """Return the same tissue with its voxels in the memory of a device, in the types that the files have.
 
