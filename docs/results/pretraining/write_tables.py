@@ -43,7 +43,7 @@ class Section:
 
 LOW, FULL, DECAY = ", encoder at 0.3", ", encoder at 1", ", encoder at 1, layer decay 0.75"
 LONG, LONG_1 = "pre-trained for 12000 steps", "pre-trained by seed 1 for 12000 steps"
-LONG_9 = "pre-trained for 12000 steps with 0.9 hidden"
+LONG_5, LONG_9 = "pre-trained for 12000 steps with 0.5 hidden", "pre-trained for 12000 steps with 0.9 hidden"
 FOUR, TWELVE = ", four times the steps", ", twelve times the steps"
 BF16 = ", bf16"
 
@@ -81,6 +81,10 @@ SECTIONS: Final = (
             ("12000 steps with .9 hidden - scratch, decay", [LONG_9 + DECAY], "scratch" + DECAY),
             ("12000 steps, decay: .9 hidden - .75", [LONG_9 + DECAY], LONG + DECAY),
             ("the same, - the second with .75", [LONG_9 + DECAY], LONG_1 + DECAY),
+            ("12000 steps with .5 hidden - scratch, decay", [LONG_5 + DECAY], "scratch" + DECAY),
+            ("12000 steps, decay: .5 hidden - .75", [LONG_5 + DECAY], LONG + DECAY),
+            ("the same, - the second with .75", [LONG_5 + DECAY], LONG_1 + DECAY),
+            ("the same, - .9 hidden", [LONG_5 + DECAY], LONG_9 + DECAY),
             ("12000 steps: decay - full rate", [LONG + DECAY], LONG + FULL),
             ("12000 steps: low rate - full rate", [LONG + LOW], LONG + FULL),
             ("12000 steps: decay - low rate", [LONG + DECAY], LONG + LOW),
