@@ -127,6 +127,15 @@ def test_a_crop_of_labels_is_a_part_of_the_whole(membrane, key):
     np.testing.assert_array_equal(labels[key], np.asarray(labels)[key])
 
 
+def test_a_section_is_taken_apart_once_for_all_crops_of_it(membrane, monkeypatch):
+    labels = MembraneLabels(membrane[1])
+    whole = np.asarray(labels)
+    monkeypatch.setattr("sectome.derived_volumes.ndimage.label", None)
+    np.testing.assert_array_equal(labels[1:3, 2:4, 2:4], whole[1:3, 2:4, 2:4])
+    monkeypatch.undo()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(labels)), whole)
+
+
 def test_an_entry_takes_every_nth_of_its_own_sections(voxels, volume, tmp_path):
     write_volume(tmp_path / "mask.tif", (voxels % 2).astype(np.uint8), voxel_size_nm=(8, 8, 8))
     entry = {"image": volume, "label": volume, "mask": str(tmp_path / "mask.tif"), "section_step": 4}

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from sectome.types import Array, Box
 from sectome.volumes import Volume
+from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.indexing import split_index
 from sectome.volumes.other_place import place_inside
 
@@ -70,17 +71,19 @@ class MembraneLabels(DerivedVolume):
     def __init__(self, source: Volume) -> None:
         super().__init__(source)
         self.dtype = np.dtype(np.int64)
+        self._parts = DecodedSections(self._parts_of, self.shape, np.dtype(np.int32))
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
         """Return ids, 0 on membranes; whole sections are read, whose parts may hang together outside of the box."""
-        _, height, width = self.shape
-        numbers = range(self.shape[0])[z]
-        labels = np.zeros((len(numbers), len(range(height)[y]), len(range(width)[x])), self.dtype)
-        for place, number in enumerate(numbers):
-            parts, _ = ndimage.label(self.source[number] == 0)
-            # A section has fewer parts than pixels, so that ids of two sections differ.
-            labels[place] = np.where(parts > 0, parts.astype(self.dtype) + number * height * width, 0)[y, x]
-        return labels
+        depth, height, width = self.shape
+        labels = self._parts.read(z, y, x).astype(self.dtype)
+        # A section has fewer parts than pixels, so that ids of two sections differ.
+        first = np.array(range(depth)[z])[:, None, None] * height * width
+        return np.add(labels, first, out=labels, where=labels > 0)
+
+    def _parts_of(self, number: int) -> Array:
+        parts, _ = ndimage.label(self.source[number] == 0)
+        return np.asarray(parts, np.int32)
 
 
 class PlacedInside(DerivedVolume):

@@ -29,7 +29,10 @@ class DecodedSections:
         self._dtype = dtype
         # The key of this volume in a cache that others share; its `id` could be another's later.
         self._name = object()
-        self._cache: _Latest | None = None
+        self._own_cache: _Latest | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_own_cache": None}
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), a new array.
@@ -45,15 +48,14 @@ class DecodedSections:
 
     def keep_chunks_of(self, box: Shape3) -> None:
         """See `Volume.keep_chunks_of`."""
-        self._cache = _Latest(min(self._nbytes(box[0]), cache_bytes()))
+        self._own_cache = _Latest(min(self._nbytes(box[0]), cache_bytes()))
 
     def _nbytes(self, sections: int) -> int:
         return sections * self._shape[1] * self._shape[2] * self._dtype.itemsize
 
     def _kept(self, number: int) -> Array:
-        if self._cache is None:
-            self._cache = _shared_by_all()
-        return self._cache.get((self._name, number), lambda: self._decode(number))
+        cache = self._own_cache or _shared_by_all()
+        return cache.get((self._name, number), lambda: self._decode(number))
 
 
 class _Latest:
