@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from blockwise.conftest import do_all
 from sectome.affinity_file import StoredAffinities, new_affinities, read_affinities, write_affinities
@@ -73,6 +74,21 @@ def test_a_last_block_may_be_narrower_than_an_offset(plan_of, affinities, tmp_pa
     do_all(plan, stop_after="relabel")
     expected = whole(forward, threshold=0.5, long_range=long_range)
     assert expected.max() > 20
+    np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)
+
+
+@pytest.mark.parametrize("dx", [-100, 100])
+def test_an_offset_may_be_longer_than_a_block(plan_of, tmp_path, dx):
+    rng = np.random.default_rng(2)
+    noise = ndimage.gaussian_filter(rng.normal(size=(3, 8, 24, 150)), (0, 1, 1, 1))
+    values = np.append(1 / (1 + np.exp(-2 - 3 * noise / noise.std())), rng.random((1, 8, 24, 150)), axis=0)
+    write_affinities(tmp_path / "far.zarr", values, (*NEAREST, (0, 0, dx)), (16, 8, 8))
+    far = StoredAffinities(tmp_path / "far.zarr")
+    options = {"threshold": 0.5, "long_range": "all"}
+    plan = plan_of(source=far, context_voxels=(8, 24, 40), group_blocks=(1, 1, 1), **options)
+    do_all(plan, stop_after="relabel")
+    expected = whole(far, **options)
+    assert expected.max() > 5
     np.testing.assert_array_equal(open_volume(plan.partial_output / "0")[...], expected)
 
 

@@ -35,9 +35,12 @@ class Group:
         """Return a group of a plan."""
         below = plan.groups(level - 1)
         members = BlockGrid(below.counts, plan.group)
-        # Edges are kept with the later of their two voxels, but for offsets that point forward.
-        forward = any(step > 0 for offset in plan.source.offsets for step in offset)
-        around = _numbers(below, members.with_context(number, [int(forward)] * 3, [1, 1, 1]))
+        # An edge is kept with the voxel that its offset starts from, which may lie several members away.
+        sizes = [voxels * blocks for voxels, blocks in zip(plan.grid.block, below.block, strict=True)]
+        steps = [list(axis) for axis in zip(*plan.source.offsets, strict=True)]
+        before = [max(0, -(-max(axis) // size)) for axis, size in zip(steps, sizes, strict=True)]
+        after = [max(1, -(min(axis) // size)) for axis, size in zip(steps, sizes, strict=True)]
+        around = _numbers(below, members.with_context(number, before, after))
         within = members_of(plan, level, number)
         blocks = _numbers(plan.grid, plan.groups(level).core(number))
         return cls(level, within, sorted({*around} - {*within}), blocks)
