@@ -196,6 +196,13 @@ def test_where_the_thresholds_meet_a_voxel_without_such_an_edge_is_background(ra
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_percentiles_that_lie_in_an_empty_background_join_everything(dtype):
+    affinities = np.zeros((3, 1, 1, 8), dtype)
+    affinities[2, 0, 0, [4, 6]] = 1
+    assert fragments_watershed(affinities, NEAREST, low="5%", high="50%").tolist() == [[[1] * 8]]
+
+
 def test_waterz_finds_as_many_fragments_of_affinities_in_few_levels(random_affinities):
     waterz = pytest.importorskip("waterz", reason="waterz has wheels for Python 3.11 and later only")
     for seed, levels in ((0, None), (1, 20), (2, 4)):

@@ -243,9 +243,12 @@ def fragments_watershed(
     parent = new_sets(int(np.prod(shape)))
     # In their own type, or an edge would not equal itself; a byte is above `low` if it is above its whole part.
     floor, limit = nearest.dtype.type(stored_threshold(low, nearest)), stored_threshold(high, nearest)
+    if floor == limit == 0:
+        # No byte lies below.
+        nearest, floor = nearest.astype(np.float32, copy=False), np.float32(0)
     if floor == limit:
         # Where they meet, an edge counts from there on, and what has no edge is not as strong as one.
-        floor = np.uint8(max(0, int(floor) - 1)) if nearest.dtype == np.uint8 else np.nextafter(floor, np.float32(-1))
+        floor = np.uint8(int(floor) - 1) if nearest.dtype == np.uint8 else np.nextafter(floor, np.float32(-1))
     voxels, section = parent.size, shape[1] * shape[2]
     tops, ways = np.empty(voxels, nearest.dtype), np.empty(voxels, np.uint8)
     seams = [np.empty((section, 2), parent.dtype) for _ in parts]
