@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sectome.checks import InputError
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
 from sectome.postprocess import fragments_watershed, region_graph
+from sectome.postprocess.pair_sums import sum_up
 
 MIXED = ((0, 0, -3), (0, -1, 0), (-1, 0, 0), (0, 2, 1), (0, 0, -1))
 
@@ -109,6 +110,16 @@ def test_an_offset_from_the_width_to_twice_the_width_joins_nothing(random_affini
     nearest = region_graph(affinities[:3], NEAREST, fragments, keep_levels=True)
     assert as_dictionary(graph) == as_dictionary(nearest)
     np.testing.assert_array_equal(graph.levels, nearest.levels)
+
+
+@pytest.mark.timeout(30)
+def test_a_fragment_may_have_a_great_many_neighbours():
+    others = np.arange(2, 800_002)
+    part = np.stack([(1 << 32) | others, others, np.ones_like(others)], axis=1)
+    found = sum_up([part[::2].copy(), part[1::2].copy(), part[::3].copy()], 800_002)
+    np.testing.assert_array_equal(found[:, 0], part[:, 0])
+    np.testing.assert_array_equal(found[:, 2], 1 + (others % 3 == 2))
+    np.testing.assert_array_equal(found[:, 1], others * found[:, 2])
 
 
 def test_bytes_and_floats_give_the_same_graph(random_affinities):

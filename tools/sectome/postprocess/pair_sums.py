@@ -233,16 +233,24 @@ def _copy_entry(source: Any, index: int, target: Any, place: int) -> None:
 @njit(cache=True, nogil=True)
 def _place(found: Any, places: Any, merged: Any) -> None:
     """Count the sorted entries of each smaller end, or write them to their places in `merged` where it is not empty."""
-    for index in range(len(found)):
-        u = found[index, 0] >> 32
+    first = 0
+    while first < len(found):
+        u, after = found[first, 0] >> 32, first
+        while after < len(found) and found[after, 0] >> 32 == u:
+            after += 1
         if len(merged):
-            # A row is sorted as it grows: parts follow each other in space, and hardly ever share a row.
-            place = places[u]
-            while place > 0 and merged[place - 1, 0] > found[index, 0]:
-                _copy_entry(merged, place - 1, merged, place)
+            # The row is sorted, too: both are put together from their ends, so that no entry moves more than once.
+            old, new, place = places[u] - 1, after - 1, places[u] + after - first - 1
+            while new >= first:
+                if old >= 0 and merged[old, 0] > found[new, 0]:
+                    _copy_entry(merged, old, merged, place)
+                    old -= 1
+                else:
+                    _copy_entry(found, new, merged, place)
+                    new -= 1
                 place -= 1
-            _copy_entry(found, index, merged, place)
-        places[u] += 1
+        places[u] += after - first
+        first = after
 
 
 @njit(cache=True, nogil=True)
