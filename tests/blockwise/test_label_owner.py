@@ -62,6 +62,17 @@ def test_a_run_does_not_take_the_labels_of_another_for_its_own(run, config, run_
     assert not (tmp_path / "out.ome.zarr").exists()
 
 
+def test_a_finished_run_does_not_take_the_labels_of_another_for_its_own(run, config, tmp_path):
+    assert run("segment-volume", "--config", config())[0] == 0
+    shutil.rmtree(tmp_path / "out.ome.zarr")
+    other = config(run=str(tmp_path / "b.run"), segmentation={"threshold": 0.6})
+    assert run("segment-volume", "--config", other)[0] == 0
+    assert run("segment-volume", "--config", other)[0] == 0
+    code, _, error = run("segment-volume", "--config", config())
+    assert code == 2
+    assert f"an output that does not exist was expected, got {tmp_path}/out.ome.zarr" in error.replace("\n", " ")
+
+
 def test_a_run_goes_on_with_its_labels_where_all_of_it_was_moved_to(run, config, run_to_levels, affinities, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     shutil.copytree(affinities.path, here / "affinities.zarr")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from distributed import Client
 
 from sectome.blockwise.label_owner import OWNER, owned_labels
@@ -14,8 +16,12 @@ from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.run_stage import run_stage
 from sectome.blockwise.stages import stages_of
 from sectome.checks import InputError
+from sectome.fingerprint import fingerprint
 from sectome.volumes import open_volume
 from sectome.volumes.ome_zarr import find_image, write_group
+
+_OUTPUT = "output"
+"""The name under which a run keeps a sample of its labels."""
 
 
 def segment_blocks(plan: Plan, client: Client) -> int:
@@ -35,6 +41,7 @@ def segment_blocks(plan: Plan, client: Client) -> int:
                     run_stage(client, plan, stage)
                 name = plan.output.name.split(".")[0]
                 write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
+                plan.folder.record(_OUTPUT, 0, {"sample": np.array(_sample(plan.partial_output))})
                 os.replace(plan.partial_output, plan.output)
         # After the labels have their name, so that they have an owner as long as they do not.
         (plan.output / OWNER).unlink(missing_ok=True)
@@ -45,7 +52,16 @@ def segment_blocks(plan: Plan, client: Client) -> int:
 
 def is_finished(plan: Plan) -> bool:
     """Tell whether the output is there and of this run."""
-    return plan.output.exists() and not plan.partial_output.exists() and plan.folder.is_done("join", 0)
+    if not plan.output.exists() or plan.partial_output.exists() or not plan.folder.is_done("join", 0):
+        return False
+    # A run of an earlier version has kept no sample.
+    return not plan.folder.is_done(_OUTPUT, 0) or str(plan.folder.read(_OUTPUT, 0)["sample"]) == _sample(plan.output)
+
+
+def _sample(labels: Path) -> str:
+    """Return what tells complete labels from those of another run."""
+    volume = open_volume(labels / "0")
+    return fingerprint(volume.shape, lambda box: volume[tuple(box)])
 
 
 def check_output(plan: Plan) -> None:
