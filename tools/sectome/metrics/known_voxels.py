@@ -9,7 +9,7 @@ from sectome.types import Array
 
 def known_voxels(labels: Array) -> Array:
     """Return where labels (any shape) say what there is: as in training not at -1 and, in uint64, from 2**63 on."""
-    if labels.dtype == np.uint64:
+    if labels.dtype.newbyteorder("=") == np.uint64:
         known: Array = labels < np.uint64(1 << 63)
         return known
     return labels >= 0 if labels.dtype.kind == "i" else np.ones(labels.shape, bool)
