@@ -47,7 +47,8 @@ def skeletons(truth: Any, voxel_size_nm: Sequence[float]) -> Skeletons:
     """Return the skeleton of every object, as scikit-image thins it (Lee et al. 1994, doi:10.1006/cgip.1994.1042).
 
     The voxels that are left are nodes; of the pairs that are 26-neighbours, the minimum spanning tree by length in nm
-    is kept, so that a clump of voxels is not counted twice. Thinning itself knows voxels only, not their size.
+    is kept, so that a clump of voxels is not counted twice. Thinning itself knows voxels only, not their size. It
+    leaves nothing of some objects whose thickness is an even number of voxels: those do not count.
 
     Args:
         truth: (Z, Y, X) integers, 0 is no object.
