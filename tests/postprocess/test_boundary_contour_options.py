@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from sectome.checks import InputError
+from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import (
     BoundaryContourOptions,
     BoundaryContourToLabels,
     BoundaryContourToLabelsd,
     SegmentationOptions,
+    affinities_to_labels,
     boundary_contour_to_labels,
     load_options,
     save_options,
@@ -44,6 +46,18 @@ def test_the_defaults_are_those_of_the_function():
 def test_bad_values_are_refused(name, value, sentence):
     with pytest.raises(InputError, match=sentence):
         BoundaryContourToLabels(**{name: value})
+
+
+@pytest.mark.parametrize("number", [float, np.float64])
+def test_a_threshold_takes_in_what_is_equal_to_it_whatever_holds_the_number(number):
+    maps = np.zeros((2, 1, 1, 4), np.float32)
+    maps[0], threshold = 0.9, number(0.9)
+    found = boundary_contour_to_labels(
+        maps, foreground=threshold, seed_foreground=threshold, min_seed_voxels=0, min_size_voxels=0
+    )
+    assert found.tolist() == [[[1] * 4]]
+    affinities = np.full((3, 1, 1, 4), 0.9, np.float32)
+    assert affinities_to_labels(affinities, NEAREST, foreground_threshold=threshold).tolist() == [[[1] * 4]]
 
 
 @pytest.mark.parametrize("dictionary", [False, True])

@@ -37,6 +37,7 @@ class BoundaryContourOptions(Options):
 
     def __post_init__(self) -> None:
         for name in ("seed_foreground", "seed_contour", "seed_distance", "foreground"):
-            check_probability(getattr(self, name), name)
+            # A number of numpy's would take the maps to its own precision, where an equal value is another.
+            object.__setattr__(self, name, check_probability(getattr(self, name), name))
         for name in ("min_seed_voxels", "min_size_voxels"):
             check_at_least(getattr(self, name), 0, name)

@@ -133,7 +133,8 @@ class SegmentationOptions(Options):
         check_choice(self.fragments, FRAGMENTS, "fragments")
         check_choice(self.long_range, LONG_RANGE_USES, "long_range")
         for name in ("threshold", "foreground_threshold", "small_threshold"):
-            check_probability(getattr(self, name), name)
+            # A number of numpy's would take affinities to its own precision, where an equal one is another.
+            object.__setattr__(self, name, check_probability(getattr(self, name), name))
         for name in ("boundary_threshold", "low", "high"):
             check_threshold(getattr(self, name), name)
         for name in ("min_size_voxels", "small_voxels"):
