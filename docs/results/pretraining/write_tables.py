@@ -173,6 +173,8 @@ SECTIONS: Final = (
             ("the second", [LONG_1 + DECAY], "scratch" + DECAY),
             ("12000 steps, the second - scratch, decay, 1600", [LONG_1 + DECAY + FOUR], "scratch" + DECAY + FOUR),
             ("12000 steps, the first - scratch, full rate", [LONG + FULL], "scratch" + FULL),
+            ("12000 steps, the second - scratch, full rate", [LONG_1 + FULL], "scratch" + FULL),
+            ("12000 steps, the second: decay - full rate", [LONG_1 + DECAY], LONG_1 + FULL),
             ("12000 steps with decay - scratch at the full rate", [LONG + DECAY, LONG_1 + DECAY], "scratch" + FULL),
             ("12000 steps with decay - 3000 at the full rate", [LONG + DECAY, LONG_1 + DECAY], "pre-trained" + FULL),
             ("scratch: 1600 steps of fine-tuning - 400, decay", ["scratch" + DECAY + FOUR], "scratch" + DECAY),
