@@ -11,7 +11,9 @@ import torch
 
 from sectome.affinity_file import StoredAffinities, read_affinities
 from sectome.blockwise.config import read_config
+from sectome.described import describe
 from sectome.phantom import make_phantom
+from sectome.transforms import PercentileIntensity
 from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES
 
@@ -234,6 +236,20 @@ def test_a_run_whose_mask_has_other_voxels_by_now_is_refused(run, config, tmp_pa
     code, _, err = run("segment-volume", "--config", config(mask=str(mask)))
     assert code == 2
     assert "was begun with input mask sample" in err
+
+
+def test_a_run_whose_model_takes_other_grey_values_by_now_is_refused(run, config, tmp_path):
+    model = tmp_path / "own.pt"
+    for suffix in (".pt", ".json"):
+        shutil.copyfile(BUNDLE / f"models/model{suffix}", model.with_suffix(suffix))
+    plan = read_config(config(checkpoint=str(model))).plan()
+    plan.folder.keep_plan(plan.description())
+    trained = json.loads(model.with_suffix(".json").read_text())
+    model.with_suffix(".json").write_text(json.dumps(trained | {"intensity": describe(PercentileIntensity())}))
+    code, _, err = run("segment-volume", "--config", config(checkpoint=str(model)))
+    assert code == 2
+    assert "was begun with input model settings_sha256" in err
+    assert not (tmp_path / "out.ome.zarr").exists()
 
 
 def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):

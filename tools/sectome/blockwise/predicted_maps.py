@@ -13,6 +13,7 @@ import numpy as np
 from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
+from sectome.trained_settings import settings_path
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes import open_volume
 from sectome.volumes.blocks import CHUNK
@@ -104,7 +105,12 @@ class PredictedMaps:
             "volume": describe(self.volume, tissue.image, self.voxel_size_nm),
             **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
-            "model": {"checkpoint": str(self.checkpoint), "sha256": file_hash(self.checkpoint)},
+            "model": {
+                "checkpoint": str(self.checkpoint),
+                "sha256": file_hash(self.checkpoint),
+                # They say grey values, windows and heads, which the same weights take otherwise, too.
+                "settings_sha256": file_hash(settings_path(self.checkpoint)),
+            },
             **said_of_channels(self.channels),
             "overlap": self.overlap,
             "blending": self.blending,
