@@ -73,6 +73,24 @@ def test_blocks_compute_what_the_2d_transformer_computes(vit, tmp_path):
     torch.testing.assert_close(states[-1], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_layer_scales_by_the_names_of_deit_3_are_those_of_dinov2(vit, tmp_path):
+    torch.save(vit, tmp_path / "dino.pth")
+    names = {"ls1.gamma": "gamma_1", "ls2.gamma": "gamma_2"}
+    deit = {name[:9] + names.get(name[9:], name[9:]): value for name, value in vit.items()}
+    torch.save({"model": deit}, tmp_path / "deit.pth")
+    expected, got = (inflate(tmp_path / f"{name}.pth", tmp_path / "e.pt", PATCH, HEADS) for name in ("dino", "deit"))
+    for key, value in expected.state_dict().items():
+        assert torch.equal(value, got.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("name", ["blocks.1.attn.q_norm.weight", "blocks.0.mlp.norm.bias", "norm_pre.weight"])
+def test_a_layer_that_the_encoder_does_not_have_is_refused(vit, tmp_path, name):
+    torch.save({**vit, name: torch.ones(WIDTH)}, tmp_path / "vit.pth")
+    with pytest.raises(InputError, match=f"does not fit the network: {name} is not expected"):
+        inflate(tmp_path / "vit.pth", tmp_path / "encoder.pt", PATCH, HEADS)
+    assert not (tmp_path / "encoder.pt").exists()
+
+
 def test_a_patch_of_equal_sections_is_embedded_as_its_picture_was(vit, tmp_path):
     torch.save(vit, tmp_path / "vit.pth")
     encoder = inflate(tmp_path / "vit.pth", tmp_path / "encoder.pt", PATCH, HEADS)

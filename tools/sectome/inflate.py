@@ -36,8 +36,13 @@ NAMES = {
 }
 """Layers of a block in timm, and in MONAI."""
 
-LAYER_SCALES = {"ls1": "attn.out_proj", "ls2": "mlp.linear2"}
-"""Factors of DINOv2 for each channel, and the layer whose output they scale."""
+LAYER_SCALES = {
+    "ls1.gamma": "attn.out_proj",
+    "ls2.gamma": "mlp.linear2",
+    "gamma_1": "attn.out_proj",
+    "gamma_2": "mlp.linear2",
+}
+"""Factors for each channel, as DINOv2 and DeiT III name them, and the layer whose output they scale."""
 
 
 def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], num_heads: int) -> Encoder:
@@ -50,7 +55,8 @@ def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], 
         num_heads: attention heads of the transformer, which its weights do not say.
 
     Raises:
-        InputError: if the file is no such transformer, or its width does not suit the heads.
+        InputError: if the file is no such transformer, its width does not suit the heads, or it has layers that the
+            encoder does not have.
     """
     state = read_vit(weights)
     depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
@@ -94,10 +100,12 @@ def encoder_state(state: Mapping[str, Tensor], patch_size: Sequence[int]) -> dic
     for name, value in state.items():
         if match := re.fullmatch(r"(blocks\.\d+\.)(.+)\.(weight|bias)", name):
             block, layer, kind = match.groups()
-            if layer in NAMES:
-                inflated[f"{block}{NAMES[layer]}.{kind}"] = value.clone()
+            # A layer that the encoder does not have, as norms of queries, keeps its name, and the load refuses it.
+            inflated[f"{block}{NAMES.get(layer, layer)}.{kind}"] = value.clone()
+        elif name.startswith("norm_pre."):
+            inflated[name] = value
     for name, factors in state.items():
-        if match := re.fullmatch(r"(blocks\.\d+\.)(ls[12])\.gamma", name):
+        if (match := re.fullmatch(r"(blocks\.\d+\.)(.+)", name)) and match[2] in LAYER_SCALES:
             layer = match[1] + LAYER_SCALES[match[2]]
             inflated[f"{layer}.weight"] *= factors[:, None]
             inflated[f"{layer}.bias"] *= factors
