@@ -145,3 +145,16 @@ def test_a_whole_network_with_another_patch_is_refused(tmp_path):
     other = torch.nn.ModuleDict({"encoder": tiny(patch_size=(2, 2, 2))})
     with pytest.raises(InputError, match=r"trained with patch size \(1, 2, 4\), got \(2, 2, 2\)"):
         load_checkpoint(other, tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("load", [load_encoder, load_checkpoint])
+def test_an_encoder_with_other_heads_than_it_was_trained_with_is_refused(tmp_path, load):
+    state = tiny().state_dict()
+    torch.save(
+        {f"encoder.{key}" if load is load_encoder else key: value for key, value in state.items()},
+        tmp_path / "model.pt",
+    )
+    (tmp_path / "model.json").write_text('{"num_heads": 2}')
+    load(tiny(), tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt was trained with num_heads 2, got 3"):
+        load(tiny(num_heads=3), tmp_path / "model.pt")

@@ -20,6 +20,8 @@ from monai.networks.blocks.transformerblock import TransformerBlock
 from torch import Tensor, nn
 
 from sectome.checks import InputError, check_counts, patch_does_not_divide
+from sectome.json_object import read_object
+from sectome.trained_settings import settings_path
 from sectome.types import Shape3
 
 PREFIX = "encoder."
@@ -148,6 +150,7 @@ class Encoder(nn.Module):
         self.patch_size: Shape3 = (pz, py, px)
         self.in_channels = in_channels
         self.hidden_size = hidden_size
+        self.num_heads = num_heads
         # In the state, because (4, 16, 16) and (16, 8, 8) give weights of one shape and another meaning.
         self.register_buffer("patch_size_voxels", torch.tensor(self.patch_size))
         self.patch_embedding = nn.Linear(in_channels * pz * py * px, hidden_size)
@@ -249,6 +252,14 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str) -
     module.load_state_dict(state, strict=True)
 
 
+def _check_heads(module: nn.Module, path: str | Path) -> None:
+    """Raise an `InputError` if an encoder has other heads than `model.json` says: weights of one shape take any."""
+    trained = read_object(settings_path(path)).get("num_heads")
+    for part in module.modules():
+        if isinstance(part, Encoder) and trained not in (None, part.num_heads):
+            raise InputError(f"{path} was trained with num_heads {trained}, got {part.num_heads}")
+
+
 def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep: str | None = None) -> nn.Module:
     """Load a whole checkpoint strictly and return the network.
 
@@ -259,7 +270,7 @@ def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep
         keep: start of the keys that the network keeps as they are, and that the checkpoint may lack or have otherwise.
 
     Raises:
-        InputError: if the file is no checkpoint, or differs in a key or a shape.
+        InputError: if the file is no checkpoint, differs in a key or a shape, or was trained with other heads.
     """
     state = {prefix + key: value for key, value in read_checkpoint(path).items()}
     if keep is not None:
@@ -271,6 +282,7 @@ def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep
     )
     if None not in (saved, own) and saved != own:
         raise InputError(f"{path} was trained with patch size {saved}, got {own}")
+    _check_heads(network, path)
     load_strictly(network, state, str(path))
     return network
 
@@ -279,7 +291,7 @@ def load_encoder(encoder: Encoder, path: str | Path) -> None:
     """Load the `encoder.*` keys of a checkpoint strictly.
 
     Raises:
-        InputError: if the checkpoint has no encoder, another depth, width or patch size.
+        InputError: if the checkpoint has no encoder, another depth, width, number of heads or patch size.
     """
     state = read_checkpoint(path)
     part = {key[len(PREFIX) :]: value for key, value in state.items() if key.startswith(PREFIX)}
@@ -291,4 +303,5 @@ def load_encoder(encoder: Encoder, path: str | Path) -> None:
     patch_size = tuple(part.get("patch_size_voxels", torch.zeros(3)).tolist())
     if patch_size != encoder.patch_size:
         raise InputError(f"{path} must hold an encoder of patch size {encoder.patch_size}, got {patch_size}")
+    _check_heads(encoder, path)
     load_strictly(encoder, part, str(path))
