@@ -137,15 +137,25 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
 
 
 @pytest.mark.parametrize(
-    ("configs", "sentence"),
+    ("configs", "options", "sentence"),
     [
-        (["train", "evaluate"], "was trained with channels ['foreground', 'contour'], got None; evaluate"),
-        (["train", TARGETS, "evaluate"], "predictions must have 12 channels, one an offset, got 2; the overlay of"),
+        (["train", "evaluate"], {}, "was trained with channels ['foreground', 'contour'], got None; evaluate"),
+        (["train", TARGETS, "evaluate"], {}, "predictions must have 12 channels, one an offset, got 2; the overlay of"),
+        (
+            ["train", "evaluate", TARGETS],
+            {"loss__width_voxels": 2},
+            "was trained with contour_width_voxels 1, got 2; evaluate",
+        ),
+        (
+            ["train", "evaluate", TARGETS],
+            {"loss__in_plane": False},
+            "was trained with contour_in_plane True, got False; evaluate",
+        ),
     ],
-    ids=["without the overlay", "overlay before evaluate"],
+    ids=["without the overlay", "overlay before evaluate", "wider contours", "contours across sections"],
 )
 def test_an_evaluation_of_other_targets_is_refused(
-    run_bundle, mitochondria_folder, trained, tmp_path, configs, sentence
+    run_bundle, mitochondria_folder, trained, tmp_path, configs, options, sentence
 ):
     done = run_bundle(
         "em_segmentation",
@@ -154,6 +164,7 @@ def test_an_evaluation_of_other_targets_is_refused(
         output_dir=tmp_path / "run",
         ckpt_dir=trained,
         **SHORT,
+        **options,
     )
     assert done.returncode == 2, done.stderr[-3000:]
     assert sentence in done.stderr.strip().splitlines()[-1]
