@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -74,6 +76,19 @@ def test_normalised_targets_have_mean_0_and_deviation_1(network):
     target = network.targets(torch.randn(2, 3, 30) * 7 + 3)
     assert torch.allclose(target.mean(-1), torch.zeros(2, 3), atol=1e-5)
     assert torch.allclose(target.var(-1), torch.ones(2, 3), atol=1e-3)
+
+
+def test_a_network_that_knows_nothing_of_normalised_voxels_is_as_good_as_the_baseline(network, mae_scripts, tmp_path):
+    network.target = "normalised"
+    torch.nn.init.zeros_(network.decoder_prediction.weight)
+    # Patches that differ in their mean, as those of tissue do.
+    levels = torch.randn(2, 1, 2, 2, 2).repeat_interleave(2, 2).repeat_interleave(3, 3).repeat_interleave(5, 4)
+    image = torch.randn(SHAPE) + 3 * levels
+    scores = mae_scripts.ReconstructionScores(str(tmp_path), network, (1, 1, 1))
+    state = SimpleNamespace(output={"image": image, "pred": network(image)})
+    scores.collect(SimpleNamespace(state=state))
+    [batch] = scores.batches
+    assert batch.losses == pytest.approx(batch.baselines)
 
 
 def test_every_parameter_receives_a_gradient(network):

@@ -32,7 +32,8 @@ class ReconstructionScores:
     Several processes may share the batches out (`sectome.training.SharedBatches`); the first one gathers and writes.
 
     Writes `evaluation.json`, `reconstructions.npz` and `reconstructions.png` into the run's folder. The baseline
-    fills each hidden voxel with the mean of the crop's visible ones.
+    fills each hidden voxel with the mean of the crop's visible ones. Where targets are normalised, a prediction gets
+    the true mean and deviation of its patch, so that the baseline gets that mean, too.
 
     Args:
         output_dir: folder of the run.
@@ -61,11 +62,13 @@ class ReconstructionScores:
         patch_size = self.network.encoder.patch_size
         patches = patchify(image, patch_size)
         hidden, visible = gather_tokens(patches, output["ids_masked"]), gather_tokens(patches, output["ids_keep"])
-        # Compared as raw voxels whatever the target, so that runs with other targets stand beside each other.
+        # Compared as raw voxels whatever the target.
         pictures = self.network.pictures(image, output)
         filled = gather_tokens(patchify(pictures["reconstructed"], patch_size), output["ids_masked"])
         losses = (filled - hidden).square().mean(dim=(1, 2)).tolist()
-        baselines = (visible.mean(dim=(1, 2), keepdim=True) - hidden).square().mean(dim=(1, 2)).tolist()
+        normalised = self.network.target == "normalised"
+        mean = hidden.mean(dim=2, keepdim=True) if normalised else visible.mean(dim=(1, 2), keepdim=True)
+        baselines = (mean - hidden).square().mean(dim=(1, 2)).tolist()
 
         missing = max(self.pictures - sum(len(batch.drawn["image"]) for batch in self.batches), 0)
         shown = {"image": image, **pictures}
@@ -96,5 +99,6 @@ class ReconstructionScores:
         write_json(scores, self.output_dir / "evaluation.json")
         print(
             f"masked loss {scores['masked_loss']:.4f} over {scores['crops']} crops "
-            f"(filling in the visible mean: {scores['masked_loss_of_mean']:.4f})"
+            f"(filling in the {'patch' if self.network.target == 'normalised' else 'visible'} mean: "
+            f"{scores['masked_loss_of_mean']:.4f})"
         )
