@@ -79,6 +79,13 @@ def test_training_goes_on_with_the_grey_values_that_the_network_was_trained_on(m
     assert config(tmp_path / "other", "train")["intensity"] == {"_target_": "mine.GreyValues"}
 
 
+def test_training_and_evaluation_go_on_with_the_contours_that_the_network_was_trained_on(model, tmp_path):
+    say(model, channels=MAPS, isotropic=False, contour_width_voxels=2, contour_in_plane=False)
+    make_standalone_bundle(SOURCE, tmp_path / "out", model, [CONTOUR])
+    loss = {"_target_": "scripts.BoundaryContourLoss", "width_voxels": 2, "in_plane": False}
+    assert config(tmp_path / "out", "train")["loss"] == loss
+
+
 def test_metadata_describe_what_comes_out(model, tmp_path):
     make_standalone_bundle(SOURCE, tmp_path / "out", model, label="mitochondrion")
     formats = config(tmp_path / "out", "metadata")["network_data_format"]

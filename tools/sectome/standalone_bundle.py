@@ -192,6 +192,8 @@ def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapp
         normaliser = described_normaliser(trained["intensity"])
         name = f"sectome.transforms.{type(normaliser).__name__}"
         parser.update({"intensity": {**describe(normaliser), "_target_": name}})
+    contours = {name: trained.get(f"contour_{name}") for name in ("width_voxels", "in_plane")}
+    parser.update({f"loss#{name}": value for name, value in contours.items() if value is not None})
     merged: dict[str, Any] = parser.get()
     merged.pop("_meta_", None)
     return merged
