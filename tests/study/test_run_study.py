@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from sectome.study import run_study
 from tiny_networks import BUNDLES
 
 
@@ -148,6 +150,24 @@ def test_a_pretraining_is_redone_with_all_that_starts_from_it_and_nothing_else(d
     assert code == 0, err
     assert "6 runs, 2 done already" in out
     assert (tmp_path / "out/scratch/seed_0/calls.txt").read_text() == "as it was"
+
+
+def test_a_removal_that_was_stopped_leaves_nothing_that_seems_done(declare, run_stubbed, tmp_path, monkeypatch):
+    path = declare()
+    run_stubbed(path)
+    before = rows(tmp_path / "out/results.csv")
+    # Killed when some files of the first folder are gone.
+    with monkeypatch.context() as stopped:
+        stopped.setattr(shutil, "rmtree", lambda folder: ((folder / "run.json").unlink(), sys.exit(9)))
+        with pytest.raises(SystemExit):
+            run_study(path, tmp_path / "out", bundles=BUNDLES, redo=["pretrainings/mae"])
+    code, out, err = run_stubbed(path)
+    assert code == 0, err
+    assert "6 runs, 5 done already" in out
+    assert rows(tmp_path / "out/results.csv") == before
+    assert calls(tmp_path / "out/pretrained/seed_1") == ["train", "evaluate"]
+    assert run_stubbed(path, "--redo", "pretrained")[0] == 0
+    assert not list((tmp_path / "out").glob("*/.*"))
 
 
 def test_a_failed_run_is_listed_with_its_last_words_and_the_others_go_on(declare, run_stubbed, tmp_path):

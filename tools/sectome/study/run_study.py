@@ -81,7 +81,8 @@ def run_study(
 
     with _alone(folder):
         write_json({"name": study.name, "asks": study.asks}, folder / STUDY)
-        for run in again:
+        # A pre-training is the last to go, so that no arm stays that started from one that is not there.
+        for run in reversed(again):
             remove(run)
         done = sum(is_done(run) for run in runs)
         print(f"{study.name}: {study.asks}\n{len(runs)} runs, {done} done already, {len(slots)} at once", flush=True)

@@ -75,9 +75,13 @@ def check_unchanged(jobs: Sequence[Job]) -> None:
 
 
 def remove(job: Job) -> None:
-    """Remove a run's folder."""
+    """Remove a run's folder, all of it at once: what is left of one could seem to be done, or trained."""
+    removed = job.folder.with_name(f".{job.folder.name}.removed")
+    if removed.exists():
+        shutil.rmtree(removed)
     if job.folder.is_dir():
-        shutil.rmtree(job.folder)
+        job.folder.rename(removed)
+        shutil.rmtree(removed)
 
 
 def last_line(path: Path) -> str:
