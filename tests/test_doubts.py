@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -89,3 +90,27 @@ def test_labels_that_lie_elsewhere_are_named(tmp_path):
         pytest.warns(UserWarning, match=rf"{said} have voxels of \(8.0, 8.0, 8.0\) and \(4.0, 4.0, 4.0\) nm"),
     ):
         open_tissue([entry])
+
+
+def test_a_nifti_that_is_mirrored_against_its_image_is_named(tmp_path):
+    voxels = np.arange(120, dtype=np.uint16).reshape(4, 5, 6)
+    affine = np.diag([8e-6, 8e-6, 8e-6, 1])
+    mirror = np.diag([-1.0, 1, 1, 1])
+    affine[:3, 3] = 8e-6
+    for name, values, turned in (
+        ("image", voxels, mirror @ affine),
+        ("label", voxels, affine),
+        ("part", voxels[1:3, 1:3, 1:3], affine),
+    ):
+        nifti = nibabel.Nifti1Image(values.T, turned)
+        nifti.header.set_xyzt_units("mm")
+        nifti.to_filename(tmp_path / f"{name}.nii")
+    write_volume(tmp_path / "without.nii", voxels)
+    image = {"image": str(tmp_path / "image.nii")}
+    for label in ("label", "part"):
+        said = f"image.nii and its label .*{label}.nii have axes that go to SAL and SAR along"
+        with pytest.warns(UserWarning, match=said):
+            open_tissue([image | {"label": str(tmp_path / f"{label}.nii")}])
+    # Warnings are errors here: the same axes, and a file that says nothing of its own, differ from none.
+    open_tissue([image | {"label": str(tmp_path / "image.nii")}])
+    open_tissue([image | {"label": str(tmp_path / "without.nii")}], (8, 8, 8))

@@ -32,6 +32,7 @@ class NiftiReader:
 
     Attributes:
         affine_mm: (4, 4), the whole affine in mm.
+        orientation: where z, y and x go, as in "SAR"; empty for an image without an affine.
 
     A `.nii` is read by box. A `.nii.gz` is one stream without entry points and is held in memory after the first
     read.
@@ -51,6 +52,8 @@ class NiftiReader:
         # Without a unit, and for programs that know none, a NIfTI is in mm.
         scale = (unit_in_nm(header.get_xyzt_units()[0]) or NM_IN_MM) / NM_IN_MM
         self.affine_mm = np.diag([scale, scale, scale, 1.0]) @ image.affine
+        has_affine = header["sform_code"] or header["qform_code"]
+        self.orientation = "".join(map(str, nibabel.aff2axcodes(image.affine)[::-1])) if has_affine else ""
         self._voxels = image.dataobj
         self._is_compressed = path.name.lower().endswith(".gz")
         self._loaded: Array | None = None

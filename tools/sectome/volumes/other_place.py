@@ -70,8 +70,12 @@ def box_within(outer: Placed, inner: Placed, kind: str) -> Box | None:
     Raises:
         InputError: if the shapes differ and the smaller one has no offset, or does not lie within.
     """
+    names = f"{outer.name} and its {kind} {inner.name}"
+    ways = [getattr(volume, "orientation", "") for volume in (outer, inner)]
+    if all(ways) and ways[0] != ways[1]:
+        _warn(f"{names} have axes that go to {ways[0]} and {ways[1]}")
     if inner.shape == outer.shape:
-        warn_of_other_place(outer, inner, f"{outer.name} and its {kind} {inner.name}")
+        warn_of_other_place(outer, inner, names)
         return None
     if any(inner.offset_nm):
         return place_inside(outer, inner)

@@ -37,6 +37,7 @@ class Volume:
         dtype: Type of the voxels, in native byte order.
         voxel_size_nm: Edge lengths along (z, y, x) in nm, None if neither the file nor the user gave them.
         offset_nm: Where the file puts the first voxel along (z, y, x), in nm; 0 if it says nothing.
+        orientation: Where a NIfTI says that z, y and x go, as in "SAR" (superior, anterior, right); else empty.
         levels: The resolutions to choose from where the path names a pyramid, in the file's order; else none.
     """
 
@@ -58,6 +59,7 @@ class Volume:
         self.stored_voxel_size_nm = reader.placement.voxel_size_nm
         self.voxel_size_nm = voxel_size_nm or self.stored_voxel_size_nm
         self.offset_nm: PointNm = reader.placement.offset_nm
+        self.orientation: str = getattr(reader, "orientation", "")
         self.why_no_size = reader.placement.why_no_size
 
     @property
