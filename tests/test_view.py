@@ -55,6 +55,15 @@ def test_what_is_coarse_comes_from_the_levels_of_a_pyramid(pyramid, tmp_path):
     np.testing.assert_array_equal(shown(served, "2,1,1"), volume[::2])
 
 
+def test_a_level_that_begins_before_its_volume_is_not_shown_in_its_place(pyramid):
+    voxels = np.arange(5 * 99 * 201, dtype=np.float32).reshape(5, 99, 201)
+    for x_nm in (6, 12):
+        volume = pyramid(voxels, "a.precomputed", offset_nm=(30, 12, x_nm))
+        assert volume.levels[1].shape == (5, 50, 101)
+        found = shown(ShownVolume(volume, labels=False), "1,2,2")
+        np.testing.assert_array_equal(found[0, 0, :2], voxels[0, :2, :4].reshape(2, 2, 2).mean((0, 2)))
+
+
 def test_what_has_no_pyramid_is_made_coarser_on_the_way(tmp_path):
     labels = make_phantom((8, 64, 64), SIZE, seed=0).neurons
     write_volume(tmp_path / "a.tif", labels, voxel_size_nm=SIZE)

@@ -176,8 +176,12 @@ def _levels(volume: Volume) -> dict[Shape3, Volume]:
     for level in volume.levels:
         z, y, x = (round(fine / coarse) for fine, coarse in zip(volume.shape, level.shape, strict=True))
         blocks = tuple(-(-extent // edge) for extent, edge in zip(volume.shape, (z, y, x), strict=True))
-        if min(z, y, x) >= 1 and blocks == level.shape:
-            levels.setdefault((z, y, x), volume.at_level(level))
+        if min(z, y, x) >= 1 and blocks == level.shape and (z, y, x) not in levels:
+            coarser = volume.at_level(level)
+            # Scales of precomputed are counted from the origin: the first block may hold a part of one only.
+            before = np.subtract(_starts(volume), np.divide(coarser.offset_nm, _size_of(volume)))
+            if not ((before > 0.01) & (before < np.subtract((z, y, x), 0.01))).any():
+                levels[z, y, x] = coarser
     return levels
 
 
