@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from sectome.checks import InputError
 from sectome.cli import convert
-from sectome.volumes import open_volume, write_volume
+from sectome.volumes import Volume, open_volume, write_volume
 from sectome.volumes.formats import FORMATS
 
 from .conftest import OFFSET, VOXEL_SIZE
@@ -64,3 +66,26 @@ def test_a_given_offset_wins_over_the_volumes_own(tmp_path, make_array):
     write_volume(tmp_path / "a.h5", make_array(), voxel_size_nm=VOXEL_SIZE, offset_nm=OFFSET)
     write_volume(tmp_path / "b.h5", open_volume(tmp_path / "a.h5"), offset_nm=(1, 2, 3))
     assert open_volume(tmp_path / "b.h5").offset_nm == (1, 2, 3)
+
+
+@pytest.mark.parametrize("container", ["a.h5", "a.npz"])
+def test_a_dataset_that_another_process_adds_meanwhile_is_not_lost(tmp_path, make_array, monkeypatch, container):
+    array = make_array()
+    write_volume(tmp_path / "mine.tif", array)
+    write_volume(tmp_path / f"{container}:first", array)
+    read = Volume.__getitem__
+
+    def read_while_another_writes(volume, key):
+        monkeypatch.setattr(Volume, "__getitem__", read)
+        (tmp_path / "other").mkdir()
+        shutil.copyfile(tmp_path / container, tmp_path / "other" / container)
+        write_volume(tmp_path / f"other/{container}:other", array)
+        (tmp_path / "other" / container).replace(tmp_path / container)
+        return volume[key]
+
+    monkeypatch.setattr(Volume, "__getitem__", read_while_another_writes)
+    with pytest.raises(InputError, match=f"no other process to write .*{container} at the same time, got one: do it"):
+        convert(str(tmp_path / "mine.tif"), str(tmp_path / f"{container}:mine"))
+    convert(str(tmp_path / "mine.tif"), str(tmp_path / f"{container}:mine"))
+    for name in ("first", "other", "mine"):
+        np.testing.assert_array_equal(open_volume(tmp_path / f"{container}:{name}")[...], array)

@@ -13,18 +13,28 @@ from sectome.checks import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes the name when the block ends well.
 
     A file or folder that has the name until then is replaced. If the block raises, the output is as it was before.
+
+    Args:
+        path: the output.
+        adds: whether the block adds to a copy of the file that is there.
+
+    Raises:
+        InputError: if it adds, and another process has written the file since.
     """
     path = Path(os.path.realpath(path))  # a link keeps pointing to the output
+    before = _stamp(path) if adds else None
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
     _remove(partial)
     try:
         yield partial
+        if adds and _stamp(path) != before:
+            raise InputError(f"expected no other process to write {path} at the same time, got one: do it again")
         if path.is_dir():  # a folder cannot be renamed over one that has content
             if not partial.is_dir():
                 raise InputError(f"expected a file or nothing at {path}, got a folder, which stays as it is")
@@ -46,6 +56,14 @@ def remove_partials(path: Path) -> None:
     path = Path(os.path.realpath(path))
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         _remove(partial)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file is written, None without one."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _remove(path: Path) -> None:

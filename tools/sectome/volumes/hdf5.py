@@ -83,11 +83,10 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
     library reads.
     """
     check_output(path, dataset)
-    keep = dataset is not None and path.exists()
     shape = tuple(source.shape)
     is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
-    with replacing(path) as partial:
-        if keep:
+    with replacing(path, adds=dataset is not None) as partial:
+        if dataset is not None and path.exists():
             shutil.copyfile(path, partial)
         with h5py.File(partial, "a") as file:
             name = dataset or _DEFAULT_DATASET

@@ -86,16 +86,16 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
     The voxel size and the offset are the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, one for the whole file.
     """
     check_npz_output(path, dataset)
-    kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
-    _warn_of_changed(path, kept, placement)
-    if placement.voxel_size_nm is not None:
-        kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
-        kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
-    kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
-    if any(placement.offset_nm):
-        kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
-    kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
-    with replacing(path) as partial, open(partial, "wb") as file:
+    with replacing(path, adds=dataset is not None) as partial, open(partial, "wb") as file:
+        kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
+        _warn_of_changed(path, kept, placement)
+        if placement.voxel_size_nm is not None:
+            kept = {name: array for name, array in kept.items() if name not in _SIZE_ARRAYS}
+            kept[_SIZE_ARRAYS[0]] = np.asarray(placement.voxel_size_nm, dtype=np.float64)
+        kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
+        if any(placement.offset_nm):
+            kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
+        kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
         np.savez_compressed(file, **kept)
 
 
