@@ -20,10 +20,10 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
 
     Args:
         path: the output.
-        adds: whether the block adds to a copy of the file that is there.
+        adds: whether the block adds to a copy of what is there, or begins what others may add to.
 
     Raises:
-        InputError: if it adds, and another process has written the file since.
+        InputError: if it adds, and another process has written the output since.
     """
     path = Path(os.path.realpath(path))  # a link keeps pointing to the output
     before = _stamp(path) if adds else None

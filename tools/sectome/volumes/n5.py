@@ -101,7 +101,7 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
         if not (path / ATTRIBUTES).exists():
             write_json({"n5": _VERSION}, path / ATTRIBUTES)
         return
-    with replacing(path) as partial:
+    with replacing(path, adds=dataset is not None) as partial:
         _write_dataset(partial / name, source, placement)
         write_json({"n5": _VERSION}, partial / ATTRIBUTES)
 

@@ -64,7 +64,7 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
         with replacing(path / dataset) as partial:
             yield partial
     else:
-        with replacing(path) as partial:
+        with replacing(path, adds=True) as partial:
             _make_groups(partial, dataset)
             yield partial / dataset
 
