@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -14,6 +15,7 @@ from sectome.crops import RandomCrops, WholeVolumes
 from sectome.derived_volumes import DerivedVolume, EveryNthSection, MembraneLabels, PlacedInside
 from sectome.tissue import open_tissue
 from sectome.volumes import open_volume, write_volume
+from sectome.volumes.other_place import place_inside
 
 KEYS = [
     ...,
@@ -250,3 +252,12 @@ def test_a_cube_that_does_not_lie_in_its_image_is_refused(cube, changes):
         InputError, match=r"label .* must have the shape of .*, \(6, 10, 12\), or an offset .*, got \(2, 4, 5\)"
     ):
         open_tissue([write(offset_nm=(0, 0, 0))])
+
+
+@pytest.mark.parametrize("x", [6, 50_000])
+def test_a_cube_between_voxels_is_refused_however_far_it_lies(x):
+    at = {"name": "a.zarr", "voxel_size_nm": (40.0, 4.0, 4.0)}
+    image = SimpleNamespace(shape=(6, 10, 60_000), offset_nm=(0.0, 0.0, 0.0), **at)
+    assert place_inside(image, SimpleNamespace(shape=(2, 4, 5), offset_nm=(0.0, 0.0, 4.0 * x), **at))[2].start == x
+    with pytest.raises(InputError, match=r"must lie within a.zarr, .* at whole voxels"):
+        place_inside(image, SimpleNamespace(shape=(2, 4, 5), offset_nm=(0.0, 0.0, 4.0 * x + 2), **at))

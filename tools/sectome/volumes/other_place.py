@@ -98,7 +98,7 @@ def place_inside(outer: Placed, inner: Placed) -> Box:
     first = np.rint(start).astype(int)
     if (
         not np.allclose(inner.voxel_size_nm, edges, rtol=0.01)
-        or not np.allclose(start, first, atol=0.1)
+        or not np.allclose(start, first, rtol=0, atol=0.1)
         or (first < 0).any()
         or (first + inner.shape > outer.shape).any()
     ):
