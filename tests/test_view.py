@@ -156,7 +156,10 @@ def test_a_segment_has_a_surface_unless_the_volume_is_too_large(pyramid, monkeyp
     labels = np.zeros((8, 30, 30), np.uint32)
     labels[2:6, 5:25, 5:25] = 3
     volume = ShownVolume(pyramid(labels), labels=True)
-    assert len(volume.get_object_mesh(3)) > 100
+    mesh = volume.get_object_mesh(3)
+    corners = np.frombuffer(mesh, "<f4", 3 * int(np.frombuffer(mesh, "<u4", 1)[0]), offset=4).reshape(-1, 3)
+    faces = [corners.min(0), corners.max(0)] / (1e-9 * np.array(SIZE))
+    np.testing.assert_allclose(faces, [(2, 5, 5), (6, 25, 25)], atol=1e-4)
     monkeypatch.setattr(shown_volumes, "MESH_VOXELS", labels.size - 1)
     with pytest.raises(MeshesNotSupportedForVolume):
         volume.get_object_mesh(3)

@@ -133,7 +133,11 @@ class ShownVolume(LocalVolume):
         """Return the surface of one id, or raise what makes the viewer show none, where the volume is too large."""
         if math.prod(self.shape) > MESH_VOXELS:
             raise MeshesNotSupportedForVolume
-        return super().get_object_mesh(object_id)
+        mesh = bytearray(super().get_object_mesh(object_id))
+        # Its corners are counted between the middles of voxels, what is shown from the first voxel's edge.
+        corners = np.frombuffer(mesh, "<f4", 3 * int.from_bytes(mesh[:4], "little"), offset=4).reshape(-1, 3)
+        corners += np.asarray(self.dimensions.scales, np.float32) / 2
+        return bytes(mesh)
 
 
 class _Voxels:
