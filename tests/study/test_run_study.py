@@ -94,6 +94,18 @@ def test_a_changed_declaration_of_a_finished_run_is_refused_with_what_differs(de
     assert {row["steps"] for row in rows(tmp_path / "out/results.csv")} == {"400"}
 
 
+def test_an_override_of_null_is_a_change(declare, run_stubbed):
+    def path(**more):
+        return declare(arms={"scratch": {"overrides": {"encoder_lr_factor": 1.0, **more}}}, pretrainings={})
+
+    run_stubbed(path())
+    code, _, err = run_stubbed(path(intensity=None))
+    assert code == 2
+    assert "scratch/seed_0 was made with overrides intensity None, got 'null'; declare it as it was" in err
+    assert run_stubbed(path(intensity=None), "--redo", "scratch")[0] == 0
+    assert "overrides intensity 'null', got None" in run_stubbed(path())[2]
+
+
 def test_an_overlay_that_was_edited_since_a_run_is_refused_with_what_differs(declare, run_stubbed, tmp_path):
     root = tmp_path / "bundles/em_segmentation"
     for bundle in ("mae_pretrain", "em_segmentation"):

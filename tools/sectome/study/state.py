@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -64,14 +64,23 @@ def check_unchanged(jobs: Sequence[Job]) -> None:
             continue
         # What an overlay held is not known of runs that an older version has made.
         differ = [
-            *differences(state["declared"], job.declared),
-            *differences(state.get("overlays", job.overlays), job.overlays),
+            *differences(_with_nulls(state["declared"]), _with_nulls(job.declared)),
+            *differences(_with_nulls(state.get("overlays", job.overlays)), _with_nulls(job.overlays)),
         ]
         if differ:
             raise InputError(
                 f"{job.folder} was made with {'; '.join(differ)}; "
                 f"declare it as it was, or run it anew with --redo {job.names[0]}"
             )
+
+
+def _with_nulls(part: Any) -> Any:
+    """Return settings with a word for null: an override of null is one, and without it the config's value counts."""
+    if isinstance(part, Mapping):
+        return {name: _with_nulls(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_with_nulls(value) for value in part]
+    return "null" if part is None else part
 
 
 def remove(job: Job) -> None:
