@@ -3,6 +3,7 @@
 from sectome.training.autocast import AutocastInferer, check_learns_convolutions
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically
 from sectome.training.compile_network import compile_network, compile_prediction
+from sectome.training.data_workers import end_with_training
 from sectome.training.early_stopping import EarlyStopping
 from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
@@ -46,6 +47,7 @@ __all__ = [
     "check_learns_convolutions",
     "compile_network",
     "compile_prediction",
+    "end_with_training",
     "gather_batches",
     "join_processes",
     "memory_advice",
