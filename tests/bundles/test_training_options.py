@@ -104,6 +104,10 @@ def test_a_resume_with_what_would_change_the_result_is_refused_and_one_elsewhere
     for other, sentence in (
         ({"loss__dice_weight": 0.1}, "was made with loss dice_weight 0.5, got 0.1"),
         ({"optimizer__eps": 1e-6}, "was made with optimizer eps 1e-08, got 1e-06"),
+        (
+            {"train__preprocessing__transforms__0__steps": 1},
+            "was made with preprocessing transforms 0 transform steps 0, got 1",
+        ),
         ({"schedule__end_lr": 1e-6}, "was made with schedule end_lr 0.0, got 1e-06"),
         ({"val_crops": 1}, "the best epoch so far, 1, was judged with val_crops 2, got 1"),
     ):
