@@ -9,9 +9,9 @@ import torch
 from ignite.engine import Engine
 from torch.utils.data import DataLoader, Dataset
 
+from sectome.checkpoint_file import read_checkpoint
 from sectome.checks import InputError
 from sectome.crops import SampleNumbers
-from sectome.encoder import read_checkpoint
 from sectome.trained_settings import TrainedSettings
 from sectome.training import TrainingCheckpoint, save_atomically
 

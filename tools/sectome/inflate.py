@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sectome.checkpoint_file import load_plain_tensors, load_strictly
 from sectome.checks import InputError, check_whole_triple
-from sectome.encoder import PREFIX, Encoder, load_plain_tensors, load_strictly
+from sectome.encoder import PREFIX, Encoder
 from sectome.training import save_atomically
 
 WRAPPERS = ("model", "state_dict", "teacher", "student")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from torch import nn
 
+from sectome.checkpoint_file import read_checkpoint
 from sectome.checks import InputError
-from sectome.encoder import load_checkpoint, load_encoder, read_checkpoint
+from sectome.encoder import load_checkpoint, load_encoder
 
 HEAD = "decoder.out."
 """Keys of the last layer, whose channels are those of what a network was trained to predict."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem
-from sectome.encoder import take_whole_checkpoint, token_grid
+from sectome.checkpoint_file import take_whole_checkpoint
+from sectome.encoder import token_grid
 from sectome.types import Shape3
 
 

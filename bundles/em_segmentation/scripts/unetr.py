@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem, upsampling
-from sectome.encoder import Encoder, take_whole_checkpoint, token_grid
+from sectome.checkpoint_file import take_whole_checkpoint
+from sectome.encoder import Encoder, token_grid
 from sectome.types import Shape3
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from scripts.masked_autoencoder import MaskedAutoencoder
+from sectome.checkpoint_file import take_whole_checkpoint
 from sectome.checks import InputError
-from sectome.encoder import Encoder, take_whole_checkpoint, token_grid
+from sectome.encoder import Encoder, token_grid
 from sectome.types import Shape3
 
 
