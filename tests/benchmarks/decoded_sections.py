@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import io
 import os
 import tempfile
@@ -24,6 +23,7 @@ from ignite.engine import Events
 from monai.utils import set_determinism
 from training_config import open_config, scripts_of
 
+from sectome.study.results import write_rows
 from sectome.volumes import decoded_sections
 from sectome.volumes.cache_size import CACHE_VARIABLE
 from training import describe_machine
@@ -74,10 +74,7 @@ def main() -> None:
             rows.append({**row, "ratio": round(seconds["0"] / seconds[mb], 2), "machine": machine})
             print({name: value for name, value in rows[-1].items() if name != "machine"}, flush=True)
     if given.csv:
-        with Path(given.csv).open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(Path(given.csv), list(rows[0]), rows)
 
 
 if __name__ == "__main__":

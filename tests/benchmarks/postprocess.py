@@ -11,7 +11,6 @@ affinities; pinky 512x512x512, degraded affinities of an automatic segmentation,
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -30,6 +29,7 @@ from sectome.metrics import adapted_rand_error, variation_of_information
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
 from sectome.phantom import make_phantom
 from sectome.postprocess import connected_components
+from sectome.study.results import write_rows
 from sectome.types import Offsets
 
 CANDIDATE = Path(__file__).with_name("postprocess_candidate.py")
@@ -223,10 +223,7 @@ def main() -> None:
             show(found)
             rows += found
             if given.csv:
-                with Path(given.csv).open("w", newline="") as file:
-                    writer = csv.DictWriter(file, list(rows[0]))
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write_rows(Path(given.csv), list(rows[0]), rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ product, in the same precision and measured in the same process, is the peak tha
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import platform
 import tempfile
@@ -28,6 +27,7 @@ import training_unetr as unetr
 from monai.utils import set_determinism
 
 from sectome.cores import cores
+from sectome.study.results import write_rows
 from sectome.training.autocast import computes_bfloat16
 
 CROP, PATCH = (32, 160, 160), (4, 16, 16)
@@ -125,10 +125,7 @@ def main() -> None:
         for found in measure(parts, sizes, batches, setting, given.quick):
             rows += [{**row, "machine": machine} for row in found]
             if given.csv:
-                with Path(given.csv).open("w", newline="") as file:
-                    writer = csv.DictWriter(file, COLUMNS)
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write_rows(Path(given.csv), COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sectome.checks import check_at_least
-from sectome.postprocess.check_affinities import check_probability
 from sectome.postprocess.segmentation_options import Options
 
 
@@ -36,8 +35,6 @@ class BoundaryContourOptions(Options):
     min_size_voxels: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("seed_foreground", "seed_contour", "seed_distance", "foreground"):
-            # A number of numpy's would take the maps to its own precision, where an equal value is another.
-            object.__setattr__(self, name, check_probability(getattr(self, name), name))
+        self._take_probabilities("seed_foreground", "seed_contour", "seed_distance", "foreground")
         for name in ("min_seed_voxels", "min_size_voxels"):
             check_at_least(getattr(self, name), 0, name)

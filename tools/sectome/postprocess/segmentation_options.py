@@ -40,6 +40,14 @@ class Options:
 
     targets: ClassVar[str]
 
+    def _take_probabilities(self, *names: str) -> None:
+        """Check numbers from 0 to 1, and keep them as plain ones.
+
+        One of numpy's would take what it is compared with to its own precision, where an equal value is another.
+        """
+        for name in names:
+            object.__setattr__(self, name, check_probability(getattr(self, name), name))
+
     @classmethod
     def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
         """Return what is kept beside a model, the defaults where nothing is or no model is named.
@@ -132,9 +140,7 @@ class SegmentationOptions(Options):
                 ) from None
         check_choice(self.fragments, FRAGMENTS, "fragments")
         check_choice(self.long_range, LONG_RANGE_USES, "long_range")
-        for name in ("threshold", "foreground_threshold", "small_threshold"):
-            # A number of numpy's would take affinities to its own precision, where an equal one is another.
-            object.__setattr__(self, name, check_probability(getattr(self, name), name))
+        self._take_probabilities("threshold", "foreground_threshold", "small_threshold")
         for name in ("boundary_threshold", "low", "high"):
             check_threshold(getattr(self, name), name)
         for name in ("min_size_voxels", "small_voxels"):
