@@ -110,7 +110,9 @@ def test_decoded_chunks_are_kept_as_long_as_the_volume_is_open(tmp_path, monkeyp
     assert stored[0].id.get_access_plist().get_chunk_cache()[1] == kept_mib * 2**20
 
 
-def test_a_volume_that_is_read_in_order_keeps_the_chunks_of_a_box(tmp_path):
+@pytest.mark.parametrize("cache_mib", ["512", "0"])
+def test_a_volume_that_is_read_in_order_keeps_the_chunks_of_a_box(tmp_path, monkeypatch, cache_mib):
+    monkeypatch.setenv("SECTOME_CACHE_MB", cache_mib)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("raw", data=np.ones((30, 40, 50), np.int16), chunks=(10, 10, 10))
         file.create_dataset("whole", data=np.ones((30, 40, 50), np.int16))

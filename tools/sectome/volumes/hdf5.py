@@ -65,7 +65,7 @@ class Hdf5Reader:
             stored = file[self._dataset]
             if stored.chunks is not None:
                 needed = bytes_of_chunks(box, stored.shape, stored.chunks, stored.dtype.itemsize)
-                self._cache_bytes = min(needed, cache_bytes())
+                self._cache_bytes = min(needed, max(cache_bytes(), _LEAST_BYTES))
         self._stored = None
 
 
