@@ -32,3 +32,13 @@ def test_a_file_system_without_locks_is_not_said_to_be_in_use(tmp_path, monkeypa
     expected = rf"^a file system with locks \(flock\) was expected for .*, got: {os.strerror(number)}$"
     with pytest.raises(InputError, match=expected), RunFolder(tmp_path).in_use():
         pass
+
+
+def test_a_lock_that_is_not_a_must_is_done_without_where_there_are_none(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    expected = r"with locks \(flock\) was expected .*; nothing keeps other processes away$"
+    with pytest.warns(UserWarning, match=expected), locked(tmp_path / "lock", "in use", must_lock=False) as file:
+        assert file.name == str(tmp_path / "lock")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,16 @@ from sectome.checks import InputError
 
 
 @contextmanager
-def locked(path: Path, in_use: str) -> Iterator[TextIO]:
+def locked(path: Path, in_use: str, *, must_lock: bool = True) -> Iterator[TextIO]:
     """Hold a file for this process, until it ends however it ends, and give it open to read and to append.
 
     Args:
         path: of the file; made if it is not there.
         in_use: the sentence to show where another process holds it.
+        must_lock: whether a file system without locks is refused; else it is warned of.
 
     Raises:
-        InputError: if another process does, or the file system has no locks.
+        InputError: if another process does, or the file system has no locks and must have them.
     """
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -28,7 +30,8 @@ def locked(path: Path, in_use: str) -> Iterator[TextIO]:
         except BlockingIOError:
             raise InputError(in_use) from None
         except OSError as error:
-            raise InputError(
-                f"a file system with locks (flock) was expected for {path}, got: {error.strerror}"
-            ) from None
+            no_locks = f"a file system with locks (flock) was expected for {path}, got: {error.strerror}"
+            if must_lock:
+                raise InputError(no_locks) from None
+            warnings.warn(f"{no_locks}; nothing keeps other processes away", UserWarning, stacklevel=4)
         yield file

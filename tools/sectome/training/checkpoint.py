@@ -20,6 +20,7 @@ from sectome.json_object import write_json
 from sectome.replace import remove_partials, replacing
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
+from sectome.training.held_folders import hold_folders
 from sectome.training.moved_files import follow_moved_files
 from sectome.training.resumed_schedule import resume_schedule
 from sectome.training.weight_average import WeightAverage
@@ -54,7 +55,8 @@ class TrainingCheckpoint:
         outdated: files that tell of the weights in `model.pt`: removed when others take their place.
 
     Raises:
-        InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint.
+        InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint,
+            or another training writes to one of the folders.
     """
 
     def __init__(
@@ -85,6 +87,8 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Resume before the first epoch, save after each; remove what a save that was killed has left."""
+        if idist.get_rank() == 0:
+            hold_folders(engine, output_dir=self.path.parent, ckpt_dir=self.model_path.parent)
         if self.early_stopping is not None:
             self.early_stopping.attach(engine)
         processes = idist.get_world_size()

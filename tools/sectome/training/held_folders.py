@@ -1,0 +1,56 @@
+"""The folders that a training writes to, kept from others, whose files would mix with its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from ignite.engine import Engine, Events
+
+from sectome.checks import InputError
+from sectome.file_lock import locked
+
+LOCK: Final = ".training"
+_held: dict[Path, ExitStack] = {}
+
+
+def hold_folders(engine: Engine, **folders: Path) -> None:
+    """Hold folders for a training until it has ended; one that failed is let go of when its process ends.
+
+    What this process holds is its own: a training that failed may be run again.
+
+    Args:
+        engine: of the training.
+        **folders: by the names of their options; made if they are not there.
+
+    Raises:
+        InputError: if another process trains into one of them.
+    """
+    paths, locks = [], ExitStack()
+    for name, folder in folders.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder.resolve() / LOCK
+        paths.append(path)
+        if path in _held:
+            continue
+        in_use = (
+            f"a training must have its folders for itself, got {folder}, into which another one trains; wait for its "
+            f"end, or name another --{name}"
+        )
+        try:
+            locks.enter_context(locked(path, in_use, must_lock=False))
+        except InputError:
+            locks.close()
+            raise
+        _held[path] = locks
+        locks.callback(_held.pop, path)
+        locks.callback(path.unlink, missing_ok=True)
+    engine.add_event_handler(Events.COMPLETED, _release, paths)
+
+
+def _release(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path in _held:
+            _held[path].close()
