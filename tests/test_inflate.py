@@ -117,6 +117,8 @@ def test_the_checkpoint_loads_as_a_pretrained_encoder(vit, tmp_path):
     load_encoder(Encoder(PATCH, 1, WIDTH, DEPTH, HEADS), tmp_path / "encoder.pt")
     with pytest.raises(InputError, match=r"patch size \(4, 8, 8\), got \(2, 8, 8\)"):
         load_encoder(Encoder((4, 8, 8), 1, WIDTH, DEPTH, HEADS), tmp_path / "encoder.pt")
+    with pytest.raises(InputError, match=rf"was trained with num_heads {HEADS}, got {HEADS * 2}"):
+        load_encoder(Encoder(PATCH, 1, WIDTH, DEPTH, HEADS * 2), tmp_path / "encoder.pt")
 
 
 def test_dino_and_training_wrappers_are_looked_into(vit, tmp_path):

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 from sectome.checkpoint_file import load_plain_tensors, load_strictly
 from sectome.checks import InputError, check_whole_triple
 from sectome.encoder import PREFIX, Encoder
+from sectome.json_object import write_json
+from sectome.trained_settings import settings_path
 from sectome.training import save_atomically
 
 WRAPPERS = ("model", "state_dict", "teacher", "student")
@@ -49,6 +51,8 @@ LAYER_SCALES = {
 def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], num_heads: int) -> Encoder:
     """Write a checkpoint whose encoder is a 2D vision transformer's, for `--pretrained` of em_segmentation.
 
+    Its heads are told beside it, as a training tells them: weights of one shape take any.
+
     Args:
         weights: a .pth or .pt file of plain tensors, of timm, DINO or MAE.
         output: the checkpoint to write.
@@ -67,6 +71,7 @@ def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], 
     encoder = Encoder(patch, 1, hidden_size, depth, num_heads, mlp_ratio)
     load_strictly(encoder, encoder_state(state, patch), str(weights))
     save_atomically({"model": {PREFIX + key: value for key, value in encoder.state_dict().items()}}, output)
+    write_json({"num_heads": num_heads}, settings_path(output))
     return encoder
 
 
