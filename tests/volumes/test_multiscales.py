@@ -4,7 +4,7 @@ import pytest
 
 from sectome.checks import InputError
 from sectome.geometry import ORIGIN, Placement
-from sectome.volumes.multiscales import multiscale_attributes, multiscale_placements
+from sectome.volumes.multiscales import multiscale_attributes, multiscale_axes, multiscale_placements
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -63,9 +63,17 @@ def test_no_scale_or_one_of_other_length_is_no_voxel_size():
     assert _placement(NM, _scale(1, 30, 6, 8)) == Placement()
 
 
-def test_another_order_of_axes_is_refused():
-    with pytest.raises(InputError, match=r"expected OME-Zarr axes that end in z, y, x, got \['x', 'y', 'z'\]"):
-        _placement(["x", "y", "z"], _scale(30, 6, 8))
+def test_another_order_of_axes_is_put_right():
+    nanometers = [{"name": axis, "unit": "nanometer"} for axis in "CXZY"]
+    placement = _placement(nanometers, _scale(1, 8, 30, 6), _translation(0, 48, 300, -36))
+    assert placement == Placement(VOXEL_SIZE, OFFSET)
+    assert multiscale_axes({"multiscales": [{"axes": nanometers, "datasets": []}]}) == ("x", "z", "y")
+    assert multiscale_axes({"multiscales": [{"datasets": []}]}) == ("z", "y", "x")
+
+
+def test_other_axes_at_the_end_are_refused():
+    with pytest.raises(InputError, match=r"expected OME-Zarr axes that end in z, y and x, got \['z', 'y', 'x', 'c'\]"):
+        _placement(["z", "y", "x", "c"], _scale(30, 6, 8, 1))
 
 
 def test_what_is_written_is_read():

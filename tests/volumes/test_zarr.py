@@ -136,14 +136,43 @@ def test_arrays_of_other_dimensions_are_refused(tmp_path, shape):
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_an_array_that_names_its_axes_in_another_order_is_refused(tmp_path, make_array, version):
-    for name, axes in (("a", ["c", "x", "y", "z"]), ("b", ["c", "Z", "Y", "X"]), ("c", ["c", "d0", "d1", "d2"])):
-        named = {"dimension_names": axes} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": axes}}
-        zarr.create_array(tmp_path / f"{name}.zarr", data=make_array()[None], zarr_format=version, **named)
-    with pytest.raises(InputError, match=r"axes that end in z, y, x, got \['c', 'x', 'y', 'z'\] in .*a\.zarr"):
-        open_volume(tmp_path / "a.zarr")
-    for name in "bc":
-        np.testing.assert_array_equal(open_volume(tmp_path / f"{name}.zarr")[...], make_array())
+@pytest.mark.parametrize("axes", ["cxyz", "cYXZ", "czyx", ["c", "d0", "d1", "d2"]])
+def test_an_array_may_name_its_axes_in_another_order(tmp_path, make_array, version, axes):
+    array = make_array()
+    order = ["zyx".index(axis.lower()) for axis in axes[1:]] if isinstance(axes, str) else [0, 1, 2]
+    named = {"dimension_names": axes} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": list(axes)}}
+    stored = zarr.create_array(
+        tmp_path / "a.zarr", data=array.transpose(order)[None], chunks=(1, 2, 3, 4), zarr_format=version, **named
+    )
+    stored.attrs["voxel_size"] = [(30, 6, 8)[place] for place in order]
+    stored.attrs["offset"] = [(60, 0, 16)[place] for place in order]
+    volume = open_volume(tmp_path / "a.zarr")
+    assert (volume.shape, volume.voxel_size_nm, volume.offset_nm) == (array.shape, (30, 6, 8), (60, 0, 16))
+    volume.keep_chunks_of((1, 7, 11))
+    np.testing.assert_array_equal(volume[...], array)
+    np.testing.assert_array_equal(volume[1:4, ::2, 3:-1], array[1:4, ::2, 3:-1])
+
+
+def test_a_pyramid_of_x_y_z_is_read_as_webknossos_writes_it(tmp_path, make_array):
+    array = make_array()
+    axes = [{"name": "c", "type": "channel"}, *({"name": axis, "unit": "nanometer"} for axis in "xyz")]
+    datasets = [
+        {"path": name, "coordinateTransformations": [{"type": "scale", "scale": [1, *scale]}]}
+        for name, scale in (("1", [8, 6, 30]), ("2-2-1", [16, 12, 30]))
+    ]
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    color = group.create_group("color", attributes={"multiscales": [{"axes": axes, "datasets": datasets}]})
+    color.create_array("1", data=array.T[None])
+    color.create_array("2-2-1", data=array[:, ::2, ::2].T[None])
+    volume = open_volume(f"{tmp_path}/a.zarr:color")
+    assert [(level.shape, level.voxel_size_nm) for level in volume.levels] == [
+        (array.shape, (30, 6, 8)),
+        (array[:, ::2, ::2].shape, (30, 12, 16)),
+    ]
+    np.testing.assert_array_equal(volume[2:], array[2:])
+    coarse = open_volume(f"{tmp_path}/a.zarr:color/2-2-1")
+    assert coarse.voxel_size_nm == (30, 12, 16)
+    np.testing.assert_array_equal(coarse[...], array[:, ::2, ::2])
 
 
 def test_damaged_metadata_and_empty_folders_are_refused(tmp_path, make_array, truncate):

@@ -22,10 +22,22 @@ def multiscale_placements(attributes: Mapping[str, Any]) -> dict[str, Placement]
         attributes: Of the group, OME-NGFF 0.4 or 0.5.
 
     Raises:
-        InputError: If the last three axes are not z, y, x.
+        InputError: If the last three axes are not z, y and x, in whatever order.
     """
-    images: list[Mapping[str, Any]] = attributes.get("ome", attributes).get("multiscales", [])
+    images = _images(attributes)
     return {str(level["path"]): _placement(images[0], level) for level in images[0]["datasets"]} if images else {}
+
+
+def multiscale_axes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the last three axes in the order of the arrays, as WEBKNOSSOS has x, y, z.
+
+    Args:
+        attributes: Of a group that holds an image.
+
+    Raises:
+        InputError: If they are not z, y and x.
+    """
+    return _last_axes(_images(attributes)[0])
 
 
 def multiscale_attributes(name: str, levels: Mapping[str, Placement], unit: str | None, method: str) -> dict[str, Any]:
@@ -52,11 +64,24 @@ def multiscale_attributes(name: str, levels: Mapping[str, Placement], unit: str 
     return {"ome": {"version": VERSION, "multiscales": [image]}}
 
 
+def _images(attributes: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    images: Sequence[Mapping[str, Any]] = attributes.get("ome", attributes).get("multiscales", [])
+    return images
+
+
+def _axes(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", [])]
+
+
+def _last_axes(image: Mapping[str, Any]) -> tuple[str, ...]:
+    names = [str(axis["name"]).lower() for axis in _axes(image)]
+    if len(names) >= 3 and sorted(names[-3:]) != sorted(AXES):
+        raise InputError(f"expected OME-Zarr axes that end in z, y and x, got {names}")
+    return tuple(names[-3:]) if len(names) >= 3 else AXES
+
+
 def _placement(image: Mapping[str, Any], level: Mapping[str, Any]) -> Placement:
-    axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", [])]
-    names = [str(axis["name"]).lower() for axis in axes]
-    if len(names) >= 3 and tuple(names[-3:]) != AXES:
-        raise InputError(f"expected OME-Zarr axes that end in z, y, x, got {names}")
+    axes, last = _axes(image), _last_axes(image)
     scale, translation = [1.0] * len(axes), [0.0] * len(axes)
     has_scale = False
     for transform in (*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])):
@@ -72,6 +97,6 @@ def _placement(image: Mapping[str, Any], level: Mapping[str, Any]) -> Placement:
     nm = [unit_in_nm(axis.get("unit")) for axis in axes[-3:]]
     if len(nm) < 3 or not has_scale or None in nm:
         return Placement()
-    in_nm = [length * (unit or 0) for length, unit in zip(scale[-3:], nm, strict=True)]
-    at_nm = [position * (unit or 0) for position, unit in zip(translation[-3:], nm, strict=True)]
-    return Placement(as_voxel_size(in_nm), as_point(at_nm))
+    in_nm = {axis: length * (unit or 0) for axis, length, unit in zip(last, scale[-3:], nm, strict=True)}
+    at_nm = {axis: position * (unit or 0) for axis, position, unit in zip(last, translation[-3:], nm, strict=True)}
+    return Placement(as_voxel_size([in_nm[axis] for axis in AXES]), as_point([at_nm[axis] for axis in AXES]))

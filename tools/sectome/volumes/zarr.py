@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.types import AXES, Array, Shape3
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.levels import Level
-from sectome.volumes.multiscales import multiscale_placements
+from sectome.volumes.multiscales import multiscale_axes, multiscale_placements
 from sectome.volumes.reader import absent_dataset, check_three_axes, choose_dataset
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore
 from sectome.volumes.zarr_metadata import Node, listed_arrays, read_node, read_nodes
 
+Number = TypeVar("Number", int, float)
+
 
 class ZarrReader:
-    """An array (Z, Y, X), or (1, ..., 1, Z, Y, X) as OME-Zarr stores it; a group stands for its only 3D array."""
+    """An array (Z, Y, X), or (1, ..., 1, Z, Y, X) as OME-Zarr stores it; a group stands for its only 3D array.
+
+    Where names of axes say so, the last three are in another order, as WEBKNOSSOS writes x, y, z.
+    """
 
     def __init__(self, path: Place, dataset: str | None = None) -> None:
         node = _find_array(path, dataset)
-        last = [str(axis).lower() for axis in node.axes[-3:]]
-        if sorted(last) == sorted(AXES) and last != list(AXES):
-            raise InputError(f"expected axes that end in z, y, x, got {list(node.axes)} in {node.folder}")
+        image, axes = _image_around(node, path)
+        own_axes = tuple(str(axis).lower() for axis in node.axes[-3:])
+        self._order = _order_of(own_axes if sorted(own_axes) == sorted(AXES) else axes)
         leading = node.shape[:-3]
         self._leading = len(leading) if all(extent == 1 for extent in leading) else 0
-        self.shape = check_three_axes(node.shape[self._leading :], str(node.folder))
+        self.shape = _ordered(check_three_axes(node.shape[self._leading :], str(node.folder)), self._order)
         self.dtype = node.dtype
         own = placement_from_attributes(node.attributes)
-        image = _placement_from_parent(node, path) or Placement()
+        size_nm, offset_nm = own.voxel_size_nm, _ordered(own.offset_nm, self._order)
         # An array's own attributes win, each by itself: CREMI's `resolution` says nothing of a translation.
         self.placement = Placement(
-            own.voxel_size_nm or image.voxel_size_nm, own.offset_nm if any(own.offset_nm) else image.offset_nm
+            _ordered(size_nm, self._order) if size_nm else image.voxel_size_nm,
+            offset_nm if any(offset_nm) else image.offset_nm,
         )
         driver = "zarr3" if node.version == 3 else "zarr"
         self._store = LazyStore({"driver": driver, "kvstore": kvstore_of(node.folder), **reading_options(path)})
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), reading the chunks that it touches."""
-        voxels: Array = self._store()[(0,) * self._leading + (z, y, x)].read().result()
+        stored = self._store()[(0,) * self._leading].transpose(self._order)
+        voxels: Array = stored[z, y, x].read().result()
         return voxels
 
     def keep_chunks_of(self, box: Shape3) -> None:
         """See `Volume.keep_chunks_of`."""
-        self._store.keep_chunks_of((1,) * self._leading + box)
+        stored = tuple(box[self._order.index(axis)] for axis in range(3))
+        self._store.keep_chunks_of((1,) * self._leading + stored)
 
 
 def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
@@ -56,12 +67,13 @@ def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
     if node is None or node.is_array:
         return ()
     placements = multiscale_placements(node.attributes)
+    order = _order_of(multiscale_axes(node.attributes)) if placements else ()
     arrays = read_nodes([folder / name for name in placements], node.version)
     levels = []
     for (name, placement), array in zip(placements.items(), arrays, strict=True):
         if array is None or not array.is_array:
             raise InputError(f"expected the array {name!r}, which the OME-Zarr image {folder} names, got none")
-        shape = check_three_axes(array.shape[-3:], str(array.folder))
+        shape = _ordered(check_three_axes(array.shape[-3:], str(array.folder)), order)
         size = placement_from_attributes(array.attributes).voxel_size_nm or placement.voxel_size_nm
         levels.append(Level(name_below(folder / name, path), shape, size))
     return tuple(levels)
@@ -81,14 +93,25 @@ def _find_array(path: Place, dataset: str | None) -> Node:
     return _find_array(path, choose_dataset(inside, path))
 
 
-def _placement_from_parent(node: Node, root: Place) -> Placement | None:
-    """Return what the OME-Zarr image says of a level, which may lie several groups below it."""
+def _image_around(node: Node, root: Place) -> tuple[Placement, tuple[str, ...]]:
+    """Return placement and axes by the OME-Zarr image around a level, which may lie several groups below it."""
     folder = node.folder
     while folder != root:
         folder = folder.parent
         parent = read_node(folder)
         if parent is not None:
             found = multiscale_placements(parent.attributes).get(name_below(node.folder, folder))
-            if found is not None and found.voxel_size_nm is not None:
-                return found
-    return None
+            if found is not None:
+                return found, multiscale_axes(parent.attributes)
+    return Placement(), AXES
+
+
+def _order_of(axes: Sequence[str]) -> tuple[int, ...]:
+    """Return which of three axes is z, which y and which x."""
+    return tuple(axes.index(axis) for axis in AXES)
+
+
+def _ordered(stored: Sequence[Number], order: Sequence[int]) -> tuple[Number, Number, Number]:
+    """Return an array's numbers for each axis along (z, y, x)."""
+    z, y, x = (stored[place] for place in order)
+    return z, y, x
