@@ -30,6 +30,10 @@ def _attributes(folder, **attributes):
     (folder / "attributes.json").write_text(json.dumps(attributes))
 
 
+TRANSFORM = {"axes": ["z", "y", "x"], "scale": [30, 6, 8], "translate": [300, -36, 48], "units": ["nm"] * 3}
+"""As COSEM writes it."""
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint64", "float32"])
 def test_a_dataset_is_x_first_in_the_file_and_z_first_here(tmp_path, make_array, dtype):
     array = make_array(dtype)
@@ -52,6 +56,15 @@ def test_a_dataset_is_x_first_in_the_file_and_z_first_here(tmp_path, make_array,
         ({"pixelResolution": {"dimensions": XYZ, "unit": "pixel"}}, None, ORIGIN),
         ({"pixelResolution": XYZ}, VOXEL_SIZE, ORIGIN),
         ({"pixelResolution": [4, 3, 15], "downsamplingFactors": [2, 2, 2]}, VOXEL_SIZE, ORIGIN),
+        ({"pixelResolution": XYZ, "transform": TRANSFORM}, VOXEL_SIZE, OFFSET),
+        ({"transform": {**TRANSFORM, "units": ["pixel"] * 3}}, None, ORIGIN),
+        (
+            {"transform": {"axes": ["x", "z", "y"], "scale": [8, 30, 6], "translate": [48, 300, -36]}},
+            VOXEL_SIZE,
+            OFFSET,
+        ),
+        ({"transform": {**TRANSFORM, "translate": None}, "offset": [48, -36, 300]}, VOXEL_SIZE, OFFSET),
+        ({"transform": {"axes": ["t", "y", "x"], "scale": [30, 6, 8]}}, None, ORIGIN),
         ({"resolution": "high"}, None, ORIGIN),
         ({}, None, ORIGIN),
     ],

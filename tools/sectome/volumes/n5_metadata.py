@@ -76,7 +76,7 @@ def n5_placement(folder: Place, root: Place) -> Placement:
     is that of level s0, of which a level's voxels are `downsamplingFactors` times as long. What a level lacks comes
     from its group, or from s0 beside it; factors from the group's list of them, `downsamplingFactors` or `scales`,
     unless the level has a `pixelResolution`, which is its own then, as COSEM's are. Numbers are x first, unless `axes`
-    says z first; `units` is their unit, else nm.
+    says z first; `units` is their unit, else nm. COSEM's `transform` names its axes; others go first.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -94,9 +94,10 @@ def n5_placement(folder: Place, root: Place) -> Placement:
     if size is None and (base := _pixel_resolution(attributes) or _own_resolution(attributes)) is not None:
         factors = _factors(folder, own, attributes)
         size = as_voxel_size([length * factor for length, factor in zip(base, factors, strict=True)])
-    offset = own.get("offset")
+    transform = _transform(own)
+    size, offset = size or transform.voxel_size_nm, own.get("offset")
     if not isinstance(offset, list):
-        return Placement(size)
+        return Placement(size, transform.offset_nm)
     return Placement(size, as_point(_z_first(offset, own), _unit(own)))
 
 
@@ -134,6 +135,18 @@ def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
     else:
         return None
     return as_voxel_size(_z_first(values, attributes), nm)
+
+
+def _transform(attributes: Mapping[str, Any]) -> Placement:
+    stored = attributes.get("transform")
+    if not isinstance(stored, dict) or sorted(stored.get("axes", [])) != sorted(AXES):
+        return Placement()
+    nm, places = _unit(stored), [stored["axes"].index(axis) for axis in AXES]
+    scale, translate = (
+        [values[place] for place in places] if isinstance(values, list) and len(values) == len(AXES) else []
+        for values in (stored.get("scale"), stored.get("translate"))
+    )
+    return Placement(as_voxel_size(scale, nm), as_point(translate, nm))
 
 
 def _factors(folder: Place, own: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[float]:
