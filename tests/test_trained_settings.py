@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sectome.checks import InputError
-from sectome.trained_settings import TrainedSettings, settings_path, warn_of_other_voxels
+from sectome.trained_settings import TrainedSettings, settings_path, warn_of_other_start, warn_of_other_voxels
 from sectome.transforms import LoadVolume
 from sectome.volumes import write_volume
 
@@ -63,3 +63,21 @@ def test_a_volume_on_its_way_to_a_network_is_compared_with_what_it_was_trained_o
     write_volume(tmp_path / "a.tif", np.zeros((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
     with pytest.warns(UserWarning, match="the model was trained on"):
         LoadVolume(trained_nm=(8, 8, 8))(tmp_path / "a.tif")
+
+
+def test_a_start_from_weights_of_other_voxels_or_grey_values_is_said(tmp_path):
+    scaled = {"_target_": "Percentiles", "upper": 99.0}
+    settings = {"voxel_size_nm": [8.0, 8.0, 8.0], "intensity": scaled, "lr": 1}
+    (tmp_path / "model.json").write_text(json.dumps(settings))
+    model = tmp_path / "model.pt"
+    with pytest.warns(
+        UserWarning, match=r"model\.pt was trained with voxel_size_nm \[8\.0, 8\.0, 8\.0\], got \[30, 6, 6\]"
+    ):
+        warn_of_other_start(model, settings | {"voxel_size_nm": [30, 6, 6]})
+    with pytest.warns(UserWarning, match=r"trained with intensity upper 99\.0, got 98\.0"):
+        warn_of_other_start(model, settings | {"intensity": scaled | {"upper": 98.0}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_other_start(model, settings | {"voxel_size_nm": [8, 9, 8], "lr": 2})
+        warn_of_other_start(tmp_path / "inflated.pt", settings)
+        warn_of_other_start("", settings)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
+from sectome.differences import differences
 from sectome.geometry import are_alike, rounded
-from sectome.json_object import read_json_object
+from sectome.json_object import read_json_object, read_object
 
 
 def settings_path(model: str | Path) -> Path:
@@ -33,6 +34,25 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
             f"{rounded(trained_nm)}: convert the volume, take another level of a pyramid, or train on such voxels",
             UserWarning,
             stacklevel=3,
+        )
+
+
+def warn_of_other_start(model: str | Path, settings: Mapping[str, Any]) -> None:
+    """Warn if a training starts from weights that were trained on other voxels, or on grey values scaled otherwise.
+
+    Args:
+        model: the checkpoint; "" for a training that starts from none.
+        settings: of the training. Compared are "voxel_size_nm" and "intensity", where the checkpoint's say them.
+    """
+    trained = read_object(settings_path(model)) if model else {}
+    before = {name: trained[name] for name in ("voxel_size_nm", "intensity") if name in trained}
+    if "voxel_size_nm" in before and are_alike(settings["voxel_size_nm"], before["voxel_size_nm"]):
+        del before["voxel_size_nm"]
+    for difference in differences(before, {name: settings[name] for name in before}):
+        warnings.warn(
+            f"{model} was trained with {difference}: what it learned there may be of little use here",
+            UserWarning,
+            stacklevel=2,
         )
 
 
