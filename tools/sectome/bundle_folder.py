@@ -24,20 +24,20 @@ def find_bundle(workflow: ConfigWorkflow) -> None:
     """Let a workflow find its scripts, weights and data wherever Python was started.
 
     MONAI adds the folder to Python's path in `run` only, and a `bundle_root` of "." is the working directory's: where
-    that is another, it becomes the bundle's. The package `scripts` of another bundle is forgotten; what was made of it
-    stays as it is.
+    that is another, it becomes the bundle's.
     """
     folder = bundle_folder(workflow)
     if not (folder / SCRIPTS / "__init__.py").is_file():
         return
-    sys.path.insert(0, str(folder))
-    _forget_other_scripts(folder)
+    find_scripts(folder)
     if workflow.parser.get("bundle_root") == "." and folder != Path.cwd().resolve():
         workflow.parser["bundle_root"] = str(folder)
         workflow.parser.parse()
 
 
-def _forget_other_scripts(folder: Path) -> None:
+def find_scripts(folder: Path) -> None:
+    """Let Python find the package `scripts` of a bundle, and forget that of another; what was made of it stays."""
+    sys.path.insert(0, str(folder))
     module = sys.modules.get(SCRIPTS)
     file = getattr(module, "__file__", None)
     if module is None or (file is not None and Path(file).resolve().parent == folder / SCRIPTS):

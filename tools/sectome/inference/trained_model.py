@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor
 
 from sectome.bundle import find_input_error
+from sectome.bundle_folder import find_scripts
 from sectome.checks import InputError
 from sectome.inference.blended_slabs import Predict
 from sectome.inference.orientations import check_exchanged, predict_oriented
@@ -143,7 +143,7 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
     config = root / "configs" / "inference.json"
     if not config.is_file():
         raise InputError(f"the root of a bundle was expected at {bundle}, got no {config}; give --bundle")
-    sys.path.insert(0, str(root))
+    find_scripts(root)
     parser = ConfigParser()
     parser.read_config(str(config))
     parser["bundle_root"] = str(root)
