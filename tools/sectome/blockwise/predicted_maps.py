@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from sectome.affinity_file import create_affinities, said_of_channels
+from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.trained_settings import settings_path
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
-from sectome.volumes import open_volume
+from sectome.volumes import open_volume, open_with_default_size
 from sectome.volumes.blocks import CHUNK
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
@@ -84,7 +85,7 @@ class PredictedMaps:
         """Predict a box and write it."""
         from sectome.inference.predict_volume import grid_over, predict_box
 
-        tissue, model = _opened(self)
+        tissue, model = _opened(self, RunFolder(self.path.parent).identity())
         grid = grid_over(self.shape, model.window, self.overlap, self.blending)
         maps = predict_box(
             tissue,
@@ -100,9 +101,9 @@ class PredictedMaps:
 
     def description(self) -> dict[str, Any]:
         """Return what must stay as it is while a run goes on."""
-        tissue, _ = _opened(self)
+        image = open_with_default_size(self.volume, self.voxel_size_nm)
         return {
-            "volume": describe(self.volume, tissue.image, self.voxel_size_nm),
+            "volume": describe(self.volume, image, self.voxel_size_nm),
             **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
             "model": {
@@ -189,8 +190,13 @@ def _absolute(path: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _opened(source: PredictedMaps) -> tuple[Any, Any]:
-    """Return the tissue and the model in this process; normalisation is fitted to the whole volume each time."""
+def _opened(source: PredictedMaps, run: str) -> tuple[Any, Any]:
+    """Return the tissue and the model in this process; normalisation is fitted to the whole volume each time.
+
+    Args:
+        source: what is predicted and by what.
+        run: its identity. A worker that stays may be given another run of files of the same names.
+    """
     from sectome.inference import open_model
     from sectome.tissue import open_tissue
 

@@ -1,0 +1,36 @@
+"""What a run predicts itself, in a process that outlives the run."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from sectome.blockwise.predicted_maps import predicted_maps
+from sectome.phantom import make_phantom
+from sectome.volumes import write_volume
+from tiny_networks import BUNDLES
+
+SHIPPED = BUNDLES / "em_segmentation/models/model.pt"
+
+
+@pytest.mark.usefixtures("forget_scripts")
+def test_another_run_of_files_of_the_same_names_predicts_by_what_they_hold_by_then(tmp_path):
+    volume, model, folder = tmp_path / "own.tif", tmp_path / "own.pt", tmp_path / "out.run"
+    shutil.copyfile(SHIPPED.with_suffix(".json"), model.with_suffix(".json"))
+    content = torch.load(SHIPPED, weights_only=True)
+    descriptions, predictions = [], []
+    for seed, sign in ((0, 1), (1, 1), (1, -1)):
+        write_volume(volume, make_phantom((8, 16, 16), (8, 8, 8), seed).raw, voxel_size_nm=(8, 8, 8))
+        out = {name: sign * content["model"][name] for name in ("decoder.out.weight", "decoder.out.bias")}
+        torch.save(content | {"model": content["model"] | out}, model)
+        source = predicted_maps(folder, str(volume), SHIPPED.parents[1], str(model), device="cpu", precision="fp32")
+        descriptions.append(source.description())
+        source.prepare(source.shape)
+        source.predict(tuple(slice(0, extent) for extent in source.shape))
+        predictions.append(source.read([slice(None)] * 3))
+        shutil.rmtree(folder)
+    for number in (0, 1):
+        assert descriptions[number] != descriptions[number + 1]
+        assert (predictions[number] != predictions[number + 1]).mean() > 0.5
