@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
+import torch
 
 from sectome.export import open_for_export
-from sectome.export.bioimageio_package import channel_name, citations
+from sectome.export.bioimageio_package import channel_name, citations, write_bioimageio_package
 from tiny_networks import BUNDLES
 
 BUNDLE = BUNDLES / "em_segmentation"
@@ -55,6 +58,17 @@ def test_its_own_checks_pass_without_a_network(run, checkpoint, tmp_path):
     assert "model_card.md" not in names
     for line in ("license: CC0-1.0", "scale: 30.0", "min: 16", "step: 2", "halo: 4", "- y_minus_3_x_plus_3"):
         assert line in described
+
+
+def test_a_patch_remains_of_the_smallest_block_without_its_halo(checkpoint, monkeypatch, tmp_path):
+    pytest.importorskip("bioimageio.spec")
+    monkeypatch.setattr("sectome.export.bioimageio_package.write_onnx", lambda _, path, __: path.touch())
+    sizes = {"crop_size": (4, 16, 20), "patch_size": (2, 16, 4)}
+    model = replace(open_for_export(BUNDLE, checkpoint), network=torch.nn.Conv3d(1, 4, 1), **sizes)
+    write_bioimageio_package(model, tmp_path / "model.zip", "CC0-1.0")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        described = archive.read("rdf.yaml").decode()
+    assert re.findall(r"halo: (\d+)", described) == ["1", "4"]
 
 
 def test_the_shipped_weights_come_with_their_pages(segmentation_scripts, monkeypatch):

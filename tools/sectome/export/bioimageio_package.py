@@ -132,8 +132,8 @@ def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
             {"type": "batch"},
             {"type": "channel", "channel_names": [channel_name(offset) for offset in model.offsets]},
             *(
-                {**axis, "size": {"tensor_id": "image", "axis_id": axis["id"]}, "halo": patch}
-                for axis, patch in zip(space, model.patch_size, strict=True)
+                {**axis, "size": {"tensor_id": "image", "axis_id": axis["id"]}, **halo_of(crop, patch)}
+                for axis, crop, patch in zip(space, model.crop_size, model.patch_size, strict=True)
             ),
         ],
         "test_tensor": part("test_output.npy"),
@@ -163,6 +163,12 @@ def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
             "type": "model",
         }
     )
+
+
+def halo_of(crop: int, patch: int) -> dict[str, int]:
+    """Return what to cut off along an axis: a patch, or less where that would leave none of the smallest block."""
+    halo = min(patch, (crop - patch) // 2)
+    return {"halo": halo} if halo else {}
 
 
 def channel_name(offset: Offset) -> str:
