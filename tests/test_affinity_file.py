@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,12 @@ def test_what_does_not_fit_is_refused(tmp_path, name, offsets, message):
     with pytest.raises(InputError, match=message):
         write_affinities(tmp_path / name, VALUES, offsets, (30, 6, 8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
+    with pytest.raises(InputError, match=f"the folder of the output must be a folder to write into, got {tmp_path}"):
+        write_affinities(tmp_path / "a.zarr", np.ones((3, 2, 2, 2)), NEAREST, (8, 8, 8))
 
 
 def test_a_folder_without_affinities_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from sectome.checks import InputError, check_choice, check_triple
+from sectome.checks import InputError, check_choice, check_triple, check_writable
 from sectome.geometry import ORIGIN, PointNm, as_point
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST, check_offsets
 from sectome.replace import replacing
@@ -92,8 +92,8 @@ def new_affinities(
         offset_nm: where the first voxel lies along (z, y, x).
 
     Raises:
-        InputError: if the name does not end in .zarr, something else is there, or there is not one channel an offset or
-            a name.
+        InputError: if the name does not end in .zarr, something else is there, the folder around it can not be written,
+            or there is not one channel an offset or a name.
     """
     path, says = local_path(path, "affinities"), said_of_channels(channels)
     if path.suffix != ".zarr":
@@ -108,6 +108,7 @@ def new_affinities(
             f"a zarr folder of affinities or maps, or nothing, was expected at {path}, got something else, which stays "
             "as it is"
         )
+    check_writable(path.resolve().parent, "the folder of the output")
     metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
     with replacing(path) as partial:
         yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)
