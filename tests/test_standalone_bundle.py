@@ -114,6 +114,16 @@ def test_thresholds_come_from_the_weights_that_a_training_went_on_from(model, tm
     assert (tmp_path / "out/models/segmentation.json").read_text() == (SOURCE / "models/segmentation.json").read_text()
 
 
+def test_thresholds_are_found_where_the_training_ran_in_the_source(model, tmp_path, monkeypatch):
+    say(model, weights="models/model.pt")
+    elsewhere = tmp_path / "other" / "models" / "segmentation.json"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text("of another model")
+    monkeypatch.chdir(tmp_path / "other")
+    make_standalone_bundle(SOURCE, tmp_path / "out", model)
+    assert (tmp_path / "out/models/segmentation.json").read_text() == (SOURCE / "models/segmentation.json").read_text()
+
+
 def test_the_command_writes_an_archive_with_one_folder(run, tmp_path):
     code, out, _ = run("bundle", SOURCE, tmp_path / "cortex.zip", "--overlays", "augmentation/serial_sections.json")
     assert code == 0

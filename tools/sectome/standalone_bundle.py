@@ -118,7 +118,7 @@ def make_standalone_bundle(
             (folder / "models").mkdir()
             shutil.copyfile(model, folder / "models" / "model.pt")
             shutil.copyfile(settings_path(model), folder / "models" / "model.json")
-            if (thresholds := _find_thresholds(model, trained)) is not None:
+            if (thresholds := _find_thresholds(source, model, trained)) is not None:
                 shutil.copyfile(thresholds, folder / "models" / thresholds.name)
             if output.suffix == ".zip":
                 _pack(folder, partial, output.stem)
@@ -134,9 +134,13 @@ def _find_overlay(source: Path, overlay: str | Path) -> Path:
     raise InputError(f"an overlay must be a config file, got {overlay}, which is neither there nor in {source}/configs")
 
 
-def _find_thresholds(model: Path, trained: Mapping[str, Any]) -> Path | None:
-    """Return where a model's thresholds are: beside it, or beside the weights that its training went on from."""
-    for path in filter(None, (model, trained.get("weights"))):
+def _find_thresholds(source: Path, model: Path, trained: Mapping[str, Any]) -> Path | None:
+    """Return where a model's thresholds are: beside it, or beside the weights that its training went on from.
+
+    These are named as they were from the working directory of the training, most often the source.
+    """
+    weights = trained.get("weights")
+    for path in (model, *((source / weights, weights) if weights else ())):
         if (tuned := tuned_path(path)).is_file():
             return tuned
     return None
