@@ -333,6 +333,12 @@ def test_nothing_is_left_of_a_prediction_that_fails(folder, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_mask_that_says_to_lie_elsewhere_is_doubted(folder, network, tmp_path):
+    write_volume(tmp_path / "mask.zarr", np.zeros(SHAPE, np.uint8), voxel_size_nm=SIZE_NM, offset_nm=(90, 12, 18))
+    with pytest.warns(UserWarning, match=r"and its mask .* begin at \(60.* and \(90.*they are compared voxel by voxel"):
+        predict(folder, network, tmp_path / "a.zarr", mask=open_volume(tmp_path / "mask.zarr"))
+
+
 def test_what_does_not_fit_is_refused(folder, network, tmp_path):
     write_volume(tmp_path / "small.tif", np.ones((2, 2, 2), np.uint8), voxel_size_nm=SIZE_NM)
     with pytest.raises(InputError, match=r"mask .* must have the image's shape \(21, 300, 150\), got \(2, 2, 2\)"):

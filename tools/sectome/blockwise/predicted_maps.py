@@ -12,7 +12,6 @@ import numpy as np
 
 from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.blockwise.run_folder import RunFolder
-from sectome.checks import check_same_shape
 from sectome.fingerprint import describe, file_hash
 from sectome.trained_settings import settings_path
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
@@ -156,6 +155,7 @@ def predicted_maps(
     """
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of
+    from sectome.inference.region_mask import check_mask
     from sectome.tissue import open_tissue
 
     model = open_model(bundle, checkpoint, device="cpu", orientations=orientations)
@@ -164,7 +164,7 @@ def predicted_maps(
     model.check_voxels(tissue.voxel_size_nm, volume)
     tissue.warn_of_decoding(model.window[0])
     if mask is not None:
-        check_same_shape(tissue.image.shape, open_volume(mask).shape, f"mask {mask}")
+        check_mask(open_volume(mask), tissue)
     z, y, x = offset_of(tissue)
     return PredictedMaps(
         Path(folder).absolute() / ("maps.zarr" if isinstance(model.channels[0], str) else "affinities.zarr"),

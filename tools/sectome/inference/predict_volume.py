@@ -12,11 +12,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sectome.affinity_file import DTYPES, new_affinities
-from sectome.checks import InputError, check_at_least, check_choice, check_same_shape, check_whole_number
+from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
 from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slabs
 from sectome.inference.chunk_layers import IN_FLIGHT, chunk_layers, layer_depth, store_affinities
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
-from sectome.inference.region_mask import RegionMask
+from sectome.inference.region_mask import RegionMask, check_mask
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
@@ -75,9 +75,9 @@ def predict_volume(
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
     # Layers of a tile are what is written at once; the first tile is as large as any.
     box = (len(channels), stride, tiles[0].y.stop, tiles[0].x.stop)
-    if mask is not None:
-        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     read = box_reader(tissue)
+    if mask is not None:
+        check_mask(mask, tissue)
     for volume in (tissue.image, mask):
         if isinstance(volume, Volume):
             volume.keep_chunks_of((grid.window[0], *shape[1:]))

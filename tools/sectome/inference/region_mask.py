@@ -9,6 +9,14 @@ from sectome.inference.blended_slabs import Tile
 from sectome.tissue import Tissue
 from sectome.types import Array, Box
 from sectome.volumes import Volume
+from sectome.volumes.other_place import box_within
+
+
+def check_mask(mask: Volume, tissue: Tissue) -> None:
+    """Raise an `InputError` if a mask has another shape than a tissue's volume; warn if it says to lie otherwise."""
+    assert isinstance(tissue.image, Volume)
+    check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
+    box_within(tissue.image, mask, "mask")
 
 
 class RegionMask:
