@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from monai.bundle import ConfigParser
-from monai.transforms import Compose
+from monai.transforms import Compose, RandGaussianNoised
 
 from sectome.checks import InputError
 from sectome.described import describe
@@ -33,6 +33,12 @@ def test_a_component_is_its_class_and_what_is_public_and_plain():
         "scale": [1, 2.5],
         "use": "builtins.len",
     }
+
+
+def test_a_class_is_its_name_as_the_type_of_monais_noise():
+    [noise] = describe(Compose([RandGaussianNoised("image", std=0.5)]))["transforms"]
+    assert noise["rand_gaussian_noise"]["std"] == 0.5
+    assert noise["rand_gaussian_noise"]["dtype"] == "numpy.float32"
 
 
 def test_what_takes_the_place_of_a_method_is_none_of_it():

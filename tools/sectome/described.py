@@ -8,7 +8,7 @@ from typing import Any
 
 
 def describe(component: Any) -> Any:
-    """Return plain values, lists and mappings as they are, the name of a function, class and attributes of others.
+    """Return plain values, lists and mappings as they are, a name for a function or class, attributes of others.
 
     Left out are private attributes, those that are no such values, as generators of random numbers, and those that take
     the place of a method, as a compiled one. What a random transform has drawn may be an attribute, too: describe it
@@ -18,7 +18,7 @@ def describe(component: Any) -> Any:
         return {str(name): describe(value) for name, value in component.items() if _can_be_described(value)}
     if isinstance(component, list | tuple):
         return [describe(value) for value in component if _can_be_described(value)]
-    if isroutine(component):
+    if isroutine(component) or isinstance(component, type):
         return f"{component.__module__}.{component.__qualname__}"
     if not hasattr(component, "__dict__"):
         return component
