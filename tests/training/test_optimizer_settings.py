@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.optimizers import WarmupCosineSchedule
 
+from sectome.checks import InputError
 from sectome.differences import differences
 from sectome.training import optimizer_settings, schedule_settings
 
@@ -45,12 +46,24 @@ def test_they_are_class_and_arguments():
         (adam(amsgrad=True), "amsgrad None, got True"),
         (adam(torch.optim.Adam), "_target_ 'torch.optim.adamw.AdamW', got 'torch.optim.adam.Adam'"),
         (adam(fused=True), None),
-        (adam(foreach=True, lr=0.25), None),
+        (adam(foreach=True, lr=0.5), None),
     ],
 )
 def test_optimizers_differ_in_what_changes_a_step(other, difference):
     found = next(differences(optimizer_settings(adam()), optimizer_settings(other)), None)
     assert found == difference
+
+
+@pytest.mark.parametrize("given", [{"lr": 0.25}, {"weight_decay": 0}])
+def test_what_each_group_has_of_its_own_is_not_to_be_given_beside_it(given):
+    optimizer = adam(**given)
+    [(name, value)] = given.items()
+    message = f"{name} must be given as --{name}, .*got {value} as --optimizer#{name}, which does nothing"
+    with pytest.raises(InputError, match=message):
+        optimizer_settings(optimizer)
+    plain = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], **given)
+    WarmupCosineSchedule(plain, 3, 9)
+    assert optimizer_settings(plain) == optimizer_settings(adam())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from sectome.checks import InputError
 from sectome.described import describe
 
 HOW: Final = ("foreach", "fused", "capturable")
@@ -21,7 +22,12 @@ LENGTH: Final = ("t_total", "warmup_steps")
 
 
 def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the class and the arguments of an optimizer; switches that are off are left out, as later ones will be."""
+    """Return the class and the arguments of an optimizer; switches that are off are left out, as later ones will be.
+
+    Raises:
+        InputError: if a learning rate or a weight decay was given to the optimizer that none of its groups has.
+    """
+    _check_groups(optimizer)
     arguments = {
         name: value
         for name, value in optimizer.defaults.items()
@@ -35,6 +41,19 @@ def schedule_settings(schedule: LRScheduler) -> dict[str, Any]:
     known = set(inspect.signature(type(schedule)).parameters) - {"optimizer", "last_epoch", *LENGTH}
     arguments = {name: value for name, value in vars(schedule).items() if name in known}
     return {"_target_": _name(schedule), **describe(arguments)}
+
+
+def _check_groups(optimizer: Optimizer) -> None:
+    parameters = inspect.signature(type(optimizer)).parameters
+    for name in parameters.keys() & OF_GROUPS:
+        value, unsaid = optimizer.defaults[name], parameters[name].default
+        # A schedule has changed the rates of the groups, and keeps the first ones.
+        greatest = max(group.get(f"initial_{name}", group[name]) for group in optimizer.param_groups)
+        if unsaid is not inspect.Parameter.empty and value not in (unsaid, greatest):
+            raise InputError(
+                f"{name} must be given as --{name}, for each group of parameters, got {value!r} as --optimizer#{name}, "
+                "which does nothing"
+            )
 
 
 def _name(component: object) -> str:
