@@ -26,10 +26,10 @@ class Noise(Dataset):
         return torch.randn(3, generator=torch.Generator().manual_seed(number))
 
 
-def train(folder, epochs, *, resume=True, settings=None, **options):
+def train(folder, epochs, *, resume=True, settings=None, width=3, **options):
     """Train a layer with dropout (so that torch's random state matters) and momentum; return its weights."""
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Dropout(0.5))
+    network = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.Dropout(0.5))
     optimizer = torch.optim.AdamW(network.parameters(), 0.1)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
     sampler = SampleNumbers(8)
@@ -73,6 +73,13 @@ def test_other_settings_are_refused_and_named(tmp_path):
     with pytest.raises(InputError, match=r"made with lr 0\.1, got 0\.2; resume with the same settings"):
         train(tmp_path, 2, settings={"lr": 0.2})
     train(tmp_path, 2, settings={"lr": 0.2}, resume=False)
+
+
+def test_another_network_is_refused_though_the_settings_do_not_tell(tmp_path):
+    train(tmp_path, 1)
+    message = r"checkpoint\.pt does not fit the network: 0\.weight must have shape \(4, 4\), got \(3, 3\)"
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, 2, width=4)
 
 
 def test_settings_that_an_older_checkpoint_does_not_have_are_left_alone_until_it_has_them(tmp_path):

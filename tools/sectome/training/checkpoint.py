@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch.optim.lr_scheduler import LRScheduler
 
+from sectome.checkpoint_file import load_strictly
 from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
@@ -55,8 +56,8 @@ class TrainingCheckpoint:
         outdated: files that tell of the weights in `model.pt`: removed when others take their place.
 
     Raises:
-        InputError: when a resume finds other settings or another number of processes, or a file that is no checkpoint,
-            or another training writes to one of the folders.
+        InputError: when a resume finds other settings, another network or number of processes, or a file that is no
+            checkpoint, or another training writes to one of the folders.
     """
 
     def __init__(
@@ -158,6 +159,8 @@ class TrainingCheckpoint:
         for name, part in sorted(self.states.items(), key=lambda item: isinstance(item[1], LRScheduler)):
             if isinstance(part, LRScheduler):
                 resume_schedule(part, content[name])
+            elif name == "model":
+                load_strictly(part, content[name], str(self.path))
             else:
                 part.load_state_dict(content[name])
         trainer = content["trainer"]
