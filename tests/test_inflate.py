@@ -126,6 +126,12 @@ def test_dino_and_training_wrappers_are_looked_into(vit, tmp_path):
     assert read_vit(tmp_path / "dino.pth").keys() == vit.keys()
 
 
+def test_a_transformer_of_videos_is_refused(vit, tmp_path):
+    torch.save({**vit, "patch_embed.proj.weight": torch.randn(WIDTH, 3, 2, 8, 8)}, tmp_path / "video.pth")
+    with pytest.raises(InputError, match=r"must hold a 2D vision transformer, .*got \(24, 3, 2, 8, 8\)"):
+        inflate(tmp_path / "video.pth", tmp_path / "encoder.pt", PATCH, HEADS)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -89,6 +89,12 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
         if not isinstance(state.get(name), Tensor):
             known = ", ".join(sorted(state)[:3]) or "nothing"
             raise InputError(f"{path} must hold a vision transformer under timm's names, with {name}; got {known}")
+    shape = tuple(state["patch_embed.proj.weight"].shape)
+    if len(shape) != 4:
+        raise InputError(
+            f"{path} must hold a 2D vision transformer, whose patch embedding is (width, colours, rows, columns), got "
+            f"{shape}"
+        )
     return {name: value.float() for name, value in state.items() if isinstance(value, Tensor)}
 
 
