@@ -111,6 +111,11 @@ def test_logits_of_other_targets_are_refused(loss, labels):
         loss(torch.zeros(1, 12, 3, 8, 12), labels)
 
 
+def test_labels_that_a_transform_has_made_floats_are_refused(loss, labels):
+    with pytest.raises(InputError, match=r"labels must be integers, one an object, got torch\.float32"):
+        loss(torch.zeros(1, 2, 3, 8, 12), labels.float())
+
+
 def test_a_width_below_1_is_refused(segmentation_scripts):
     with pytest.raises(InputError, match="width_voxels must be a number of at least 1, got 0"):
         segmentation_scripts.BoundaryContourLoss(0)

@@ -7,7 +7,7 @@ from torch import Tensor
 from scripts.balanced_loss import BalancedLoss
 from sectome.checks import InputError, check_at_least
 from sectome.transforms.boundary_contour import contour_maps
-from sectome.transforms.label_volume import UNLABELLED
+from sectome.transforms.label_volume import UNLABELLED, check_integers
 
 CHANNELS = ("foreground", "contour")
 
@@ -46,7 +46,7 @@ class BoundaryContourLoss(BalancedLoss):
             labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
 
         Raises:
-            InputError: if there are not two channels.
+            InputError: if there are not two channels, or labels are no integers, as some transforms leave them.
         """
         if logits.shape[1] != len(CHANNELS):
             raise InputError(f"logits must have the channels {', '.join(CHANNELS)}, got shape {tuple(logits.shape)}")
@@ -54,6 +54,7 @@ class BoundaryContourLoss(BalancedLoss):
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, 2, Z, Y, X)."""
+        check_integers(labels)
         return contour_maps(labels[:, 0].clamp(min=UNLABELLED), self.width_voxels, self.in_plane)
 
     @property

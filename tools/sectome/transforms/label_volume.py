@@ -20,14 +20,19 @@ def check_labels(labels: Tensor, *, signed: bool = False) -> None:
         labels: what is checked.
         signed: whether their type must have room for `UNLABELLED`.
     """
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise InputError(f"labels must be integers, one an object, got {labels.dtype}")
+    check_integers(labels)
     if signed and torch.iinfo(labels.dtype).min == 0:
         raise InputError(f"labels must be signed integers, which have room for {UNLABELLED}, got {labels.dtype}")
     if labels.ndim < 3:
         raise InputError(f"labels must have axes (..., Z, Y, X), got shape {tuple(labels.shape)}")
     if labels.numel() and (least := int(labels.min())) < UNLABELLED:
         raise InputError(f"labels must be {UNLABELLED} (unlabelled), 0 (background) or positive, got {least}")
+
+
+def check_integers(labels: Tensor) -> None:
+    """Raise an `InputError` if labels have a type that is none of integers; their values are not looked at."""
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise InputError(f"labels must be integers, one an object, got {labels.dtype}")
 
 
 def near_others(labels: Tensor, steps: int, in_plane: bool) -> tuple[Tensor, Tensor]:
