@@ -433,6 +433,14 @@ def test_each_crop_of_a_labelled_grid_holds_some(sparse):
         GridCrops([{**sparse, "sections": [4, 12]}], (4, 8, 8), labelled=True, limit=2)
 
 
+def test_whole_numbers_of_voxels_may_be_floats(sparse):
+    floats, whole = (
+        RandomCrops([sparse], size, 1, labelled=True, places="labelled")[0]["label"]
+        for size in ((4.0, 8.0, 8.0), (4, 8, 8))
+    )
+    assert torch.equal(floats, whole)
+
+
 def test_places_without_anything_are_refused(sparse):
     with pytest.raises(InputError, match=r"foreground voxels were expected in .*, got none; set places to 'volume'"):
         RandomCrops([{**sparse, "sections": [0, 8]}], (4, 8, 8), 1, labelled=True, places="foreground")

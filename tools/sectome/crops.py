@@ -130,8 +130,8 @@ class RandomCrops(_Crops):
         weights = np.array([tissue.weight for tissue in self.tissue])
         cumulative = weights.cumsum()
         self.cumulative = cumulative / cumulative[-1]
-        known = check_choice(places, PLACES, "places")
-        self.densities = None if known == "volume" else [LabelDensity(one, crop_size, known) for one in self.tissue]
+        known, crop = check_choice(places, PLACES, "places"), self.crop_size
+        self.densities = None if known == "volume" else [LabelDensity(one, crop, known) for one in self.tissue]
 
     def __len__(self) -> int:
         return self.length
