@@ -55,6 +55,12 @@ def test_a_negative_norm_is_refused():
         OptimizerSteps(None, None, max_norm=-1)
 
 
+def test_a_schedule_that_follows_a_metric_is_refused():
+    optimizer = torch.optim.SGD(torch.nn.Linear(3, 2).parameters(), 0.1)
+    with pytest.raises(InputError, match="schedule must follow the number of steps, got ReduceLROnPlateau"):
+        OptimizerSteps(optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer))
+
+
 def test_nothing_needs_to_be_averaged():
     network = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(network.parameters(), 1.0)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from ignite.engine import Engine
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from sectome.checks import check_at_least
+from sectome.checks import InputError, check_at_least
 from sectome.training.weight_average import WeightAverage
 
 
@@ -25,7 +25,7 @@ class OptimizerSteps:
         max_norm: the greatest norm of all gradients together; 0 does not clip.
 
     Raises:
-        InputError: if the norm is negative.
+        InputError: if the norm is negative, or the schedule follows a metric.
     """
 
     def __init__(
@@ -35,6 +35,8 @@ class OptimizerSteps:
         average: WeightAverage | None = None,
         max_norm: float = 0.0,
     ) -> None:
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise InputError("schedule must follow the number of steps, got ReduceLROnPlateau, which follows a metric")
         self.optimizer = optimizer
         self.schedule = schedule
         self.average = average
