@@ -38,6 +38,13 @@ def test_a_crop_that_the_patch_does_not_divide_is_refused(build, name):
         build(name)(torch.randn(1, 1, 4, 8, 10))
 
 
+@pytest.mark.parametrize("name", ["plain", "hybrid"])
+def test_a_patch_that_leaves_no_level_to_its_tokens_is_refused(build, name):
+    with pytest.raises(InputError, match=r"patch_size must hold 4 or more .*full_resolution 'sub_pixel'.*\[1, 2, 2\]"):
+        build(name, "sub_pixel", patch_size=(1, 2, 2))
+    assert len(build(name, "residual", patch_size=(1, 2, 2)).project) == 1
+
+
 @pytest.mark.parametrize(("name", "full_resolution"), NETWORKS)
 def test_every_parameter_receives_a_gradient(build, name, full_resolution):
     network = build(name, full_resolution)

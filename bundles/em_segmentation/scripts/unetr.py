@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem, upsampling
 from sectome.checkpoint_file import take_whole_checkpoint
+from sectome.checks import InputError
 from sectome.encoder import Encoder, token_grid
 from sectome.types import Shape3
 
@@ -32,7 +33,7 @@ class UNETR(nn.Module):
         convolutions: whether convolutions bring the image to every level.
 
     Raises:
-        InputError: if the patch or `full_resolution` does not suit.
+        InputError: if the patch or `full_resolution` does not suit, or leaves no level for the tokens.
     """
 
     def __init__(
@@ -52,6 +53,11 @@ class UNETR(nn.Module):
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
         levels = Levels(patch_size, feature_size, full_resolution)
         steps = len(levels.factors)
+        if not steps:
+            raise InputError(
+                f"patch_size must hold 4 or more along some axis with full_resolution {full_resolution!r}, which has "
+                f"no level for the tokens of smaller patches, got {list(patch_size)}"
+            )
         # The coarsest level takes the last block's tokens, each finer one those of an earlier block.
         self.token_states = [max(1, round(depth * (level + 1) / steps)) - 1 for level in range(steps)]
 
