@@ -64,6 +64,20 @@ def test_a_run_that_ended_early_goes_on_with_more_patience_only(tmp_path):
     assert train(tmp_path, 3) == (9, 9)
 
 
+def test_a_resume_needs_the_best_weights_so_far(tmp_path):
+    assert train(tmp_path, 2, epochs=3) == (3, 2)
+    kept = tmp_path / "model.json"
+    kept.write_text('{"lr": 1}')
+    with pytest.raises(InputError, match=r"model\.pt must be the model of epoch 2, .*got that of another training"):
+        train(tmp_path, 2)
+    kept.write_text("{}")
+    (tmp_path / "model.pt").rename(tmp_path / "moved.pt")
+    with pytest.raises(InputError, match=r"epoch 2, the best so far, got none; give the --ckpt_dir that the run had"):
+        train(tmp_path, 2)
+    (tmp_path / "moved.pt").rename(tmp_path / "model.pt")
+    assert train(tmp_path, 2) == (4, 2)
+
+
 @pytest.mark.parametrize(("patience", "epochs", "ended"), [(2, 9, True), (2, 3, False), (0, 9, False)])
 def test_a_checkpoint_says_whether_its_run_ended_early(tmp_path, patience, epochs, ended):
     train(tmp_path, patience, epochs)

@@ -17,7 +17,7 @@ from sectome.checkpoint_file import load_strictly
 from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
-from sectome.json_object import write_json
+from sectome.json_object import read_object, write_json
 from sectome.replace import remove_partials, replacing
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
@@ -56,8 +56,8 @@ class TrainingCheckpoint:
         outdated: files that tell of the weights in `model.pt`: removed when others take their place.
 
     Raises:
-        InputError: when a resume finds other settings, another network or number of processes, or a file that is no
-            checkpoint, or another training writes to one of the folders.
+        InputError: when a resume finds other settings, another network or number of processes, a file that is no
+            checkpoint, or the best weights so far nowhere, or another training writes to one of the folders.
     """
 
     def __init__(
@@ -163,6 +163,8 @@ class TrainingCheckpoint:
                 load_strictly(part, content[name], str(self.path))
             else:
                 part.load_state_dict(content[name])
+        if self.early_stopping is not None and self.early_stopping.best_epoch:
+            self._check_kept(self.early_stopping.best_epoch)
         trainer = content["trainer"]
         if engine.state.max_epochs is not None and trainer["epoch"] >= engine.state.max_epochs:
             raise InputError(
@@ -177,6 +179,17 @@ class TrainingCheckpoint:
         engine.add_event_handler(first, _set_random_state, content["random"][idist.get_rank()])
         if idist.get_rank() == 0:
             print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
+
+    def _check_kept(self, epoch: int) -> None:
+        """Raise an `InputError` if the weights of the best epoch so far do not lie where a better one's will."""
+        is_there, trained = self.model_path.is_file(), read_object(settings_path(self.model_path))
+        known = {name: value for name, value in self.settings.items() if name in trained}
+        if not is_there or any(differences(follow_moved_files(trained, known), known)):
+            raise InputError(
+                f"{self.model_path} must be the model of epoch {epoch}, the best so far, got "
+                f"{'that of another training' if is_there else 'none'}; give the --ckpt_dir that the run had, move the "
+                "model there, or start anew with --resume false"
+            )
 
 
 def _random_state() -> dict[str, Any]:
