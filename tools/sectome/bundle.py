@@ -22,7 +22,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, INTERRUPTED, InputError
-from sectome.config_places import check_references, check_sections, declared_places, texts
+from sectome.config_places import check_references, check_sections, declared_places, leaves, texts
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
 from sectome.loaded_weights import check_loaded_weights
@@ -55,7 +55,7 @@ def prepare() -> None:
     Ctrl-C ends it with a sentence, too, and exit code 130.
 
     The bundle is found in whatever folder the program runs, see `find_bundle`; true, false and null are no text, see
-    `take_json_words`; a run that is to be tracked is, see `take_over_tracking`.
+    `take_plain_values`; a run that is to be tracked is, see `take_over_tracking`.
 
     Raises:
         InputError: if a key is used by nothing, a component does not take it, or a module has no such component; names
@@ -67,7 +67,7 @@ def prepare() -> None:
     workflow = _running_workflow()
     if workflow is not None:
         find_bundle(workflow)
-        take_json_words(workflow.parser)
+        take_plain_values(workflow.parser)
         check_keys(workflow.parser, workflow.config_root_path)
         check_idle_options(workflow.parser, workflow.config_root_path)
         check_folders(workflow.parser)
@@ -96,16 +96,18 @@ def in_monai_label() -> bool:
     return "monailabel" in sys.modules or any("monailabel_train.json" in word for word in sys.argv)
 
 
-def take_json_words(parser: ConfigParser) -> None:
-    """Replace the words true, false and null, which come from the command line, by what they are in JSON.
+def take_plain_values(parser: ConfigParser) -> None:
+    """Replace words of the command line, true, false and null, by what they are in JSON, paths of Python by their text.
 
     Args:
         parser: holds the merged config, which is changed.
     """
-    words = [(place, text) for place, text in texts(parser.get()) if text in JSON_WORDS]
-    for place, text in words:
-        parser[place] = JSON_WORDS[text]
-    if words:
+    values = list(leaves(parser.get()))
+    plain = {place: JSON_WORDS[value] for place, value in values if isinstance(value, str) and value in JSON_WORDS}
+    plain |= {place: os.fspath(value) for place, value in values if isinstance(value, os.PathLike)}
+    for place, value in plain.items():
+        parser[place] = value
+    if plain:
         # A change makes the parser forget what it has parsed, and it is in the middle of using that.
         parser.parse(reset=True)
 

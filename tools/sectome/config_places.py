@@ -108,14 +108,19 @@ def _parents(place: str) -> Iterator[str]:
         yield SEPARATOR.join(parts[:count])
 
 
-def texts(config: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the place of every text in a config, and the text; those of its metadata are left out."""
+def leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the place of everything in a config that holds no other, and what it is; its metadata are left out."""
     if isinstance(config, (Mapping, list)):
         for key, inner, value in ReferenceResolver.iter_subconfigs(place, config):
             if key != ConfigParser.meta_key:
-                yield from texts(value, inner)
-    elif isinstance(config, str):
+                yield from leaves(value, inner)
+    else:
         yield place, config
+
+
+def texts(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield the place of every text in a config, and the text; those of its metadata are left out."""
+    return ((place, value) for place, value in leaves(config) if isinstance(value, str))
 
 
 def _references(config: Any) -> Iterator[tuple[str, str]]:
