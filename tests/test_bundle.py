@@ -20,7 +20,6 @@ from sectome.bundle import (
     check_named_device,
     check_volumes,
     data_folder,
-    take_plain_values,
 )
 from sectome.checks import InputError
 
@@ -77,23 +76,6 @@ def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
     checked(tmp_path, test_data=[1])
     with pytest.raises(InputError, match="'authors'"):
         checked(tmp_path, authors="me")
-
-
-def test_words_of_json_are_what_they_mean_there_and_other_text_stays():
-    parser = ConfigParser({"a": "true", "b": {"c": ["null", "False", 1]}, "d": "false", "e": "$true", "f": "@d"})
-    parser.get_parsed_content("f")
-    take_plain_values(parser)
-    assert parser.get() == {"a": True, "b": {"c": [None, "False", 1]}, "d": False, "e": "$true", "f": "@d"}
-    assert parser.get_parsed_content("f") is False
-
-
-def test_paths_of_python_are_their_text():
-    parser = ConfigParser(
-        {"output_dir": Path("runs") / "a", "train_data": [{"image": Path("b.tif")}], "c": "$@output_dir + '/c'"}
-    )
-    take_plain_values(parser)
-    assert parser.get("train_data") == [{"image": "b.tif"}]
-    assert parser.get_parsed_content("c") == "runs/a/c"
 
 
 @pytest.mark.parametrize("folder", [7, 2024.1, None, ["runs"]])

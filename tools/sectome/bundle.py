@@ -22,10 +22,11 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, INTERRUPTED, InputError
-from sectome.config_places import check_references, check_sections, declared_places, leaves, texts
+from sectome.config_places import check_references, check_sections, declared_places, texts
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
 from sectome.loaded_weights import check_loaded_weights
+from sectome.plain_values import take_plain_values
 
 COMPONENT_KEYS = {"_target_", "_requires_", "_disabled_", "_desc_", "_mode_"}
 """Keys that MONAI itself reads in a component."""
@@ -44,9 +45,6 @@ FOLDERS = ("dataset_dir", "output_dir", "ckpt_dir")
 
 VOLUMES = ("train_data", "val_data", "test_data", "datalist")
 """Keys that list volumes."""
-
-JSON_WORDS = {"true": True, "false": False, "null": None}
-"""Values of options that MONAI's runner leaves as text, which is true whatever it says."""
 
 
 def prepare() -> None:
@@ -94,22 +92,6 @@ def data_folder(name: str) -> str:
 def in_monai_label() -> bool:
     """Whether MONAI Label runs this training: in its own process, or, on several GPUs, by a config that it wrote."""
     return "monailabel" in sys.modules or any("monailabel_train.json" in word for word in sys.argv)
-
-
-def take_plain_values(parser: ConfigParser) -> None:
-    """Replace words of the command line, true, false and null, by what they are in JSON, paths of Python by their text.
-
-    Args:
-        parser: holds the merged config, which is changed.
-    """
-    values = list(leaves(parser.get()))
-    plain = {place: JSON_WORDS[value] for place, value in values if isinstance(value, str) and value in JSON_WORDS}
-    plain |= {place: os.fspath(value) for place, value in values if isinstance(value, os.PathLike)}
-    for place, value in plain.items():
-        parser[place] = value
-    if plain:
-        # A change makes the parser forget what it has parsed, and it is in the middle of using that.
-        parser.parse(reset=True)
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
