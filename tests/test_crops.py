@@ -461,8 +461,18 @@ def test_empty_crops_are_drawn_again_and_an_empty_volume_is_refused(tmp_path, dt
     nothing = RandomCrops(
         [{"image": str(tmp_path / "nothing.tif")}], (4, 8, 8), 1, max_empty=0.5, resident_on=resident_on
     )
-    with pytest.raises(InputError, match=r"at most 50% of voxels of value 0 were expected, got none in 100 tries"):
+    with pytest.raises(InputError, match=r"at most 50% of voxels of value 0 were expected, got none in 1000 tries"):
         nothing[0]
+
+
+def test_little_tissue_in_a_large_volume_is_found_for_each_sample(tmp_path):
+    image = np.zeros((2, 4, 2000), np.uint8)
+    image[..., 900:960] = 9
+    np.save(tmp_path / "image.npy", image)
+    crops = RandomCrops(
+        [{"image": tmp_path / "image.npy"}], (2, 4, 4), 1, voxel_size_nm=VOXEL_SIZE_NM, max_empty=0.5, resident_on="cpu"
+    )
+    assert all((raw(crops[number], crops) > 0).double().mean() >= 0.5 for number in range(60))
 
 
 @pytest.mark.parametrize("max_empty", [50, 1.01, -0.5, "half"])

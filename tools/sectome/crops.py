@@ -27,8 +27,9 @@ from sectome.transforms.normaliser import Normaliser
 from sectome.transforms.standardise_intensity import FittedStandardisation
 from sectome.types import AXES
 
-TRIES = 100
-"""How many places are tried for a sample before a volume counts as empty."""
+TRIES = 1000
+"""How many places are tried for a sample before a volume counts as empty. 100 would end a long training on a volume of
+which a tenth is tissue."""
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
