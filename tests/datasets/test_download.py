@@ -58,6 +58,21 @@ def test_a_server_that_knows_no_ranges_sends_everything_again(server, small, tmp
     assert server.ranges("snemi.zip") == [None, "bytes=3000-"]
 
 
+def test_a_call_that_is_stopped_while_it_checks_keeps_the_download(server, small, tmp_path, monkeypatch):
+    size = (server.folder / "snemi.zip").stat().st_size
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pooch.file_hash", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(small, tmp_path)
+    server.requests.clear()
+    fetch(small, tmp_path)
+    assert server.ranges("snemi.zip") == [f"bytes={size}-"]
+
+
 def test_a_part_that_is_complete_is_not_sent_again(server, small, tmp_path):
     (tmp_path / "snemi3d.download").mkdir()
     content = (server.folder / "snemi.zip").read_bytes()

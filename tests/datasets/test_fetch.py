@@ -135,7 +135,7 @@ def test_an_archive_that_the_user_lacks_is_named_with_its_address(tmp_path):
 def test_an_archive_of_the_user_with_another_checksum_is_refused_and_kept(tmp_path):
     public = make_small("snemi3d", tmp_path / "mine")
     (tmp_path / "mine/snemi.zip").write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"expected md5 [0-9a-f]{32} of .*snemi.zip, got [0-9a-f]{32}"):
+    with pytest.raises(InputError, match=r"expected md5:[0-9a-f]{32} of .*snemi.zip, got md5:[0-9a-f]{32}"):
         fetch(public, tmp_path / "data", tmp_path / "mine")
     assert (tmp_path / "mine/snemi.zip").read_bytes() == b"something else"
     assert not (tmp_path / "data").exists()

@@ -1,8 +1,8 @@
-"""The archives of a set: downloaded by pooch, or taken from the user's folder, and checked."""
+"""The archives of a set: downloaded, or taken from the user's folder, and checked."""
 
 from __future__ import annotations
 
-import logging
+import os
 from pathlib import Path
 
 import pooch
@@ -15,28 +15,24 @@ from sectome.datasets.resuming_downloader import ResumingDownloader
 def download(archive: Archive, folder: Path) -> Path:
     """Return the archive in `folder`, downloaded unless it is there already, with the published checksum.
 
+    It has its name when it was checked, and is a `.part` until then: who stops the check has not lost the download.
+
     Raises:
         InputError: If it cannot be had, or what came is another file, which is removed.
     """
-    # pooch logs each download although the progress bar says the same.
-    pooch.get_logger().setLevel(logging.WARNING)
-    try:
-        return Path(
-            pooch.retrieve(
-                archive.url,
-                archive.checksum,
-                fname=archive.name,
-                path=folder,
-                downloader=ResumingDownloader(folder / f"{archive.name}.part"),
-            )
-        )
-    except InputError:
-        raise
-    except ValueError as error:
-        # pooch deletes a file whose checksum is wrong.
+    path, part = folder / archive.name, folder / f"{archive.name}.part"
+    if path.is_file() and _other_checksum(path, archive) is None:
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    ResumingDownloader(part).bring(archive.url)
+    if found := _other_checksum(part, archive):
+        part.unlink()
         raise InputError(
-            f"expected the published {archive.name}, got another file from {archive.url}: {error}"
-        ) from None
+            f"expected the published {archive.name}, got another file from {archive.url}: {found}, "
+            f"not {archive.checksum}"
+        )
+    os.replace(part, path)
+    return path
 
 
 def take_from(folder: Path, public: PublicSet) -> list[Path]:
@@ -50,8 +46,14 @@ def take_from(folder: Path, public: PublicSet) -> list[Path]:
         if not path.is_file():
             raise InputError(f"expected {archive.name} in {folder}, got none; it is at {archive.url}")
     for archive, path in zip(public.archives, paths, strict=True):
-        algorithm, _, expected = archive.checksum.partition(":")
-        print(f"checking {path}", flush=True)
-        if (found := pooch.file_hash(str(path), alg=algorithm)) != expected:
-            raise InputError(f"expected {algorithm} {expected} of {path}, got {found}: it is not the published file")
+        if found := _other_checksum(path, archive):
+            raise InputError(f"expected {archive.checksum} of {path}, got {found}: it is not the published file")
     return paths
+
+
+def _other_checksum(path: Path, archive: Archive) -> str | None:
+    """Return the checksum of a file if it is not the archive's."""
+    print(f"checking {archive.name}", flush=True)
+    algorithm, _, expected = archive.checksum.lower().partition(":")
+    found = pooch.file_hash(str(path), alg=algorithm)
+    return None if found == expected else f"{algorithm}:{found}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -27,7 +25,7 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 class ResumingDownloader:
-    """Downloads into a `.part` file and goes on where it ends, in this call or a later one; pooch calls it.
+    """Downloads into a `.part` file and goes on where it ends, in this call or a later one.
 
     Args:
         part: The file that keeps what has arrived so far.
@@ -36,8 +34,8 @@ class ResumingDownloader:
     def __init__(self, part: Path) -> None:
         self.part = part
 
-    def __call__(self, url: str, output_file: str | os.PathLike[str], pooch: Any = None) -> None:
-        """Bring the file under `output_file`.
+    def bring(self, url: str) -> None:
+        """Bring the whole file.
 
         Raises:
             InputError: If the server refuses, or several attempts in a row bring nothing.
@@ -49,8 +47,6 @@ class ResumingDownloader:
             reason = "the connection was closed"
             try:
                 if self._go_on(url):
-                    os.replace(self.part, output_file)
-                    print(f"checking {self.part.stem}", flush=True)
                     return
             except HTTPError as error:
                 error.close()
