@@ -101,6 +101,18 @@ def test_a_second_call_does_nothing_and_says_so(server, tmp_path, capsys):
     assert (folder / "dataset.json").read_bytes() == before
 
 
+def test_what_a_killed_call_left_is_removed_by_the_next(server, tmp_path):
+    public = make_small("snemi3d", server.folder, server.address)
+    data = tmp_path / "data"
+    (data / ".snemi3d.123.partial/.unpacked").mkdir(parents=True)
+    fetch(public, data)
+    assert [path.name for path in data.iterdir()] == ["snemi3d"]
+    (data / "snemi3d.download").mkdir()
+    (data / "snemi3d.download/snemi.zip").write_bytes(b"all of it")
+    fetch(public, data)
+    assert [path.name for path in data.iterdir()] == ["snemi3d"]
+
+
 def test_a_fetched_set_that_lost_a_file_is_not_taken_for_whole(tmp_path):
     public = make_small("snemi3d", tmp_path / "mine")
     folder = fetch(public, tmp_path, tmp_path / "mine")

@@ -15,7 +15,7 @@ from sectome.datasets.download import download, take_from
 from sectome.datasets.full_disk import check_room, disk_errors_said
 from sectome.datasets.public_set import PublicSet, PublicVolume
 from sectome.datasets.unpack import unpack
-from sectome.replace import replacing
+from sectome.replace import remove_partials, replacing
 from sectome.volumes import write_volume
 
 RECORD = "dataset.json"
@@ -38,10 +38,15 @@ def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.Path
     """
     folder, downloads = Path(to) / public.name, Path(to) / f"{public.name}.download"
     if _is_fetched(folder, public):
+        if archives is None:
+            # Of a call that was killed when the set had its name.
+            shutil.rmtree(downloads, ignore_errors=True)
         print(f"{public.name} is in {folder} already: nothing to do")
         return folder
     with disk_errors_said(Path(to)):
         if archives is None:
+            # What a call that was killed had unpacked takes the room that is looked for.
+            remove_partials(folder)
             check_room(Path(to), public.download_bytes - _arrived(downloads) + public.unpacked_bytes)
             paths = _download(public, downloads)
         else:
