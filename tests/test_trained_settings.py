@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sectome.checks import InputError
+from sectome.postprocess import SegmentationOptions
 from sectome.trained_settings import TrainedSettings, settings_path, warn_of_other_start, warn_of_other_voxels
 from sectome.transforms import LoadVolume
 from sectome.volumes import write_volume
@@ -20,6 +21,15 @@ def test_settings_lie_beside_the_model_under_its_name(tmp_path):
     settings = TrainedSettings(tmp_path / "best.pt")
     assert settings["patch_size"] == [4, 16, 16]
     assert dict(settings) == {"patch_size": [4, 16, 16]}
+
+
+def test_settings_of_a_model_that_is_named_by_its_folder_lie_in_it(tmp_path, monkeypatch):
+    (tmp_path / "model.json").write_text(json.dumps({"channels": ["foreground", "contour"]}))
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, "."):
+        assert settings_path(folder).is_file()
+        with pytest.raises(InputError, match=r"targets affinities was expected, got .* trained for boundary_contour"):
+            SegmentationOptions.for_model(folder)
 
 
 def test_a_model_without_settings_is_refused_with_both_names(tmp_path):

@@ -14,8 +14,9 @@ from sectome.json_object import read_json_object, read_object
 
 
 def settings_path(model: str | Path) -> Path:
-    """Return where the settings of a checkpoint lie: `model.json` beside `model.pt`."""
-    return Path(model).with_suffix(".json")
+    """Return where the settings of a checkpoint lie: `model.json` beside `model.pt`, or in the folder that is named."""
+    model = Path(model)
+    return model / "model.json" if model.is_dir() else model.with_suffix(".json")
 
 
 def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[float] | None, name: str) -> None:
