@@ -80,6 +80,14 @@ def test_only_some_arms_are_run_with_the_pretraining_that_they_need(declare, run
     assert "6 runs, 2 done already" in out
 
 
+def test_an_arm_may_have_a_number_for_a_name(declare, run_stubbed):
+    path = declare(arms={"scratch": {}, "25": {}, "50": {}}, pretrainings={})
+    for only, runs in (("25", 2), ("25,50", 4), ("[25,scratch]", 4)):
+        code, out, err = run_stubbed(path, "--only", only, "--redo", "25", "--dry_run")
+        assert code == 0, err
+        assert out.count("# ") == runs
+
+
 def test_a_changed_declaration_of_a_finished_run_is_refused_with_what_differs(declare, run_stubbed, tmp_path):
     run_stubbed(declare(), "--only", "scratch")
     changed = declare(fine_tuning={"overlays": ["configs/datasets/phantom.json"], "overrides": {"epochs": 4}})

@@ -54,7 +54,7 @@ def study(
         raise SystemExit(1)
 
 
-def _names(names: str | Sequence[str]) -> list[str]:
-    """Return names as a list, whatever fire has made of a,b."""
-    parts = names.split(",") if isinstance(names, str) else [str(name) for name in names]
-    return [part.strip() for part in parts if part.strip()]
+def _names(names: Any) -> list[str]:
+    """Return names as a list, whatever fire has made of a,b or of 25."""
+    parts = names if isinstance(names, (list, tuple)) else str(names).split(",")
+    return [name for part in parts if (name := str(part).strip())]
