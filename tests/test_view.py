@@ -113,6 +113,9 @@ def test_a_boolean_mask_is_shown_in_black_and_white(tmp_path):
 def test_what_nobody_labelled_has_no_colour(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[[-1, 0, 5]]]))
     assert shown(ShownVolume(open_volume(tmp_path / "a.npy", voxel_size_nm=SIZE), True)).tolist() == [[[0, 0, 5]]]
+    np.save(tmp_path / "cremi.npy", np.array([[[2**64 - 1, 2**63, 2**63 - 1]]], np.uint64))
+    volume = open_volume(tmp_path / "cremi.npy", voxel_size_nm=SIZE)
+    assert shown(ShownVolume(volume, True)).tolist() == [[[0, 0, 2**63 - 1]]]
 
 
 def test_each_layer_lies_where_its_file_says(pyramid):

@@ -14,6 +14,7 @@ from neuroglancer.local_volume import LocalVolume, MeshesNotSupportedForVolume
 
 from sectome.affinity_file import StoredAffinities
 from sectome.map_file import StoredMaps
+from sectome.metrics import known_voxels
 from sectome.stored_channels import StoredChannels
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes import Volume
@@ -150,9 +151,9 @@ class _Voxels:
     def __getitem__(self, box: Any) -> Array:
         with self._lock:
             voxels: Array = self._volume[box]
-        if self.dtype.kind == "u" and voxels.dtype.kind == "i":
-            # Negative ids are of voxels that nobody labelled.
-            voxels = np.maximum(voxels, 0)
+        if self.dtype.kind == "u":
+            # Negative ids, and those from 2**63 on, are of voxels that nobody labelled.
+            voxels = np.where(known_voxels(voxels), voxels, 0)
         return voxels.astype(self.dtype, copy=False)
 
     def transpose(self) -> Array:
