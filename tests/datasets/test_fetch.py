@@ -259,6 +259,17 @@ def test_validation_sections_that_overlap_training_are_refused(tmp_path):
         fetch(public, tmp_path / "data", tmp_path / "mine")
 
 
+def test_volumes_that_are_made_may_be_datasets_of_one_container(tmp_path):
+    public = make_small("fib25", tmp_path / "mine")
+    image, labels = public.volumes
+    names = ("grayscale_maps.h5:neurons", "made.h5:neurons", "made.h5:labels/again")
+    public = replace(public, volumes=(image, *(replace(labels, path=name) for name in names)))
+    folder = fetch(public, tmp_path, tmp_path / "mine")
+    for name in names:
+        np.testing.assert_array_equal(open_volume(folder / name)[...] > 0, objects() > 0)
+    np.testing.assert_array_equal(open_volume(folder / image.path), grey())
+
+
 def test_a_mask_with_more_than_two_values_is_refused(tmp_path):
     make_small("lucchi", tmp_path / "mine")
     archive = tmp_path / "mine/lucchi_pp.zip"

@@ -97,15 +97,15 @@ def _build(public: PublicSet, archives: list[Path], folder: Path, may_link: bool
 
 def _place(public: PublicSet, volume: PublicVolume, unpacked: Path, folder: Path) -> None:
     target = folder / volume.file
+    if volume.make is not None:
+        write_volume(folder / volume.path, volume.make(unpacked), voxel_size_nm=public.voxel_size_nm)
+        return
     if target.exists():  # another dataset of the same container
         return
-    if volume.make is None:
-        if not (unpacked / volume.file).is_file():
-            raise InputError(f"expected {volume.file} in the archives of {public.name}, got none")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(unpacked / volume.file, target)
-        return
-    write_volume(target, volume.make(unpacked), voxel_size_nm=public.voxel_size_nm)
+    if not (unpacked / volume.file).is_file():
+        raise InputError(f"expected {volume.file} in the archives of {public.name}, got none")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(unpacked / volume.file, target)
 
 
 def _describe(public: PublicSet, found: dict[str, Any]) -> dict[str, Any]:
