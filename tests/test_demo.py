@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from sectome import demo
 from tiny_networks import BUNDLES
@@ -24,6 +26,25 @@ def test_the_demo_ends_with_a_report_and_prints_its_commands(tmp_path, monkeypat
     out = capfd.readouterr().out
     assert out.count("$ python -m monai.bundle run") == 7
     assert out.rstrip().endswith(str(Path("report.html")))
+
+
+def test_the_demo_goes_on_behind_what_is_trained(tmp_path, monkeypatch):
+    for name, epoch in {"mae": 9, "pretrained": 3}.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        trainer = {"epoch": epoch, "max_epochs": {"mae": 9, "pretrained": 4}[name]}
+        torch.save({"trainer": trainer}, tmp_path / "runs" / name / "checkpoint.pt")
+    commands = []
+
+    def run(command, **_):
+        commands.append((Path(command[command.index("--output_dir") + 1]).name, "evaluate.json" in command[5]))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(demo, "_make_tissue", lambda _: None)
+    monkeypatch.setattr(demo, "write_report", lambda *_: None)
+    monkeypatch.setattr(demo.subprocess, "run", run)
+    demo.run_demo(tmp_path, BUNDLES)
+    arms = [(name, evaluates) for name in ("pretrained", "scratch") for evaluates in (False, True)]
+    assert commands == [("mae", True), *arms, ("pretrained", False)]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from sectome.study.bundle_command import (
     find_bundles,
     shown,
 )
+from sectome.study.state import is_trained
 from sectome.training.progress import readable_seconds
 from sectome.types import Shape3
 from sectome.volumes import write_volume
@@ -44,7 +45,7 @@ FINE_TUNING = shlex.split("--epochs 4 --epoch_length 100 --val_interval 1 --val_
 
 
 def run_demo(output: Path, bundles: Path) -> None:
-    """Make tissue, run both bundles on it, and write `report.html`.
+    """Make tissue, run both bundles on it, and write `report.html`; goes on where an earlier call was stopped.
 
     Args:
         output: folder for data, runs and report.
@@ -96,7 +97,10 @@ def _write_phantom(folder: Path, shape: Shape3, seed: int) -> None:
 
 
 def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> None:
-    """Run a bundle's config from its root, and print the command."""
+    """Run a bundle's config from its root, and print the command; what is trained already is not trained again."""
+    if config == "train" and is_trained(run):
+        print(f"{run} is trained already", flush=True)
+        return
     configs = [f"configs/{name}.json" for name in (["train", "evaluate"] if config == "evaluate" else [config])]
     folders = ["--dataset_dir", str(data), "--output_dir", str(run)]
     folders += ["--checkpoint", str(run / "model.pt")] if config == "inference" else ["--ckpt_dir", str(run)]

@@ -90,7 +90,7 @@ def run_jobs(
 def _start(job: Job, environment: Mapping[str, str]) -> Active:
     job.folder.mkdir(parents=True, exist_ok=True)
     run = Active(job, environment, finished_steps(job))
-    if "train" not in run.finished and is_trained(job):
+    if "train" not in run.finished and is_trained(job.folder):
         run.finished["train"] = 0.0
     record(job, run.finished)
     write_commands(job, environment)

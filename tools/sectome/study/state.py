@@ -99,13 +99,13 @@ def last_line(path: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def is_trained(job: Job) -> bool:
-    """Tell whether a run was stopped between its last epoch and the end of its command: it can not train on.
+def is_trained(folder: Path) -> bool:
+    """Tell whether a run ended between its last epoch and the end of its command: it can not train on.
 
     The last epoch is that of all, or the one after which its patience was at an end.
     """
     try:
-        content = torch.load(job.folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+        content = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
         trainer = content["trainer"]
         return bool(trainer["epoch"] >= trainer["max_epochs"] or ended_early(content.get("early_stopping", {})))
     except Exception:
