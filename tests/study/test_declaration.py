@@ -54,6 +54,13 @@ def test_named_values_may_set_anything_and_are_compared_with_the_baseline_of_the
     assert [arm and arm.name for arm in map(study.baseline_of, study.arms)] == [None, None, *names[:2]]
 
 
+def test_overrides_that_make_two_variants_one_are_refused(declare):
+    path = declare(pretrainings={"mae": {"vary": {"epochs": [2, 4]}}})
+    with pytest.raises(InputError, match=r"overrides must leave what varies, '4' and others, got {'epochs': 1}"):
+        read_study(path, {"epochs": 1})
+    assert len(read_study(path, {"fine_tuning": {"epochs": 1}, "warmup_steps": 0}).arms) == 3
+
+
 def test_values_that_are_no_numbers_only_name_their_arms(declare):
     study = read_study(declare(pretrainings={"mae": {"vary": {"mask": ["random", "tube"]}}}))
     assert [arm.name for arm in study.arms] == ["scratch", "pretrained_random", "pretrained_tube"]

@@ -200,11 +200,17 @@ def _recipes(
         if not isinstance(listed, list) or not all(isinstance(overlay, str) for overlay in listed):
             raise InputError(f"overlays must be a list of paths from the bundle's root, got {listed!r}")
         overlays += listed
+    made: list[dict[str, Any]] = []
     for variant in variants:
         parts = [common.get("overrides", {}), entry.get("overrides", {}), variant.overrides, last]
         overrides = {key: value for part in parts for key, value in _object(part, "overrides").items()}
         if own := [key for key in overrides if key in OWN]:
             raise InputError(f"overrides must not set what the study gives itself ({', '.join(OWN)}), got {own[0]!r}")
+        if overrides in made:
+            raise InputError(
+                f"overrides must leave what varies, {variant.label!r} and others, got {overrides}, the same for two"
+            )
+        made.append(overrides)
         yield variant, Recipe(tuple(overlays), overrides)
 
 
