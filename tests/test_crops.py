@@ -433,6 +433,18 @@ def test_each_crop_of_a_labelled_grid_holds_some(sparse):
         GridCrops([{**sparse, "sections": [4, 12]}], (4, 8, 8), labelled=True, limit=2)
 
 
+@pytest.mark.parametrize(("depth", "last"), [(20, 4), (24, 8), (17, 1), (32, 16)])
+def test_the_last_cell_along_z_is_drawn_as_often_as_it_has_voxels(tmp_path, depth, last):
+    for name in ("image", "label"):
+        np.save(tmp_path / f"{name}.npy", np.ones((depth, 8, 8), np.uint8))
+    entry = {name: tmp_path / f"{name}.npy" for name in ("image", "label")}
+    crops = RandomCrops(
+        [entry], (16, 8, 8), 1, voxel_size_nm=VOXEL_SIZE_NM, labelled=True, places="labelled", resident_on="cpu"
+    )
+    first, second = crops.densities[0].counts.ravel()
+    assert (first, second) == (4 * 64, 4 * 64 * last / 16)
+
+
 def test_whole_numbers_of_voxels_may_be_floats(sparse):
     floats, whole = (
         RandomCrops([sparse], size, 1, labelled=True, places="labelled")[0]["label"]

@@ -67,10 +67,13 @@ class LabelDensity:
         _, height, width = self.shape
         depth = min(self.cell[0], self.shape[0] - z)
         counts = []
-        for section in np.unique(np.linspace(z, z + depth - 1, _SECTIONS_OF_A_CELL).round().astype(int)):
+        sections = np.unique(np.linspace(z, z + depth - 1, _SECTIONS_OF_A_CELL).round().astype(int))
+        for section in sections:
             box = (slice(int(section), int(section) + 1), slice(0, height), slice(0, width))
             labels = tissue.read_labels(box)[0].cpu().numpy()
             wanted = labels > 0 if kind == "foreground" else labels >= 0
             rows = np.add.reduceat(wanted, range(0, height, self.cell[1]), axis=0, dtype=np.int64)
             counts.append(np.add.reduceat(rows, range(0, width, self.cell[2]), axis=1))
-        return np.stack(counts).sum(axis=0)
+        # Of a thinner last slab a greater share is looked at: it counts for what it holds.
+        share, share_of_others = len(sections) / depth, min(_SECTIONS_OF_A_CELL, self.cell[0]) / self.cell[0]
+        return np.ceil(np.stack(counts).sum(axis=0) * (share_of_others / share)).astype(np.int64)
