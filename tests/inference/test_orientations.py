@@ -8,6 +8,7 @@ from itertools import chain, combinations, permutations, product
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from sectome.affinities import labels_to_affinities
 from sectome.checks import InputError
@@ -141,3 +142,13 @@ def test_the_inferer_of_configs_takes_the_mean_over_orientations_of_each_window(
         InputError, match="windows must be as long along the axes that orientations 'isotropic' exchange"
     ):
         StreamingInferer((6, 8, 8), orientations="isotropic")
+
+
+def test_an_image_whose_voxels_the_orientations_do_not_suit_is_refused_in_a_pipeline():
+    def image(*sizes_nm):
+        return MetaTensor(torch.rand(len(sizes_nm), 1, 4, 4, 4), meta={"voxel_size_nm": torch.tensor(sizes_nm)})
+
+    inferer = StreamingInferer((4, 4, 4), orientations="isotropic")
+    assert inferer(image((8.0, 7.0, 8.0)), lambda windows: windows).shape == (1, 1, 4, 4, 4)
+    with pytest.raises(InputError, match=r"voxels of the image must be as long .*, got \(30.0, 8.0, 8.0\) along"):
+        inferer(image((8.0, 8.0, 8.0), (30.0, 8.0, 8.0)), lambda windows: windows)

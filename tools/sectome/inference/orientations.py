@@ -92,6 +92,17 @@ def check_exchanged(orientations: str, lengths: Sequence[float], name: str, most
         )
 
 
+def check_voxels_exchanged(orientations: str, voxel_size_nm: Sequence[float], name: str) -> None:
+    """Raise an `InputError` if edges of a volume's voxels that the orientations exchange differ by more than a quarter.
+
+    Args:
+        orientations: see `predict_oriented`.
+        voxel_size_nm: along (z, y, x).
+        name: of the volume.
+    """
+    check_exchanged(orientations, voxel_size_nm, f"the voxels of {name}", most_ratio=1.25)
+
+
 def _orders_of(orientations: str) -> tuple[tuple[int, ...], ...]:
     return _ORDERS[check_choice(orientations, tuple(_ORDERS), "orientations")]
 

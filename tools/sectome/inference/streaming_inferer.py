@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from sectome.checks import check_whole_number
 from sectome.inference.blended_slabs import blended_slabs
-from sectome.inference.orientations import check_exchanged, predict_oriented
+from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
 from sectome.inference.window_grid import window_grid
 from sectome.transforms.in_plane import mirror
 from sectome.types import Offsets
@@ -35,7 +36,8 @@ class StreamingInferer(Inferer):
 
     Raises:
         InputError: if the orientations are not known or do not suit windows, or no window is taken at once; when it is
-            called, if they do not suit the offsets, or a number is out of its range.
+            called, if they do not suit the offsets or the voxels that an image's metadata name ("voxel_size_nm"), or a
+            number is out of its range.
     """
 
     def __init__(
@@ -64,6 +66,9 @@ class StreamingInferer(Inferer):
 
         An image thinner than a window goes on as its mirror image, as crops of a training do.
         """
+        if isinstance(inputs, MetaTensor) and "voxel_size_nm" in inputs.meta:
+            for size_nm in torch.as_tensor(inputs.meta["voxel_size_nm"]).reshape(-1, 3).tolist():
+                check_voxels_exchanged(self.orientations, size_nm, "the image")
         padded = inputs.as_subclass(Tensor)
         for axis, (size, extent) in enumerate(zip(self.roi_size, inputs.shape[2:], strict=True), start=2):
             if extent < size:

@@ -16,7 +16,7 @@ from sectome.bundle import find_input_error
 from sectome.bundle_folder import find_scripts
 from sectome.checks import InputError
 from sectome.inference.blended_slabs import Predict
-from sectome.inference.orientations import check_exchanged, predict_oriented
+from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
 from sectome.trained_settings import warn_of_other_voxels
 from sectome.training import AutocastInferer, compile_prediction
 from sectome.transforms.normaliser import Normaliser
@@ -73,7 +73,7 @@ class TrainedModel:
         Raises:
             InputError: if edges that the orientations exchange differ by more than a quarter.
         """
-        check_exchanged(self.orientations, voxel_size_nm, f"the voxels of {name}", most_ratio=1.25)
+        check_voxels_exchanged(self.orientations, voxel_size_nm, name)
         warn_of_other_voxels(voxel_size_nm, self.voxel_size_nm, name)
 
 
