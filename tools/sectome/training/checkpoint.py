@@ -88,8 +88,7 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Resume before the first epoch, save after each; remove what a save that was killed has left."""
-        if idist.get_rank() == 0:
-            hold_folders(engine, output_dir=self.path.parent, ckpt_dir=self.model_path.parent)
+        hold_folders(engine, output_dir=self.path.parent, ckpt_dir=self.model_path.parent)
         if self.early_stopping is not None:
             self.early_stopping.attach(engine)
         processes = idist.get_world_size()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError
@@ -19,7 +20,8 @@ _held: dict[Path, ExitStack] = {}
 def hold_folders(engine: Engine, **folders: Path) -> None:
     """Hold folders for a training until it has ended; one that failed is let go of when its process ends.
 
-    What this process holds is its own: a training that failed may be run again.
+    What this process holds is its own: a training that failed may be run again. The first of several processes holds
+    them for all.
 
     Args:
         engine: of the training.
@@ -28,6 +30,17 @@ def hold_folders(engine: Engine, **folders: Path) -> None:
     Raises:
         InputError: if another process trains into one of them.
     """
+    refused = None
+    if idist.get_rank() == 0:
+        try:
+            _hold(engine, folders)
+        except InputError as error:
+            refused = error
+    if idist.all_reduce(int(refused is not None)):
+        raise refused or InputError("the first process must hold the folders of a training, got one that could not")
+
+
+def _hold(engine: Engine, folders: Mapping[str, Path]) -> None:
     paths, locks = [], ExitStack()
     for name, folder in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
