@@ -172,6 +172,12 @@ def test_a_model_that_was_only_pretrained_is_no_bundle_that_segments(model, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_model_that_segments_is_no_bundle_that_pretrains(model, tmp_path):
+    with pytest.raises(InputError, match=r"trained with .*mae_pretrain was expected, got .*, which is of a bundle"):
+        make_standalone_bundle(BUNDLES / "mae_pretrain", tmp_path / "out", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_what_is_said_of_the_sources_weights_stays_with_them(model, tmp_path):
     shutil.copyfile(SOURCE / "models/model.json", tmp_path / "copy.json")
     shutil.copyfile(SOURCE / "models/model.pt", tmp_path / "copy.pt")

@@ -77,8 +77,8 @@ def make_standalone_bundle(
     Raises:
         InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
             gives, the output exists, the overlays make another network or other targets than the model was trained
-            with, it was only pre-trained where a bundle segments, or trained on grey values that no overlay gives and
-            sectome does not know.
+            with, it was only pre-trained where a bundle segments or the other way round, or trained on grey values that
+            no overlay gives and sectome does not know.
     """
     source, output = Path(source), Path(output)
     if not (source / "configs" / "metadata.json").is_file():
@@ -97,6 +97,10 @@ def make_standalone_bundle(
     train = configs["train.json"]
     if "out_channels" in train:
         settings.check_fine_tuned()
+    elif "out_channels" in trained:
+        raise InputError(
+            f"a model that was trained with {source} was expected, got {model}, which is of a bundle that segments"
+        )
     _check_made(source, model, trained, train, given)
     remade = any(overlaid.get(key, train.get(key)) != train.get(key) for key in ("network_name", "channels"))
     own = not remade and _same_file(model, source / "models" / "model.pt")
