@@ -8,13 +8,17 @@ from itertools import chain, combinations, permutations, product
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
 from sectome.affinities import labels_to_affinities
+from sectome.bundle import find_input_error
 from sectome.checks import InputError
 from sectome.inference import StreamingInferer, predict_oriented
 from sectome.inference.orientations import check_exchanged, predictions_a_window
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST
+from sectome.volumes import write_volume
+from tiny_networks import BUNDLES
 
 LABELS = np.random.default_rng(0).integers(1, 3, (1, 1, 12, 12, 12))
 
@@ -152,3 +156,17 @@ def test_an_image_whose_voxels_the_orientations_do_not_suit_is_refused_in_a_pipe
     assert inferer(image((8.0, 7.0, 8.0)), lambda windows: windows).shape == (1, 1, 4, 4, 4)
     with pytest.raises(InputError, match=r"voxels of the image must be as long .*, got \(30.0, 8.0, 8.0\) along"):
         inferer(image((8.0, 8.0, 8.0), (30.0, 8.0, 8.0)), lambda windows: windows)
+
+
+def test_a_volume_whose_voxels_the_orientations_do_not_suit_is_not_evaluated(tmp_path):
+    for name in ("image", "label"):
+        write_volume(tmp_path / f"{name}.tif", np.ones((4, 4, 4), np.uint8), voxel_size_nm=(30, 8, 8))
+    volumes = [{name: str(tmp_path / f"{name}.tif") for name in ("image", "label")}]
+    parser = ConfigParser()
+    parser.read_config([BUNDLES / "em_segmentation" / "configs" / f"{name}.json" for name in ("train", "evaluate")])
+    parser.update({"val_data": volumes, "test_data": volumes, "orientations": "isotropic"})
+    with pytest.raises(RuntimeError) as failed:
+        parser.get_parsed_content("run#0")
+    assert "image.tif must be as long along the axes" in str(find_input_error(failed.value))
+    parser.update({"orientations": "in_plane"})
+    parser.get_parsed_content("run#0")
