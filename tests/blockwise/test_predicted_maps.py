@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 import torch
 
 from sectome.blockwise.predicted_maps import predicted_maps
+from sectome.described import describe
 from sectome.phantom import make_phantom
+from sectome.transforms import PercentileIntensity
 from sectome.volumes import write_volume
 from tiny_networks import BUNDLES
 
@@ -34,3 +37,15 @@ def test_another_run_of_files_of_the_same_names_predicts_by_what_they_hold_by_th
     for number in (0, 1):
         assert descriptions[number] != descriptions[number + 1]
         assert (predictions[number] != predictions[number + 1]).mean() > 0.5
+
+
+@pytest.mark.usefixtures("forget_scripts")
+def test_contrast_that_is_equalised_in_each_block_by_itself_is_warned_of(tmp_path):
+    volume, model = tmp_path / "own.tif", tmp_path / "own.pt"
+    write_volume(volume, make_phantom((8, 16, 16), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
+    shutil.copyfile(SHIPPED, model)
+    settings = json.loads(SHIPPED.with_suffix(".json").read_text())
+    settings["intensity"] = describe(PercentileIntensity(clahe=True))
+    model.with_suffix(".json").write_text(json.dumps(settings))
+    with pytest.warns(UserWarning, match=r"own.tif has its contrast equalised .*, which are blocks; thin ones of"):
+        predicted_maps(tmp_path / "out.run", str(volume), SHIPPED.parents[1], str(model))

@@ -23,6 +23,7 @@ from sectome.inference.plan_tiles import plan_tiles
 from sectome.inference.predict_volume import grid_over, predict_box
 from sectome.neighbourhoods import NEAREST
 from sectome.tissue import open_tissue
+from sectome.transforms import PercentileIntensity
 from sectome.volumes import open_volume, write_volume
 
 SHAPE, WINDOW, SIZE_NM = (21, 300, 150), (8, 32, 32), (30.0, 6.0, 6.0)
@@ -93,6 +94,24 @@ def test_a_box_is_what_the_whole_prediction_has_there(folder, network, tmp_path,
     # Blended in another order: rounding may lie half a byte apart.
     assert np.abs(part.astype(int) - whole[(slice(None), *box)]).max() <= 1
     assert np.any(part > 0) == (not masked or box[0].start > 0)
+
+
+def test_contrast_that_is_equalised_in_each_tile_by_itself_is_warned_of(folder, tmp_path):
+    def small(name, **options):
+        part = {"image": str(folder / "raw.zarr"), "sections": [0, 8]}
+        (tissue,) = open_tissue([part], intensity=PercentileIntensity(clahe=True))
+        predict_volume(
+            tissue,
+            lambda windows: windows.expand(-1, 3, -1, -1, -1),
+            tmp_path / name,
+            NEAREST,
+            window=WINDOW,
+            **options,
+        )
+
+    small("whole.zarr")
+    with pytest.warns(UserWarning, match=r"raw.zarr.* has its contrast equalised .*are tiles, of which memory_mib"):
+        small("tiles.zarr", memory_mib=6, dtype="float32")
 
 
 BOX = {"sections": [4, 18], "rows": [7, 297], "columns": [77, 144]}

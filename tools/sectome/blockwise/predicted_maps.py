@@ -154,7 +154,7 @@ def predicted_maps(
             the model or the voxels.
     """
     from sectome.inference import open_model
-    from sectome.inference.predict_volume import offset_of
+    from sectome.inference.predict_volume import offset_of, warn_of_equalised
     from sectome.inference.region_mask import check_mask
     from sectome.tissue import open_tissue
 
@@ -163,6 +163,7 @@ def predicted_maps(
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     model.check_voxels(tissue.voxel_size_nm, volume)
     tissue.warn_of_decoding(model.window[0])
+    warn_of_equalised(tissue, "blocks; thin ones of whole sections (block_voxels) avoid that")
     if mask is not None:
         check_mask(open_volume(mask), tissue)
     z, y, x = offset_of(tissue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sectome.inference.region_mask import RegionMask, check_mask
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
+from sectome.transforms import FittedPercentiles
 from sectome.types import Array, Box, Channels
 from sectome.volumes import Volume
 
@@ -82,6 +84,8 @@ def predict_volume(
         if isinstance(volume, Volume):
             volume.keep_chunks_of((grid.window[0], *shape[1:]))
     tissue.warn_of_decoding(grid.window[0])
+    if len(tiles) > 1:
+        warn_of_equalised(tissue, "tiles, of which memory_mib makes fewer")
     give_back_memory()
     offset_nm = offset_of(tissue)
     with (
@@ -195,6 +199,22 @@ def box_reader(tissue: Tissue) -> ReadBox:
         return crop["image"][0]
 
     return read
+
+
+def warn_of_equalised(tissue: Tissue, parts: str) -> None:
+    """Warn if contrast is equalised: in parts of a section it is so in each by itself, which a network notices.
+
+    Args:
+        tissue: what is predicted.
+        parts: what shares a section, and how that is avoided.
+    """
+    if isinstance(tissue.intensity, FittedPercentiles) and tissue.intensity.clahe:
+        warnings.warn(
+            f"{tissue.name} has its contrast equalised (clahe), in each part of a section by itself: what is predicted "
+            f"depends on where parts lie, which are {parts}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def offset_of(tissue: Tissue) -> list[float]:
