@@ -13,6 +13,7 @@ from blockwise.test_whole_equals_blockwise import whole
 from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.blockwise import connected
 from sectome.blockwise.config import read_config
+from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.volumes import open_volume
@@ -217,6 +218,19 @@ def test_a_folder_that_can_not_be_written_is_refused(run, config, tmp_path, wher
     code, _, error = run("segment-volume", "--config", config(**{where: str(tmp_path / "file/out.ome.zarr")}))
     assert code == 2
     assert "a folder that can be written was expected" in error
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_plan_goes_on(config, tmp_path):
+    plan = read_config(config()).plan()
+    plan.folder.path.mkdir()
+    for name in (".writable", ".plan.json.7.partial"):
+        (plan.folder.path / name).touch()
+    plan.folder.keep_plan(plan.description())
+    other = RunFolder(tmp_path / "other")
+    other.path.mkdir()
+    (other.path / "notes.txt").touch()
+    with pytest.raises(InputError, match="a new or empty folder was expected for the run"):
+        other.keep_plan(plan.description())
 
 
 def test_a_folder_in_use_is_refused(config):

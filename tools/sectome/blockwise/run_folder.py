@@ -118,7 +118,8 @@ class RunFolder:
         path = self.path / PLAN
         now = json.loads(json.dumps(plan))
         if not path.is_file():
-            if self.path.is_dir() and any(self.path.iterdir()):
+            # What a process that was killed here has left begins with a dot.
+            if any(self.path.glob("[!.]*")):
                 raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
             write_json(now, path)
             return
