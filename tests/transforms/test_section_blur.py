@@ -54,3 +54,12 @@ def test_sections_that_are_not_chosen_are_bit_identical():
 def test_a_sigma_that_blurs_nothing_is_refused():
     with pytest.raises(InputError, match=r"sigma_voxels must be a range \(low, high\) within 0\.3 and 100\.0"):
         SectionBlur(sigma_voxels=(0.0, 2.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_sections_of_any_floats_are_blurred_alike_and_keep_their_type(dtype):
+    crop = torch.randn(1, 3, 9, 12, generator=torch.Generator().manual_seed(0)).to(dtype)
+    transform = SectionBlur(prob=1.0)
+    blurred, expected = (transform.set_random_state(seed=0)(one) for one in (crop, crop.float()))
+    assert blurred.dtype == dtype
+    torch.testing.assert_close(blurred.float(), expected, atol=4 * torch.finfo(dtype).eps + 1e-6, rtol=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sectome.checks import check_range
 from sectome.transforms.augmentation import Augmentationd, Parameters
 from sectome.transforms.beside import beside
-from sectome.transforms.in_plane import mirror
+from sectome.transforms.in_plane import mirror, pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
 TRUNCATE = 4.0
@@ -29,7 +29,8 @@ def blur_sections(sections: Tensor, sigma_voxels: Tensor) -> Tensor:
         A new tensor of the same shape and type. Beyond its border a section goes on as its mirror image.
     """
     reach = int(TRUNCATE * float(sigma_voxels.max()) + 0.5)
-    sigma = beside(sigma_voxels, sections)
+    # Weights are float32 whatever the sections are, as all positions in a section are.
+    sigma = beside(sigma_voxels, pixel_grid(sections)[0])
     along_y, along_x = (
         _blurring_matrices(sigma, reach, length).to(sections.dtype)[:, None] for length in sections.shape[-2:]
     )
