@@ -90,3 +90,12 @@ def test_options_that_are_none_are_refused():
         Scaling((0.1, 1.0))
     with pytest.raises(InputError, match=r"factors must allow for a change"):
         Scaling((1, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_voxels_of_half_precision_come_from_where_those_of_float32_do(dtype):
+    images = torch.rand(1, 1, 2, 256, 256, generator=torch.Generator().manual_seed(0)).to(dtype)
+    factors = torch.tensor([[1.1, 0.93]])
+    scaled = scale_in_plane(images, factors)
+    assert scaled.dtype == dtype
+    torch.testing.assert_close(scaled.float(), scale_in_plane(images.float(), factors), atol=4e-3, rtol=0)

@@ -30,8 +30,12 @@ def sample_in_plane(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     flat = images.reshape(batch, channels * depth, height, width)
     y, x = mirror(y, height), mirror(x, width)
     if images.is_floating_point():
-        grid = torch.stack([_as_fraction(x, width), _as_fraction(y, height)], dim=-1).to(images.dtype)
-        moved = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=True)
+        grid = torch.stack([_as_fraction(x, width), _as_fraction(y, height)], dim=-1)
+        # In half precision places are off by a good part of a voxel, and torch wants one type of both.
+        wide = torch.promote_types(images.dtype, grid.dtype)
+        moved = F.grid_sample(
+            flat.to(wide), grid.to(wide), mode="bilinear", padding_mode="border", align_corners=True
+        ).to(images.dtype)
     else:
         nearest = y.round().long() * width + x.round().long()
         index = nearest.flatten(1)[:, None].expand(-1, channels * depth, -1)
