@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, CopyItemsd, Lambda
+from monai.transforms import Compose, CopyItemsd, Lambda, OneOf, RandomOrder, SomeOf
 
 from sectome.checks import InputError
 from sectome.crops import GridCrops, RandomCrops, SampleNumbers, WholeVolumes
@@ -321,6 +321,14 @@ def test_an_autoencoder_gets_its_image_twice_and_foreign_transforms_are_refused_
         assert torch.equal(prepare({"image": image + 1}, torch.device("cpu"))[0], image + 1)
     with pytest.raises(InputError, match=r"augmentation on the device expected random transforms .* got Lambda"):
         PrepareBatch("image", Compose([Lambda(lambda data: data)]))
+
+
+@pytest.mark.parametrize("kind", [OneOf, SomeOf, RandomOrder])
+def test_what_draws_the_transforms_of_each_crop_is_left_to_workers(kind):
+    augmentation = kind([Contrastd("image"), GaussianNoised("image")])
+    assert not augments_on_device("cuda", augmentation)
+    with pytest.raises(InputError, match=f"augmentation on the device expected .* got {kind.__name__}; set"):
+        PrepareBatch("image", augmentation)
 
 
 def test_resident_volumes_give_the_same_crops_without_reading_again(cube, monkeypatch):

@@ -17,7 +17,12 @@ from sectome.transforms.contrast import change_contrast
 
 
 def unknown_to_batches(augmentation: Compose) -> object | None:
-    """Return the first transform of a `Compose` that knows crops only, None if there is none."""
+    """Return the first transform of a `Compose` that knows crops only, or itself if it is a kind of its own.
+
+    Of MONAI's `OneOf`, `SomeOf` and `RandomOrder` each crop has transforms, or an order, of its own.
+    """
+    if type(augmentation) is not Compose:
+        return augmentation
     return next((one for one in augmentation.transforms if not isinstance(one, Augmentationd)), None)
 
 
@@ -32,7 +37,7 @@ class BatchAugmentation:
         augmentation: a MONAI `Compose` of dictionary augmentations.
 
     Raises:
-        InputError: if one of its transforms knows crops only.
+        InputError: if one of its transforms knows crops only, or it draws which are applied, as `OneOf` does.
     """
 
     def __init__(self, augmentation: Compose) -> None:
