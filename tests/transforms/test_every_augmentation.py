@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, Randomizable
+from monai.transforms import Compose, OneOf, Randomizable
 from monai.utils import MAX_SEED
 
 import sectome.transforms
@@ -169,9 +169,10 @@ def test_tissue_that_moves_without_its_labels_is_refused_where_it_would_mislead(
         if kind(keys=keys).transform.grey_only or kind.__name__ == "Misalignmentd":
             check_labels_move(augmentation)
         else:
-            with pytest.raises(InputError, match=f"^{kind.__name__} moves tissue: .* image and label, got {keys}$"):
-                check_labels_move(augmentation)
-    check_labels_move(Compose([kind(keys=["label", "image"])]))
+            for one in (augmentation, Compose([OneOf([kind(keys=keys)])])):
+                with pytest.raises(InputError, match=f"^{kind.__name__} moves tissue: .* image and label, got {keys}$"):
+                    check_labels_move(one)
+    check_labels_move(Compose([OneOf([kind(keys=["label", "image"])])]))
 
 
 @pytest.mark.parametrize("kind", ARRAY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -156,10 +156,9 @@ class Augmentationd(RandomizableTransform, Keyed):
 
 def check_suits(augmentation: Compose, crop_size: Shape3) -> None:
     """Raise an `InputError` if one of its augmentations is not for crops of this size (Z, Y, X), before any is read."""
-    for one in augmentation.transforms:
-        if isinstance(one, Augmentationd):
-            # Its own random numbers stay as they are.
-            copy.deepcopy(one.transform).set_random_state(seed=0).draw(crop_size)
+    for one in _augmentations(augmentation):
+        # Its own random numbers stay as they are.
+        copy.deepcopy(one.transform).set_random_state(seed=0).draw(crop_size)
 
 
 def check_labels_move(augmentation: Compose) -> None:
@@ -168,12 +167,21 @@ def check_labels_move(augmentation: Compose) -> None:
     Args:
         augmentation: of crops with an "image" and a "label"; what is no `Augmentationd` passes.
     """
-    for one in augmentation.transforms:
-        if not isinstance(one, Augmentationd) or one.transform.grey_only or one.transform.labels_may_stay:
+    for one in _augmentations(augmentation):
+        if one.transform.grey_only or one.transform.labels_may_stay:
             continue
         if ("image" in one.keys) != ("label" in one.keys):
             keys = ", ".join(map(str, one.keys))
             raise InputError(f"{type(one).__name__} moves tissue: its keys must be both image and label, got {keys}")
+
+
+def _augmentations(augmentation: Compose) -> Iterator[Augmentationd]:
+    """Yield the augmentations of a `Compose`, those within others, as in a `OneOf` of defects, included."""
+    for one in augmentation.transforms:
+        if isinstance(one, Compose):
+            yield from _augmentations(one)
+        elif isinstance(one, Augmentationd):
+            yield one
 
 
 def _as_tensor(values: np.ndarray) -> Tensor:
