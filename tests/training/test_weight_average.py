@@ -28,6 +28,17 @@ def test_the_average_follows_the_weights_fast_at_first_and_by_its_decay_later():
     assert float(network.weight.detach()) == 32
 
 
+def test_the_statistics_of_a_batch_norm_are_the_newest():
+    network = torch.nn.BatchNorm3d(2)
+    average = WeightAverage(network, 0.9)
+    network(torch.rand(2, 2, 3, 4, 5) * 7)
+    average.update()
+    assert torch.equal(average.network.running_mean, network.running_mean)
+    assert average.network.num_batches_tracked == 1
+    network(torch.rand(2, 2, 3, 4, 5))
+    assert average.network.num_batches_tracked == 1
+
+
 def test_a_decay_of_0_validates_and_keeps_the_trained_weights_themselves():
     network = layer(1.0)
     average = WeightAverage(network, 0.0)

@@ -12,7 +12,7 @@ from sectome.checks import InputError
 
 
 class WeightAverage:
-    """Keep averaged weights beside those that are trained.
+    """Keep averaged weights beside those that are trained, with the buffers of these.
 
     Attributes:
         network: what to validate and to keep: the averaged network, or the trained one if nothing is averaged.
@@ -46,6 +46,9 @@ class WeightAverage:
             [parameter.detach() for parameter in network.parameters()] for network in (self.network, self.trained)
         )
         get_ema_multi_avg_fn(decay)(averaged, newest, steps)
+        # Statistics, as of a batch norm, are averages already.
+        for kept, latest in zip(self.network.buffers(), self.trained.buffers(), strict=True):
+            kept.copy_(latest)
         self.average.n_averaged += 1
 
     def state_dict(self) -> dict[str, Any]:
