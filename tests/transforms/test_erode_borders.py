@@ -61,3 +61,10 @@ def test_steps_that_are_no_count_are_refused_before_any_crop_is_read(steps):
         erode_borders(torch.zeros(1, 1, 1), steps)
     with pytest.raises(InputError, match=f"steps must be a whole number from 0 on, got {steps!r}"):
         ErodeBordersd("label", steps)
+
+
+def test_steps_may_be_a_whole_number_of_numpy():
+    row = torch.tensor([[[1, 1, 1, 2, 2, 2]]])
+    for steps in np.arange(3):
+        assert torch.equal(erode_borders(row, steps), erode_borders(row, int(steps)))
+        assert type(ErodeBordersd("label", steps).transform.steps) is int

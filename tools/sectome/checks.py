@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,9 +61,9 @@ def check_at_least(value: float, least: float, name: str) -> float:
 
 def check_whole_number(value: int, least: int, name: str) -> int:
     """Return a whole number that is not below `least`, or raise an `InputError` that calls it `name`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} must be a whole number from {least} on, got {value!r}")
-    return value
+    return int(value)
 
 
 def check_counts(**counts: int) -> None:
