@@ -15,6 +15,7 @@ from monai.utils import MAX_SEED
 from torch import Tensor
 
 from sectome.checks import InputError, check_chance
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.keywise import Keyed
 from sectome.types import Shape3
 
@@ -109,7 +110,7 @@ class Augmentation(RandomizableTransform):
         if isinstance(image, Mapping):
             name = type(self).__name__
             raise InputError(f"{name} expected a crop (C, Z, Y, X), got a dictionary of crops; {name}d takes that")
-        image = torch.as_tensor(image)
+        image = as_tensor(image)
         if randomize:
             self.randomize(image.shape)
         if self.parameters is None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
 from sectome.checks import InputError
+from sectome.transforms.any_array import as_tensor
 from sectome.types import Array
 
 
@@ -62,7 +62,7 @@ def check_finite(crop: Array | Tensor, first_section: int, corner: Sequence[int]
         first_section: which section of the volume the crop's first is.
         corner: where (y, x) of its first voxel is counted from.
     """
-    voxels = torch.as_tensor(crop)
+    voxels = as_tensor(crop)
     if voxels.is_floating_point() and not voxels.is_cuda and not bool(voxels.isfinite().all()):
         wrong = (~voxels.isfinite()).nonzero()
         z, y, x = wrong[0].tolist()

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sectome.checks import InputError, check_range
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.beside import beside
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Sections, check_finite
@@ -61,7 +62,7 @@ class FittedPercentiles:
             raise InputError(
                 f"sections must lie within the {len(self.lowest)} that were fitted, got {numbers[0]} to {numbers[-1]}"
             )
-        voxels = torch.as_tensor(crop).float()
+        voxels = as_tensor(crop).float()
         lowest, greatest = (
             beside(torch.from_numpy(ends[numbers, None, None]), voxels) for ends in (self.lowest, self.greatest)
         )

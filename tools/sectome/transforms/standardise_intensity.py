@@ -10,6 +10,7 @@ from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.normaliser import Sections, check_finite
 from sectome.transforms.section_samples import kept_samples, of_varied_sections
@@ -40,7 +41,7 @@ def intensity_statistics(volume: Sections) -> tuple[float, float]:
 
 def standardise_intensity(image: Array | Tensor, mean: float, deviation: float) -> Tensor:
     """Return ``(image - mean) / deviation`` as a new float32 tensor, any shape, on the image's device."""
-    voxels = torch.as_tensor(image)
+    voxels = as_tensor(image)
     # One pass over bytes, in the place of one for their type, one for the mean and one for the deviation.
     grey = voxels if voxels.dtype == torch.uint8 else voxels.to(torch.float32)
     return torch.add(torch.tensor(-mean / deviation), grey, alpha=1.0 / deviation)
