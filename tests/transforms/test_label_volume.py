@@ -60,6 +60,15 @@ def test_floats_masks_and_other_negatives_are_refused(transform):
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
+def test_arrays_and_types_that_torch_does_not_compute_with_are_refused(transform):
+    with pytest.raises(InputError, match=r"labels must be a tensor, as torch\.from_numpy makes one, got ndarray"):
+        transform({"label": np.ones((1, 2, 3, 4), np.int64)})
+    for dtype in (torch.uint16, torch.uint64):
+        with pytest.raises(InputError, match=rf"labels must be signed integers or uint8, .*, got {dtype}"):
+            transform({"label": torch.ones(1, 2, 3, 4, dtype=dtype)})
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
 def test_input_and_other_keys_stay_and_empty_labels_are_fine(transform):
     labels = torch.from_numpy(np.random.default_rng(0).integers(-1, 4, (1, 4, 5, 6)))
     before, note = labels.clone(), object()
