@@ -40,6 +40,11 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
     assert (written.voxel_size_nm, written.offset_nm) == ((30, 6, 6), (3000, 600, -1200))
     SaveVolumed("maps", str(tmp_path), name="affinities", channels=NEAREST)(data)
     assert read_affinities(tmp_path / "a_affinities.zarr").offset_nm == (3000, 600, -1200)
+    with pytest.raises(
+        InputError, match=r"volume \(1, Z, Y, X\) was expected .*, got shape \(3, 3, 8, 9\); give channels"
+    ):
+        SaveVolumed("maps", str(tmp_path), name="first", suffix=suffix)(data)
+    assert not (tmp_path / f"a_first{suffix}").exists()
 
 
 @pytest.mark.parametrize(

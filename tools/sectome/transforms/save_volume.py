@@ -99,7 +99,15 @@ class SaveVolumed(SaveImaged):
         return dict(data)
 
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
-        """Write one volume and say where."""
+        """Write one volume and say where.
+
+        Raises:
+            InputError: if it has several channels, and nothing says what they are.
+        """
+        if self.channels is None and len(array) != 1:
+            raise InputError(
+                f"a volume (1, Z, Y, X) was expected to be written, got shape {tuple(array.shape)}; give channels"
+            )
         voxel_size_nm, offset_nm = (
             np.asarray(meta.get(name, ORIGIN), dtype=float).ravel().tolist() for name in ("voxel_size_nm", "offset_nm")
         )
