@@ -122,6 +122,14 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["segmentation.json"]
 
 
+def test_numbers_of_numpy_are_saved_as_plain_ones(tmp_path):
+    options = SegmentationOptions(
+        min_size_voxels=np.int64(50), sigma_nm=np.float32(12), boundary_threshold=np.float16(0.5)
+    )
+    save_options(tuned_path(tmp_path), options, {})
+    assert load_options(tmp_path) == options
+
+
 def test_no_file_is_no_choice(tmp_path):
     assert load_options(tmp_path / "model.pt") is None
     assert load_options(tmp_path / "nowhere" / "model.pt") is None

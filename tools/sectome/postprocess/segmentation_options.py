@@ -10,6 +10,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_object, write_json
@@ -164,8 +166,9 @@ def tuned_path(model: str | Path) -> Path:
 
 def save_options(path: str | Path, options: Options, evidence: Mapping[str, Any]) -> None:
     """Write options with what they were chosen by; the file appears when it is complete."""
-    content = {"targets": options.targets, "options": dataclasses.asdict(options), **evidence}
-    write_json(content, path)
+    values = dataclasses.asdict(options)
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    write_json({"targets": options.targets, "options": plain, **evidence}, path)
 
 
 def load_options(model: str | Path) -> SegmentationOptions | None:
