@@ -98,3 +98,11 @@ def test_a_compiled_loss_is_the_same_up_to_rounding_and_plain_without_gradients(
     torch.testing.assert_close(results[1], results[0])
     with torch.no_grad():
         assert torch.equal(compiled(logits, labels), plain(logits, labels))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_voxels_in_half_precision_cost_what_they_do_in_float32(loss, dtype):
+    random = torch.Generator().manual_seed(0)
+    labels = torch.randint(5, (1, 1, 10, 90, 90), generator=random)
+    logits = torch.randn(1, 3, 10, 90, 90, generator=random).to(dtype)
+    torch.testing.assert_close(loss(logits, labels), loss(logits.float(), labels))

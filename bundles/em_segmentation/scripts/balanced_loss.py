@@ -61,6 +61,8 @@ class BalancedLoss(nn.Module):
         They are the number of ones, which are the rare class, and of zeros, the costs of each, the probability that is
         given to ones, and that to all. Balance and Dice are no means over samples: several processes need the sums.
         """
+        # Numbers of voxels are beyond float16, and bfloat16 rounds them.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         targets, valid = targets.to(logits.dtype), valid.to(logits.dtype)
         if self.rare == 0:
             logits, targets = -logits, 1 - targets
