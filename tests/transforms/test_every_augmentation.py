@@ -181,6 +181,13 @@ def test_a_dictionary_is_sent_to_the_twin_that_takes_it(kind, crop):
         kind()(crop)
 
 
+@pytest.mark.parametrize("kind", ARRAY)
+def test_a_crop_without_channels_and_a_batch_are_refused(kind, crop):
+    for image in (crop["image"][0], crop["image"][None]):
+        with pytest.raises(InputError, match=rf"{kind.__name__} expected a crop \(C, Z, Y, X\), got shape \("):
+            kind()(image)
+
+
 @pytest.mark.parametrize("kind", DICTIONARY)
 def test_a_batch_changes_as_its_crops_do(kind, crop):
     with warnings.catch_warnings():

@@ -105,12 +105,15 @@ class Augmentation(RandomizableTransform):
         """Return (C, Z, Y, X), changed by new parameters or by those of the last draw.
 
         Raises:
-            InputError: if this is a dictionary, or grey values would be changed in a tensor of integers.
+            InputError: if this is a dictionary or has not four axes, or grey values would be changed in a tensor of
+                integers.
         """
         if isinstance(image, Mapping):
             name = type(self).__name__
             raise InputError(f"{name} expected a crop (C, Z, Y, X), got a dictionary of crops; {name}d takes that")
         image = as_tensor(image)
+        if image.ndim != 4:
+            raise InputError(f"{type(self).__name__} expected a crop (C, Z, Y, X), got shape {tuple(image.shape)}")
         if randomize:
             self.randomize(image.shape)
         if self.parameters is None:
