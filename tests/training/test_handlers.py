@@ -89,6 +89,16 @@ def test_durations_read_well(seconds, text):
     assert readable_seconds(seconds) == text
 
 
+def test_an_engine_of_ignite_may_say_its_loss_as_a_number(tmp_path, capsys):
+    engine = Engine(lambda engine, batch: {"loss": float(batch)})
+    Progress("train", interval_seconds=0).attach(engine)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    History(str(tmp_path), optimizer).attach(engine)
+    engine.run([1, 2, 6], max_epochs=1)
+    assert [row[2:] for row in read_history(tmp_path / "history.csv")] == [("loss", 3.0), ("learning_rate", 0.1)]
+    assert "train: 3/3  loss 6.0000" in capsys.readouterr().out
+
+
 def test_a_validation_takes_no_random_numbers_from_the_training():
     drawn = []
     evaluator = Engine(lambda engine, batch: drawn.append(float(torch.rand(1))))

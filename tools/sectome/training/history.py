@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
+import torch
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
@@ -77,7 +78,7 @@ class History:
 
     def collect(self, engine: Engine) -> None:
         """Keep the loss where it is: reading it would make a GPU wait."""
-        self.losses.append(engine.state.output["loss"].detach())
+        self.losses.append(torch.as_tensor(engine.state.output["loss"]).detach())
 
     def finish_epoch(self, engine: Engine) -> None:
         """Write loss and learning rates."""

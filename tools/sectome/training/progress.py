@@ -40,7 +40,8 @@ class Progress:
 
     def start(self, engine: Engine) -> None:
         """Say on what the run starts."""
-        device = torch.device(engine.state.device)
+        # MONAI's engines say where they run, those of Ignite do not.
+        device = torch.device(getattr(engine.state, "device", idist.device()))
         where = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
         )
@@ -63,6 +64,7 @@ class Progress:
         self.printed = now
         rate = (done - self.first) / max(now - self.started, 1e-9)
         output = engine.state.output
-        loss = f"  loss {float(output['loss'].detach()):.4f}" if isinstance(output, dict) and "loss" in output else ""
+        has_loss = isinstance(output, dict) and "loss" in output
+        loss = f"  loss {float(torch.as_tensor(output['loss']).detach()):.4f}" if has_loss else ""
         left = readable_seconds((total - done) / rate)
         print(f"{self.name}: {done}/{total}{loss}  {rate:.2f} iterations/s  {left} left", flush=True)
