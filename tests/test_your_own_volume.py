@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sectome.volumes import open_volume
+from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES, TINY
 
 GUIDE = (Path(__file__).parents[1] / "docs/your_own_volume.md").read_text(encoding="utf-8")
@@ -80,3 +81,14 @@ def test_the_overlays_of_the_guide_use_keys_that_the_configs_have():
     assert len(keys) > 5
     known = set(json.loads((BUNDLES / "em_segmentation/configs/train.json").read_text()))
     assert keys <= known
+
+
+def test_ids_of_a_mask_lie_where_the_mask_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [code] = re.findall(r'`python -c "(.+?)"`', GUIDE)
+    mask = np.array([[[1, 0, 1]]], np.uint8)
+    write_volume("mask.tif", mask, voxel_size_nm=(30, 6, 6), offset_nm=(60, 12, 18))
+    exec(code, {})
+    labels = open_volume("labels.tif")
+    assert np.array_equal(labels[:], [[[1, 0, 2]]])
+    assert (labels.voxel_size_nm, labels.offset_nm) == ((30, 6, 6), (60, 12, 18))
