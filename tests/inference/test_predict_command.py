@@ -204,12 +204,17 @@ def test_orientations_that_do_not_suit_are_refused_before_anything_is_written(ru
 def test_labels_of_a_box_lie_there_and_say_which_image_they_are_of(run, config, cube, tmp_path):
     raw = tmp_path / "images" / "raw.ome.zarr"
     write_volume(raw, open_volume(cube), offset_nm=(80, 0, 8))
-    code, _, err = run("segment-volume", "--config", config(volume=f"{raw}"))
+    # A folder that is a link to a deeper one.
+    (tmp_path / "disk" / "user").mkdir(parents=True)
+    (tmp_path / "scratch").symlink_to(tmp_path / "disk" / "user")
+    out = tmp_path / "scratch" / "out.ome.zarr"
+    code, _, err = run("segment-volume", "--config", config(volume=f"{raw}", output=f"{out}"))
     assert code == 0, err
-    said = json.loads((tmp_path / "out.ome.zarr/zarr.json").read_text())["attributes"]["ome"]
-    assert said["image-label"] == {"source": {"image": "../images/raw.ome.zarr"}}
-    assert open_volume(tmp_path / "out.ome.zarr").offset_nm == (104, 40, 64)
-    assert open_volume(tmp_path / "out.ome.zarr").shape == (48, 50, 49)
+    said = json.loads((out / "zarr.json").read_text())["attributes"]["ome"]
+    assert said["image-label"] == {"source": {"image": "../../../images/raw.ome.zarr"}}
+    assert (out / said["image-label"]["source"]["image"]).samefile(raw)
+    assert open_volume(out).offset_nm == (104, 40, 64)
+    assert open_volume(out).shape == (48, 50, 49)
 
 
 def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp_path):

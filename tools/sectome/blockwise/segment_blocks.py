@@ -90,4 +90,7 @@ def _image_label(plan: Plan) -> dict[str, Any]:
         return {}
     volume = open_volume(plan.source.volume)
     image = find_image(volume.path, volume.dataset)
-    return {} if image is None else {"source": {"image": os.path.relpath(image, plan.output)}}
+    if image is None:
+        return {}
+    # Without links: what lies above a linked folder is another one for the system than for the path.
+    return {"source": {"image": os.path.relpath(os.path.realpath(image), os.path.realpath(plan.output))}}
