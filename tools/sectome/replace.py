@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from sectome.checks import InputError
 
@@ -28,9 +29,9 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
     path = Path(os.path.realpath(path))  # a link keeps pointing to the output
     before = _stamp(path) if adds else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
-    _remove(partial)
+    # Not the number of the process: containers on several machines have the same ones.
+    own = uuid4().hex[:8]
+    partial, replaced = path.with_name(f".{path.name}.{own}.partial"), path.with_name(f".{path.name}.{own}.replaced")
     try:
         yield partial
         if adds and _stamp(path) != before:
