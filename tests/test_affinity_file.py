@@ -23,6 +23,13 @@ def test_affinities_survive_to_a_255th(tmp_path):
     assert (back.offsets, back.voxel_size_nm) == (NEAREST, (30, 6, 8))
 
 
+def test_a_path_may_lead_through_the_folder_above(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
+    assert read_affinities("../a.zarr").affinities.shape == VALUES.shape
+
+
 def test_another_tool_reads_the_same(tmp_path):
     zarr = pytest.importorskip("zarr", reason="the zarr package is a development dependency on Python 3.11 and newer")
     write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))

@@ -84,8 +84,8 @@ def open_kvstore(spec: dict[str, Any]) -> Any:
 
 
 def zarr_spec(path: Path) -> dict[str, Any]:
-    """Return what tensorstore calls a zarr v3 array in a folder."""
-    return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
+    """Return what tensorstore calls a zarr v3 array in a folder, whose path it takes without `..` only."""
+    return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{os.path.realpath(path)}/"}}
 
 
 def open_zarr(path: Path, *, write: bool = False) -> Any:
