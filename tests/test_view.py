@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from PIL import Image
 from browser import needs_browser, start_browser
 from sectome import shown_volumes
 from sectome.affinity_file import new_affinities
+from sectome.commands import view
 from sectome.map_file import MAPS
 from sectome.phantom import make_phantom
 from sectome.shown_volumes import ShownVolume, open_shown, show_volumes
@@ -210,6 +212,24 @@ def page(tmp_path):
         process.terminate()
         assert process.wait(timeout=60) == 0
         assert process.stdout.read().splitlines() == ["Ctrl-C ends it", "closed"]
+
+
+def test_the_page_is_there_when_memory_has_been_tidied(tmp_path, monkeypatch, capsys):
+    answers = []
+
+    class TidiedOnce:
+        """An event that never comes: the page is asked for, then the user ends it."""
+
+        def wait(self):
+            gc.collect()
+            with urlopen(capsys.readouterr().out.split()[0]) as answer:
+                answers.append(answer.status)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["sectome.commands.view"], "Event", TidiedOnce)
+    write_volume(tmp_path / "a.tif", np.zeros((4, 5, 6), np.uint8), voxel_size_nm=SIZE)
+    view(tmp_path / "a.tif", browser=False)
+    assert answers == [200]
 
 
 @pytest.mark.slow

@@ -45,10 +45,11 @@ def view(
     except OSError as error:
         raise InputError(f"an address and a port to serve at were expected, got {bind} and {port}: {error}") from None
     try:
-        address = str(show_volumes(dict(zip(_layer_names(volumes), opened, strict=True))))
-        print(f"{address}\nCtrl-C ends it", flush=True)
+        # The server forgets a viewer that nobody holds, and then the page is not found.
+        viewer = show_volumes(dict(zip(_layer_names(volumes), opened, strict=True)))
+        print(f"{viewer}\nCtrl-C ends it", flush=True)
         if browser:
-            webbrowser.open(address)
+            webbrowser.open(str(viewer))
         Event().wait()
     except KeyboardInterrupt:
         print("closed")
