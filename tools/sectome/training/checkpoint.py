@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,7 @@ class TrainingCheckpoint:
             raise InputError(
                 f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
             ) from None
-        # An earlier version wrote fewer of them.
-        known = {name: value for name, value in self.settings.items() if name in settings}
-        for difference in differences(follow_moved_files(settings, known), known):
+        for difference in self._differences(settings):
             raise InputError(
                 f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
                 "or start anew with --resume false"
@@ -179,11 +177,16 @@ class TrainingCheckpoint:
         if idist.get_rank() == 0:
             print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
 
+    def _differences(self, trained: Mapping[str, Any]) -> Iterator[str]:
+        """Yield where the settings that a checkpoint or a model was trained with are not the ones of now."""
+        # An earlier version wrote fewer of them.
+        known = {name: value for name, value in self.settings.items() if name in trained}
+        return differences(follow_moved_files(trained, known), known)
+
     def _check_kept(self, epoch: int) -> None:
         """Raise an `InputError` if the weights of the best epoch so far do not lie where a better one's will."""
-        is_there, trained = self.model_path.is_file(), read_object(settings_path(self.model_path))
-        known = {name: value for name, value in self.settings.items() if name in trained}
-        if not is_there or any(differences(follow_moved_files(trained, known), known)):
+        is_there = self.model_path.is_file()
+        if not is_there or any(self._differences(read_object(settings_path(self.model_path)))):
             raise InputError(
                 f"{self.model_path} must be the model of epoch {epoch}, the best so far, got "
                 f"{'that of another training' if is_there else 'none'}; give the --ckpt_dir that the run had, move the "

@@ -131,7 +131,7 @@ class Augmentation(RandomizableTransform):
                 f"{type(self).__name__} changes grey values and expected floats, got {images.dtype}; are these labels?"
             )
         stacked = {name: np.stack([np.asarray(one[name]) for one in drawn]) for name in drawn[0]}
-        return self.apply(images, {name: _as_tensor(values) for name, values in stacked.items()})
+        return self.apply(images, {name: _parameter(values) for name, values in stacked.items()})
 
 
 class Augmentationd(RandomizableTransform, Keyed):
@@ -188,6 +188,6 @@ def _augmentations(augmentation: Compose) -> Iterator[Augmentationd]:
             yield one
 
 
-def _as_tensor(values: np.ndarray) -> Tensor:
+def _parameter(values: np.ndarray) -> Tensor:
     tensor = torch.from_numpy(values)
     return tensor.float() if tensor.is_floating_point() else tensor
