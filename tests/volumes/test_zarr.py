@@ -163,7 +163,7 @@ def test_a_pyramid_of_x_y_z_is_read_as_webknossos_writes_it(tmp_path, make_array
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
     color = group.create_group("color", attributes={"multiscales": [{"axes": axes, "datasets": datasets}]})
     color.create_array("1", data=array.T[None])
-    color.create_array("2-2-1", data=array[:, ::2, ::2].T[None])
+    color.create_array("2-2-1", data=array[:, ::2, ::2].T[None]).attrs["voxel_size"] = [16, 12, 30]
     volume = open_volume(f"{tmp_path}/a.zarr:color")
     assert [(level.shape, level.voxel_size_nm) for level in volume.levels] == [
         (array.shape, (30, 6, 8)),

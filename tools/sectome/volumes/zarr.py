@@ -74,7 +74,8 @@ def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
         if array is None or not array.is_array:
             raise InputError(f"expected the array {name!r}, which the OME-Zarr image {folder} names, got none")
         shape = _ordered(check_three_axes(array.shape[-3:], str(array.folder)), order)
-        size = placement_from_attributes(array.attributes).voxel_size_nm or placement.voxel_size_nm
+        own_size = placement_from_attributes(array.attributes).voxel_size_nm
+        size = _ordered(own_size, order) if own_size else placement.voxel_size_nm
         levels.append(Level(name_below(folder / name, path), shape, size))
     return tuple(levels)
 
