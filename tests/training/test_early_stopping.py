@@ -130,5 +130,6 @@ def test_a_patience_without_a_validation_to_judge_is_refused():
     evaluator = Engine(lambda engine, batch: None)
     with pytest.raises(InputError, match=r"counts validations, .*, got --patience 2 and a --val_interval greater than"):
         EarlyStopping(evaluator, 2, validations=0)
-    assert EarlyStopping(evaluator, 0, validations=0).keeps(1)
+    with pytest.warns(UserWarning, match="ends before its first validation"):
+        assert EarlyStopping(evaluator, 0, validations=0).keeps(1)
     assert EarlyStopping(evaluator, 2, validations=1).patience == 2

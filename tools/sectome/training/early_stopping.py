@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,7 @@ class EarlyStopping:
     Args:
         evaluator: MONAI's, with a key metric of which less is better.
         patience: validations to wait for a better one; 0 trains to the last epoch and keeps the last weights.
-        validations: how many the whole run has.
+        validations: how many the whole run has; none at all is warned of.
         judged_on: plain values that the key metric depends on, as the volumes: must not change between a run and its
             resume, but for where files lie.
 
@@ -43,6 +44,10 @@ class EarlyStopping:
             raise InputError(
                 f"patience counts validations, of which a run must have one, got --patience {patience} and a "
                 "--val_interval greater than --epochs"
+            )
+        if validations < 1:
+            warnings.warn(
+                "the run ends before its first validation, as --val_interval is greater than --epochs", stacklevel=2
             )
         # Through JSON, so that a tuple that became a list on the way is no difference.
         self.judged_on = json.loads(json.dumps(dict(judged_on)))
