@@ -185,7 +185,5 @@ def test_the_transforms_segment_by_the_file_beside_the_model(tmp_path, bodies, p
     labels = AffinitiesToLabels(ISOTROPIC, checkpoint=str(tmp_path))(torch.from_numpy(affinities))
     assert labels.dtype == torch.int32
     np.testing.assert_array_equal(labels.numpy()[0], expected)
-    each = AffinitiesToLabelsd("affinities", ISOTROPIC, checkpoint=str(tmp_path))(
-        {"affinities": torch.from_numpy(affinities)}
-    )
+    each = AffinitiesToLabelsd("affinities", ISOTROPIC, checkpoint=str(tmp_path))({"affinities": affinities})
     np.testing.assert_array_equal(each["affinities"].numpy(), labels.numpy())

@@ -13,6 +13,7 @@ from monai.transforms import Transform
 from sectome.checks import InputError
 from sectome.postprocess.boundary_contour_options import BoundaryContourOptions
 from sectome.postprocess.boundary_contour_to_labels import boundary_contour_to_labels
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.keywise import Keywise
 
 
@@ -27,12 +28,13 @@ class BoundaryContourToLabels(Transform):
     def __init__(self, checkpoint: str | None = None, **options: Any) -> None:
         self.options = BoundaryContourOptions.for_model(checkpoint).but(**options)
 
-    def __call__(self, predictions: torch.Tensor) -> MetaTensor:
-        """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions.
+    def __call__(self, predictions: Any) -> MetaTensor:
+        """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions, an array or a tensor.
 
         Raises:
             InputError: if there are not 2 or 3 channels; see `boundary_contour_to_labels` for the rest.
         """
+        predictions = as_tensor(predictions)
         if predictions.ndim != 4 or predictions.shape[0] not in (2, 3):
             raise InputError(f"predictions must have axes (2 or 3, Z, Y, X), got shape {tuple(predictions.shape)}")
         meta = predictions.meta if isinstance(predictions, MetaTensor) else {}

@@ -13,6 +13,7 @@ from monai.transforms import Transform
 from sectome.neighbourhoods import check_offsets
 from sectome.postprocess.affinities_to_labels import affinities_to_labels
 from sectome.postprocess.segmentation_options import SegmentationOptions
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.keywise import Keywise
 from sectome.types import Offsets
 
@@ -30,8 +31,9 @@ class AffinitiesToLabels(Transform):
         self.offsets = check_offsets(offsets)
         self.options = SegmentationOptions.for_model(checkpoint).but(**options)
 
-    def __call__(self, affinities: torch.Tensor) -> MetaTensor:
-        """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities."""
+    def __call__(self, affinities: Any) -> MetaTensor:
+        """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities, an array or a tensor."""
+        affinities = as_tensor(affinities)
         meta = affinities.meta if isinstance(affinities, MetaTensor) else {}
         size = np.asarray(meta.get("voxel_size_nm", (1.0, 1.0, 1.0)), dtype=float).ravel()
         values = np.asarray(affinities.cpu(), dtype=np.float32)
