@@ -55,6 +55,10 @@ def test_a_volume_is_written(prediction, tmp_path):
 
 
 def test_features_are_written(prediction, tmp_path, mae_scripts):
-    mae_scripts.SaveFeaturesd("pred", str(tmp_path), (1, 2, 2))(prediction(5))
+    data = prediction(5)
+    data["image"].meta["offset_nm"] = torch.tensor([60.0, 0.0, 12.0])
+    mae_scripts.SaveFeaturesd("pred", str(tmp_path), (1, 2, 2))(data)
     with h5py.File(tmp_path / "volume_features.h5") as file:
         assert file["features"].shape == (5, 4, 8, 8)
+        assert file["features"].attrs["voxel_size_nm"].tolist() == [30, 12, 12]
+        assert file["features"].attrs["offset"].tolist() == [60, 0, 12]

@@ -11,21 +11,23 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from sectome.geometry import ORIGIN, Placement, as_point, as_voxel_size
 from sectome.replace import replacing
 from sectome.transforms import output_stem
+from sectome.volumes.attributes import attributes_of
 
 
 class SaveFeaturesd(MapTransform):
     """Write a map of tokens (hidden_size, gz, gy, gx) as float16 to the dataset "features" of an HDF5 file.
 
-    The attribute "voxel_size_nm" is the size of a token: the image's voxel times the patch.
+    Its attributes say the size of a token, the image's voxel times the patch, and where the image lies.
 
     Args:
         keys: what to write.
         output_dir: folder of the output.
         patch_size: voxels of a patch (z, y, x).
         enabled: whether to write at all.
-        image_key: where name and voxel size come from.
+        image_key: where name, voxel size and offset come from.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class SaveFeaturesd(MapTransform):
                 meta = data[self.image_key].meta
                 path = self.output_dir / f"{output_stem(meta)}_features.h5"
                 voxel_size_nm = np.asarray(meta["voxel_size_nm"], dtype=float).ravel()
+                token_nm = as_voxel_size((voxel_size_nm * self.patch_size).tolist())
+                offset_nm = as_point(np.asarray(meta.get("offset_nm", ORIGIN), dtype=float).ravel().tolist())
                 with replacing(path) as partial, h5py.File(partial, "w") as file:
                     features = np.asarray(data[key].cpu(), dtype=np.float16)
                     dataset = file.create_dataset("features", data=features, compression="gzip")
-                    dataset.attrs["voxel_size_nm"] = voxel_size_nm * np.asarray(self.patch_size)
+                    dataset.attrs.update(attributes_of(Placement(token_nm, offset_nm)))
                 print(f"wrote {path}", flush=True)
         return dict(data)
