@@ -107,14 +107,11 @@ def read_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
         raise InputError(f"a study's JSON file was expected at {path}, got none")
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except ValueError as error:
-        raise InputError(f"{path} must be JSON, got: {error}") from None
-    try:
         return parse_study(content, overrides or {})
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be JSON, got: {error}") from None
 
 
 def parse_study(content: Any, overrides: Mapping[str, Any]) -> Study:
