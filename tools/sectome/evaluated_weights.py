@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from sectome.checks import InputError
 from sectome.described import describe
 from sectome.differences import differences
-from sectome.json_object import read_object
+from sectome.json_object import as_json, read_object
 from sectome.trained_settings import settings_path
 from sectome.transforms import described_normaliser
 
@@ -29,8 +28,7 @@ def check_same_as_trained(model: str | Path, settings: Mapping[str, Any]) -> Non
         return
     # As inference has it for models from before there was a choice.
     trained.setdefault("intensity", describe(described_normaliser(None)))
-    # Through JSON, so that a tuple that became a list on the way is no difference.
-    now = {name: value for name, value in json.loads(json.dumps(dict(settings))).items() if name in trained}
+    now = as_json({name: value for name, value in settings.items() if name in trained})
     for difference in differences({name: trained[name] for name in now}, now):
         raise InputError(
             f"{model} was trained with {difference}; evaluate it with the overlays and options of its training"

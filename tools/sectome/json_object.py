@@ -38,6 +38,11 @@ def read_object(path: Path) -> dict[str, Any]:
     return read_json_object(path, "what a run has written") if path.is_file() else {}
 
 
+def as_json(content: Any) -> Any:
+    """Return values as a JSON file gives them back: a tuple that becomes a list on the way is no difference."""
+    return json.loads(json.dumps(content))
+
+
 def write_json(content: Any, path: str | Path) -> None:
     """Write indented JSON that appears under its name when it is complete."""
     with replacing(Path(path)) as partial:

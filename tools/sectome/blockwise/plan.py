@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError, check_whole_triple
 from sectome.geometry import Placement
+from sectome.json_object import as_json
 from sectome.postprocess.segmentation_options import Options
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK as LABEL_CHUNK
@@ -114,7 +114,7 @@ class Plan:
             "output": str(self.output),
             "files": "a shard a block",
             "input": self.source.description(),
-            "segmentation": json.loads(json.dumps(asdict(self.options))),
+            "segmentation": as_json(asdict(self.options)),
             "block_voxels": list(self.grid.block),
             "blocks": list(self.grid.counts),
         }

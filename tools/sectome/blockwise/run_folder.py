@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import resource
 import sys
@@ -20,7 +19,7 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.differences import differences
 from sectome.file_lock import locked
-from sectome.json_object import write_json
+from sectome.json_object import as_json, read_json_object, write_json
 from sectome.replace import replacing
 from sectome.types import Array
 
@@ -116,17 +115,14 @@ class RunFolder:
             InputError: if the folder holds a run of another plan, with the differences, or something else.
         """
         path = self.path / PLAN
-        now = json.loads(json.dumps(plan))
+        now = as_json(plan)
         if not path.is_file():
             # What a process that was killed here has left begins with a dot.
             if any(self.path.glob("[!.]*")):
                 raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
             write_json(now, path)
             return
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} must hold the plan of a run, got: {error}") from None
+        before = read_json_object(path, "the plan of a run")
         if others := list(differences(without_places(before), without_places(now))):
             raise InputError(
                 f"{self.path} was begun with {'; '.join(others)}: go on with the same, or name another "

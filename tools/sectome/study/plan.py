@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 from sectome.bundle import check_keys, keys_read, top_key
 from sectome.checks import InputError
 from sectome.did_you_mean import nearest_or_all
-from sectome.json_object import read_json_object
+from sectome.json_object import as_json, read_json_object
 from sectome.report.runs import SEGMENT
 from sectome.study.bundle_command import as_options, bundle_command
 from sectome.study.declaration import PRETRAININGS, Arm, Recipe, Study
@@ -164,8 +164,7 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
         folder=folder,
         root=root,
         recipe=recipe,
-        # As it is read back from a file.
-        declared=json.loads(json.dumps(declared)),
+        declared=as_json(declared),
         overlays={path: _read_overlay(root / path) for path in recipe.overlays},
         commands={
             "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**trained, **start})),

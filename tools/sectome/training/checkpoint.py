@@ -17,7 +17,7 @@ from sectome.checkpoint_file import load_strictly
 from sectome.checks import InputError, check_writable
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
-from sectome.json_object import read_object, write_json
+from sectome.json_object import as_json, read_object, write_json
 from sectome.replace import remove_partials, replacing
 from sectome.trained_settings import settings_path
 from sectome.training.early_stopping import EarlyStopping
@@ -82,8 +82,7 @@ class TrainingCheckpoint:
         self.outdated = [Path(path) for path in outdated]
         self.sampler = sampler
         self.batch_size = batch_size
-        # Through JSON, so that a tuple that became a list on the way is no difference.
-        self.settings = json.loads(json.dumps(dict(settings)))
+        self.settings = as_json(dict(settings))
         self.resume = resume
 
     def attach(self, engine: Engine) -> None:

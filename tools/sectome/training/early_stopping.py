@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_whole_number
 from sectome.differences import differences
+from sectome.json_object import as_json
 from sectome.training.moved_files import follow_moved_files
 
 
@@ -49,8 +50,7 @@ class EarlyStopping:
             warnings.warn(
                 "the run ends before its first validation, as --val_interval is greater than --epochs", stacklevel=2
             )
-        # Through JSON, so that a tuple that became a list on the way is no difference.
-        self.judged_on = json.loads(json.dumps(dict(judged_on)))
+        self.judged_on = as_json(dict(judged_on))
         self.best = math.inf
         self.best_epoch = self.waited = 0
 
