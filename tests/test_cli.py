@@ -329,7 +329,7 @@ def test_a_list_of_mistakes_needs_a_file(run, tmp_path, value):
     write_volume(tmp_path / "truth.tif", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(30, 6, 6))
     code, _, err = run("evaluate", tmp_path / "truth.tif", tmp_path / "truth.tif", "--mistakes", value)
     assert code == 2
-    assert f"--mistakes must name a CSV file to write, got {value.title()}" in err
+    assert f"--mistakes must name a CSV file to write, got {value}" in err
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def test_the_page_is_there_when_memory_has_been_tidied(tmp_path, monkeypatch, ca
 
     monkeypatch.setattr(sys.modules["sectome.commands.view"], "Event", TidiedOnce)
     write_volume(tmp_path / "a.tif", np.zeros((4, 5, 6), np.uint8), voxel_size_nm=SIZE)
-    view(tmp_path / "a.tif", browser=False)
+    view(str(tmp_path / "a.tif"), browser=False)
     assert answers == [200]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import fire
-import numpy as np
 from fire import decorators
 from fire.parser import DefaultParseValue
 
@@ -29,8 +28,8 @@ from sectome.commands import (
     segment_volume,
     study,
     view,
-    with_truth_values,
 )
+from sectome.commands.check_flags import TRUTHS
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
@@ -43,7 +42,7 @@ def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
     """
     from sectome.volumes import describe_volume, open_volume
 
-    print(json.dumps(describe_volume(open_volume(str(volume), voxel_size_nm=voxel_size_nm)), indent=2, default=_plain))
+    print(json.dumps(describe_volume(open_volume(volume, voxel_size_nm=voxel_size_nm)), indent=2))
 
 
 def convert(
@@ -64,8 +63,8 @@ def convert(
     """
     from sectome.volumes import open_volume, write_volume
 
-    volume = open_volume(str(source), voxel_size_nm=voxel_size_nm, near_voxel_size_nm=near_voxel_size_nm)
-    write_volume(str(output), volume)
+    volume = open_volume(source, voxel_size_nm=voxel_size_nm, near_voxel_size_nm=near_voxel_size_nm)
+    write_volume(output, volume)
     print(f"wrote {output}")
 
 
@@ -99,7 +98,7 @@ def phantom(
     volumes = {"images": tissue.raw, "labels": tissue.neurons, "mitochondria": tissue.mitochondria}
     for kind, volume in volumes.items():
         path = Path(output) / kind / f"phantom_{seed}{suffix}"
-        write_volume(str(path), volume, voxel_size_nm=size_nm)
+        write_volume(path, volume, voxel_size_nm=size_nm)
         print(f"wrote {path}")
 
 
@@ -115,9 +114,9 @@ def fetch(name: str, to: str = "data", archives: str | None = None) -> None:
     from sectome.datasets import ALL_SETS
     from sectome.datasets import fetch as fetch_set
 
-    public = ALL_SETS[check_choice(str(name), sorted(ALL_SETS), "name")]
+    public = ALL_SETS[check_choice(name, sorted(ALL_SETS), "name")]
     print(f"{public.name}: {public.title}\nterms: {public.terms}\ncite: {public.citation}", flush=True)
-    folder = fetch_set(public, str(to), None if archives is None else str(archives))
+    folder = fetch_set(public, to, archives)
     print("".join(f"note: {trap}\n" for trap in public.traps), end="")
     print(f"use: configs/datasets/{public.name}.json with --dataset_dir {folder.absolute()}")
 
@@ -133,7 +132,7 @@ def report(*runs: str, out: str = "report.html") -> None:
 
     if not runs:
         raise InputError("the report needs at least one run folder, got none")
-    print(f"wrote {write_report([str(run) for run in runs], out)}")
+    print(f"wrote {write_report(runs, out)}")
 
 
 def gallery(
@@ -156,7 +155,7 @@ def gallery(
     """
     from sectome.report.gallery import make_gallery
 
-    paths = make_gallery(str(output), names, volume, seed, labels, voxel_size_nm)
+    paths = make_gallery(output, names, volume, seed, labels, voxel_size_nm)
     print(f"wrote {len(paths)} pictures to {output}")
 
 
@@ -193,23 +192,39 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else list(value)
-
-
-def keep_text(command: Callable[..., None]) -> None:
-    """Let fire hand on the parameters that are text as they were typed: it takes 2024 for a number, a#1 for a."""
+def parse_by_annotation(command: Callable[..., None]) -> None:
+    """Let fire make of each word what its parameter says: by itself it takes 2024 for a number, a#1 for a."""
     parsers = {
-        name: _as_typed if one.annotation in ("str", "str | None") else DefaultParseValue
-        for name, one in signature(command).parameters.items()
+        name: PARSERS.get(one.annotation, DefaultParseValue) for name, one in signature(command).parameters.items()
     }
     decorators.SetParseFns(**parsers)(command)
     # Of *volumes and *runs, which fire has no name for: each other parameter is named above.
-    decorators.SetParseFn(_as_typed)(command)
+    decorators.SetParseFn(str)(command)
 
 
-def _as_typed(word: str) -> str | None:
+def _text_or_none(word: str) -> str | None:
     return None if DefaultParseValue(word) is None else word
+
+
+def _truth(word: str) -> Any:
+    return TRUTHS.get(word, word)  # anything else was refused by `check_flags`
+
+
+def _names(word: str) -> list[str]:
+    """Return the names of a,b or [a,b], of 25 as well."""
+    value = DefaultParseValue(word)
+    parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+    return [name for part in parts if (name := str(part).strip())]
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "str | None": _text_or_none,
+    "bool": _truth,
+    "bool | None": _truth,
+    "Sequence[str]": _names,
+}
+"""What is made of a word, by the annotation of its parameter; any other is fire's to guess."""
 
 
 def main() -> None:
@@ -221,13 +236,13 @@ def main() -> None:
     # Under fire's own name, help would show what it notes of a command as a group of commands.
     decorators.FIRE_METADATA = "__fire_metadata__"
     for command in COMMANDS.values():
-        keep_text(command)
+        parse_by_annotation(command)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # As on ctrl+C: what is half written goes.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_flags(COMMANDS, sys.argv[1:])
-        fire.Fire(COMMANDS, with_truth_values(sys.argv[1:]), name="sectome")
+        fire.Fire(COMMANDS, sys.argv[1:], name="sectome")
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODE) from None

@@ -1,7 +1,7 @@
 """Commands of `sectome` that are more than a call. Each imports what it needs when it runs, so help is quick."""
 
 from sectome.commands.bundle import bundle
-from sectome.commands.check_flags import check_flags, with_truth_values
+from sectome.commands.check_flags import check_flags
 from sectome.commands.evaluate import evaluate
 from sectome.commands.export import export
 from sectome.commands.inflate import inflate
@@ -24,5 +24,4 @@ __all__ = [
     "segment_volume",
     "study",
     "view",
-    "with_truth_values",
 ]

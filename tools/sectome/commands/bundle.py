@@ -9,7 +9,7 @@ def bundle(
     source: str,
     output: str,
     checkpoint: str | None = None,
-    overlays: str | Sequence[str] = (),
+    overlays: Sequence[str] = (),
     label: str = "neuron",
 ) -> None:
     """Put a trained model into a bundle whose configs fit it without overlays: for MONAI Label, and to hand it on.
@@ -23,7 +23,5 @@ def bundle(
     """
     from sectome.standalone_bundle import make_standalone_bundle
 
-    words = overlays.split(",") if isinstance(overlays, str) else [str(name) for name in overlays]
-    names = [word.strip() for word in words]
-    make_standalone_bundle(str(source), str(output), checkpoint, [name for name in names if name], str(label))
+    make_standalone_bundle(source, output, checkpoint, overlays, label)
     print(f"wrote {output}")

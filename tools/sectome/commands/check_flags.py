@@ -10,7 +10,8 @@ from typing import Any
 from sectome.checks import InputError, check_switches
 from sectome.did_you_mean import nearest_or_all
 
-_WORDS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False}
+TRUTHS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False}
+"""Words of a command line that are no text."""
 
 
 def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[str]) -> None:
@@ -45,21 +46,10 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
         if value is None and not is_switch:
             raise InputError(f"sectome {name} expected a value after {word}, got none")
         if value is not None and is_switch:
-            check_switches(**{key: _WORDS.get(value, value)})
+            check_switches(**{key: TRUTHS.get(value, value)})
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
         raise InputError(f"sectome {name} takes no further argument, got {places[len(free)]!r}")
-
-
-def with_truth_values(arguments: Sequence[str]) -> list[str]:
-    """Return a command line in which flags that are true or false are so for fire, which takes these words for text."""
-    made: list[str] = []
-    for word in arguments:
-        name, is_given, value = word.rpartition("=") if _is_flag(word) else ("", "", word)
-        follows_flag = bool(made) and _is_flag(made[-1]) and "=" not in made[-1]
-        truth = value in ("true", "false") and (is_given or follows_flag)
-        made.append(f"{name}{is_given}{value.title()}" if truth else word)
-    return made
 
 
 def _parameter(command: str, word: str, flags: Sequence[str], has_value: bool) -> str:

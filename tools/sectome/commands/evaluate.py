@@ -47,12 +47,12 @@ def evaluate(
     from sectome.volumes.other_place import box_within
     from sectome.volumes.sampling import warn_of_grey_values
 
-    first, second = open_volume(str(truth)), open_volume(str(segmentation))
+    first, second = open_volume(truth), open_volume(segmentation)
     taken = {os.path.realpath(volume.path) for volume in (first, second)}
     for name, path in (("objects", objects), ("mistakes", mistakes)):
         if path is None:
             continue
-        if path.isdecimal() or path in ("True", "False"):
+        if path.isdecimal() or path.lower() in ("true", "false"):
             raise InputError(f"--{name} must name a CSV file to write, got {path}")
         check_file_to_write(path)
         if (place := os.path.realpath(path)) in taken:

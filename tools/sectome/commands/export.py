@@ -20,7 +20,7 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
         license: the terms of the weights, as SPDX names them; a .zip needs it. The shipped weights are CC-BY-4.0.
         checkpoint: the model; without, the bundle's own.
     """
-    path = Path(str(output))
+    path = Path(output)
     if path.suffix not in NEEDED:
         raise InputError(
             f"the output must end in .onnx or .zip, got {output}; for TorchScript: python -m monai.bundle ckpt_export"
@@ -42,7 +42,7 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
     from sectome.export import open_for_export, write_bioimageio_package, write_onnx
     from sectome.replace import replacing
 
-    model = open_for_export(str(bundle), checkpoint)
+    model = open_for_export(bundle, checkpoint)
     if path.suffix == ".zip":
         write_bioimageio_package(model, path, str(license))
     else:

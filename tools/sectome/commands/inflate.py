@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sectome.checks import check_whole_triple
-
 
 def inflate(weights: str, output: str, num_heads: int, patch_size: Sequence[int] = (4, 16, 16)) -> None:
     """Make a 3D encoder from a 2D vision transformer (timm, DINO, MAE), for --pretrained of em_segmentation.
@@ -20,8 +18,8 @@ def inflate(weights: str, output: str, num_heads: int, patch_size: Sequence[int]
     """
     from sectome.inflate import inflate as inflate_weights
 
-    pz, py, px = check_whole_triple(patch_size, "patch_size")
-    encoder = inflate_weights(str(weights), str(output), (pz, py, px), num_heads)
+    encoder = inflate_weights(weights, output, patch_size, num_heads)
+    pz, py, px = encoder.patch_size
     print(
         f"wrote {output}; use it with --pretrained {output} --hidden_size {encoder.hidden_size} "
         f"--depth {encoder.depth} --num_heads {num_heads} --patch_size '[{pz},{py},{px}]'"

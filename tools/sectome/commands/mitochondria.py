@@ -39,7 +39,7 @@ def mitochondria(
     from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
-    check_output(str(output), maps)
+    check_output(output, maps)
     options = BoundaryContourOptions.for_model(checkpoint).but(
         seed_foreground=seed_foreground,
         seed_contour=seed_contour,
@@ -51,5 +51,5 @@ def mitochondria(
     source = StoredMaps(maps, voxel_size_nm)
     values = source.read_all()
     labels = boundary_contour_to_labels(values[:2], values[2] if len(values) == 3 else None, **vars(options))
-    write_result(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
+    write_result(output, labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")

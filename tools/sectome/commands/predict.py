@@ -58,14 +58,14 @@ def predict(
         bundle, checkpoint, device=device, precision=precision, orientations=orientations, compile=compile
     )
     entry = {
-        "image": str(volume),
+        "image": volume,
         "sections": sections,
         "rows": rows,
         "columns": columns,
         "near_voxel_size_nm": near_voxel_size_nm,
     }
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
-    model.check_voxels(tissue.voxel_size_nm, str(volume))
+    model.check_voxels(tissue.voxel_size_nm, volume)
     predict_volume(
         tissue,
         model.predict,
@@ -78,6 +78,6 @@ def predict(
         device=model.device,
         dtype=dtype,
         memory_mib=memory_mib,
-        mask=None if mask is None else open_volume(str(mask)),
+        mask=None if mask is None else open_volume(mask),
     )
     print(f"wrote {output}")

@@ -70,8 +70,8 @@ def segment(
 
     if criterion is not None and not tune:
         raise InputError(f"criterion is for --tune, got {criterion!r} without it")
-    kept = (tuned_path(checkpoint) if checkpoint else _beside(str(output))) if tune else None
-    check_output(str(output), affinities)
+    kept = (tuned_path(checkpoint) if checkpoint else _beside(output)) if tune else None
+    check_output(output, affinities)
     if tune and checkpoint:
         check_writable(Path(checkpoint).parent, "the folder of --checkpoint, which takes what tuning chooses,")
     given = {
@@ -103,7 +103,7 @@ def segment(
             threads=threads,
             **vars(options),
         )
-    write_result(str(output), labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
+    write_result(output, labels, voxel_size_nm=source.voxel_size_nm, offset_nm=source.offset_nm)
     print(f"wrote {output}: {int(labels.max(initial=0))} objects")
 
 

@@ -12,8 +12,8 @@ from sectome.checks import InputError
 def study(
     file: str,
     to: str,
-    only: str | Sequence[str] = (),
-    redo: str | Sequence[str] = (),
+    only: Sequence[str] = (),
+    redo: Sequence[str] = (),
     jobs: int | None = None,
     dry_run: bool = False,
     overrides: Any = None,
@@ -39,22 +39,16 @@ def study(
 
     if not isinstance(overrides or {}, dict):
         raise InputError(f'overrides must be written as "{{epochs: 1, crop_size: [8, 32, 32]}}", got {overrides!r}')
-    place = {} if dataset_dir is None else {"dataset_dir": str(Path(str(dataset_dir)).resolve())}
+    place = {} if dataset_dir is None else {"dataset_dir": str(Path(dataset_dir).resolve())}
     failures = run_study(
-        str(file),
-        str(to),
-        bundles=str(bundles),
+        file,
+        to,
+        bundles=bundles,
         overrides={**place, **(overrides or {})},
-        only=_names(only),
-        redo=_names(redo),
+        only=only,
+        redo=redo,
         jobs=jobs,
         dry_run=dry_run,
     )
     if failures:
         raise SystemExit(1)
-
-
-def _names(names: Any) -> list[str]:
-    """Return names as a list, whatever fire has made of a,b or of 25."""
-    parts = names if isinstance(names, (list, tuple)) else str(names).split(",")
-    return [name for part in parts if (name := str(part).strip())]

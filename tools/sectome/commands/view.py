@@ -38,8 +38,8 @@ def view(
 
     from sectome.shown_volumes import open_shown, show_volumes
 
-    opened = [open_shown(str(path), voxel_size_nm) for path in volumes]
-    server.set_server_bind_address(str(bind), port)
+    opened = [open_shown(path, voxel_size_nm) for path in volumes]
+    server.set_server_bind_address(bind, port)
     try:
         server.start()
     except OSError as error:
@@ -59,5 +59,5 @@ def view(
 
 def _layer_names(paths: Sequence[str]) -> list[str]:
     """Return the last part of each path, numbered where another has the same."""
-    names = [str(path).rstrip("/").rpartition("/")[2] for path in paths]
+    names = [path.rstrip("/").rpartition("/")[2] for path in paths]
     return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]
