@@ -65,8 +65,8 @@ class Format:
         name: What messages call it.
         suffixes: How its files or folders end.
         open: Makes a reader of a path and the name of a dataset.
-        write: Writes a source to a path and the name of a dataset.
-        check_output: Raises an `InputError` where `write` would refuse what exists, to ask before the work.
+        write: Writes a source to a path and the name of a dataset, which `check_output` has looked at.
+        check_output: Raises an `InputError` if what exists there would be lost, or leaves no room for the dataset.
         holds_datasets: Whether a path may end in `:dataset`.
         find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
         is_folder: Tells whether a folder is one of the format; None if it is made of files.

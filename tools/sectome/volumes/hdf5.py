@@ -82,7 +82,6 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
     Integers of two bytes and more, which are labels for the most part, are compressed by gzip, which every HDF5
     library reads.
     """
-    check_output(path, dataset)
     shape = tuple(source.shape)
     is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
     with replacing(path, adds=dataset is not None) as partial:

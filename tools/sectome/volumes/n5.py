@@ -89,11 +89,10 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
     """Write a dataset, compressed by gzip, which every N5 library reads; others of the container stay.
 
     Raises:
-        InputError: If N5 cannot hold the type, or `path` holds something that would be lost.
+        InputError: If N5 cannot hold the type.
     """
     if source.dtype.name not in _TYPES:
         raise InputError(f"expected a type that N5 can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
-    check_output(path, dataset)
     name = dataset or _DEFAULT_DATASET
     if path.exists():
         with replacing(path / name) as partial:

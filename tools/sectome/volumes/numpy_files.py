@@ -85,7 +85,6 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
 
     The voxel size and the offset are the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, one for the whole file.
     """
-    check_npz_output(path, dataset)
     with replacing(path, adds=dataset is not None) as partial, open(partial, "wb") as file:
         kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
         _warn_of_changed(path, kept, placement)

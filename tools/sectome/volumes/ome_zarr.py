@@ -28,9 +28,6 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
     block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
     to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit. Integers that
     look like labels are said to be labels, and a group `labels` around them lists them.
-
-    Raises:
-        InputError: If `path` holds something that would be lost, or a v2 group.
     """
     has_size = placement.voxel_size_nm is not None
     with new_node(path, dataset) as folder:

@@ -83,14 +83,13 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
     offset is kept to a whole voxel, with a warning if that changes it.
 
     Raises:
-        InputError: If the format cannot hold the type, there is no voxel size, or `path` holds something else.
+        InputError: If the format cannot hold the type, or there is no voxel size.
     """
     if source.dtype.name not in _TYPES:
         raise InputError(f"expected a type that precomputed can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
     size = placement.voxel_size_nm
     if size is None:
         raise InputError("expected a voxel size, which a precomputed volume must have, got none: give voxel_size_nm")
-    check_output(path, dataset)
     first = _whole_voxels(path, placement, size)
     with replacing(path) as partial:
         kind = "segmentation" if source.dtype.name in _SEGMENTATION_TYPES else "image"

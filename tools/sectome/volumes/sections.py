@@ -73,12 +73,7 @@ class SectionsReader:
 
 
 def write_sections(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types.
-
-    Raises:
-        InputError: If the folder holds anything but sections that were written so, which replacing it would lose.
-    """
-    check_output(path, dataset)
+    """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types."""
     is_png = source.dtype.name in ("uint8", "uint16")
     digits = max(4, len(str(source.shape[0] - 1)))
     with replacing(path) as partial:

@@ -54,6 +54,7 @@ def write_volume(
     if offset_nm is not None:
         offset = _check_point(offset_nm)
     try:
+        known.check_output(place, dataset)
         with watched(source, f"write {place.name}") as slabs:
             known.write(place, dataset, slabs, Placement(size, offset))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:

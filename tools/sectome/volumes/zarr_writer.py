@@ -30,9 +30,6 @@ def write_zarr(path: Place, dataset: str | None, source: Source, placement: Plac
     """Write a zarr v3 array, compressed by zstd: at `path`, or as `dataset` in a group there.
 
     An array that was there is replaced when the new one is complete; other arrays of the group stay.
-
-    Raises:
-        InputError: If `path` holds something that would be lost, or a v2 group, which cannot hold a v3 array.
     """
     with new_node(path, dataset) as folder:
         write_array(folder, source, placement)
@@ -44,11 +41,7 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
 
     An object store cannot rename. There the folder is the output's own from the start, nothing that is there is
     replaced, and what makes it a volume, its `zarr.json` and then that of groups around it, is written last.
-
-    Raises:
-        InputError: If `path` holds something that would be lost, or a v2 group, which cannot hold a v3 node.
     """
-    check_output(path, dataset)
     if isinstance(path, StoreFolder):
         with errors_of_store(path):
             yield path / dataset if dataset else path
@@ -130,7 +123,10 @@ def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Plac
 
 
 def check_output(path: Place, dataset: str | None) -> None:
-    """Raise an `InputError` if a node that is written there would lose what is there, or has no place in it."""
+    """Raise an `InputError` if a node that is written there would lose what is there, or has no place in it.
+
+    A v2 group has none: it cannot hold a v3 node.
+    """
     if isinstance(path, StoreFolder):
         _check_store(path, dataset)
     else:
