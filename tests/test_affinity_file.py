@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from sectome.affinity_file import read_affinities, write_affinities
+from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.checks import InputError
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
 from sectome.volumes import open_volume, write_volume
@@ -17,9 +17,9 @@ VALUES = np.random.default_rng(0).random((3, 5, 7, 11), dtype=np.float32)
 
 def test_affinities_survive_to_a_255th(tmp_path):
     write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
-    back = read_affinities(tmp_path / "a.zarr")
-    assert back.affinities.dtype == np.uint8
-    assert np.abs(back.affinities / 255 - VALUES).max() <= 0.5 / 255 + 1e-6
+    back = StoredAffinities(tmp_path / "a.zarr")
+    assert back.read_all().dtype == np.uint8
+    assert np.abs(back.read_all() / 255 - VALUES).max() <= 0.5 / 255 + 1e-6
     assert (back.offsets, back.voxel_size_nm) == (NEAREST, (30, 6, 8))
 
 
@@ -27,21 +27,21 @@ def test_a_path_may_lead_through_the_folder_above(tmp_path, monkeypatch):
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
-    assert read_affinities("../a.zarr").affinities.shape == VALUES.shape
+    assert StoredAffinities("../a.zarr").read_all().shape == VALUES.shape
 
 
 def test_another_tool_reads_the_same(tmp_path):
     zarr = pytest.importorskip("zarr", reason="the zarr package is a development dependency on Python 3.11 and newer")
     write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
     array = zarr.open(tmp_path / "a.zarr", mode="r")
-    assert np.array_equal(array[:], read_affinities(tmp_path / "a.zarr").affinities)
+    assert np.array_equal(array[:], StoredAffinities(tmp_path / "a.zarr").read_all())
     assert array.attrs["offsets"] == [list(offset) for offset in NEAREST]
 
 
 def test_an_old_result_is_replaced_and_other_folders_are_not(tmp_path):
     write_affinities(tmp_path / "a.zarr", VALUES, NEAREST, (30, 6, 8))
     write_affinities(tmp_path / "a.zarr", VALUES[:, :2], NEAREST, (30, 6, 8))
-    assert read_affinities(tmp_path / "a.zarr").affinities.shape == (3, 2, 7, 11)
+    assert StoredAffinities(tmp_path / "a.zarr").read_all().shape == (3, 2, 7, 11)
     (tmp_path / "other.zarr").mkdir()
     with pytest.raises(InputError, match="a zarr folder of affinities or maps, or nothing"):
         write_affinities(tmp_path / "other.zarr", VALUES, NEAREST, (30, 6, 8))
@@ -68,10 +68,10 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
 
 def test_a_folder_without_affinities_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"was expected at .*, got none"):
-        read_affinities(tmp_path / "none.zarr")
+        StoredAffinities(tmp_path / "none.zarr")
     (tmp_path / "zarr.json").write_text("{}")
     with pytest.raises(InputError, match="must hold affinities with offsets"):
-        read_affinities(tmp_path)
+        StoredAffinities(tmp_path)
 
 
 def test_a_group_with_volumes_in_it_is_not_replaced(tmp_path):

@@ -151,9 +151,9 @@ def main() -> None:
 
 
 def _stored(path: str) -> np.ndarray:
-    from sectome.affinity_file import read_affinities
+    from sectome.affinity_file import StoredAffinities
 
-    return read_affinities(path).affinities
+    return StoredAffinities(path).read_all()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from blockwise.conftest import make_affinities, make_tissue
 from blockwise.kills import EVENTS, NEURONS, disturbed_run
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
 
@@ -41,7 +41,7 @@ def main() -> None:
         folder = Path(name)
         affinities = make_affinities(make_tissue(), folder / "predicted.zarr")
         whole = affinities_to_labels(
-            read_affinities(affinities.path).affinities, affinities.offsets, voxel_size_nm=affinities.voxel_size_nm
+            StoredAffinities(affinities.path).read_all(), affinities.offsets, voxel_size_nm=affinities.voxel_size_nm
         )
         for number in range(given.runs):
             event, lines = EVENTS[number % len(EVENTS)], int(rng.integers(1, LINES))

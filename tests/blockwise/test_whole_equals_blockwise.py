@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from blockwise.conftest import do_all
-from sectome.affinity_file import StoredAffinities, new_affinities, read_affinities, write_affinities
+from sectome.affinity_file import StoredAffinities, new_affinities, write_affinities
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import affinities_to_labels
 from sectome.volumes import open_volume
@@ -17,7 +17,7 @@ SIZES = ("block_voxels", "group_blocks")
 
 def whole(affinities, **options):
     return affinities_to_labels(
-        read_affinities(affinities.path).affinities,
+        StoredAffinities(affinities.path).read_all(),
         affinities.offsets,
         voxel_size_nm=affinities.voxel_size_nm,
         **options,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import load_options
 from sectome.training import read_history
@@ -201,8 +201,8 @@ def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle
     labels = open_volume(tmp_path / "out/cube_raw_labels.tif")
     assert (labels.shape, labels.voxel_size_nm) == (raw.shape, (30, 6, 6))
     assert np.issubdtype(labels.dtype, np.integer)
-    affinities = read_affinities(tmp_path / "out/cube_raw_affinities.zarr")
-    assert affinities.affinities.shape == (12, *raw.shape)
+    affinities = StoredAffinities(tmp_path / "out/cube_raw_affinities.zarr")
+    assert affinities.read_all().shape == (12, *raw.shape)
     assert affinities.offsets[:3] == NEAREST
 
 

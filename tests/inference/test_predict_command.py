@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sectome.affinity_file import StoredAffinities, read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.blockwise.config import read_config
 from sectome.described import describe
 from sectome.phantom import make_phantom
@@ -39,9 +39,9 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     command = ["predict", cube, tmp_path / "streamed.zarr", "--bundle", BUNDLE, "--overlap", 0]
     code, out, err = run(*command, "--device", "cpu", "--precision", "fp32")
     assert (code, out.splitlines()[-1]) == (0, f"wrote {tmp_path / 'streamed.zarr'}"), err
-    made = read_affinities(tmp_path / "streamed.zarr")
-    whole = read_affinities(tmp_path / "cube_affinities.zarr")
-    assert np.abs(made.affinities.astype(int) - whole.affinities).max() <= 1
+    made = StoredAffinities(tmp_path / "streamed.zarr")
+    whole = StoredAffinities(tmp_path / "cube_affinities.zarr")
+    assert np.abs(made.read_all().astype(int) - whole.read_all()).max() <= 1
     assert (made.offsets, made.voxel_size_nm) == (whole.offsets, whole.voxel_size_nm)
 
     # The same block by block, and as far as the labels.
@@ -61,7 +61,7 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
     code, out, err = run("segment-volume", "--config", tmp_path / "run.json")
     assert code == 0, err
     blocks = StoredAffinities(tmp_path / "blocks.ome.zarr.run/affinities.zarr")
-    np.testing.assert_array_equal(blocks.read([slice(None)] * 3), made.affinities)
+    np.testing.assert_array_equal(blocks.read([slice(None)] * 3), made.read_all())
 
     code, out, err = run(
         "segment", tmp_path / "streamed.zarr", tmp_path / "a.tif", "--checkpoint", BUNDLE / "models/model.pt"
@@ -78,7 +78,7 @@ def test_a_compiled_network_predicts_the_same_in_command_bundle_and_blocks(run, 
     command = ("predict", cube, "--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", "--precision", "fp32")
     code, _, err = run(command[0], cube, tmp_path / "plain.zarr", *command[2:])
     assert code == 0, err
-    expected = read_affinities(tmp_path / "plain.zarr").affinities.astype(int)
+    expected = StoredAffinities(tmp_path / "plain.zarr").read_all().astype(int)
 
     code, _, err = run(command[0], cube, tmp_path / "compiled.zarr", *command[2:], "--compile")
     assert code == 0, err
@@ -90,7 +90,7 @@ def test_a_compiled_network_predicts_the_same_in_command_bundle_and_blocks(run, 
     code, _, err = run("segment-volume", "--config", tmp_path / "run.json")
     assert code == 0, err
     for made in ("compiled.zarr", "cube_affinities.zarr", "blocks.ome.zarr.run/affinities.zarr"):
-        assert np.abs(read_affinities(tmp_path / made).affinities - expected).max() <= 1
+        assert np.abs(StoredAffinities(tmp_path / made).read_all() - expected).max() <= 1
 
 
 def test_a_network_cannot_be_compiled_without_a_compiler(run, cube, tmp_path, monkeypatch):

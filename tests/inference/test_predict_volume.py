@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.checks import InputError
 from sectome.geometry import ORIGIN
 from sectome.inference import Slab, StreamingInferer, predict_volume, window_grid
@@ -57,15 +57,15 @@ def expected(folder, network):
 def predict(folder, network, path, entry=None, **options):
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **(entry or {})}])
     predict_volume(tissue, network, path, NEAREST, **{"window": WINDOW, "batch_size": 4, **options})
-    return read_affinities(path)
+    return StoredAffinities(path)
 
 
 def test_what_is_written_is_the_prediction_of_the_whole(folder, network, expected, tmp_path):
     made = predict(folder, network, tmp_path / "a.zarr")
-    assert made.affinities.dtype == np.uint8
+    assert made.read_all().dtype == np.uint8
     assert made.voxel_size_nm == SIZE_NM
     assert made.offsets == NEAREST
-    np.testing.assert_allclose(made.affinities / 255, expected, atol=0.6 / 255)
+    np.testing.assert_allclose(made.read_all() / 255, expected, atol=0.6 / 255)
     attributes = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())["attributes"]
     assert attributes["offset_nm"] == [60, 12, 18]
 
@@ -73,9 +73,9 @@ def test_what_is_written_is_the_prediction_of_the_whole(folder, network, expecte
 def test_tiles_floats_and_a_part_of_the_sections(folder, network, expected, tmp_path):
     assert len(plan_tiles(grid_over(SHAPE, WINDOW, 0.5, "gaussian"), 3, "float32", 5)) == 3
     made = predict(folder, network, tmp_path / "a.zarr", memory_mib=5, dtype="float32")
-    np.testing.assert_allclose(made.affinities, expected, atol=1e-5)
+    np.testing.assert_allclose(made.read_all(), expected, atol=1e-5)
     part = predict(folder, network, tmp_path / "b.zarr", {"sections": [3, 12]}, dtype="float16")
-    assert part.affinities.shape == (3, 9, *SHAPE[1:])
+    assert part.read_all().shape == (3, 9, *SHAPE[1:])
     assert json.loads((tmp_path / "b.zarr" / "zarr.json").read_text())["attributes"]["offset_nm"] == [150, 12, 18]
 
 
@@ -87,7 +87,7 @@ def test_tiles_floats_and_a_part_of_the_sections(folder, network, expected, tmp_
 )
 def test_a_box_is_what_the_whole_prediction_has_there(folder, network, tmp_path, box, masked):
     mask = open_volume(folder / "mask.tif") if masked else None
-    whole = predict(folder, network, tmp_path / "a.zarr", mask=mask).affinities
+    whole = predict(folder, network, tmp_path / "a.zarr", mask=mask).read_all()
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr")}])
     grid = grid_over(SHAPE, WINDOW, 0.5, "gaussian")
     part = predict_box(tissue, network, grid, box, 3, batch_size=2, mask=mask)
@@ -135,11 +135,11 @@ def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, networ
     mask, cut_mask = (open_volume(folder / name) if masked else None for name in ("mask.tif", "cut_mask.tif"))
     part = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, **sizes)
     predict_volume(cut, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, mask=cut_mask, **sizes)
-    alone = read_affinities(tmp_path / "b.zarr")
-    assert part.affinities.shape == (3, 14, 290, 67)
-    np.testing.assert_allclose(part.affinities, alone.affinities, atol=1e-5)
+    alone = StoredAffinities(tmp_path / "b.zarr")
+    assert part.read_all().shape == (3, 14, 290, 67)
+    np.testing.assert_allclose(part.read_all(), alone.read_all(), atol=1e-5)
     if masked:
-        np.testing.assert_array_equal(part.affinities.any(axis=0), np.asarray(mask)[CUT] != 0)
+        np.testing.assert_array_equal(part.read_all().any(axis=0), np.asarray(mask)[CUT] != 0)
     assert alone.offset_nm == ORIGIN
     assert part.offset_nm == (60 + 4 * 30, 12 + 7 * 6, 18 + 77 * 6)
 
@@ -147,7 +147,7 @@ def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, networ
 def test_a_box_of_a_box_and_one_thinner_than_a_window(folder, network, tmp_path):
     mask = open_volume(folder / "mask.tif")
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **BOX}])
-    whole = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, dtype="float32").affinities
+    whole = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, dtype="float32").read_all()
     box = (slice(2, 9), slice(29, 94), slice(30, 67))
     grid = grid_over(tissue.shape, WINDOW, 0.5, "gaussian")
     part = predict_box(tissue, network, grid, box, 3, dtype="float32", mask=mask)
@@ -159,8 +159,8 @@ def test_a_box_of_a_box_and_one_thinner_than_a_window(folder, network, tmp_path)
         raise AssertionError("nothing is wanted here")
 
     none = predict(folder, refused, tmp_path / "b.zarr", {**BOX, "rows": [30, 40]}, mask=mask)
-    assert none.affinities.shape == (3, 14, 10, 67)
-    assert not none.affinities.any()
+    assert none.read_all().shape == (3, 14, 10, 67)
+    assert not none.read_all().any()
 
 
 def test_labels_of_a_box_lie_where_it_does_in_each_format(folder, network, run, tmp_path):
@@ -183,8 +183,8 @@ def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, networ
     mask = open_volume(folder / "mask.tif")
     made = predict(folder, counted, tmp_path / "a.zarr", mask=mask, dtype="float32")
     inside = np.asarray(mask) > 0
-    np.testing.assert_allclose(made.affinities[:, inside], expected[:, inside], atol=1e-5)
-    assert not made.affinities[:, ~inside].any()
+    np.testing.assert_allclose(made.read_all()[:, inside], expected[:, inside], atol=1e-5)
+    assert not made.read_all()[:, ~inside].any()
     grid = window_grid(SHAPE, WINDOW)
     assert sum(calls) < np.prod([len(along) for along in grid.starts]) / 4
 
@@ -210,14 +210,14 @@ def test_a_volume_thinner_than_a_window_goes_on_as_its_mirror_image(folder, netw
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), "sections": [0, 5]}])
     image = tissue.read((0, 0, 0), (8, *SHAPE[1:]))["image"][None]
     whole = StreamingInferer(WINDOW)(image, network)[0].sigmoid().numpy()
-    np.testing.assert_allclose(made.affinities, whole[:, :5], atol=1e-5)
+    np.testing.assert_allclose(made.read_all(), whole[:, :5], atol=1e-5)
 
 
 def test_tiles_keep_to_a_volume_that_is_thinner_than_a_window(folder, network, tmp_path):
     entry, window = {"sections": [0, 2], "rows": [0, 100]}, (2, 160, 160)
     whole = predict(folder, network, tmp_path / "a.zarr", entry, window=window, dtype="float32")
     tiled = predict(folder, network, tmp_path / "b.zarr", entry, window=window, dtype="float32", memory_mib=1.4)
-    np.testing.assert_array_equal(tiled.affinities, whole.affinities)
+    np.testing.assert_array_equal(tiled.read_all(), whole.read_all())
 
 
 def test_compressed_sections_are_decoded_once_for_all_windows(folder, network, expected, tmp_path, monkeypatch):
@@ -227,7 +227,7 @@ def test_compressed_sections_are_decoded_once_for_all_windows(folder, network, e
     decode = sections._decode
     monkeypatch.setattr(sections, "_decode", lambda number: decoded.append(number) or decode(number))
     predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, batch_size=4)
-    np.testing.assert_allclose(read_affinities(tmp_path / "a.zarr").affinities / 255, expected, atol=0.6 / 255)
+    np.testing.assert_allclose(StoredAffinities(tmp_path / "a.zarr").read_all() / 255, expected, atol=0.6 / 255)
     assert decoded == list(range(SHAPE[0]))
     monkeypatch.setenv("SECTOME_CACHE_MB", "0")
     with pytest.warns(UserWarning, match="raw is compressed section by section"):
@@ -264,7 +264,7 @@ def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("memory_mib", "files"), [(2048, 6), (4, 18)])
 def test_a_layer_of_a_tile_is_one_file(folder, network, tmp_path, expected, memory_mib, files):
-    values = predict(folder, network, tmp_path / "a.zarr", memory_mib=memory_mib).affinities
+    values = predict(folder, network, tmp_path / "a.zarr", memory_mib=memory_mib).read_all()
     assert sum(path.is_file() for path in (tmp_path / "a.zarr" / "c").rglob("*")) == files
     np.testing.assert_allclose(values / 255, expected, atol=0.5 / 255 + 1e-5)
 

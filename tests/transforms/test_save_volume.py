@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
 from sectome.transforms import LoadVolumed, SaveVolumed, check_outputs, output_stem
@@ -39,7 +39,7 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
     written = open_volume(tmp_path / f"a_copy{suffix}")
     assert (written.voxel_size_nm, written.offset_nm) == ((30, 6, 6), (3000, 600, -1200))
     SaveVolumed("maps", str(tmp_path), name="affinities", channels=NEAREST)(data)
-    assert read_affinities(tmp_path / "a_affinities.zarr").offset_nm == (3000, 600, -1200)
+    assert StoredAffinities(tmp_path / "a_affinities.zarr").offset_nm == (3000, 600, -1200)
     with pytest.raises(
         InputError, match=r"volume \(1, Z, Y, X\) was expected .*, got shape \(3, 3, 8, 9\); give channels"
     ):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.blockwise import plan_neurons
 from sectome.blockwise.config import BlockwiseConfig
 from sectome.blockwise.predicted_maps import predicted_maps
@@ -51,7 +51,7 @@ def test_predictions_are_the_same(names, tmp_path):
     for number, entry in enumerate(names):
         (tissue,) = open_tissue([{"image": entry["image"]}])
         predict_volume(tissue, network, tmp_path / f"{number}.zarr", NEAREST, window=(8, 32, 32))
-        made.append(read_affinities(tmp_path / f"{number}.zarr").affinities)
+        made.append(StoredAffinities(tmp_path / f"{number}.zarr").read_all())
     np.testing.assert_array_equal(*made)
 
 
@@ -65,7 +65,7 @@ def test_the_command_predicts_and_blocks_are_predicted(names, tmp_path, run):
     source.prepare(source.shape)
     box = tuple(slice(0, extent) for extent in source.shape)
     source.predict(box)
-    np.testing.assert_allclose(source.read(box).astype(int), read_affinities(tmp_path / "a.zarr").affinities, atol=1)
+    np.testing.assert_allclose(source.read(box).astype(int), StoredAffinities(tmp_path / "a.zarr").read_all(), atol=1)
 
 
 def test_affinities_and_runs_stay_on_this_machine(names, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,23 +27,6 @@ DTYPES = ("uint8", "float16", "float32")
 Parsed = TypeVar("Parsed")
 
 NEIGHBOURHOODS: dict[str, Offsets] = {"nearest": NEAREST, "long_range": LONG_RANGE, "isotropic": ISOTROPIC}
-
-
-@dataclass(frozen=True)
-class AffinityFile:
-    """Affinities (K, Z, Y, X): uint8, where 255 is 1, or floats, which may be mapped from a file."""
-
-    name: str
-    affinities: np.ndarray
-    offsets: tuple[Offset, ...]
-    voxel_size_nm: VoxelSize
-    offset_nm: PointNm
-
-    @property
-    def shape(self) -> Shape3:
-        """Voxels along (z, y, x)."""
-        _, z, y, x = self.affinities.shape
-        return z, y, x
 
 
 def write_affinities(
@@ -173,24 +155,25 @@ def _metadata(
 
 
 class StoredAffinities(StoredChannels):
-    """Affinities on disk, read box by box.
+    """Affinities on disk, read box by box or all at once.
 
     Args:
         path: of the .zarr folder, which knows its offsets and its voxel size, or of an .npy file that does not.
-        offsets: of an .npy file, see `read_affinities`.
+        offsets: of an .npy file: (z, y, x) steps, one a channel, or "nearest", "long_range" or "isotropic".
         voxel_size_nm: of an .npy file: (z, y, x).
 
     Attributes:
+        name: what the user called the file.
         offsets: K steps (z, y, x).
 
     Raises:
-        InputError: see `read_affinities`.
+        InputError: if there is no such file, or what it or the arguments say of it does not fit.
     """
 
     def __init__(
         self, path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
     ) -> None:
-        file = local_path(path, "affinities").absolute()
+        self.name, file = str(path), local_path(path, "affinities").absolute()
         if file.suffix == ".npy":
             self.offsets, size_nm, at_nm = _said_of_npy(Path(path), offsets, voxel_size_nm)
         else:
@@ -202,23 +185,6 @@ class StoredAffinities(StoredChannels):
         super().__init__(file, {"offsets": [list(step) for step in self.offsets]}, size_nm, at_nm)
         if self.channel_count != len(self.offsets):
             raise InputError(f"{path} must have {len(self.offsets)} channels, one an offset, got {self.channel_count}")
-
-
-def read_affinities(
-    path: str | Path, offsets: Offsets | str | None = None, voxel_size_nm: Sequence[float] | None = None
-) -> AffinityFile:
-    """Read what `write_affinities` wrote, or map an .npy file (K, Z, Y, X) into memory.
-
-    Args:
-        path: a .zarr folder that knows its offsets and its voxel size, or an .npy file that does not.
-        offsets: of an .npy file: (z, y, x) steps, one a channel, or "nearest", "long_range" or "isotropic".
-        voxel_size_nm: of an .npy file: (z, y, x).
-
-    Raises:
-        InputError: if there is no such file, or what it or the arguments say of it does not fit.
-    """
-    stored = StoredAffinities(path, offsets, voxel_size_nm)
-    return AffinityFile(str(path), stored.read_all(), stored.offsets, stored.voxel_size_nm, stored.offset_nm)
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]

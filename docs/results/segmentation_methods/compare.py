@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from sectome.affinity_file import read_affinities
+from sectome.affinity_file import StoredAffinities
 from sectome.metrics import LabelledAffinities, adapted_rand_error, tune, variation_of_information
 from sectome.postprocess import affinities_to_labels, connected_components
 from sectome.volumes import open_volume
@@ -48,8 +48,8 @@ def main() -> None:
     """Write one row a way; `best_voi` is with the setting chosen on the test tissue itself."""
     tissue = []
     for affinities, truth in (sys.argv[1:3], sys.argv[3:5]):
-        file = read_affinities(affinities)
-        tissue.append(LabelledAffinities(file.affinities, np.asarray(open_volume(truth)), file.voxel_size_nm))
+        file = StoredAffinities(affinities)
+        tissue.append(LabelledAffinities(file.read_all(), np.asarray(open_volume(truth)), file.voxel_size_nm))
     writer = csv.DictWriter(sys.stdout, COLUMNS)
     writer.writeheader()
     for way, options in WAYS.items():

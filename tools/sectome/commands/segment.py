@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sectome.checks import InputError, check_writable
+from sectome.types import Array
 
 
 def segment(
@@ -62,7 +63,7 @@ def segment(
         voxel_size_nm: of an .npy file: z,y,x.
         threads: all cores by default; the result does not depend on it.
     """
-    from sectome.affinity_file import read_affinities
+    from sectome.affinity_file import StoredAffinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
     from sectome.postprocess.check_affinities import check_long_range, check_voxel_pairs
     from sectome.volumes import write_result
@@ -89,14 +90,15 @@ def segment(
     }
     options = SegmentationOptions.for_model(checkpoint).but(**given)
     pairs = _read_pairs(apart) if apart else []
-    source = read_affinities(affinities, offsets, voxel_size_nm)
+    source = StoredAffinities(affinities, offsets, voxel_size_nm)
     check_long_range(long_range, source.offsets)
-    check_voxel_pairs(pairs, source.affinities.shape[1:])
+    check_voxel_pairs(pairs, source.shape)
+    values = source.read_all()
     with showing_progress(True):
         if kept:
-            options = _tuned(source, str(tune), kept, criterion or "voi", threads, given)
+            options = _tuned(source, values, str(tune), kept, criterion or "voi", threads, given)
         labels = affinities_to_labels(
-            source.affinities,
+            values,
             source.offsets,
             voxel_size_nm=source.voxel_size_nm,
             apart=pairs,
@@ -118,7 +120,9 @@ def _beside(output: str) -> Path:
     return place.parent / TUNED_NAME
 
 
-def _tuned(source: Any, truth: str, path: Path, criterion: str, threads: int | None, given: dict[str, Any]) -> Any:
+def _tuned(
+    source: Any, values: Array, truth: str, path: Path, criterion: str, threads: int | None, given: dict[str, Any]
+) -> Any:
     """Return the best options on labelled tissue, and keep them in a file."""
     from sectome.metrics import LabelledAffinities, known_voxels
     from sectome.metrics import tune as tune_options
@@ -132,7 +136,7 @@ def _tuned(source: Any, truth: str, path: Path, criterion: str, threads: int | N
     labels = np.asarray(volume)
     known = np.where(known_voxels(labels), labels, 0)
     warn_of_grey_values(known, volume.name)
-    labelled = LabelledAffinities(source.affinities[(slice(None), *part)], known, source.voxel_size_nm)
+    labelled = LabelledAffinities(values[(slice(None), *part)], known, source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
     # Rules on sizes act on what is chosen.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}
