@@ -99,7 +99,9 @@ class Plan:
         return coarser_levels(self.grid.shape, self.placement)
 
     def level_grid(self, level: int) -> BlockGrid:
-        """Return the blocks of a level from 1 on: whole chunks, and about an eighth of a finest block's voxels."""
+        """Return the blocks of a level; from 1 on whole chunks, and about an eighth of a finest block's voxels."""
+        if level == 0:
+            return self.grid
         shape = self.levels[level - 1].shape
         z, y, x = (
             min(extent, max(part, size // 2 // part * part))

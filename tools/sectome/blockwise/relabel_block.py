@@ -32,7 +32,7 @@ def relabel_block(plan: NeuronPlan, number: int) -> dict[str, Array]:
     return {}
 
 
-def coarsen_block(plan: Plan, level: int, number: int) -> dict[str, Array]:
+def coarsen_block(level: int, plan: Plan, number: int) -> dict[str, Array]:
     """Write a block of a level from 1 on, from the level before."""
     factors = plan.levels[level - 1].factors
     core = plan.level_grid(level).core(number)

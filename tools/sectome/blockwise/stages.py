@@ -13,7 +13,6 @@ import numpy as np
 import sectome
 from sectome.blockwise.block_edges import find_edges
 from sectome.blockwise.block_fragments import find_fragments
-from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.block_objects import find_contacts, find_objects
 from sectome.blockwise.bodies import grow_bodies, number_objects, unite_parts, write_objects
 from sectome.blockwise.join_blocks import join_blocks
@@ -25,7 +24,6 @@ from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.relabel_block import coarsen_block, relabel_block
 from sectome.checks import InputError
-from sectome.geometry import Placement
 from sectome.steady_memory import give_back_memory
 from sectome.types import Array
 
@@ -72,7 +70,7 @@ def stages_of(plan: Plan) -> list[Stage]:
                 for level in range(1, plan.group_levels + 1)
             ),
             Stage("join", 1, join_blocks, voxels),
-            Stage("relabel", blocks, relabel_block, voxels, _prepare_output),
+            Stage("relabel", blocks, relabel_block, voxels, partial(_prepare_level, 0)),
         ]
     else:
         assert isinstance(plan, MitochondriaPlan)
@@ -82,14 +80,12 @@ def stages_of(plan: Plan) -> list[Stage]:
             Stage("unite", 1, unite_parts, voxels),
             Stage("bodies", blocks, grow_bodies, voxels),
             Stage("join", 1, number_objects, voxels),
-            Stage("relabel", blocks, write_objects, voxels, _prepare_output),
+            Stage("relabel", blocks, write_objects, voxels, partial(_prepare_level, 0)),
         ]
     for level in range(1, len(plan.levels) + 1):
         grid = plan.level_grid(level)
-        work = partial(_coarsen, level)
-        stages.append(
-            Stage(f"level_{level}", len(grid), work, int(np.prod(grid.shape)), partial(_prepare_level, level))
-        )
+        work, prepare = partial(coarsen_block, level), partial(_prepare_level, level)
+        stages.append(Stage(f"level_{level}", len(grid), work, int(np.prod(grid.shape)), prepare))
     return stages
 
 
@@ -128,24 +124,8 @@ def _prepare_blocks(plan: Plan) -> None:
     create_labels(plan.blocks_path, plan.grid, np.uint32, plan.placement)
 
 
-def _prepare_output(plan: Plan) -> None:
-    _create_level(plan, 0, plan.grid)
-
-
 def _prepare_level(level: int, plan: Plan) -> None:
-    _create_level(plan, level, plan.level_grid(level))
-
-
-def _create_level(plan: Plan, level: int, grid: BlockGrid) -> None:
     segments = int(plan.folder.read("join", 0)["segments"])
     placement = plan.placement if level == 0 else plan.levels[level - 1].placement
-    create_labels(
-        plan.partial_output / str(level),
-        grid,
-        np.uint32 if segments < 2**32 else np.uint64,
-        Placement(placement.voxel_size_nm, placement.offset_nm),
-    )
-
-
-def _coarsen(level: int, plan: Plan, number: int) -> dict[str, Array]:
-    return coarsen_block(plan, level, number)
+    dtype = np.uint32 if segments < 2**32 else np.uint64
+    create_labels(plan.partial_output / str(level), plan.level_grid(level), dtype, placement)
