@@ -13,7 +13,7 @@ Of very many tokens the products would not fit into memory, and the fused one is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -86,31 +86,30 @@ class AutocastInferer(Inferer):
 
     def _careful(self, network: Callable[..., Any]) -> Callable[..., Any]:
         """Return the network as it runs inside autocast on a CPU: in float32 where bfloat16 would go wrong."""
-        convolves = isinstance(network, nn.Module) and any(isinstance(part, nn.Conv3d) for part in network.modules())
+        parts = list(network.modules()) if isinstance(network, nn.Module) else []
+        convolves = any(isinstance(part, nn.Conv3d) for part in parts)
 
         def run(windows: Tensor, *args: Any, **kwargs: Any) -> Any:
             wrong = convolves and (torch.is_grad_enabled() or windows.shape[2] == 1)
             if wrong and self.precision == "bf16":
                 raise _wrong_on_a_cpu()
             learns = torch.is_grad_enabled() and not wrong
-            attention = _by_products(network) if learns and _tokens(network, windows) <= MOST_TOKENS else nullcontext()
+            attention = _by_products(parts) if learns and _tokens(parts, windows) <= MOST_TOKENS else nullcontext()
             with torch.autocast("cpu", torch.bfloat16, enabled=not wrong), attention:
                 return network(windows, *args, **kwargs)
 
         return run
 
 
-def _tokens(network: Callable[..., Any], windows: Tensor) -> int:
-    """Return how many patches an encoder makes of windows (B, C, z, y, x); 0 where there is none."""
-    parts = network.modules() if isinstance(network, nn.Module) else ()
+def _tokens(parts: Sequence[nn.Module], windows: Tensor) -> int:
+    """Return how many patches an encoder among a network's parts makes of windows (B, C, z, y, x), 0 without one."""
     patches = [part.patch_size for part in parts if isinstance(part, Encoder)]
     return math.prod(windows.shape[2:]) // math.prod(patches[0]) if patches else 0
 
 
 @contextmanager
-def _by_products(network: Callable[..., Any]) -> Iterator[None]:
-    """Let a network's fused attention be computed by matrix products."""
-    parts = network.modules() if isinstance(network, nn.Module) else ()
+def _by_products(parts: Sequence[nn.Module]) -> Iterator[None]:
+    """Let the fused attention of a network's parts be computed by matrix products."""
     fused = [part for part in parts if getattr(part, "use_flash_attention", False)]
     for part in fused:
         part.use_flash_attention = False
