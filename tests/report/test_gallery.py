@@ -12,7 +12,6 @@ from sectome.report.figure_style import TEXT
 from sectome.report.gallery import MASKS, make_gallery, public_transforms
 from sectome.report.gallery_examples import EXAMPLES, OPTIONS
 from sectome.report.gallery_figure import (
-    UNKNOWN_TONE,
     UNLABELLED_TONE,
     Histogram,
     Picture,
@@ -24,6 +23,7 @@ from sectome.report.gallery_figure import (
 )
 from sectome.report.gallery_piece import Piece, phantom_piece
 from sectome.report.gallery_views import Change, View
+from sectome.report.reconstruction_figure import HIDDEN_TONE
 from sectome.transforms import Augmentation
 from sectome.volumes import write_volume
 
@@ -219,7 +219,7 @@ def test_labels_and_targets_that_are_not_known_have_a_tone_of_their_own():
     assert tuple(labels[0, 1]) == UNLABELLED_TONE
     assert len(set(labels[0, 2])) > 1
     targets = target_picture(np.array([[1, 0]]), np.array([[1, 0]]), (0, 1))
-    assert targets.tolist() == [[[1, 1, 1], list(UNKNOWN_TONE)]]
+    assert targets.tolist() == [[[1, 1, 1], list(HIDDEN_TONE)]]
 
 
 def test_sources_are_made_of_labels_that_do_not_change(phantom):

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from sectome.report.figure_style import LABEL_POINTS, TEXT
+from sectome.report.figure_style import LABEL_POINTS, TEXT, png_bytes
 from sectome.report.image_grid import MARGIN_LEFT, image_grid
 from sectome.report.label_colours import blend_labels
+from sectome.report.reconstruction_figure import tinted
 from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray, LabelArray
 
@@ -33,10 +34,6 @@ PICTURE_COLOURS = 240
 
 UNLABELLED_TONE = (0.93, 0.93, 0.93)
 """Colour of unlabelled voxels: no colour of a label, and brighter than tissue."""
-
-
-UNKNOWN_TONE = (0.40, 0.53, 0.68)
-"""Colour of targets that are not known: no grey."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +95,7 @@ def small_png(figure: Figure) -> bytes:
 
     Pictures are opaque and get most of its colours; all else is text, one colour in some strengths.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", transparent=True)
-    dots = np.asarray(Image.open(buffer))
+    dots = np.asarray(Image.open(io.BytesIO(png_bytes(figure))))
     opaque = dots[..., 3] == 255
     pictures = Image.fromarray(np.where(opaque[..., None], dots[..., :3], 0).astype(np.uint8))
     reduced = pictures.quantize(PICTURE_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -133,9 +128,7 @@ def label_picture(grey: FloatArray, labels: LabelArray) -> FloatArray:
 
 def target_picture(values: Array, valid: Array, limits: tuple[float, float]) -> FloatArray:
     """Return a channel of targets in grey between limits, in a tone of its own where it is not known."""
-    grey = np.repeat(grey_picture(values, limits)[..., None], 3, axis=-1)
-    grey[valid == 0] = UNKNOWN_TONE
-    return grey
+    return tinted(grey_picture(values, limits), valid == 0)
 
 
 def _width_nm(column: list[Panel], default: float) -> float:
