@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sectome.checks import InputError
+from sectome.checks import InputError, first_line
 
 
 def load_plain_tensors(path: str | Path, what: str) -> Any:
@@ -28,8 +28,9 @@ def load_plain_tensors(path: str | Path, what: str) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{path} must be {what} that torch can load as plain tensors, got: {reason[0]}") from None
+        raise InputError(
+            f"{path} must be {what} that torch can load as plain tensors, got: {first_line(error)}"
+        ) from None
 
 
 def read_checkpoint(path: str | Path) -> Mapping[str, Any]:

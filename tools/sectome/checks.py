@@ -28,6 +28,11 @@ class InputError(ValueError):
     """Something that the user gave cannot be used; the message is the sentence to show."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return what a library says of its error in one line, for the end of a sentence; its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def check_triple(values: Sequence[float], name: str) -> tuple[float, float, float]:
     """Return three positive numbers as a tuple, or raise an `InputError` that calls them `name`."""
     try:

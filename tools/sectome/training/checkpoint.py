@@ -14,7 +14,7 @@ from ignite.engine import Engine, Events
 from torch.optim.lr_scheduler import LRScheduler
 
 from sectome.checkpoint_file import load_strictly
-from sectome.checks import InputError, check_writable
+from sectome.checks import InputError, check_writable, first_line
 from sectome.crops import SampleNumbers
 from sectome.differences import differences
 from sectome.json_object import as_json, read_object, write_json
@@ -136,9 +136,8 @@ class TrainingCheckpoint:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             settings = json.loads(content["settings"])
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
-                f"{self.path} must be a run's checkpoint, got: {reason}; move it away to start anew"
+                f"{self.path} must be a run's checkpoint, got: {first_line(error)}; move it away to start anew"
             ) from None
         for difference in self._differences(settings):
             raise InputError(

@@ -16,7 +16,7 @@ import ignite.distributed as idist
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from monai.utils import path_to_uri
 
-from sectome.checks import InputError
+from sectome.checks import InputError, first_line
 from sectome.json_object import read_object, write_json
 from sectome.trained_settings import settings_path
 from sectome.training.tracker import Pixels, Row, flat_settings
@@ -137,7 +137,7 @@ class MLflowRun:
             raise
         except (MlflowException, OSError, ValueError, ImportError) as error:
             raise InputError(
-                f"--tracking_uri must name a store that MLflow can use, got {self.uri}: {_first_line(error)}"
+                f"--tracking_uri must name a store that MLflow can use, got {self.uri}: {first_line(error)}"
             ) from None
 
     def find(self, anew: bool) -> str:
@@ -240,13 +240,9 @@ class MLflowRun:
             request()
         except (MlflowException, OSError) as error:
             warnings.warn(
-                f"{self.uri} could not be told of the run, which goes on: {_first_line(error)}",
+                f"{self.uri} could not be told of the run, which goes on: {first_line(error)}",
                 UserWarning,
                 stacklevel=2,
             )
             return False
         return True
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

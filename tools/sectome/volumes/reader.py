@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, first_line
 from sectome.geometry import Placement
 from sectome.types import Array, Shape3
 
@@ -49,7 +49,7 @@ def readable(path: Named, format_name: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged file ends in exceptions of zlib, zipfile, struct and each library's own
-        raise InputError(f"expected a readable {format_name}, got {path}: {_first_line(error)}") from error
+        raise InputError(f"expected a readable {format_name}, got {path}: {first_line(error)[:200]}") from error
 
 
 def check_three_axes(shape: tuple[int, ...], where: str) -> Shape3:
@@ -98,7 +98,3 @@ def absent_dataset(dataset: str, datasets: Datasets | None, path: Named) -> Inpu
     """Return the error for a dataset that the container has not, or does not list."""
     others = ", which is not there" if datasets is None else f" (there is {list_datasets(datasets)})"
     return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

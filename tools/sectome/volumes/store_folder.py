@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
-from sectome.checks import InputError
+from sectome.checks import InputError, first_line
 from sectome.volumes.store_address import kvstore_at
 from sectome.volumes.tensorstore_process import open_kvstore
 
@@ -210,7 +210,7 @@ def errors_of_store(place: Place) -> Iterator[None]:
 
 def store_error(error: Exception, address: str) -> InputError:
     """Return what tensorstore says of a server, as one sentence."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = first_line(error)
     if match := _CURL.search(text):
         return InputError(f"expected a server that answers, got {match['reason']} for {address}")
     if text.startswith(_DENIED):
