@@ -64,6 +64,13 @@ def check_at_least(value: float, least: float, name: str) -> float:
     return value
 
 
+def check_below_one(value: float, name: str) -> float:
+    """Return a number from 0 to less than 1, or raise an `InputError` that calls it `name`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise InputError(f"{name} must be a number from 0 to less than 1, got {value!r}")
+    return value
+
+
 def check_whole_number(value: int, least: int, name: str) -> int:
     """Return a whole number that is not below `least`, or raise an `InputError` that calls it `name`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

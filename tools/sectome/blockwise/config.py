@@ -14,7 +14,7 @@ from sectome.blockwise.neuron_plan import GROUP, AffinitySource, plan_neurons
 from sectome.blockwise.plan import MapSource, Plan
 from sectome.blockwise.predicted_maps import predicted_maps
 from sectome.blockwise.schedulers import check_cluster
-from sectome.checks import InputError, check_choice, check_triple, check_whole_number
+from sectome.checks import InputError, check_below_one, check_choice, check_triple, check_whole_number
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_json_object
 from sectome.map_file import MAPS, StoredMaps
@@ -207,11 +207,9 @@ def _check_setting(name: str, value: Any, declared: str) -> None:
             check_triple(value, name)
         case "batch_size":
             check_whole_number(value, 1, name)
-        # What predicts needs torch, which a run on affinities does without.
         case "overlap":
-            from sectome.inference.window_grid import check_overlap
-
-            check_overlap(value)
+            check_below_one(value, name)
+        # What predicts needs torch, which a run on affinities does without.
         case "blending":
             from sectome.inference.window_grid import BLENDINGS
 

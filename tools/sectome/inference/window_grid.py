@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sectome.checks import InputError, check_choice, check_whole_triple
+from sectome.checks import InputError, check_below_one, check_choice, check_whole_triple
 from sectome.types import FloatArray, Shape3
 
 BLENDINGS = ("gaussian", "linear", "constant")
@@ -52,7 +52,7 @@ def window_grid(
     """
     sizes, extents = check_whole_triple(window, "the window"), check_whole_triple(shape, "the volume's shape")
     check_choice(blending, BLENDINGS, "blending")
-    check_overlap(overlap)
+    check_below_one(overlap, "overlap")
     if any(extent < size for extent, size in zip(extents, sizes, strict=True)):
         raise InputError(f"a window must fit into the volume of {extents} voxels, got {sizes}")
     starts = tuple(axis_starts(extent, size, overlap) for extent, size in zip(extents, sizes, strict=True))
@@ -61,13 +61,6 @@ def window_grid(
         axis_sums(extent, along, weight) for extent, along, weight in zip(extents, starts, weights, strict=True)
     )
     return WindowGrid(extents, sizes, starts, weights, sums)
-
-
-def check_overlap(overlap: float) -> float:
-    """Return a share of a window that the next one can cover again, or raise an `InputError`."""
-    if isinstance(overlap, bool) or not isinstance(overlap, (int, float)) or not 0 <= overlap < 1:
-        raise InputError(f"overlap must be a number from 0 to less than 1, got {overlap!r}")
-    return overlap
 
 
 def axis_starts(extent: int, size: int, overlap: float) -> tuple[int, ...]:

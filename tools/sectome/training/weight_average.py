@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from sectome.checks import InputError
+from sectome.checks import check_below_one
 
 
 class WeightAverage:
@@ -28,9 +28,7 @@ class WeightAverage:
     """
 
     def __init__(self, trained: nn.Module, decay: float = 0.0) -> None:
-        if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 <= decay < 1:
-            raise InputError(f"ema_decay must be a number from 0 to less than 1, got {decay!r}")
-        self.decay = decay
+        self.decay = check_below_one(decay, "ema_decay")
         self.trained = trained
         self.average = AveragedModel(trained) if decay else None
         self.network: nn.Module = self.average.module if self.average else trained
