@@ -88,21 +88,16 @@ class SegmentationScores(PredictedVolumes):
         tuned = {"mean agglomeration": self.tune(validation, "mean")}
         if len(self.offsets) > len(NEAREST):
             tuned["mutex watershed"] = self.tune(validation, "mutex")
-        best = min((one.best for one in tuned.values()), key=lambda trial: trial.scores.voi)
+        winner = min(tuned, key=lambda name: tuned[name].best.scores.voi)
+        best = tuned[winner].best.options
         components = self.choose_components(validation)
 
         segmentations = {
-            method.best.options.method: [self.segment(one, method.best.options) for one in test]
-            for method in tuned.values()
+            name: [self.segment(one, method.best.options) for one in test] for name, method in tuned.items()
         }
         scores = {
-            name: mean_row(
-                [
-                    score(one.truth, labels)
-                    for one, labels in zip(test, segmentations[method.best.options.method], strict=True)
-                ]
-            )
-            for name, method in tuned.items()
+            name: mean_row([score(one.truth, labels) for one, labels in zip(test, found, strict=True)])
+            for name, found in segmentations.items()
         }
         scores |= {
             "connected components": mean_row([score(one.truth, self.components(one, components)) for one in test]),
@@ -111,7 +106,7 @@ class SegmentationScores(PredictedVolumes):
         }
         mean = tuned["mean agglomeration"]
         result = {
-            "options": asdict(best.options),
+            "options": asdict(best),
             "threshold": mean.best.options.threshold,
             "component_threshold": components,
             **self.names,
@@ -124,9 +119,9 @@ class SegmentationScores(PredictedVolumes):
             "validation": self.names["validation"],
             "methods": {name: one.evidence() for name, one in tuned.items()},
         }
-        save_options(tuned_path(self.checkpoint), best.options, evidence)
-        self.draw(test[0], segmentations[best.options.method][0], "affinity", test[0].maps[:3].mean(axis=0))
-        self.print_table(best.options, scores)
+        save_options(tuned_path(self.checkpoint), best, evidence)
+        self.draw(test[0], segmentations[winner][0], "affinity", test[0].maps[:3].mean(axis=0))
+        self.print_table(best, scores)
 
     def tune(self, volumes: Sequence[Predicted], method: str) -> Tuned:
         """Return the setting of a method with the smallest variation of information, mean over volumes."""
