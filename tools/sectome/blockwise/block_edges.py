@@ -40,7 +40,7 @@ def find_edges(plan: NeuronPlan, number: int) -> dict[str, Array]:
         "sums": graph.sums,
         "counts": graph.counts,
         "unit": np.array(graph.unit),
-        "touching": np.ones(len(graph), np.bool_) if graph.touching is None else graph.touching,
+        "touching": graph.touches,
         "same": same_fragments(plan, number),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from sectome.blockwise.group import Group
 from sectome.blockwise.neuron_plan import NeuronPlan
-from sectome.blockwise.pieces import gather, touching_of, unite
+from sectome.blockwise.pieces import gather, unite
 from sectome.postprocess.affinities_to_labels import segments_of
 from sectome.postprocess.compact_labels import compact_lookup
 from sectome.postprocess.region_graph import RegionGraph
@@ -48,5 +48,5 @@ def join_blocks(plan: NeuronPlan, number: int = 0) -> dict[str, Array]:
 
 def _only_touching(graph: RegionGraph) -> RegionGraph:
     """Return a graph without the edges of fragments that do not share a face."""
-    kept = touching_of(graph)
+    kept = graph.touches
     return replace(graph, edges=graph.edges[kept], sums=graph.sums[kept], counts=graph.counts[kept], touching=None)

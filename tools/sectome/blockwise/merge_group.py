@@ -6,7 +6,7 @@ import numpy as np
 
 from sectome.blockwise.group import Group
 from sectome.blockwise.neuron_plan import NeuronPlan
-from sectome.blockwise.pieces import contract, gather, touching_of, unite
+from sectome.blockwise.pieces import contract, gather, unite
 from sectome.postprocess.agglomeration import agglomerate
 from sectome.types import Array
 
@@ -62,7 +62,7 @@ def merge_group(level: int, plan: NeuronPlan, number: int) -> dict[str, Array]:
         "edges": new[left.edges[kept]],
         "sums": left.sums[kept],
         "counts": left.counts[kept],
-        "touching": touching_of(left)[kept],
+        "touching": left.touches[kept],
         "unit": np.array(pieces.unit),
         # An open part has merged with nothing.
         "keys": np.where(open_keys, new[np.where(open_keys, keys, 0)], keys),

@@ -232,11 +232,6 @@ def contract(graph: RegionGraph, lookup: LabelArray, order: Ids) -> tuple[Region
     return united, order[decides]
 
 
-def touching_of(graph: RegionGraph) -> npt.NDArray[np.bool_]:
-    """Return which edges are of fragments that share a face."""
-    return np.ones(len(graph), np.bool_) if graph.touching is None else graph.touching
-
-
 def _roots(parent: Ids) -> Ids:
     """Return the root of each set."""
     while not np.array_equal(above := parent[parent], parent):

@@ -54,8 +54,7 @@ def edge_records(graph: RegionGraph, apart: Array) -> Array:
     places = np.searchsorted(keys, apart_keys)
     new = np.append(keys, -1)[places] != apart_keys
     edges = _aligned(len(graph) + int(new.sum()), EDGE)
-    touching = np.ones(len(graph), np.bool_) if graph.touching is None else graph.touching
-    _fill_edges(edges, graph.edges, graph.sums, graph.counts, touching)
+    _fill_edges(edges, graph.edges, graph.sums, graph.counts, graph.touches)
     edges["forbidden"][places[~new]] = True
     for name, column in zip(("one", "other"), apart[new].T, strict=True):
         edges[name][len(graph) :] = column

@@ -54,6 +54,11 @@ class RegionGraph:
         return len(self.edges)
 
     @property
+    def touches(self) -> npt.NDArray[np.bool_]:
+        """The (E,) booleans of `touching`, also where all share a face."""
+        return np.ones(len(self), np.bool_) if self.touching is None else self.touching
+
+    @property
     def means(self) -> npt.NDArray[np.float64]:
         """The (E,) mean affinities in 0..1."""
         return self.sums / (self.counts * self.unit)
