@@ -77,11 +77,8 @@ def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, 
         for arm in arms:
             first = None
             if (start := arm.pretraining) is not None:
-                own, names = (
-                    arm.pretraining_seed(seed),
-                    (f"{PRETRAININGS}/{start.name}", f"{PRETRAININGS}/{start.family}"),
-                )
-                job = _job(names, folder, bundles[start.bundle], start.recipe, own)
+                names = (f"{PRETRAININGS}/{start.name}", f"{PRETRAININGS}/{start.family}")
+                job = _job(names, folder, bundles[start.bundle], start.recipe, arm.pretraining_seed(seed))
                 if start.bundle == SEGMENT:
                     # What it left is its last validation: the bundle evaluates segmentations only.
                     job = replace(job, commands={"train": job.commands["train"]})
