@@ -14,6 +14,7 @@ from sectome.report.mitochondria_scores import MitochondriaScores, read_mitochon
 from sectome.report.run_files import read_arrays, read_number
 from sectome.report.scores import Scores, read_scores
 from sectome.training.history import read_history
+from sectome.training.tracker import Row
 from sectome.types import Array
 
 PRETRAIN: Final = "mae_pretrain"
@@ -51,7 +52,7 @@ class Run:
     parameters: int | None
     versions: Mapping[str, Any]
     commands: tuple[str, ...]
-    history: tuple[tuple[int, float, str, float], ...]
+    history: tuple[Row, ...]
     masked_loss: MaskedLoss | None
     reconstructions: Mapping[str, Array] | None
     scores: Scores | None
@@ -165,7 +166,7 @@ def _commands(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     return tuple(line if isinstance(line, str) else shlex.join(str(word) for word in line) for line in commands)
 
 
-def _history(path: Path) -> tuple[tuple[int, float, str, float], ...]:
+def _history(path: Path) -> tuple[Row, ...]:
     try:
         return tuple(read_history(path))
     except (ValueError, IndexError) as error:
@@ -184,7 +185,7 @@ def _masked_loss(path: Path) -> MaskedLoss | None:
     )
 
 
-def _validated_loss(history: Sequence[tuple[int, float, str, float]], settings: Mapping[str, Any]) -> MaskedLoss | None:
+def _validated_loss(history: Sequence[Row], settings: Mapping[str, Any]) -> MaskedLoss | None:
     """Return what the last validation of a whole network's pre-training found, None of other runs."""
     last = {name: value for _, _, name, value in history}
     if "val_loss_of_mean" not in last:
