@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockwise.conftest import do_all
-from sectome.blockwise.pieces import contract
 from sectome.postprocess import RegionGraph, agglomerate
+from sectome.postprocess.contract import contract
 
 
 def random_graph(seed: int, nodes: int) -> RegionGraph:

@@ -23,8 +23,8 @@ from sectome.postprocess import (
     mutex_watershed,
     region_graph,
 )
-from sectome.postprocess.absorb_small import contracted
 from sectome.postprocess.compact_labels import count_voxels
+from sectome.postprocess.contract import contract
 
 SIZE_NM = (30.0, 6.0, 8.0)
 
@@ -288,7 +288,7 @@ def test_a_contracted_graph_is_that_of_the_merged_labels(random_affinities, long
     graph = region_graph(affinities, offsets, fragments, **options)
     lookup = agglomerate(graph).lookup_at(0.5)
     assert 5 < len(np.unique(lookup)) < len(lookup)
-    got, expected = contracted(graph, lookup), region_graph(affinities, offsets, lookup[fragments], **options)
+    got, expected = contract(graph, lookup)[0], region_graph(affinities, offsets, lookup[fragments], **options)
     for name in ("edges", "sums", "counts", "touching", "levels"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
     assert got.unit == expected.unit
@@ -296,7 +296,7 @@ def test_a_contracted_graph_is_that_of_the_merged_labels(random_affinities, long
 
 def test_a_contracted_graph_of_one_segment_is_empty():
     graph = graph_of({(1, 2): [3, 4], (2, 3): [5]})
-    got = contracted(graph, np.array([0, 1, 1, 1]))
+    got = contract(graph, np.array([0, 1, 1, 1]))[0]
     assert len(got) == 0
     assert got.edges.shape == (0, 2)
     assert got.levels.size == 0

@@ -6,8 +6,9 @@ import numpy as np
 
 from sectome.blockwise.group import Group
 from sectome.blockwise.neuron_plan import NeuronPlan
-from sectome.blockwise.pieces import contract, gather, unite
+from sectome.blockwise.pieces import gather, unite
 from sectome.postprocess.agglomeration import agglomerate
+from sectome.postprocess.contract import contract
 from sectome.types import Array
 
 

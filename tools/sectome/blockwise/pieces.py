@@ -10,9 +10,10 @@ import numpy.typing as npt
 from sectome.blockwise.block_edges import as_id
 from sectome.blockwise.group import Group
 from sectome.blockwise.neuron_plan import NeuronPlan
+from sectome.postprocess.contract import contract
 from sectome.postprocess.fragments_watershed import join_pairs
 from sectome.postprocess.region_graph import RegionGraph
-from sectome.types import Array, LabelArray
+from sectome.types import Array
 
 Ids = npt.NDArray[np.int64]
 
@@ -198,38 +199,6 @@ def unite(pieces: Pieces) -> Parts:
         keys=np.where(key_is_open, of_key, keys)[decides],
         key_is_open=key_is_open[decides],
     )
-
-
-def contract(graph: RegionGraph, lookup: LabelArray, order: Ids) -> tuple[RegionGraph, Ids]:
-    """Return the graph between segments, and which of its edges decides for each between equal scores.
-
-    Args:
-        graph: in which an edge may come several times.
-        lookup: (max_fragment + 1,) the segment of every fragment.
-        order: (E,) places of the edges in the order in which equal scores merge; that of the new graph is the same.
-    """
-    ends = np.sort(lookup[graph.edges[order]].astype(np.int64), axis=1)
-    between = np.flatnonzero(ends[:, 0] != ends[:, 1])
-    ends, order = ends[between], order[between]
-    _, decides, places = np.unique((ends[:, 0] << 32) | ends[:, 1], return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(decides))
-    places, decides = rank[places], np.sort(decides)
-
-    def added(values: Array) -> Array:
-        sums = np.zeros(len(decides), np.int64)
-        np.add.at(sums, places, values[order])
-        return sums
-
-    touching = None if graph.touching is None else added(graph.touching) > 0
-    united = RegionGraph(
-        edges=ends[decides],
-        sums=added(graph.sums),
-        counts=added(graph.counts),
-        max_fragment=graph.max_fragment,
-        unit=graph.unit,
-        touching=touching,
-    )
-    return united, order[decides]
 
 
 def _roots(parent: Ids) -> Ids:
