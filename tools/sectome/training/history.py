@@ -29,7 +29,7 @@ class History:
         output_dir: folder of the run.
         optimizer: whose learning rates are logged.
         evaluator: whose metrics are logged after it has run.
-        trackers: told each row; see `Tracker`.
+        trackers: told each row, by the first of several processes; see `Tracker`.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class History:
         self.path = Path(output_dir) / "history.csv"
         self.optimizer = optimizer
         self.evaluator = evaluator
-        self.trackers = trackers
+        self.writes = idist.get_rank() == 0
+        self.trackers = trackers if self.writes else ()
         self.losses: list[Any] = []
         self.seconds = 0.0
         self.since = 0.0
-        self.writes = idist.get_rank() == 0
 
     def attach(self, engine: Engine) -> None:
         """Log after each epoch; must stand before the validation in the list of handlers."""
@@ -71,9 +71,8 @@ class History:
 
     def start_epoch(self, engine: Engine) -> None:
         """Start the clock; the checkpoint of the epoch before is written."""
-        if self.writes:
-            for tracker in self.trackers:
-                tracker.settle()
+        for tracker in self.trackers:
+            tracker.settle()
         self.losses, self.since = [], time.perf_counter()
 
     def collect(self, engine: Engine) -> None:
@@ -105,9 +104,8 @@ class History:
 
     def close(self, engine: Engine) -> None:
         """End what the trackers are told."""
-        if self.writes:
-            for tracker in self.trackers:
-                tracker.finish()
+        for tracker in self.trackers:
+            tracker.finish()
 
 
 def read_history(path: str | Path) -> list[Row]:
