@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sectome.types import AXES, Shape3
 
@@ -31,6 +31,11 @@ class InputError(ValueError):
 def first_line(error: BaseException) -> str:
     """Return what a library says of its error in one line, for the end of a sentence; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a whole number or a float; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_triple(values: Sequence[float], name: str) -> tuple[float, float, float]:
@@ -66,7 +71,7 @@ def check_at_least(value: float, least: float, name: str) -> float:
 
 def check_below_one(value: float, name: str) -> float:
     """Return a number from 0 to less than 1, or raise an `InputError` that calls it `name`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise InputError(f"{name} must be a number from 0 to less than 1, got {value!r}")
     return value
 
@@ -129,7 +134,7 @@ def check_file_to_write(path: str | os.PathLike[str]) -> None:
 
 def check_chance(prob: float, name: str) -> float:
     """Return a chance between 0 and 1, or raise an `InputError`; warn if `name` can then do nothing."""
-    if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 <= prob <= 1:
+    if not is_number(prob) or not 0 <= prob <= 1:
         raise InputError(f"prob of {name} must lie between 0 and 1, got {prob!r}")
     if prob == 0:
         warnings.warn(f"{name} can change nothing with prob 0", UserWarning, stacklevel=3)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, is_number
 from sectome.types import Array
 
 
@@ -19,8 +19,8 @@ def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:
     Raises:
         InputError: if it is not there or not a number.
     """
-    value = content.get(key) if isinstance(content, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    value: Any = content.get(key) if isinstance(content, Mapping) else None
+    if not is_number(value):
         raise InputError(f"{path} must give a number as {key!r}, got {value!r}")
     return float(value)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sectome.checks import is_number
 from sectome.json_object import read_object
 from sectome.replace import replacing
 from sectome.report.scores import CONTROLS
@@ -89,7 +90,7 @@ def score_numbers(path: Path) -> Row:
     row: Row = {}
     main = next((method for method in content.get("scores", {}) if method not in FRAMES), None)
     for method, numbers in content.get("scores", {}).items():
-        found = {name: number for name, number in numbers.items() if _is_number(number)}
+        found = {name: number for name, number in numbers.items() if is_number(number)}
         if {"voi_split", "voi_merge"} <= set(found):
             found["voi"] = found["voi_split"] + found["voi_merge"]
         row |= {name if method == main else f"{method}: {name}": number for name, number in found.items()}
@@ -117,7 +118,3 @@ def write_rows(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

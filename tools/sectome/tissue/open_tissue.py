@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError, check_whole_number
+from sectome.checks import InputError, check_whole_number, is_number
 from sectome.derived_volumes import EveryNthSection, MembraneLabels, PlacedInside
 from sectome.tissue.entries import Data
 from sectome.tissue.tissue import Tissue, naming
@@ -81,7 +81,7 @@ def _open_entry(
             raise InputError(f"sections must hold one in {step}, got {entry.get('sections')} for {entry['image']}")
     voxel_size = require_voxel_size(image)
     weight = entry.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
+    if not is_number(weight) or not 0 < weight < float("inf"):
         raise InputError(f"a volume's weight must be positive, got {weight!r} for {entry['image']}")
     with naming(image):
         fitted = intensity.fit(image)

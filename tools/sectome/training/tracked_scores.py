@@ -10,6 +10,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from sectome.checks import is_number
 from sectome.json_object import read_object
 from sectome.training.mlflow_run import MLflowRun
 
@@ -57,7 +58,7 @@ def flat_numbers(content: Mapping[str, Any], parent: str = "") -> dict[str, floa
     for key, value in content.items():
         if isinstance(value, Mapping):
             found |= flat_numbers(value, f"{parent}{key}/")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif is_number(value):
             # Of other characters MLflow makes no names.
             found[re.sub(r"[^\w./: -]", "", f"{parent}{key}")] = float(value)
     return found
