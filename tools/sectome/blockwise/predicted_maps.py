@@ -166,18 +166,17 @@ def predicted_maps(
     warn_of_equalised(tissue, "blocks; thin ones of whole sections (block_voxels) avoid that")
     if mask is not None:
         check_mask(open_volume(mask), tissue)
-    z, y, x = offset_of(tissue)
     return PredictedMaps(
-        Path(folder).absolute() / ("maps.zarr" if isinstance(model.channels[0], str) else "affinities.zarr"),
-        _absolute(volume),
-        Path(bundle).absolute(),
-        model.checkpoint.absolute(),
-        tissue.voxel_size_nm,
-        tuple((part.start, part.stop) for part in tissue.box),
-        tissue.shape,
-        model.channels,
-        (z, y, x),
-        model.window,
+        path=Path(folder).absolute() / ("maps.zarr" if isinstance(model.channels[0], str) else "affinities.zarr"),
+        volume=_absolute(volume),
+        bundle=Path(bundle).absolute(),
+        checkpoint=model.checkpoint.absolute(),
+        voxel_size_nm=tissue.voxel_size_nm,
+        box=tuple((part.start, part.stop) for part in tissue.box),
+        shape=tissue.shape,
+        channels=model.channels,
+        offset_nm=offset_of(tissue),
+        window=model.window,
         mask=None if mask is None else _absolute(mask),
         orientations=orientations,
         **options,

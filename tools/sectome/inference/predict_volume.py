@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from sectome.affinity_file import DTYPES, new_affinities
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
+from sectome.geometry import PointNm
 from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slabs
 from sectome.inference.chunk_layers import IN_FLIGHT, chunk_layers, layer_depth, store_affinities
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
@@ -87,7 +88,6 @@ def predict_volume(
     if len(tiles) > 1:
         warn_of_equalised(tissue, "tiles, of which memory_mib makes fewer")
     give_back_memory()
-    offset_nm = offset_of(tissue)
     with (
         new_affinities(
             path,
@@ -97,7 +97,7 @@ def predict_volume(
             box=box,
             chunk=chunk,
             dtype=dtype,
-            offset_nm=offset_nm,
+            offset_nm=offset_of(tissue),
         ) as store,
         tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
     ):
@@ -217,9 +217,9 @@ def warn_of_equalised(tissue: Tissue, parts: str) -> None:
         )
 
 
-def offset_of(tissue: Tissue) -> list[float]:
+def offset_of(tissue: Tissue) -> PointNm:
     """Return where the first voxel that a tissue allows lies along (z, y, x) in nm."""
     assert isinstance(tissue.image, Volume)
     start = [part.start for part in tissue.box]
-    at: list[float] = np.add(tissue.image.offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
-    return at
+    z, y, x = np.add(tissue.image.offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
+    return z, y, x
