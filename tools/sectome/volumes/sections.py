@@ -6,7 +6,7 @@ import json
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -28,6 +28,15 @@ _SIDECAR = "volume.json"
 _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
 
 
+class _Header(NamedTuple):
+    """What a section's file says of it: shape (Y, X), type, channels with alpha, and whether its 0 is white."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    channels: int
+    is_inverted: bool
+
+
 class SectionsReader:
     """A folder of images of one shape and type, in the order of the one number that changes in their names.
 
@@ -39,21 +48,21 @@ class SectionsReader:
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._files = _sorted_sections(path)
-        headers = [_header(file) for file in self._files]
-        shape, self.dtype, *_ = headers[0]
+        headers = {file: _header(file) for file in self._files}
+        shape, self.dtype, *_ = headers[self._files[0]]
         self.shape = check_three_axes((len(self._files), *shape), str(path))
-        for file, (found, dtype, *_) in zip(self._files, headers, strict=True):
-            if (found, dtype) != (shape, self.dtype):
+        for file, header in headers.items():
+            if (header.shape, header.dtype) != (shape, self.dtype):
                 raise InputError(
                     f"expected sections of one shape, {shape} {self.dtype} as in {self._files[0].name}, got "
-                    f"{found} {dtype} in {file}"
+                    f"{header.shape} {header.dtype} in {file}"
                 )
-        coloured = [file for file, header in zip(self._files, headers, strict=True) if header[2] in COLOUR_CHANNELS]
+        coloured = [file for file, header in headers.items() if header.channels in COLOUR_CHANNELS]
         if coloured:
             _read_section(coloured[0], shape)
             warn_of_colour(str(path))
         self._sections = DecodedSections(self._decode, self.shape, self.dtype)
-        inverted = [file for file, header in zip(self._files, headers, strict=True) if header[3]]
+        inverted = [file for file, header in headers.items() if header.is_inverted]
         if inverted:
             warn_of_white_zero(str(inverted[0]))
         self.placement = Placement()
@@ -136,11 +145,10 @@ def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
     return list(zip(files, varying[0], strict=True))
 
 
-def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any], int, bool]:
-    """Return shape (Y, X), type and number of channels of a section, and whether its 0 is white."""
+def _header(file: Path) -> _Header:
     with readable(file, "image"):
         if file.suffix.lower() == ".png":
-            return *read_png_header(file), False
+            return _Header(*read_png_header(file), is_inverted=False)
         with tifffile.TiffFile(file) as tiff:
             image = tiff.series[0]
             channels = image.shape[-1] if len(image.shape) == 3 and image.shape[-1] in COLOUR_CHANNELS else 1
@@ -148,7 +156,7 @@ def _header(file: Path) -> tuple[tuple[int, int], np.dtype[Any], int, bool]:
             if len(shape) != 2 or len(tiff.series) > 1:
                 raise InputError(f"expected one section in {file}, got shape {image.shape}")
             is_inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return (shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels, is_inverted
+            return _Header((shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels, is_inverted)
 
 
 def _read_section(file: Path, shape: tuple[int, int]) -> Array:
