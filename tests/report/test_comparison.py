@@ -60,3 +60,11 @@ def test_arms_of_different_volumes_are_not_compared(make_arm):
 
 def test_arms_without_scores_are_not_compared(make_arm):
     assert compare(read_runs([make_arm("a", "model.pt"), make_arm("b", evaluated=False)])) == []
+
+
+def test_arms_that_go_on_from_a_whole_model_are_not_from_scratch(make_arm):
+    runs = read_runs([make_arm("a", "encoder.pt"), make_arm("b", weights="model.pt", voi_split=0.1)])
+    assert [run.start for run in runs] == ["pre-trained", "from a whole model"]
+    assert compare(runs) == []
+    (comparison,) = compare([*runs, *read_runs([make_arm("c", voi_split=0.7)])])
+    assert [run.name for run in comparison.scratch] == ["c"]

@@ -65,8 +65,9 @@ def compare(runs: Iterable[Run]) -> list[Comparison]:
     """Return a comparison for each set of scored arms that differ in nothing but `FREE`.
 
     Where no such set holds both kinds, all arms of the same test volumes are compared, with what differs named.
+    Arms that go on from a whole model are of neither kind.
     """
-    scored = [run for run in runs if run.scores is not None and run.scores.predictions]
+    scored = [run for run in runs if run.scores is not None and run.scores.predictions and not run.goes_on]
     fair = _compare_groups(scored, with_settings=True)
     return fair or _compare_groups(scored, with_settings=False)
 

@@ -65,6 +65,11 @@ class Run:
         return bool(self.settings.get("pretrained"))
 
     @property
+    def goes_on(self) -> bool:
+        """Whether all of the network's weights are those of an earlier training, pre-trained or not."""
+        return bool(self.settings.get("weights"))
+
+    @property
     def pretrains(self) -> bool:
         """Whether the run hides patches and predicts them: all of mae_pretrain do, and some of em_segmentation."""
         return self.bundle == PRETRAIN or "mask_ratio" in self.settings
@@ -72,6 +77,8 @@ class Run:
     @property
     def start(self) -> str:
         """How the network's weights began, in words."""
+        if self.goes_on:
+            return "from a whole model"
         return "pre-trained" if self.pretrained else "from scratch"
 
     @property
