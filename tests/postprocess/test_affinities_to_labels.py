@@ -100,6 +100,14 @@ def test_small_segments_become_background(bodies, predicted):
     np.testing.assert_array_equal(large > 0, np.bincount(every.ravel())[every] >= 200)
 
 
+def test_edges_that_leave_the_volume_make_no_foreground_of_the_mutex_watershed():
+    affinities = np.zeros((4, 2, 3, 4), np.uint8)
+    affinities[0, 0] = affinities[1, :, 0] = affinities[2, :, :, 0] = 255
+    affinities[2, 1, 2, 3] = 255
+    labels = affinities_to_labels(affinities, [*NEAREST, (0, 0, -3)], method="mutex", bias=1.0)
+    assert np.argwhere(labels).tolist() == [[1, 2, 2], [1, 2, 3]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

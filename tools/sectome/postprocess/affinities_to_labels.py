@@ -221,10 +221,12 @@ def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart
 
 def _touched(nearest: Array, low: float) -> Array:
     """Return the voxels (Z, Y, X) that at least one of their six affinities above `low` joins to another."""
-    strong = nearest > low
-    touched: Array = np.asarray(strong.any(axis=0))
+    touched = np.zeros(nearest.shape[1:], np.bool_)
     for axis in range(3):
         before, after = ([slice(None)] * 3 for _ in range(2))
         before[axis], after[axis] = slice(None, -1), slice(1, None)
-        touched[tuple(before)] |= strong[axis][tuple(after)]
+        # Without the first plane's, which lead out of the volume.
+        strong = nearest[axis][tuple(after)] > low
+        touched[tuple(before)] |= strong
+        touched[tuple(after)] |= strong
     return touched
