@@ -176,6 +176,14 @@ def test_a_threshold_chosen_on_tested_tissue_is_pointed_out(tmp_path, make_arm):
     assert "The threshold was chosen on tissue that is also scored (far)" in text
 
 
+def test_a_picture_names_the_volume_that_was_drawn(tmp_path, make_arm):
+    folder = make_arm("plain")
+    scores = json.loads((folder / "scores.json").read_text())
+    (folder / "scores.json").write_text(json.dumps({**scores, "test": ["first", "second"]}))
+    text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Truth without colour is unlabelled. Volume: first.<" in text
+
+
 def test_the_same_runs_give_the_same_page(tmp_path, make_arm):
     folder = make_arm("plain", evaluated=False)
     first, second = (write_report([folder], tmp_path / name).read_bytes() for name in ("a.html", "b.html"))

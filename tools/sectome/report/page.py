@@ -156,7 +156,8 @@ def _segmentation(arms: Sequence[Run]) -> Iterator[str]:
             yield paragraph("Not evaluated yet.")
             continue
         scores = run.scores or run.mitochondria
-        where = f" Volume: {', '.join(scores.test)}." if scores and scores.test else ""
+        # An evaluation draws the first volume.
+        where = f" Volume: {scores.test[0]}." if scores and scores.test else ""
         shown, meaning = (
             ("foreground", "Foreground: black 0 to white 1.")
             if run.mitochondria
