@@ -68,6 +68,11 @@ def test_a_page_shows_its_scores_and_no_sections_of_neurons(make_found, tmp_path
         assert absent not in text
 
 
+def test_thresholds_chosen_on_tested_tissue_are_pointed_out(make_found, tmp_path):
+    text = write_report([make_found(validation=["near", "far"])], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Thresholds were chosen on tissue that is also scored (far): scores flatter." in text
+
+
 def test_a_page_shows_it_beside_a_run_of_neurons(make_found, make_arm, tmp_path):
     text = write_report([make_found(), make_arm("plain")], tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="mitochondria"' in text

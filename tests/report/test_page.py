@@ -173,7 +173,7 @@ def test_a_threshold_chosen_on_tested_tissue_is_pointed_out(tmp_path, make_arm):
     content = json.loads((folder / "scores.json").read_text())
     (folder / "scores.json").write_text(json.dumps({**content, "validation": ["far"]}))
     text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "The threshold was chosen on tissue that is also scored (far)" in text
+    assert "Thresholds were chosen on tissue that is also scored (far)" in text
 
 
 def test_a_picture_names_the_volume_that_was_drawn(tmp_path, make_arm):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from sectome.replace import replacing
 from sectome.report.comparison import compare
 from sectome.report.loss_figure import loss_figure
 from sectome.report.markup import anchor, collapsed, heading, paragraph, picture, preformatted, section
+from sectome.report.mitochondria_scores import MitochondriaScores
 from sectome.report.overlay_figure import overlay_figure
 from sectome.report.reconstruction_figure import reconstruction_figure
 from sectome.report.runs import PRETRAIN, RECONSTRUCTIONS, SEGMENT, Run, read_runs
 from sectome.report.score_table import comparison_table, mitochondria_table, precision_table, score_table
+from sectome.report.scores import Scores
 from sectome.report.settings_table import runs_table, settings_table
 from sectome.report.summary import masked_loss_sentence, summarise
 from sectome.report.sweep_figure import sweep_figure
@@ -114,10 +116,11 @@ def _arm_sections(arms: Sequence[Run]) -> dict[str, list[str]]:
     if not arms:
         return {}
     mitochondria = [run for run in arms if run.mitochondria is not None]
+    found = [run.mitochondria for run in mitochondria if run.mitochondria]
     sections = {
         "Fine-tuning": list(_losses(arms, "segmentation: cross-entropy and Dice of the targets")),
         "Segmentation": list(_segmentation(arms)),
-        "Mitochondria": [mitochondria_table(mitochondria)] if mitochondria else [],
+        "Mitochondria": [mitochondria_table(mitochondria), *_flattery(found)] if mitochondria else [],
     }
     return sections | _neuron_sections([run for run in arms if run.mitochondria is None])
 
@@ -185,9 +188,14 @@ def _threshold(scored: Sequence[Run]) -> Iterator[str]:
         f"below were taken with.{where}",
         kind="plot",
     )
-    both = sorted({name for scores in swept.values() for name in {*scores.validation} & {*scores.test}})
+    yield from _flattery(swept.values())
+
+
+def _flattery(arms: Iterable[Scores | MitochondriaScores]) -> Iterator[str]:
+    """Say which tissue both chose thresholds and is scored."""
+    both = sorted({name for scores in arms for name in {*scores.validation} & {*scores.test}})
     if both:
-        yield paragraph(f"The threshold was chosen on tissue that is also scored ({', '.join(both)}): scores flatter.")
+        yield paragraph(f"Thresholds were chosen on tissue that is also scored ({', '.join(both)}): scores flatter.")
 
 
 def _comparison(arms: Sequence[Run]) -> Iterator[str]:
