@@ -6,7 +6,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 
-from sectome.training import FixedSeed, History, Progress, parameter_groups, read_history
+from sectome.training import FixedSeed, History, Progress, RunRecord, parameter_groups, read_history
 from sectome.training.progress import readable_seconds
 
 
@@ -111,3 +111,17 @@ def test_a_validation_takes_no_random_numbers_from_the_training():
     evaluator.run([0, 0])
     assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
     assert drawn[:2] == drawn[2:]
+
+
+def test_a_record_of_a_run_that_begins_anew_takes_the_place_of_what_was_found_before(tmp_path):
+    scores = tmp_path / "scores.json"
+    scores.write_text("{}")
+    record = RunRecord(str(tmp_path), "em_segmentation", {"lr": 0.1}, torch.nn.Identity(), [str(scores)])
+    engine = Engine(lambda engine, batch: None)
+    engine.state.iteration = 4
+    record.write(engine)
+    assert scores.exists()
+    engine.state.iteration = 0
+    record.write(engine)
+    assert not scores.exists()
+    assert (tmp_path / "run.json").exists()

@@ -24,6 +24,7 @@ from sectome.training.early_stopping import EarlyStopping
 from sectome.training.held_folders import hold_folders
 from sectome.training.moved_files import follow_moved_files
 from sectome.training.resumed_schedule import resume_schedule
+from sectome.training.run_record import remove_outdated
 from sectome.training.weight_average import WeightAverage
 
 
@@ -118,17 +119,10 @@ class TrainingCheckpoint:
         content["random"] = random
         # The model first: a run that is ended between the two goes on from the old checkpoint and writes both again.
         if self.early_stopping is None or self.early_stopping.keeps(engine.state.epoch):
-            self._remove_outdated()
+            remove_outdated(self.outdated)
             save_atomically({"model": self.network.state_dict()}, self.model_path)
             write_json(self.settings, settings_path(self.model_path))
         save_atomically(content, self.path)
-
-    def _remove_outdated(self) -> None:
-        found = [path for path in self.outdated if path.is_file()]
-        for path in found:
-            path.unlink()
-        if found:
-            print(f"removed {', '.join(map(str, found))}, which told of older weights; evaluate again", flush=True)
 
     def load(self, engine: Engine) -> None:
         """Restore everything and tell the trainer and the sampler how far the run had come."""

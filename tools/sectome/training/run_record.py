@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,38 @@ def write_arrays(arrays: Mapping[str, Any], path: str | Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
+def remove_outdated(paths: Iterable[Path]) -> None:
+    """Remove those files that are there, and say so."""
+    found = [path for path in paths if path.is_file()]
+    for path in found:
+        path.unlink()
+    if found:
+        print(f"removed {', '.join(map(str, found))}, which told of older weights; evaluate again", flush=True)
+
+
 class RunRecord:
     """Write `run.json` into a run's folder when the run starts.
+
+    What an evaluation found of a run before it goes first: beside other settings it would seem to be theirs.
 
     Args:
         output_dir: folder of the run.
         bundle: name of the bundle.
         settings: plain values of the config.
         network: whose parameters are counted.
+        outdated: files of an evaluation; a run that goes on keeps them until it has other weights.
     """
 
-    def __init__(self, output_dir: str, bundle: str, settings: Mapping[str, Any], network: torch.nn.Module) -> None:
+    def __init__(
+        self,
+        output_dir: str,
+        bundle: str,
+        settings: Mapping[str, Any],
+        network: torch.nn.Module,
+        outdated: Sequence[str] = (),
+    ) -> None:
         self.path = Path(output_dir) / "run.json"
+        self.outdated = [Path(path) for path in outdated]
         self.content = {
             "bundle": bundle,
             "settings": dict(settings),
@@ -50,4 +70,6 @@ class RunRecord:
 
     def write(self, engine: Engine) -> None:
         """Write the file."""
+        if not engine.state.iteration:
+            remove_outdated(self.outdated)
         write_json(self.content, self.path)
