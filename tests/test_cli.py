@@ -407,6 +407,18 @@ def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, tmp_path
         assert code == 0, err
 
 
+def test_a_threshold_is_refused_where_the_mutex_watershed_was_chosen_for_the_model(run, predicted_folder):
+    model = predicted_folder / "model.pt"
+    model.touch()
+    save_options(predicted_folder / "segmentation.json", SegmentationOptions(method="mutex"), {})
+    call = ("segment", predicted_folder / "a.zarr", predicted_folder / "b.tif", "--checkpoint", model)
+    code, _, err = run(*call, "--threshold", 0.4)
+    assert code == 2
+    assert err == "error: threshold must be left out with method mutex, where it does nothing, got 0.4\n"
+    code, _, err = run(*call, "--threshold", 0.4, "--method", "mean")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -416,6 +428,7 @@ def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, tmp_path
         (["--apart", "none.csv"], "a CSV file of voxel pairs was expected at none.csv"),
         (["--tune", "none.tif"], "none.tif"),
         (["--criterion", "are"], "criterion is for --tune, got 'are' without it"),
+        (["--bias", 0.1], "bias must be left out with method mean, where it does nothing, got 0.1"),
         (["--offsets", "nearest"], "offsets and voxel_size_nm are for .npy files"),
         (["--threads", 0], "threads must be a number of at least 1, got 0"),
     ],

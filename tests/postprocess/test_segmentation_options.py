@@ -21,6 +21,7 @@ from sectome.postprocess import (
     save_options,
     tuned_path,
 )
+from sectome.postprocess.segmentation_options import check_used
 
 CHOSEN = SegmentationOptions(
     method="quantile_75",
@@ -187,3 +188,18 @@ def test_the_transforms_segment_by_the_file_beside_the_model(tmp_path, bodies, p
     np.testing.assert_array_equal(labels.numpy()[0], expected)
     each = AffinitiesToLabelsd("affinities", ISOTROPIC, checkpoint=str(tmp_path))({"affinities": affinities})
     np.testing.assert_array_equal(each["affinities"].numpy(), labels.numpy())
+
+
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [
+        (SegmentationOptions(method="mutex"), "threshold"),
+        (SegmentationOptions(method="mutex", fragments="watershed"), "boundary_threshold"),
+        (SegmentationOptions(fragments="watershed"), "boundary_threshold"),
+        (SegmentationOptions(method="max_3"), "bias"),
+    ],
+)
+def test_what_is_given_must_do_something(options, idle):
+    check_used(options, {"min_size_voxels": 3, "foreground_threshold": 0.1, idle: None})
+    with pytest.raises(InputError, match=f"{idle} must be left out with (method|fragments) .* got 0"):
+        check_used(options, {"min_size_voxels": 3, idle: 0})

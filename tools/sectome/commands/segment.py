@@ -66,6 +66,7 @@ def segment(
     from sectome.affinity_file import StoredAffinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
     from sectome.postprocess.check_affinities import check_long_range, check_voxel_pairs
+    from sectome.postprocess.segmentation_options import check_used
     from sectome.volumes import write_result
     from sectome.volumes.other_place import check_output
 
@@ -89,6 +90,8 @@ def segment(
         "bias": bias,
     }
     options = SegmentationOptions.for_model(checkpoint).but(**given)
+    if not tune:
+        check_used(options, given)
     pairs = _read_pairs(apart) if apart else []
     source = StoredAffinities(affinities, offsets, voxel_size_nm)
     check_long_range(long_range, source.offsets)

@@ -158,6 +158,23 @@ class SegmentationOptions(Options):
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 
 
+_OF_PAIRS = (
+    *("threshold", "fragments", "boundary_threshold", "per_section", "long_range"),
+    *("small_voxels", "large_voxels"),
+)
+"""Options of the methods that score pairs of fragments, which the mutex watershed does not have."""
+
+
+def check_used(options: SegmentationOptions, given: Mapping[str, Any]) -> None:
+    """Raise an `InputError` for the first option that was given (is not `None`) and does nothing with the others."""
+    unused = dict.fromkeys(_OF_PAIRS if options.method == "mutex" else ("bias",), f"method {options.method}")
+    if options.fragments == "watershed":
+        unused.setdefault("boundary_threshold", "fragments watershed")
+    for name, value in given.items():
+        if value is not None and name in unused:
+            raise InputError(f"{name} must be left out with {unused[name]}, where it does nothing, got {value!r}")
+
+
 def tuned_path(model: str | Path) -> Path:
     """Return where the options of a model are kept: beside it, or in it if it is a folder."""
     model = Path(model)
