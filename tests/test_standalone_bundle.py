@@ -64,6 +64,15 @@ def test_training_goes_on_as_the_network_was_and_with_nothing_else_of_that_run(m
     assert {path.name for path in (tmp_path / "out/models").iterdir()} == {"model.pt", "model.json"}
 
 
+def test_what_a_data_sets_overlay_says_of_the_network_gives_way_to_what_the_model_was_trained_as(model, tmp_path):
+    say(model, offsets=[[-1, 0, 0], [0, -2, 0]])
+    (tmp_path / "set.json").write_text(json.dumps({"offsets": [[-1, 0, 0], [0, -1, 0]], "crop_size": [32, 8, 8]}))
+    make_standalone_bundle(SOURCE, tmp_path / "out", model, [tmp_path / "set.json"])
+    assert config(tmp_path / "out", "inference") == config(SOURCE, "inference")
+    train = config(tmp_path / "out", "train")
+    assert (train["offsets"], train["crop_size"]) == ([[-1, 0, 0], [0, -2, 0]], [16, 8, 8])
+
+
 def test_training_goes_on_with_the_grey_values_that_the_network_was_trained_on(model, tmp_path):
     settings = json.loads(model.with_suffix(".json").read_text())
     grey_values = describe(PercentileIntensity(per_section=True))

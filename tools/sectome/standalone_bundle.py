@@ -71,7 +71,8 @@ def make_standalone_bundle(
         output: folder to write, or a `.zip` with one folder of its name in it.
         checkpoint: the model that it gets, with the settings and the thresholds beside it; None is the source's own.
         overlays: config files, as they would be named after the bundle's own; a relative path that is not there is
-            taken from the source's `configs`. Each config takes from them the keys that it has itself.
+            taken from the source's `configs`. Each config takes from them the keys that it has itself, but for what
+            the model's settings say of its network and targets.
         label: what one object of the result is, as MONAI Label shows it.
 
     Raises:
@@ -104,6 +105,8 @@ def make_standalone_bundle(
     _check_made(source, model, trained, train, given)
     remade = any(overlaid.get(key, train.get(key)) != train.get(key) for key in ("network_name", "channels"))
     own = not remade and _same_file(model, source / "models" / "model.pt")
+    # A data set's overlay says how to train by default; the model may have been trained otherwise.
+    fitting = {key: value for key, value in overlaid.items() if key not in OF_NETWORK or key not in trained}
     metadata = _describe(read_json_object(source / "configs" / "metadata.json", "metadata"), trained, label)
     if not own:
         metadata["data_source"] = "chosen by whoever trained the weights: see train_data in models/model.json"
@@ -116,7 +119,7 @@ def make_standalone_bundle(
             if not own:
                 _leave_out_pages(folder / "docs")
             for name, config in configs.items():
-                merged = _merge(config, overlaid, trained if name == "train.json" else {})
+                merged = _merge(config, fitting, trained if name == "train.json" else {})
                 write_json(merged, folder / "configs" / name)
             write_json(metadata, folder / "configs" / "metadata.json")
             (folder / "models").mkdir()
