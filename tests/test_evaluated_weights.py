@@ -40,7 +40,7 @@ def test_the_settings_of_the_training_pass_whatever_else_is_set(model):
 )
 def test_the_first_setting_that_differs_is_named(model, settings, difference):
     with pytest.raises(
-        InputError, match=rf"model\.pt was trained with {difference}.*; evaluate it with the overlays and options of"
+        InputError, match=rf"model\.pt was trained with {difference}.*; use it with the overlays and options of"
     ):
         check_same_as_trained(model, settings)
 

@@ -177,8 +177,7 @@ def test_an_evaluation_with_other_settings_than_the_training_is_refused_and_leav
     assert done.returncode == 2, done.stderr[-3000:]
     last = done.stderr.strip().splitlines()[-1]
     assert last == (
-        f"error: {run / 'model.pt'} was trained with {difference}; evaluate it with the overlays and options of its "
-        "training"
+        f"error: {run / 'model.pt'} was trained with {difference}; use it with the overlays and options of its training"
     )
     assert not (tmp_path / "run").exists()
 
@@ -204,6 +203,20 @@ def test_inference_needs_a_volume_and_weights_only_and_writes_neurons(run_bundle
     affinities = StoredAffinities(tmp_path / "out/cube_raw_affinities.zarr")
     assert affinities.read_all().shape == (12, *raw.shape)
     assert affinities.offsets[:3] == NEAREST
+
+
+@pytest.mark.slow
+def test_inference_by_other_offsets_than_those_of_the_training_is_refused(
+    run_bundle, tissue_folder, fine_tuned, tmp_path
+):
+    # As many as the training's, so that they fit the channels.
+    offsets = [*json.loads((fine_tuned / "model.json").read_text())["offsets"][:-1], [0, 0, -2]]
+    image, out = tissue_folder / "test/images/cube.tif", tmp_path / "out"
+    model = fine_tuned / "model.pt"
+    done = run_bundle("em_segmentation", "inference", image=image, checkpoint=model, output_dir=out, offsets=offsets)
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert f"error: {model} was trained with offsets" in done.stderr
+    assert not out.exists()
 
 
 @pytest.mark.slow

@@ -139,17 +139,17 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
 @pytest.mark.parametrize(
     ("configs", "options", "sentence"),
     [
-        (["train", "evaluate"], {}, "was trained with channels ['foreground', 'contour'], got None; evaluate"),
+        (["train", "evaluate"], {}, "was trained with channels ['foreground', 'contour'], got None; use"),
         (["train", TARGETS, "evaluate"], {}, "predictions must have 12 channels, one an offset, got 2; the overlay of"),
         (
             ["train", "evaluate", TARGETS],
             {"loss__width_voxels": 2},
-            "was trained with contour_width_voxels 1, got 2; evaluate",
+            "was trained with contour_width_voxels 1, got 2; use",
         ),
         (
             ["train", "evaluate", TARGETS],
             {"loss__in_plane": False},
-            "was trained with contour_in_plane True, got False; evaluate",
+            "was trained with contour_in_plane True, got False; use",
         ),
     ],
     ids=["without the overlay", "overlay before evaluate", "wider contours", "contours across sections"],

@@ -1,4 +1,4 @@
-"""A guard of evaluations: weights take other grey values, or another number of heads, as well, and score otherwise."""
+"""A guard of what weights do not show: they take other grey values, heads or offsets as well, and score otherwise."""
 
 from __future__ import annotations
 
@@ -30,6 +30,4 @@ def check_same_as_trained(model: str | Path, settings: Mapping[str, Any]) -> Non
     trained.setdefault("intensity", describe(described_normaliser(None)))
     now = as_json({name: value for name, value in settings.items() if name in trained})
     for difference in differences({name: trained[name] for name in now}, now):
-        raise InputError(
-            f"{model} was trained with {difference}; evaluate it with the overlays and options of its training"
-        )
+        raise InputError(f"{model} was trained with {difference}; use it with the overlays and options of its training")
