@@ -9,6 +9,7 @@ import sys
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +70,18 @@ def test_a_patch_remains_of_the_smallest_block_without_its_halo(checkpoint, monk
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         described = archive.read("rdf.yaml").decode()
     assert re.findall(r"halo: (\d+)", described) == ["1", "4"]
+
+
+def test_a_network_of_single_sections_is_tested_on_one(checkpoint, monkeypatch, tmp_path):
+    pytest.importorskip("bioimageio.spec")
+    monkeypatch.setattr("sectome.export.bioimageio_package.write_onnx", lambda _, path, __: path.touch())
+    sizes = {"crop_size": (1, 32, 8), "patch_size": (1, 8, 8)}
+    model = replace(open_for_export(BUNDLE, checkpoint), network=torch.nn.Conv3d(1, 4, 1), **sizes)
+    write_bioimageio_package(model, tmp_path / "model.zip", "CC0-1.0")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        image = np.load(archive.open("test_input.npy"))
+    assert image.shape == (1, 1, 1, 32, 8)
+    assert image.std() > 0
 
 
 def test_the_shipped_weights_come_with_their_pages(segmentation_scripts, monkeypatch):

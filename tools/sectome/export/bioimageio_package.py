@@ -17,6 +17,7 @@ from sectome.checks import InputError
 from sectome.export.exported_model import ExportedModel
 from sectome.export.onnx_file import OPSET, write_onnx
 from sectome.phantom import make_phantom
+from sectome.phantom.phantom import SMALLEST_SHAPE
 from sectome.replace import replacing
 from sectome.types import AXES, FloatArray, Offset
 
@@ -77,7 +78,10 @@ def write_parts(model: ExportedModel, folder: Path) -> None:
     """Write weights.ts, weights.onnx, test_input.npy, test_output.npy, cover.png, README.md and the bundle's pages."""
     torch.jit.save(torch.jit.script(model.network), str(folder / "weights.ts"))
     write_onnx(model.network, folder / "weights.onnx", model.patch_size)
-    image = make_phantom(model.crop_size, model.voxel_size_nm, 0).raw.astype(np.float32)
+    # Of a network of single sections the crop is thinner than a phantom can be.
+    shape = tuple(map(max, model.crop_size, SMALLEST_SHAPE))
+    z, y, x = model.crop_size
+    image = make_phantom(shape, model.voxel_size_nm, 0).raw[:z, :y, :x].astype(np.float32)
     affinities = predicted(model, image)
     np.save(folder / "test_input.npy", image[None, None])
     np.save(folder / "test_output.npy", affinities[None])

@@ -18,7 +18,7 @@ from sectome.phantom.organelles import make_organelles
 from sectome.phantom.ultrastructure import Shades, Tissue, cut
 from sectome.types import LabelArray, Shape3, VoxelSize
 
-_SMALLEST_SHAPE: Shape3 = (4, 16, 16)
+SMALLEST_SHAPE: Shape3 = (4, 16, 16)
 _HALF_MEMBRANE_NM = 8.0
 """Voxels closer than this to the midline between two cells are background: it is where the two membranes are."""
 _THICKEST_CUT_NM = 12.0
@@ -135,7 +135,7 @@ def _relabel(labels: npt.NDArray[np.int32], fewest_voxels: int) -> LabelArray:
 def _check_shape(shape: Sequence[int]) -> Shape3:
     """Return three integers large enough for tissue, or raise an `InputError`."""
     sizes = check_triple(shape, "the shape in voxels")
-    if any(size != int(size) or size < least for size, least in zip(sizes, _SMALLEST_SHAPE, strict=True)):
-        raise InputError(f"the shape must be whole numbers of at least {_SMALLEST_SHAPE}, got {tuple(shape)}")
+    if any(size != int(size) or size < least for size, least in zip(sizes, SMALLEST_SHAPE, strict=True)):
+        raise InputError(f"the shape must be whole numbers of at least {SMALLEST_SHAPE}, got {tuple(shape)}")
     z, y, x = (int(size) for size in sizes)
     return z, y, x
