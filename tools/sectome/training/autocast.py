@@ -87,7 +87,7 @@ class AutocastInferer(Inferer):
     def _careful(self, network: Callable[..., Any]) -> Callable[..., Any]:
         """Return the network as it runs inside autocast on a CPU: in float32 where bfloat16 would go wrong."""
         parts = list(network.modules()) if isinstance(network, nn.Module) else []
-        convolves = any(isinstance(part, nn.Conv3d) for part in parts)
+        convolves = any(map(_convolves, parts))
 
         def run(windows: Tensor, *args: Any, **kwargs: Any) -> Any:
             wrong = convolves and (torch.is_grad_enabled() or windows.shape[2] == 1)
@@ -99,6 +99,11 @@ class AutocastInferer(Inferer):
                 return network(windows, *args, **kwargs)
 
         return run
+
+
+def _convolves(part: nn.Module) -> bool:
+    """Tell whether a part of a network is a 3D convolution; in TorchScript it keeps of its class the name alone."""
+    return isinstance(part, nn.Conv3d) or getattr(part, "original_name", "") == "Conv3d"
 
 
 def _tokens(parts: Sequence[nn.Module], windows: Tensor) -> int:
