@@ -159,6 +159,11 @@ def test_a_broken_file_is_refused(tmp_path, text, reason):
         load_options(tmp_path)
 
 
+def test_a_model_whose_weights_are_in_torchscript_alone_is_there(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"channels": None}))
+    assert SegmentationOptions.for_model(tmp_path / "model.pt") == SegmentationOptions()
+
+
 @pytest.mark.parametrize("dictionary", [False, True])
 def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_path, dictionary):
     def options(**given):

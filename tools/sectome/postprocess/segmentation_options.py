@@ -65,7 +65,8 @@ class Options:
                 f"a bundle, name configs/targets/{targets}.json last"
             )
         kept = load_options_as(cls, model) if model else None
-        if model and kept is None and not Path(model).exists():
+        # Where weights are in TorchScript alone, model.json stands for the model.
+        if model and kept is None and not trained and not Path(model).exists():
             raise InputError(f"a trained model was expected at {model}, got none")
         return kept or cls()
 
