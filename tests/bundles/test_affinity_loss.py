@@ -84,6 +84,8 @@ def test_weights_that_cannot_be_are_refused_before_anything_is_trained(segmentat
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+# What compiles it makes an instance of each function that brings its gradient, which torch's own code warns of.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_a_compiled_loss_is_the_same_up_to_rounding_and_plain_without_gradients(segmentation_scripts, labels):
     plain, compiled = (segmentation_scripts.AffinityLoss(NEAREST) for _ in range(2))
     compile_network(torch.nn.Identity(), compiled)
@@ -106,3 +108,36 @@ def test_many_voxels_in_half_precision_cost_what_they_do_in_float32(loss, dtype)
     labels = torch.randint(5, (1, 1, 10, 90, 90), generator=random)
     logits = torch.randn(1, 3, 10, 90, 90, generator=random).to(dtype)
     torch.testing.assert_close(loss(logits, labels), loss(logits.float(), labels))
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_the_loss_and_its_gradient_are_those_of_sums_that_torch_differentiates(segmentation_scripts, rare):
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 2, 4, 5, generator=random, dtype=torch.float64) * 2
+    targets, known = ((torch.rand(logits.shape, generator=random) < share).to(torch.uint8) for share in (0.7, 0.9))
+
+    class Loss(segmentation_scripts.AffinityLoss):
+        def targets(self, labels):
+            return targets, known
+
+    Loss.rare = rare
+    loss = Loss(NEAREST, dice_weight=0.7, balance_limits=(0.3, 1.5))
+
+    def reference(logits):
+        """Return the loss, channel by channel, of the voxels that are known."""
+        cost, dice = 0.0, 0.0
+        for channel in range(3):
+            chosen = known[:, channel] == 1
+            chances = logits[:, channel][chosen].sigmoid()
+            truth = targets[:, channel][chosen].double()
+            share = truth.mean()
+            weights = torch.where(truth == 1, (0.5 / share).clamp(0.3, 1.5), (0.5 / (1 - share)).clamp(0.3, 1.5))
+            cost = cost - (weights * torch.where(truth == 1, chances, 1 - chances).log()).sum()
+            found, there = (chances, truth) if rare else (1 - chances, 1 - truth)
+            dice = dice + (1 - (2 * (found * there).sum() + 1) / (found.sum() + there.sum() + 1)) / 3
+        return cost / known.sum() + 0.7 * dice
+
+    given, same = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    value, expected = loss(given, None), reference(same)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(*torch.autograd.grad(value, given), *torch.autograd.grad(expected, same))
