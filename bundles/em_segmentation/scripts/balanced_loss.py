@@ -82,19 +82,19 @@ class KnownSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """Return the sums."""
+        targets, known = targets.to(logits.dtype), known.to(logits.dtype)
         ones, chances = targets * known, logits.sigmoid()
-        costs = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")
-        ctx.save_for_backward(chances, targets, ones, known)
-        chosen = (ones.to(logits.dtype), known.to(logits.dtype))
-        sums = [part.sum(dim=(0, 2, 3, 4)) for one in chosen for part in (one, costs * one, chances * one)]
+        costs = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        ctx.save_for_backward(chances, targets, known)
+        sums = [part.sum(dim=(0, 2, 3, 4)) for one in (ones, known) for part in (one, costs * one, chances * one)]
         return torch.stack(sums).unflatten(0, (2, 3))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient of the logits: a cost grows by chance - target, a chance by chance * (1 - chance)."""
-        chances, targets, ones, known = ctx.saved_tensors
+        chances, targets, known = ctx.saved_tensors
         (_, cost_of_ones, chance_of_ones), (_, cost, chance) = gradients[0][..., None, None, None]
-        by_cost = torch.addcmul(ones * cost_of_ones, known, cost).mul_(chances - targets)
-        by_chance = torch.ops.aten.sigmoid_backward(torch.addcmul(ones * chance_of_ones, known, chance), chances)
-        return by_cost.add_(by_chance), None, None
+        by_cost = (targets * cost_of_ones).add_(cost).mul_(chances - targets)
+        by_chance = torch.ops.aten.sigmoid_backward((targets * chance_of_ones).add_(chance), chances)
+        return by_cost.add_(by_chance).mul_(known), None, None
