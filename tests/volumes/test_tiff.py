@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -104,6 +105,39 @@ def test_omes_voxel_size_is_read_in_each_axis_unit(tmp_path, make_array):
     volume = open_volume(tmp_path / "a.ome.tif")
     assert volume.voxel_size_nm == VOXEL_SIZE
     np.testing.assert_array_equal(volume[...], make_array())
+
+
+_OME = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{uuid}"><Image ID="Image:0">
+<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1">
+<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>"""
+
+
+def _save_ome_in_files(folder, array, sections):
+    """Write an OME-TIFF set of so many sections in each of its files, of which each describes all."""
+    places = [(file, page) for file, count in enumerate(sections) for page in range(count)]
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="{page}" PlaneCount="1"><UUID FileName="{file}.ome.tif">urn:uuid:{UUID(int=file)}'
+        "</UUID></TiffData>"
+        for z, (file, page) in enumerate(places)
+    )
+    z, y, x = array.shape
+    for file in range(len(sections)):
+        text = _OME.format(uuid=UUID(int=file), x=x, y=y, z=z, planes=planes)
+        with tifffile.TiffWriter(folder / f"{file}.ome.tif") as tiff:
+            for section, (lies_in, page) in zip(array, places, strict=True):
+                if lies_in == file:
+                    description = None if page else text
+                    tiff.write(section, photometric="minisblack", description=description, metadata=None)
+
+
+def test_an_ome_tiff_in_several_files_is_read_by_any_of_them(tmp_path, make_array):
+    _save_ome_in_files(tmp_path, make_array(), (1, 4))
+    for name in ("0.ome.tif", "1.ome.tif"):
+        np.testing.assert_array_equal(open_volume(tmp_path / name)[:], make_array())
+    (tmp_path / "1.ome.tif").unlink()
+    with pytest.raises(InputError, match="expected one page for each of 5 sections, got 1 pages"):
+        open_volume(tmp_path / "0.ome.tif")
 
 
 def test_a_voxel_size_in_a_json_description_is_read(tmp_path, make_array):

@@ -38,7 +38,6 @@ class TiffReader:
         self._path = path
         self._lock = threading.Lock()
         with _complaints_are_errors(path), tifffile.TiffFile(path) as file:
-            self._file = file
             shape, dtype, self._pages, offset = _find_stack(file, path)
             self.shape = check_three_axes(shape, str(path))
             self.dtype = check_number_type(dtype, str(path))
@@ -68,12 +67,14 @@ class TiffReader:
 
     def _decode(self, z: int) -> Array:
         # The handle is closed between sections, so that none is left open or shared; threads take turns with it.
+        # Of an OME-TIFF in several files, a section lies in one of them.
+        handle = self._pages[z].parent.filehandle
         with self._lock, _complaints_are_errors(self._path):
-            self._file.filehandle.open()
+            handle.open()
             try:
                 return self._section(z)
             finally:
-                self._file.filehandle.close()
+                handle.close()
 
     def _section(self, z: int) -> Array:
         page = self._pages[z]
@@ -84,12 +85,13 @@ class TiffReader:
 
     def _check_complete(self, offset: int | None) -> None:
         if offset is not None:
-            end = offset + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+            path, end = self._path, offset + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         else:
             last = self._pages[-1]
+            path = Path(last.parent.filehandle.path)
             end = max(start + count for start, count in zip(last.dataoffsets, last.databytecounts, strict=True))
-        if end > (size := self._path.stat().st_size):
-            raise InputError(f"expected a complete TIFF of {end} bytes or more, got {size} in {self._path}")
+        if end > (size := path.stat().st_size):
+            raise InputError(f"expected a complete TIFF of {end} bytes or more, got {size} in {path}")
 
 
 def write_tiff(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
@@ -147,8 +149,9 @@ def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], n
     if shape == stack.shape and stack.dataoffset is not None and file.pages.first.is_memmappable:
         return shape, stack.dtype, [], int(stack.dataoffset)
     pages = list(stack.pages)
-    if len(pages) != shape[0] or any(page is None for page in pages):
-        raise InputError(f"expected one page for each of {shape[0]} sections, got {len(pages)} pages in {path}")
+    found = sum(page is not None for page in pages)
+    if not len(pages) == found == shape[0]:
+        raise InputError(f"expected one page for each of {shape[0]} sections, got {found} pages in {path}")
     return shape, stack.dtype, pages, None
 
 
