@@ -116,6 +116,17 @@ def test_levels_of_paintera_lie_in_data_and_take_what_they_lack_from_s0(tmp_path
     assert [level.voxel_size_nm for level in volume.levels] == [VOXEL_SIZE, (60, 12, 16)]
 
 
+@pytest.mark.parametrize("around", ["raw/data", "raw/data/s0"])
+def test_levels_of_paintera_lie_where_their_group_or_s0_says(tmp_path, make_array, around):
+    _save(tmp_path / "a.n5" / "raw" / "data" / "s0", make_array())
+    _save(tmp_path / "a.n5" / "raw" / "data" / "s1", make_array()[:, ::2, ::2], downsamplingFactors=[2, 2, 1])
+    file = tmp_path / "a.n5" / around / "attributes.json"
+    own = json.loads(file.read_text()) if file.exists() else {}
+    _attributes(file.parent, **own, multiScale=True, resolution=XYZ, offset=[48, -36, 300])
+    for name in ("raw", "raw/data/s1"):
+        assert open_volume(f"{tmp_path}/a.n5:{name}").offset_nm == OFFSET
+
+
 def test_label_multisets_are_refused(tmp_path, make_array):
     _save(tmp_path / "a.n5" / "labels", make_array(), isLabelMultiset=True)
     with pytest.raises(InputError, match="expected one number a voxel, got Paintera's label multisets"):

@@ -72,11 +72,12 @@ def level_folders(group: Place) -> list[Place]:
 def n5_placement(folder: Place, root: Place) -> Placement:
     """Return the voxel size and the offset of a dataset.
 
-    `resolution` and `offset` of CREMI's exports and Paintera are those of the dataset; `pixelResolution` of n5-viewer
-    is that of level s0, of which a level's voxels are `downsamplingFactors` times as long. What a level lacks comes
-    from its group, or from s0 beside it; factors from the group's list of them, `downsamplingFactors` or `scales`,
-    unless the level has a `pixelResolution`, which is its own then, as COSEM's are. Numbers are x first, unless `axes`
-    says z first; `units` is their unit, else nm. COSEM's `transform` names its axes; others go first.
+    `resolution` and `offset` of CREMI's exports are those of the dataset, of Paintera those of the group of levels;
+    `pixelResolution` of n5-viewer is that of level s0, of which a level's voxels are `downsamplingFactors` times as
+    long. What a level lacks comes from its group, or from s0 beside it; factors from the group's list of them,
+    `downsamplingFactors` or `scales`, unless the level has a `pixelResolution`, which is its own then, as COSEM's are.
+    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm. COSEM's `transform` names its axes;
+    others go first.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -87,7 +88,7 @@ def n5_placement(folder: Place, root: Place) -> Placement:
             for parent in reversed(parents)
             if isinstance(parent, StoreFolder) or parent.is_relative_to(str(root))
             for key, value in read_attributes(parent).items()
-            if key != "offset" and (key, parent.name) != ("downsamplingFactors", "s0")
+            if (key, parent.name) != ("downsamplingFactors", "s0")
         }
     attributes = {**inherited, **own}
     size = _own_resolution(own)
@@ -95,10 +96,11 @@ def n5_placement(folder: Place, root: Place) -> Placement:
         factors = _factors(folder, own, attributes)
         size = as_voxel_size([length * factor for length, factor in zip(base, factors, strict=True)])
     transform = _transform(own)
-    size, offset = size or transform.voxel_size_nm, own.get("offset")
+    placed = own if own.keys() & {"offset", "transform"} else attributes
+    size, offset = size or transform.voxel_size_nm, placed.get("offset")
     if not isinstance(offset, list):
         return Placement(size, transform.offset_nm)
-    return Placement(size, as_point(_z_first(offset, own), _unit(own)))
+    return Placement(size, as_point(_z_first(offset, placed), _unit(placed)))
 
 
 def n5_attributes(placement: Placement) -> dict[str, Any]:
