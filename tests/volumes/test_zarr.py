@@ -173,6 +173,10 @@ def test_a_pyramid_of_x_y_z_is_read_as_webknossos_writes_it(tmp_path, make_array
     coarse = open_volume(f"{tmp_path}/a.zarr:color/2-2-1")
     assert coarse.voxel_size_nm == (30, 12, 16)
     np.testing.assert_array_equal(coarse[...], array[:, ::2, ::2])
+    # A layer of WEBKNOSSOS has no suffix, so that its levels can be named by their folders only.
+    fine = open_volume(tmp_path / "a.zarr" / "color" / "1")
+    assert fine.voxel_size_nm == (30, 6, 8)
+    np.testing.assert_array_equal(fine[...], array)
 
 
 def test_damaged_metadata_and_empty_folders_are_refused(tmp_path, make_array, truncate):

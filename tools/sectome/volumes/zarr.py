@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from sectome.checks import InputError
@@ -14,7 +15,7 @@ from sectome.volumes.multiscales import multiscale_axes, multiscale_placements
 from sectome.volumes.reader import absent_dataset, check_three_axes, choose_dataset
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore
-from sectome.volumes.zarr_metadata import Node, listed_arrays, read_node, read_nodes
+from sectome.volumes.zarr_metadata import Node, is_zarr_node, listed_arrays, read_node, read_nodes
 
 Number = TypeVar("Number", int, float)
 
@@ -95,7 +96,12 @@ def _find_array(path: Place, dataset: str | None) -> Node:
 
 
 def _image_around(node: Node, root: Place) -> tuple[Placement, tuple[str, ...]]:
-    """Return placement and axes by the OME-Zarr image around a level, which may lie several groups below it."""
+    """Return placement and axes by the OME-Zarr image around a level, which may lie several groups below it.
+
+    A level that is named by its own folder, as a shell completes it, lies in the groups around that, too.
+    """
+    while isinstance(root, Path) and is_zarr_node(root.parent):
+        root = root.parent
     folder = node.folder
     while folder != root:
         folder = folder.parent
