@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -46,6 +48,23 @@ def test_a_file_without_volumes_is_refused(tmp_path):
     _save(tmp_path / "b.h5")
     with pytest.raises(InputError, match=r"got none \(there is no dataset\)"):
         open_volume(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("axes", ["xyz", "yxc", "zyx", "cyx", ["depth", "height", "width"]])
+@pytest.mark.parametrize("by_ilastik", [True, False])
+def test_a_dataset_that_names_its_axes_in_another_order_is_refused(tmp_path, make_array, axes, by_ilastik):
+    _save(tmp_path / "a.h5", raw=make_array())
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        if by_ilastik:
+            file["raw"].attrs["axistags"] = json.dumps({"axes": [{"key": axis, "typeFlags": 2} for axis in axes]})
+        else:
+            for place, axis in enumerate(axes):
+                file["raw"].dims[place].label = axis
+    if axes in ("xyz", "yxc"):
+        with pytest.raises(InputError, match=rf"expected axes z, y, x, got {', '.join(axes)} in .*a\.h5:raw"):
+            open_volume(tmp_path / "a.h5")
+    else:
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.h5")[:], make_array())
 
 
 @pytest.mark.parametrize(

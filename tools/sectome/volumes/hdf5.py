@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
-from sectome.types import Array, Shape3
+from sectome.types import AXES, Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
@@ -47,6 +48,7 @@ class Hdf5Reader:
                 raise absent_dataset(self._dataset, _datasets(file), path)
             where = f"{path}:{self._dataset}"
             self.shape = check_three_axes(stored.shape or (), where)
+            _check_order(stored, where)
             self.dtype = check_number_type(stored.dtype, where)
             self.placement = placement_from_attributes(stored.attrs)
 
@@ -67,6 +69,16 @@ class Hdf5Reader:
                 needed = bytes_of_chunks(box, stored.shape, stored.chunks, stored.dtype.itemsize)
                 self._cache_bytes = min(needed, max(cache_bytes(), _LEAST_BYTES))
         self._stored = None
+
+
+def _check_order(stored: h5py.Dataset, where: str) -> None:
+    """Raise an `InputError` if ilastik's `axistags`, or labels of dimensions, name axes that do not end in y, x."""
+    if "axistags" in stored.attrs:
+        names = [str(axis["key"]) for axis in json.loads(stored.attrs["axistags"])["axes"]]
+    else:
+        names = [dimension.label for dimension in stored.dims]
+    if set(names) <= {"t", "c", *AXES} and names[1:] != ["y", "x"]:
+        raise InputError(f"expected axes z, y, x, got {', '.join(names)} in {where}")
 
 
 def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:
