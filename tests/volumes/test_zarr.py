@@ -137,10 +137,14 @@ def test_arrays_of_other_dimensions_are_refused(tmp_path, shape):
 
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize("axes", ["cxyz", "cYXZ", "czyx", ["c", "d0", "d1", "d2"]])
-def test_an_array_may_name_its_axes_in_another_order(tmp_path, make_array, version, axes):
+@pytest.mark.parametrize("by_funlib", [False, True])
+def test_an_array_may_name_its_axes_in_another_order(tmp_path, make_array, version, axes, by_funlib):
     array = make_array()
     order = ["zyx".index(axis.lower()) for axis in axes[1:]] if isinstance(axes, str) else [0, 1, 2]
-    named = {"dimension_names": axes} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": list(axes)}}
+    if version == 3 and not by_funlib:
+        named = {"dimension_names": axes}
+    else:
+        named = {"attributes": {"axis_names" if by_funlib else "_ARRAY_DIMENSIONS": list(axes)}}
     stored = zarr.create_array(
         tmp_path / "a.zarr", data=array.transpose(order)[None], chunks=(1, 2, 3, 4), zarr_format=version, **named
     )

@@ -19,6 +19,7 @@ NODE_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 _FILES = (*NODE_FILES, ".zattrs")
 _CONSOLIDATED = ".zmetadata"
+_FUNLIB_AXES = "axis_names"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Node:
         attributes: The user's attributes.
         shape: Extents of an array.
         data_type: An array's type as its JSON writes it.
-        axes: Names of an array's axes, those of xarray in v2; empty where it has none.
+        axes: Names of an array's axes, in v2 those of xarray, else those of funlib; empty where it has none.
     """
 
     folder: Place
@@ -79,12 +80,12 @@ def read_node(folder: Place, version: int | None = None) -> Node | None:
                 if isinstance(folder, StoreFolder) and (quoted := content.get("consolidated_metadata")):
                     _remember(folder, {f"{name}/zarr.json": child for name, child in quoted["metadata"].items()})
                 return Node(folder, 3, False, attributes)
-            axes = tuple(content.get("dimension_names") or ())
+            axes = tuple(content.get("dimension_names") or attributes.get(_FUNLIB_AXES) or ())
             return Node(folder, 3, True, attributes, tuple(content["shape"]), content["data_type"], axes)
         attributes = _read_json(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
         if (folder / ".zarray").is_file():
             content = _read_json(folder / ".zarray")
-            axes = tuple(attributes.get("_ARRAY_DIMENSIONS") or ())
+            axes = tuple(attributes.get("_ARRAY_DIMENSIONS") or attributes.get(_FUNLIB_AXES) or ())
             return Node(folder, 2, True, attributes, tuple(content["shape"]), content["dtype"], axes)
         if (folder / ".zgroup").is_file():
             if isinstance(folder, StoreFolder) and (folder / _CONSOLIDATED).is_file():
