@@ -9,6 +9,7 @@ import pytest
 from sectome.checks import InputError
 from sectome.geometry import ORIGIN
 from sectome.volumes import open_volume, write_volume
+from sectome.volumes.volume import require_voxel_size
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -104,6 +105,14 @@ def test_levels_of_bigdataviewer_take_their_factors_from_the_list_of_their_setup
     _attributes(setup / "timepoint0", multiScale=True, resolution=XYZ)
     levels = open_volume(f"{tmp_path}/a.n5:setup0/timepoint0").levels
     assert [level.voxel_size_nm for level in levels] == [VOXEL_SIZE, (30, 12, 16)]
+
+
+def test_a_resolution_in_the_unit_of_bigdataviewers_xml_is_not_taken_for_nm(tmp_path, make_array):
+    timepoint = tmp_path / "a.n5" / "setup0" / "timepoint0"
+    _save(timepoint / "s0", make_array())
+    _attributes(timepoint, multiScale=True, resolution=[0.008, 0.006, 0.03])
+    with pytest.raises(InputError, match=r"no voxel size in .*\(its resolution has no unit, and nm it can not"):
+        require_voxel_size(open_volume(f"{tmp_path}/a.n5:setup0/timepoint0"))
 
 
 def test_levels_of_paintera_lie_in_data_and_take_what_they_lack_from_s0(tmp_path, make_array):

@@ -15,6 +15,9 @@ ORIGIN: PointNm = (0.0, 0.0, 0.0)
 
 NM_IN_MM = 1e6
 
+LEAST_NM, GREATEST_NM = 0.5, 5000.0
+"""Edges that a voxel of electron microscopy, or of light microscopy beside it, may have."""
+
 _NM_BY_NAMES = {
     ("pm", "picometer", "picometers", "picometre", "picometres"): 1e-3,
     ("å", "angstrom", "angstroms", "ångström"): 0.1,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sectome.checks import InputError
-from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
+from sectome.geometry import LEAST_NM, Placement, as_point, as_voxel_size, unit_in_nm
 from sectome.types import AXES, VoxelSize
 from sectome.volumes.attributes import common_unit
 from sectome.volumes.reader import Datasets
@@ -76,8 +76,9 @@ def n5_placement(folder: Place, root: Place) -> Placement:
     `pixelResolution` of n5-viewer is that of level s0, of which a level's voxels are `downsamplingFactors` times as
     long. What a level lacks comes from its group, or from s0 beside it; factors from the group's list of them,
     `downsamplingFactors` or `scales`, unless the level has a `pixelResolution`, which is its own then, as COSEM's are.
-    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm. COSEM's `transform` names its axes;
-    others go first.
+    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm where that makes voxels of a
+    microscope: BigDataViewer's are in a unit, often µm, that its XML beside says alone. COSEM's `transform` names its
+    axes; others go first.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -98,9 +99,10 @@ def n5_placement(folder: Place, root: Place) -> Placement:
     transform = _transform(own)
     placed = own if own.keys() & {"offset", "transform"} else attributes
     size, offset = size or transform.voxel_size_nm, placed.get("offset")
+    why = "its resolution has no unit, and nm it can not be" if "resolution" in attributes and not size else ""
     if not isinstance(offset, list):
-        return Placement(size, transform.offset_nm)
-    return Placement(size, as_point(_z_first(offset, placed), _unit(placed)))
+        return Placement(size, transform.offset_nm, why)
+    return Placement(size, as_point(_z_first(offset, placed), _unit(placed)), why)
 
 
 def n5_attributes(placement: Placement) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def _children_like_levels(folder: Place) -> list[Place]:
 
 def _own_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:
     values = attributes.get("resolution")
-    return as_voxel_size(_z_first(values, attributes), _unit(attributes)) if isinstance(values, list) else None
+    size = as_voxel_size(_z_first(values, attributes), _unit(attributes)) if isinstance(values, list) else None
+    return size if size and ("units" in attributes or min(size) >= LEAST_NM) else None
 
 
 def _pixel_resolution(attributes: Mapping[str, Any]) -> VoxelSize | None:

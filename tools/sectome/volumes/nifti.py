@@ -11,7 +11,17 @@ import nibabel
 import numpy as np
 
 from sectome.checks import InputError
-from sectome.geometry import NM_IN_MM, ORIGIN, Placement, PointNm, as_point, as_voxel_size, unit_in_nm
+from sectome.geometry import (
+    GREATEST_NM,
+    LEAST_NM,
+    NM_IN_MM,
+    ORIGIN,
+    Placement,
+    PointNm,
+    as_point,
+    as_voxel_size,
+    unit_in_nm,
+)
 from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_sections
@@ -19,9 +29,6 @@ from sectome.volumes.reader import check_number_type, check_three_axes
 
 _NO_EXTENSIONS = bytes(4)
 _FLOAT32_DIGITS = 7
-
-_LEAST_NM, _GREATEST_NM = 0.5, 5000.0
-"""Edges that a voxel of electron microscopy, or of light microscopy beside it, may have."""
 
 
 class NiftiReader:
@@ -118,7 +125,7 @@ def _placement(image: Any, path: Path) -> Placement:
     nm = unit_in_nm(unit)
     if nm is None:
         written = ", ".join(f"{zoom:g}" for zoom in zooms)
-        if not all(_LEAST_NM <= zoom * NM_IN_MM <= _GREATEST_NM for zoom in zooms):
+        if not all(LEAST_NM <= zoom * NM_IN_MM <= GREATEST_NM for zoom in zooms):
             return Placement(why_no_size=f"it gives {written} along (z, y, x) without a unit, and mm it can not be")
         nm = NM_IN_MM
         warnings.warn(
