@@ -86,6 +86,8 @@ def test_levels_of_n5_viewer_are_found_with_the_resolution_of_their_group(tmp_pa
     assert (volume.dataset, volume.voxel_size_nm) == ("c0/s0", VOXEL_SIZE)
     coarse = open_volume(f"{tmp_path}/a.n5:c0", near_voxel_size_nm=(30, 14, 14))
     assert (coarse.dataset, coarse.shape, coarse.voxel_size_nm) == ("c0/s1", (5, 4, 6), (30, 12, 16))
+    assert open_volume(channel / "s1").voxel_size_nm == (30, 12, 16)
+    assert [level.dataset for level in open_volume(channel).levels] == ["s0", "s1"]
 
 
 def test_a_level_of_cosem_has_the_resolution_that_it_says_itself(tmp_path, make_array):
@@ -132,8 +134,8 @@ def test_levels_of_paintera_lie_where_their_group_or_s0_says(tmp_path, make_arra
     file = tmp_path / "a.n5" / around / "attributes.json"
     own = json.loads(file.read_text()) if file.exists() else {}
     _attributes(file.parent, **own, multiScale=True, resolution=XYZ, offset=[48, -36, 300])
-    for name in ("raw", "raw/data/s1"):
-        assert open_volume(f"{tmp_path}/a.n5:{name}").offset_nm == OFFSET
+    for name in ("a.n5:raw", "a.n5:raw/data/s1", "a.n5/raw", "a.n5/raw/data/s1"):
+        assert open_volume(f"{tmp_path}/{name}").offset_nm == OFFSET
 
 
 def test_label_multisets_are_refused(tmp_path, make_array):

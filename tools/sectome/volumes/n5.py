@@ -15,6 +15,7 @@ from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.levels import Level
 from sectome.volumes.n5_metadata import (
     ATTRIBUTES,
+    NODE_FILES,
     find_datasets,
     is_dataset,
     level_folders,
@@ -57,7 +58,7 @@ class N5Reader:
             )
         self.shape = check_three_axes(stored_shape(attributes), str(folder))
         self.dtype = check_number_type(np.dtype(str(attributes["dataType"])), str(folder))
-        self.placement = n5_placement(folder, path)
+        self.placement = n5_placement(folder)
         self._store = LazyStore({"driver": "n5", "kvstore": kvstore_of(folder), **reading_options(path)})
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
@@ -72,7 +73,7 @@ class N5Reader:
 
 def is_n5_node(folder: Place) -> bool:
     """Return whether the folder is an N5 container, group or dataset."""
-    return folder.name.lower().endswith(".n5") or (folder / ATTRIBUTES).is_file()
+    return folder.name.lower().endswith(".n5") or any((folder / name).is_file() for name in NODE_FILES)
 
 
 def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
@@ -81,7 +82,7 @@ def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
     levels = []
     for folder in level_folders(group) if group.is_dir() and not is_dataset(read_attributes(group)) else ():
         shape = check_three_axes(stored_shape(read_attributes(folder)), str(folder))
-        levels.append(Level(name_below(folder, path), shape, n5_placement(folder, path).voxel_size_nm))
+        levels.append(Level(name_below(folder, path), shape, n5_placement(folder).voxel_size_nm))
     return tuple(levels)
 
 

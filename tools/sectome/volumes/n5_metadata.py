@@ -69,7 +69,7 @@ def level_folders(group: Place) -> list[Place]:
     return []
 
 
-def n5_placement(folder: Place, root: Place) -> Placement:
+def n5_placement(folder: Place) -> Placement:
     """Return the voxel size and the offset of a dataset.
 
     `resolution` and `offset` of CREMI's exports are those of the dataset, of Paintera those of the group of levels;
@@ -87,7 +87,6 @@ def n5_placement(folder: Place, root: Place) -> Placement:
         inherited = {
             key: value
             for parent in reversed(parents)
-            if isinstance(parent, StoreFolder) or parent.is_relative_to(str(root))
             for key, value in read_attributes(parent).items()
             if (key, parent.name) != ("downsamplingFactors", "s0")
         }
