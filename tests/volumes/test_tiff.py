@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import nullcontext
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +33,27 @@ def test_a_stack_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path, 
     with pytest.warns(UserWarning, match=r"a\.tif says that its 0 is white"):
         volume = open_volume(tmp_path / "a.tif")
     np.testing.assert_array_equal(volume[:], make_array())
+
+
+_PALETTES = {
+    "scrambled": (np.random.default_rng(0).permutation(256)[None].repeat(3, 0), True),
+    "inverted": (np.arange(256)[None, ::-1].repeat(3, 0), True),
+    "stretched": (np.clip(np.arange(-20, 236), 0, 200)[None].repeat(3, 0), False),
+    "short": (np.where(np.arange(256) < 100, np.arange(256), 0)[None].repeat(3, 0), False),
+    "of colours": (np.random.default_rng(0).integers(0, 256, (3, 256)), False),
+}
+
+
+@pytest.mark.parametrize(("palette", "is_said"), _PALETTES.values(), ids=_PALETTES)
+@pytest.mark.parametrize("name", ["a.tif", "sections"])
+def test_a_palette_of_greys_that_do_not_rise_is_said(tmp_path, make_array, palette, is_said, name):
+    (tmp_path / "sections").mkdir()
+    files = {"a.tif": make_array(), "sections/0.tif": make_array()[0], "sections/1.tif": make_array()[1]}
+    for file, image in files.items():
+        tifffile.imwrite(tmp_path / file, image, photometric="palette", colormap=(palette * 257).astype(np.uint16))
+    with pytest.warns(UserWarning, match="has a palette whose greys do not") if is_said else nullcontext():
+        volume = open_volume(tmp_path / name)
+    np.testing.assert_array_equal(volume[:2], make_array()[:2])
 
 
 @pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd", "packbits"])

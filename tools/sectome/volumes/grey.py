@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from sectome.checks import InputError
 from sectome.types import Array
 
@@ -32,6 +34,28 @@ def warn_of_white_zero(where: str) -> None:
     warnings.warn(
         f"{where} says that its 0 is white: its values are read as they are stored, so that an image is inverted; "
         "convert it to one whose 0 is black",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def is_scrambled(palette: Array | None) -> bool:
+    """Return whether a TIFF's palette (3, N), None for none, is of greys that do not rise with the values.
+
+    Of a palette of colours, as labels have it, the values count; so they do where greys are only stretched.
+    """
+    if palette is None or not (palette == palette[0]).all():
+        return False
+    # What is not used is black.
+    greys = np.trim_zeros(palette[0], "b").astype(np.int64)
+    return bool((np.diff(greys) < 0).any())
+
+
+def warn_of_palette(where: str) -> None:
+    """Say that an image is read without its palette, by which alone its values are greys."""
+    warnings.warn(
+        f"{where} has a palette whose greys do not rise with its values, which are read as they are stored: convert it "
+        "to one without a palette",
         UserWarning,
         stacklevel=3,
     )

@@ -19,7 +19,14 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour, warn_of_white_zero
+from sectome.volumes.grey import (
+    COLOUR_CHANNELS,
+    grey_channel,
+    is_scrambled,
+    warn_of_colour,
+    warn_of_palette,
+    warn_of_white_zero,
+)
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
 
@@ -29,12 +36,13 @@ _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
 
 
 class _Header(NamedTuple):
-    """What a section's file says of it: shape (Y, X), type, channels with alpha, and whether its 0 is white."""
+    """What a section's file says of it: shape (Y, X), type, channels with alpha, whether its greys are no brightness."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     channels: int
-    is_inverted: bool
+    is_inverted: bool = False
+    is_scrambled: bool = False
 
 
 class SectionsReader:
@@ -65,6 +73,9 @@ class SectionsReader:
         inverted = [file for file, header in headers.items() if header.is_inverted]
         if inverted:
             warn_of_white_zero(str(inverted[0]))
+        scrambled = [file for file, header in headers.items() if header.is_scrambled]
+        if scrambled:
+            warn_of_palette(str(scrambled[0]))
         self.placement = Placement()
         if (path / _SIDECAR).is_file():
             self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
@@ -148,15 +159,16 @@ def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
 def _header(file: Path) -> _Header:
     with readable(file, "image"):
         if file.suffix.lower() == ".png":
-            return _Header(*read_png_header(file), is_inverted=False)
+            return _Header(*read_png_header(file))
         with tifffile.TiffFile(file) as tiff:
             image = tiff.series[0]
             channels = image.shape[-1] if len(image.shape) == 3 and image.shape[-1] in COLOUR_CHANNELS else 1
             shape = image.shape if channels == 1 else image.shape[:-1]
             if len(shape) != 2 or len(tiff.series) > 1:
                 raise InputError(f"expected one section in {file}, got shape {image.shape}")
-            is_inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return _Header((shape[0], shape[1]), check_number_type(image.dtype, str(file)), channels, is_inverted)
+            page, dtype = tiff.pages.first, check_number_type(image.dtype, str(file))
+            is_inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+            return _Header((shape[0], shape[1]), dtype, channels, is_inverted, is_scrambled(page.colormap))
 
 
 def _read_section(file: Path, shape: tuple[int, int]) -> Array:

@@ -20,7 +20,14 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, warn_of_colour, warn_of_white_zero
+from sectome.volumes.grey import (
+    COLOUR_CHANNELS,
+    grey_channel,
+    is_scrambled,
+    warn_of_colour,
+    warn_of_palette,
+    warn_of_white_zero,
+)
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
@@ -45,6 +52,8 @@ class TiffReader:
             self._check_complete(offset)
             if file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
                 warn_of_white_zero(str(path))
+            if is_scrambled(file.pages.first.colormap):
+                warn_of_palette(str(path))
             if "S" in file.series[0].axes:
                 self._section(0)
                 warn_of_colour(str(path))
