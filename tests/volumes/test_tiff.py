@@ -245,6 +245,14 @@ def test_a_stack_that_names_its_axes_in_another_order_is_refused(tmp_path, make_
         open_volume(tmp_path / "a.tif")
 
 
+def test_a_section_of_another_type_in_a_long_stack_is_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for z in range(12):
+            tiff.write(np.ones((7, 11), np.uint16 if z == 5 else np.uint8), photometric="minisblack", metadata=None)
+    with pytest.raises(InputError, match=r"expected one stack in .*, got 2 images of 2 shapes"):
+        open_volume(tmp_path / "a.tif")
+
+
 def test_several_stacks_in_one_file_are_refused(tmp_path, make_array):
     tifffile.imwrite(tmp_path / "a.tif", make_array())
     tifffile.imwrite(tmp_path / "a.tif", make_array(np.uint8, (6, 4, 5)), append=True)

@@ -138,6 +138,8 @@ def write_tiff(path: Path, dataset: str | None, source: Source, placement: Place
 
 def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], list[Any], int | None]:
     """Return the stack's shape, type, pages, and where its voxels start if they lie in one piece."""
+    # Of a long stack tifffile looks at a few pages, and reads the others as if they were of the same type.
+    file.is_uniform = False
     series = file.series
     shapes = {(s.shape, s.dtype) for s in series}
     if len(series) > 1 and len(shapes) == 1 and len(series[0].shape) == 2:
