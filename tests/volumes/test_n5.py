@@ -136,6 +136,9 @@ def test_levels_of_paintera_lie_where_their_group_or_s0_says(tmp_path, make_arra
     _attributes(file.parent, **own, multiScale=True, resolution=XYZ, offset=[48, -36, 300])
     for name in ("a.n5:raw", "a.n5:raw/data/s1", "a.n5/raw", "a.n5/raw/data/s1"):
         assert open_volume(f"{tmp_path}/{name}").offset_nm == OFFSET
+    _attributes(tmp_path / "a.n5", n5="2.5.1")
+    write_volume(f"{tmp_path}/a.n5:raw/data/s2", make_array(), voxel_size_nm=VOXEL_SIZE)
+    assert open_volume(f"{tmp_path}/a.n5:raw/data/s2").offset_nm == ORIGIN
 
 
 def test_label_multisets_are_refused(tmp_path, make_array):

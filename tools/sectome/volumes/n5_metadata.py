@@ -106,12 +106,12 @@ def n5_placement(folder: Place) -> Placement:
 
 def n5_attributes(placement: Placement) -> dict[str, Any]:
     """Return the attributes that this package writes, x first, for Paintera and for n5-viewer."""
-    attributes: dict[str, Any] = {"axes": list(reversed(AXES)), "units": ["nm"] * 3}
+    # An offset of 0, too: what a level does not say is taken from its group.
+    offset = list(reversed(placement.offset_nm))
+    attributes: dict[str, Any] = {"axes": list(reversed(AXES)), "units": ["nm"] * 3, "offset": offset}
     if placement.voxel_size_nm is not None:
         size = list(reversed(placement.voxel_size_nm))
         attributes |= {"resolution": size, "pixelResolution": {"dimensions": size, "unit": "nm"}}
-    if any(placement.offset_nm):
-        attributes["offset"] = list(reversed(placement.offset_nm))
     return attributes
 
 
