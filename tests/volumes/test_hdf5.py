@@ -67,6 +67,19 @@ def test_a_dataset_that_names_its_axes_in_another_order_is_refused(tmp_path, mak
         np.testing.assert_array_equal(open_volume(tmp_path / "a.h5")[:], make_array())
 
 
+def test_a_virtual_dataset_whose_files_are_not_all_there_is_refused(tmp_path, make_array):
+    layout = h5py.VirtualLayout(shape=(2, *make_array().shape[1:]), dtype=make_array().dtype)
+    for z in range(2):
+        _save(tmp_path / f"{z}.h5", section=make_array()[z])
+        layout[z] = h5py.VirtualSource(f"{z}.h5", "section", shape=layout.shape[1:])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("raw", layout)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5")[:], make_array()[:2])
+    (tmp_path / "1.h5").unlink()
+    with pytest.raises(InputError, match=r"expected the file 1\.h5, of which a virtual dataset in .*a\.h5 is made"):
+        open_volume(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class Hdf5Reader:
             where = f"{path}:{self._dataset}"
             self.shape = check_three_axes(stored.shape or (), where)
             _check_order(stored, where)
+            if stored.is_virtual:
+                _check_sources(stored, path)
             self.dtype = check_number_type(stored.dtype, where)
             self.placement = placement_from_attributes(stored.attrs)
 
@@ -79,6 +82,16 @@ def _check_order(stored: h5py.Dataset, where: str) -> None:
         names = [dimension.label for dimension in stored.dims]
     if set(names) <= {"t", "c", *AXES} and names[1:] != ["y", "x"]:
         raise InputError(f"expected axes z, y, x, got {', '.join(names)} in {where}")
+
+
+def _check_sources(stored: h5py.Dataset, path: Path) -> None:
+    """Raise an `InputError` if a file that a virtual dataset is made of is not there: HDF5 reads its part as 0."""
+    folders = (path.parent, path.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")))
+    for name in sorted({source.file_name for source in stored.virtual_sources()}):
+        found = any((folder / form).exists() for folder in folders for form in (name, Path(name).name))
+        # One with a % stands for many, as many as there are.
+        if not found and "%" not in name:
+            raise InputError(f"expected the file {name}, of which a virtual dataset in {path} is made, got none")
 
 
 def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:
