@@ -162,6 +162,18 @@ def test_labels_are_moved_or_refused_and_never_turned_into_others(kind, crop):
         transform(crop)
 
 
+@pytest.mark.parametrize("kind", [one for one in ARRAY if not one.grey_only])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.uint32, np.uint64, bool])
+def test_labels_of_any_type_move_as_whole_numbers_do(kind, dtype, crop):
+    greatest = 1 if dtype is bool else np.iinfo(dtype).max
+    labels = ((crop["label"].numpy() > 4) * np.uint64(greatest)).astype(dtype)
+    transform = kind(prob=1.0).set_random_state(seed=0)
+    where = transform(torch.from_numpy(labels > 0).long()).numpy()
+    moved = transform(labels, randomize=False).numpy()
+    assert moved.dtype == labels.dtype.newbyteorder("=")
+    assert np.array_equal(moved, where * np.uint64(greatest))
+
+
 @pytest.mark.parametrize("kind", DICTIONARY)
 def test_tissue_that_moves_without_its_labels_is_refused_where_it_would_mislead(kind):
     for keys in ("image", "label"):

@@ -22,6 +22,9 @@ from sectome.types import Shape3
 Parameters = dict[str, Any]
 """What was drawn for one crop: numpy arrays and numbers by name, of the same shapes for each crop of a size."""
 
+_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+"""Types whose voxels torch moves, for those of as many bytes whose voxels it does not."""
+
 
 def reseed(transform: Randomizable, seed: int) -> None:
     """Let a transform draw as after MONAI's `set_random_state(seed)`.
@@ -131,7 +134,8 @@ class Augmentation(RandomizableTransform):
                 f"{type(self).__name__} changes grey values and expected floats, got {images.dtype}; are these labels?"
             )
         stacked = {name: np.stack([np.asarray(one[name]) for one in drawn]) for name in drawn[0]}
-        return self.apply(images, {name: _parameter(values) for name, values in stacked.items()})
+        parameters = {name: _parameter(values) for name, values in stacked.items()}
+        return self.apply(images.view(_SIGNED.get(images.dtype, images.dtype)), parameters).view(images.dtype)
 
 
 class Augmentationd(RandomizableTransform, Keyed):
