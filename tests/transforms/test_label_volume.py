@@ -11,6 +11,7 @@ from sectome.transforms import (
     AffinityTargetsd,
     BoundaryContourd,
     DistanceTargetsd,
+    ErodeBordersd,
     IgnoreBordersd,
     Relabeld,
     SplitDisconnectedd,
@@ -59,7 +60,7 @@ def test_floats_masks_and_other_negatives_are_refused(transform):
         transform({"label": torch.full((1, 2, 3, 4), -7)})
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("transform", [*TRANSFORMS, ErodeBordersd("label")])
 def test_arrays_and_types_that_torch_does_not_compute_with_are_refused(transform):
     with pytest.raises(InputError, match=r"labels must be a tensor, as torch\.from_numpy makes one, got ndarray"):
         transform({"label": np.ones((1, 2, 3, 4), np.int64)})

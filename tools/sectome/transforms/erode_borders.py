@@ -8,6 +8,7 @@ from monai.transforms import Transform
 
 from sectome.checks import check_whole_number
 from sectome.transforms.keywise import Keywise
+from sectome.transforms.label_volume import check_computes
 
 
 def erode_borders(labels: torch.Tensor, steps: int = 1, in_plane: bool = False) -> torch.Tensor:
@@ -24,8 +25,9 @@ def erode_borders(labels: torch.Tensor, steps: int = 1, in_plane: bool = False) 
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if the steps are no whole number from 0 on.
+        InputError: if labels are no tensor that torch computes with, or the steps are no whole number from 0 on.
     """
+    check_computes(labels)
     check_whole_number(steps, 0, "steps")
     eroded = labels.clone()
     for _ in range(steps):
