@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sectome.checks import InputError
-from sectome.encoder import patchify
+from sectome.encoder import load_checkpoint, patchify
 from sectome.masking import MASK_KINDS, draw_mask
 
 SHAPE = (2, 1, 4, 6, 10)
@@ -159,3 +159,10 @@ def test_a_volume_network_reconstructs_or_encodes(network, mae_scripts):
 def test_a_mask_or_a_decoder_that_cannot_be_is_refused_before_training(mae_scripts, options, message):
     with pytest.raises(InputError, match=message):
         mae_scripts.MaskedAutoencoder((2, 4, 4), 1, 24, 1, 2, **options)
+
+
+def test_weights_of_a_decoder_with_other_heads_are_refused(network, mae_scripts, tmp_path):
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "model.json").write_text('{"num_heads": 2, "decoder_num_heads": 1}')
+    with pytest.raises(InputError, match=r"model\.pt was trained with decoder_num_heads 1, got 2"):
+        load_checkpoint(mae_scripts.VolumeNetwork(network), tmp_path / "model.pt", "autoencoder.")

@@ -150,7 +150,8 @@ class Encoder(nn.Module):
         self.patch_size: Shape3 = (pz, py, px)
         self.in_channels = in_channels
         self.hidden_size = hidden_size
-        self.num_heads = num_heads
+        # By their names among the settings.
+        self.attention_heads = {"num_heads": num_heads}
         # In the state, because (4, 16, 16) and (16, 8, 8) give weights of one shape and another meaning.
         self.register_buffer("patch_size_voxels", torch.tensor(self.patch_size))
         self.patch_embedding = nn.Linear(in_channels * pz * py * px, hidden_size)
@@ -188,11 +189,12 @@ class Encoder(nn.Module):
 
 
 def _check_heads(module: nn.Module, path: str | Path) -> None:
-    """Raise an `InputError` if an encoder has other heads than `model.json` says: weights of one shape take any."""
-    trained = read_object(settings_path(path)).get("num_heads")
+    """Raise an `InputError` if a transformer has other heads than `model.json` says: weights of one shape take any."""
+    trained = read_object(settings_path(path))
     for part in module.modules():
-        if isinstance(part, Encoder) and trained not in (None, part.num_heads):
-            raise InputError(f"{path} was trained with num_heads {trained}, got {part.num_heads}")
+        for name, heads in getattr(part, "attention_heads", {}).items():
+            if trained.get(name, heads) != heads:
+                raise InputError(f"{path} was trained with {name} {trained[name]}, got {heads}")
 
 
 def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep: str | None = None) -> nn.Module:

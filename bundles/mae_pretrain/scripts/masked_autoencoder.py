@@ -80,6 +80,7 @@ class MaskedAutoencoder(nn.Module):
         check_width(decoder_hidden_size, decoder_num_heads, "decoder_")
         check_whole_number(decoder_depth, 0, "decoder_depth")
         self.decoder_hidden_size = decoder_hidden_size
+        self.attention_heads = {"decoder_num_heads": decoder_num_heads}
         self.decoder_embedding = nn.Linear(hidden_size, decoder_hidden_size)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_hidden_size))
         self.decoder_blocks = vit_blocks(decoder_hidden_size, decoder_depth, decoder_num_heads, mlp_ratio)
