@@ -117,7 +117,7 @@ def test_rows_and_columns_bound_the_crops(cube, resident_on):
 
 def test_volumes_are_drawn_by_weight(cube, tmp_path):
     write_volume(tmp_path / "other.tif", np.full((6, 8, 10), 5, np.uint16), voxel_size_nm=VOXEL_SIZE_NM)
-    crops = RandomCrops([{**cube, "weight": 3}, {"image": str(tmp_path / "other.tif")}], (2, 2, 2), 1)
+    crops = RandomCrops([{**cube, "weight": np.int64(3)}, {"image": str(tmp_path / "other.tif")}], (2, 2, 2), 1)
     other = sum(not crops[number]["image"].any() for number in range(800))
     assert 150 < other < 250
 

@@ -48,6 +48,10 @@ def test_every_voxel_has_a_window_and_the_sum_of_its_weights(extent, size, overl
     assert len(set(grid.starts[1])) == len(grid.starts[1])
 
 
+def test_an_overlap_may_be_a_number_of_numpy():
+    assert window_grid(SHAPE, WINDOW, np.float32(0.5)).starts == window_grid(SHAPE, WINDOW, 0.5).starts
+
+
 def test_what_cannot_be_laid_is_refused():
     with pytest.raises(
         InputError, match=r"a window must fit into the volume of \(37, 70, 64\) voxels, got \(40, 8, 8\)"

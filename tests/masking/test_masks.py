@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sectome.checks import InputError
-from sectome.masking import MASK_KINDS, block_mask, check_mask, count_kept, draw_mask
+from sectome.masking import MASK_KINDS, block_mask, check_mask, check_mask_ratio, count_kept, draw_mask
 
 every_kind = pytest.mark.parametrize("kind", MASK_KINDS)
 
@@ -103,6 +104,11 @@ def test_a_block_for_another_mask_is_told_to_change_nothing():
 def test_a_ratio_outside_of_0_to_1_is_refused(ratio):
     with pytest.raises(InputError, match=f"mask_ratio must lie between 0 and 1, got {ratio}"):
         draw_mask("random", 1, (1, 2, 5), ratio)
+
+
+def test_a_ratio_may_be_a_number_of_numpy():
+    assert type(check_mask_ratio(np.float32(0.75))) is float
+    assert [len(ids[0]) for ids in draw_mask("random", 1, (1, 2, 5), np.float32(0.7))] == [3, 7]
 
 
 def test_what_cannot_be_masked_is_refused():

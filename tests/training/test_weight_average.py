@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,6 +60,10 @@ def test_an_average_goes_on_where_it_was_saved():
     for average in (whole, resumed):
         average.update()
     assert torch.equal(whole.network.weight, resumed.network.weight)
+
+
+def test_a_decay_may_be_a_number_of_numpy():
+    assert type(WeightAverage(layer(1.0), np.float32(0.5)).decay) is float
 
 
 @pytest.mark.parametrize("decay", [1, 1.5, -0.1, True, "0.9"])

@@ -246,6 +246,13 @@ def test_a_chance_that_is_none_is_refused(kind, prob):
         kind(keys="image", prob=prob)
 
 
+@pytest.mark.parametrize("prob", [np.float32(0.5), np.int64(1)])
+def test_a_chance_may_be_a_number_of_numpy(prob):
+    chance = sectome.transforms.Contrast(prob=prob).prob
+    assert chance == prob
+    assert type(chance) is float
+
+
 @pytest.mark.parametrize("kind", DICTIONARY)
 def test_missing_keys_are_refused_or_allowed(kind, crop):
     with pytest.raises(InputError, match=r"must be among those of a sample \(image, label\), got absent"):

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sectome.types import AXES, Shape3
 
@@ -33,9 +33,9 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def is_number(value: Any) -> bool:
-    """Return whether a value is a whole number or a float; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def is_number(value: object) -> bool:
+    """Tell whether this is a real number, of numpy as well as of Python, and not true or false."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_triple(values: Sequence[float], name: str) -> tuple[float, float, float]:
@@ -64,7 +64,7 @@ def check_whole_triple(values: Sequence[float], name: str) -> Shape3:
 
 def check_at_least(value: float, least: float, name: str) -> float:
     """Return a number that is not below `least`, or raise an `InputError` that calls it `name`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < float("inf"):
+    if not is_number(value) or not least <= value < float("inf"):
         raise InputError(f"{name} must be a number of at least {least}, got {value!r}")
     return value
 
@@ -73,7 +73,7 @@ def check_below_one(value: float, name: str) -> float:
     """Return a number from 0 to less than 1, or raise an `InputError` that calls it `name`."""
     if not is_number(value) or not 0 <= value < 1:
         raise InputError(f"{name} must be a number from 0 to less than 1, got {value!r}")
-    return value
+    return float(value)
 
 
 def check_whole_number(value: int, least: int, name: str) -> int:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sectome.checks import InputError
+from sectome.checks import InputError, is_number
 
 
 def check_mask_ratio(mask_ratio: float) -> float:
     """Return a share of tokens to hide, or raise an `InputError` if it does not lie strictly between 0 and 1."""
-    if not isinstance(mask_ratio, (int, float)) or not 0 < mask_ratio < 1:
+    if not is_number(mask_ratio) or not 0 < mask_ratio < 1:
         raise InputError(f"mask_ratio must lie between 0 and 1, got {mask_ratio!r}")
-    return mask_ratio
+    return float(mask_ratio)
 
 
 def count_kept(tokens: int, mask_ratio: float) -> int:

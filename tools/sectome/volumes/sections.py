@@ -36,7 +36,7 @@ _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
 
 
 class _Header(NamedTuple):
-    """What a section's file says of it: shape (Y, X), type, channels with alpha, whether its greys are no brightness."""
+    """What a section's file says of it: shape (Y, X), type, channels with alpha, if its greys are no brightness."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
