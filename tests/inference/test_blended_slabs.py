@@ -60,6 +60,23 @@ def collect(image, network, **options):
     return torch.cat([slab.values for slab in slabs], dim=1)
 
 
+def test_windows_are_shared_out_evenly_so_that_the_last_is_not_alone(network, image):
+    sizes = []
+
+    def predict(windows):
+        sizes.append(len(windows))
+        return network(windows)
+
+    grid = window_grid(SHAPE, WINDOW)
+    layers, windows = len(grid.starts[0]), len(grid.starts[1]) * len(grid.starts[2])
+    assert windows % 23 == 1
+    for _ in blended_slabs(image[0, 0].__getitem__, predict, grid, batch_size=23):
+        pass
+    assert sum(sizes) == layers * windows
+    assert max(sizes) <= 23
+    assert max(sizes) - min(sizes) <= 1
+
+
 @pytest.mark.parametrize("sections", [slice(0, 5), slice(7, 30), slice(36, 37)])
 def test_sections_are_what_the_whole_has_there(network, image, sections):
     part = collect(image, network, sections=sections, tile=Tile(slice(3, 41), slice(0, 64)))
