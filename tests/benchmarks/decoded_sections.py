@@ -15,6 +15,7 @@ import time
 import warnings
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import interleaved  # noqa: F401  isort: skip  (sets the number of threads)
 
@@ -38,14 +39,21 @@ CACHES_MB = ("0", "512")
 WARM_UP, ROUNDS = 5, 3
 
 
-def step_seconds(bundle: str, data: str, steps: int, cache_mb: str) -> float:
+def step_seconds(bundle: str, data: str, steps: int, cache_mb: str, **overrides: Any) -> float:
     """Return the processor time of a bundle's training step, demo size, from its loader to updated weights."""
     os.environ[CACHE_VARIABLE] = cache_mb
     decoded_sections._shared = None
     moments: list[float] = []
     with tempfile.TemporaryDirectory() as folder, scripts_of(bundle), contextlib.redirect_stdout(io.StringIO()):
-        options = {"output_dir": folder, "ckpt_dir": folder, "device": "cpu", "epochs": 1, "val_interval": 1}
-        config = open_config(bundle, [f"datasets/{data}.json"], **options, epoch_length=WARM_UP + steps)
+        options: dict[str, Any] = {
+            "output_dir": folder,
+            "ckpt_dir": folder,
+            "device": "cpu",
+            "epochs": 1,
+            "val_interval": 1,
+        }
+        options |= {"epoch_length": WARM_UP + steps, **overrides}
+        config = open_config(bundle, [f"datasets/{data}.json"], **options)
         set_determinism(0)
         trainer = config.get_parsed_content("train#trainer")
 

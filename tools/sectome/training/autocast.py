@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from sectome.checks import InputError, check_choice
 from sectome.encoder import Encoder
+from sectome.steady_memory import keep_freed_memory
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -63,6 +64,8 @@ def _wrong_on_a_cpu() -> InputError:
 class AutocastInferer(Inferer):
     """Run the network inside autocast; MONAI's own `amp` knows CUDA only.
 
+    Where a CPU trains, the process keeps from then on what a step leaves in memory; see `keep_freed_memory`.
+
     Args:
         inferer: what runs the network on the inputs.
         precision: "bf16", "fp32", or "auto": bf16 on a device that computes with it, else fp32, and fp32 for what a
@@ -78,6 +81,8 @@ class AutocastInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return what the inferer returns; a tensor comes back as float32."""
+        if inputs.device.type == "cpu" and torch.is_grad_enabled():
+            keep_freed_memory()
         mixed = use_bfloat16(self.precision, inputs.device)
         run = self._careful(network) if mixed and inputs.device.type == "cpu" else network
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=mixed):
