@@ -19,6 +19,7 @@ import monai.handlers
 import monai.inferers
 import monai.optimizers
 import monai.transforms  # noqa: F401
+import torch
 
 import sectome.crops
 import sectome.metrics
@@ -34,6 +35,8 @@ def run(request: dict[str, Any]) -> int:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    # Read when torch was imported, which is to be before the fork; results depend on it.
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     sys.path[0] = request["cwd"]
     sys.path[1:1] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     module, *words = request["words"]

@@ -16,8 +16,12 @@ import pytest
 
 from tiny_networks import BUNDLES
 
-# Two processes of two threads each on two cores are slower than one after the other.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Two processes of two threads each on two cores are slower than one after the other. A worker of xdist has the
+# environment of the process that started it, which has read this file.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+else:
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 
 def _import_scripts(bundle: str) -> Iterator[ModuleType]:

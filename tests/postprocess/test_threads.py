@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -182,3 +185,11 @@ def test_memory_mapped_affinities_give_the_same_and_are_not_copied(tmp_path, bod
 def test_no_threads_are_refused(call):
     with pytest.raises(InputError, match=r"threads must be a number of at least 1, got (0|-1)"):
         call(np.ones((3, 2, 3, 4), np.float32))
+
+
+def test_torch_keeps_its_threads_when_those_of_slabs_are_counted():
+    imports = "from torch import get_num_threads; from sectome.postprocess.slabs import thread_count"
+    script = f"{imports}; print(get_num_threads(), thread_count(None), get_num_threads())"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "3", "1"]

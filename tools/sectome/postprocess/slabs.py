@@ -40,7 +40,8 @@ def thread_count(threads: int | None) -> int:
     Raises:
         InputError: if it is below 1.
     """
-    return numba.get_num_threads() if threads is None else int(check_at_least(threads, 1, "threads"))
+    # Not `get_num_threads`: it starts numba's threads, and those of OpenMP then give torch their number for its own.
+    return numba.config.NUMBA_NUM_THREADS if threads is None else int(check_at_least(threads, 1, "threads"))
 
 
 def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:
