@@ -49,10 +49,10 @@ def make_found(make_arm, tissue):
 
 def test_it_is_read(make_found):
     run = read_run(make_found())
-    assert run.scores is None
-    assert list(run.mitochondria.predictions) == ["watershed"]
-    assert run.mitochondria.methods["true maps"]["segments"] == 11
-    assert run.mitochondria.voxel_precision == {"foreground": 0.912, "contour": 0.456}
+    assert run.finds_mitochondria
+    assert list(run.scores.predictions) == ["watershed"]
+    assert run.scores.methods["true maps"]["segments"] == 11
+    assert run.scores.voxel_precision == {"foreground": 0.912, "contour": 0.456}
     assert run.overlays["foreground_xz"].shape == (12, 64)
 
 

@@ -12,8 +12,8 @@ def test_a_run_is_read(make_arm):
     assert (run.name, run.bundle, run.start, run.parameters) == ("tuned", "em_segmentation", "pre-trained", 48100)
     assert (run.iterations, run.seconds) == (100, 150.0)
     assert run.series("val_loss") == [(50, 0.0246), (100, 0.0123)]
-    assert [point.threshold for point in run.scores.sweep] == [0.1, 0.5, 0.9]
-    assert run.scores.methods["mean agglomeration"].voi_sum == pytest.approx(0.9)
+    assert [point["threshold"] for point in run.scores.sweep] == [0.1, 0.5, 0.9]
+    assert run.scores.methods["mean agglomeration"]["voi_sum"] == pytest.approx(0.9)
     assert list(run.scores.predictions) == ["mean agglomeration"]
     assert run.overlays["raw_xz"].shape == (12, 64)
     assert run.masked_loss is None

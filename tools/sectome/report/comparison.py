@@ -25,7 +25,7 @@ class Comparison:
 
     def values(self, runs: Sequence[Run], measure: str) -> list[float]:
         """Return a measure of each of the runs, with the method that is compared."""
-        return [getattr(run.scores.methods[self.method], measure) for run in runs if run.scores]
+        return [run.scores.methods[self.method][measure] for run in runs if run.scores]
 
     def difference(self, measure: str) -> float:
         """Return the mean of the pre-trained runs minus that of the runs from scratch: below 0 is better."""
@@ -62,12 +62,16 @@ class Comparison:
 
 
 def compare(runs: Iterable[Run]) -> list[Comparison]:
-    """Return a comparison for each set of scored arms that differ in nothing but `FREE`.
+    """Return a comparison for each set of scored arms of neurons that differ in nothing but `FREE`.
 
     Where no such set holds both kinds, all arms of the same test volumes are compared, with what differs named.
     Arms that go on from a whole model are of neither kind.
     """
-    scored = [run for run in runs if run.scores is not None and run.scores.predictions and not run.goes_on]
+    scored = [
+        run
+        for run in runs
+        if run.scores is not None and run.scores.predictions and not run.finds_mitochondria and not run.goes_on
+    ]
     fair = _compare_groups(scored, with_settings=True)
     return fair or _compare_groups(scored, with_settings=False)
 

@@ -12,12 +12,10 @@ from sectome.replace import replacing
 from sectome.report.comparison import compare
 from sectome.report.loss_figure import loss_figure
 from sectome.report.markup import anchor, collapsed, heading, paragraph, picture, preformatted, section
-from sectome.report.mitochondria_scores import MitochondriaScores
 from sectome.report.overlay_figure import overlay_figure
 from sectome.report.reconstruction_figure import reconstruction_figure
 from sectome.report.runs import PRETRAIN, RECONSTRUCTIONS, SEGMENT, Run, read_runs
 from sectome.report.score_table import comparison_table, mitochondria_table, precision_table, score_table
-from sectome.report.scores import Scores
 from sectome.report.settings_table import runs_table, settings_table
 from sectome.report.summary import masked_loss_sentence, summarise
 from sectome.report.sweep_figure import sweep_figure
@@ -115,14 +113,13 @@ def _pretraining(runs: Sequence[Run]) -> Iterator[str]:
 def _arm_sections(arms: Sequence[Run]) -> dict[str, list[str]]:
     if not arms:
         return {}
-    mitochondria = [run for run in arms if run.mitochondria is not None]
-    found = [run.mitochondria for run in mitochondria if run.mitochondria]
+    mitochondria = [run for run in arms if run.finds_mitochondria]
     sections = {
         "Fine-tuning": list(_losses(arms, "segmentation: cross-entropy and Dice of the targets")),
         "Segmentation": list(_segmentation(arms)),
-        "Mitochondria": [mitochondria_table(mitochondria), *_flattery(found)] if mitochondria else [],
+        "Mitochondria": [mitochondria_table(mitochondria), *_flattery(mitochondria)] if mitochondria else [],
     }
-    return sections | _neuron_sections([run for run in arms if run.mitochondria is None])
+    return sections | _neuron_sections([run for run in arms if not run.finds_mitochondria])
 
 
 def _neuron_sections(arms: Sequence[Run]) -> dict[str, list[str]]:
@@ -158,12 +155,11 @@ def _segmentation(arms: Sequence[Run]) -> Iterator[str]:
         if run.overlays is None:
             yield paragraph("Not evaluated yet.")
             continue
-        scores = run.scores or run.mitochondria
         # An evaluation draws the first volume.
-        where = f" Volume: {scores.test[0]}." if scores and scores.test else ""
+        where = f" Volume: {run.scores.test[0]}." if run.scores and run.scores.test else ""
         shown, meaning = (
             ("foreground", "Foreground: black 0 to white 1.")
-            if run.mitochondria
+            if run.finds_mitochondria
             else ("affinity", "Affinity: mean over the three nearest neighbours, black 0 (boundary) to white 1.")
         )
         yield picture(
@@ -171,7 +167,7 @@ def _segmentation(arms: Sequence[Run]) -> Iterator[str]:
             f"Raw, {shown}, segmentation and truth of {run.name}, in an xy section and an xz plane",
             f"True proportions, both rows at one scale. {meaning} A segment has the colour of the true object that it "
             f"matches best; in a colour that the truth has not, it is a part of one. Truth without colour "
-            f"{'is background' if run.mitochondria else 'is unlabelled'}.{where}",
+            f"{'is background' if run.finds_mitochondria else 'is unlabelled'}.{where}",
         )
 
 
@@ -188,12 +184,12 @@ def _threshold(scored: Sequence[Run]) -> Iterator[str]:
         f"below were taken with.{where}",
         kind="plot",
     )
-    yield from _flattery(swept.values())
+    yield from _flattery(run for run in scored if run.name in swept)
 
 
-def _flattery(arms: Iterable[Scores | MitochondriaScores]) -> Iterator[str]:
+def _flattery(arms: Iterable[Run]) -> Iterator[str]:
     """Say which tissue both chose thresholds and is scored."""
-    both = sorted({name for scores in arms for name in {*scores.validation} & {*scores.test}})
+    both = sorted({name for run in arms if run.scores for name in {*run.scores.validation} & {*run.scores.test}})
     if both:
         yield paragraph(f"Thresholds were chosen on tissue that is also scored ({', '.join(both)}): scores flatter.")
 

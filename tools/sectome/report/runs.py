@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from sectome.checks import InputError
 from sectome.json_object import read_object
-from sectome.report.mitochondria_scores import MitochondriaScores, read_mitochondria_scores
 from sectome.report.run_files import read_arrays, read_number
 from sectome.report.scores import Scores, read_scores
 from sectome.training.history import read_history
@@ -57,7 +56,6 @@ class Run:
     reconstructions: Mapping[str, Array] | None
     scores: Scores | None
     overlays: Mapping[str, Array] | None
-    mitochondria: MitochondriaScores | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -73,6 +71,11 @@ class Run:
     def pretrains(self) -> bool:
         """Whether the run hides patches and predicts them: all of mae_pretrain do, and some of em_segmentation."""
         return self.bundle == PRETRAIN or "mask_ratio" in self.settings
+
+    @property
+    def finds_mitochondria(self) -> bool:
+        """Whether its scores are of mitochondria; not known before it is evaluated."""
+        return self.scores is not None and self.scores.of_mitochondria
 
     @property
     def start(self) -> str:
@@ -136,8 +139,8 @@ def read_run(folder: str | Path, name: str = "") -> Run:
     for key in ("settings", "versions"):
         if not isinstance(content.get(key, {}), Mapping):
             raise InputError(f"{path} must give {key!r} as an object, got {type(content[key]).__name__}")
-    mitochondria = read_mitochondria_scores(folder / "scores.json")
-    drawn = OVERLAYS if mitochondria is None else FOREGROUND_OVERLAYS
+    scores = read_scores(folder / "scores.json")
+    drawn = FOREGROUND_OVERLAYS if scores is not None and scores.of_mitochondria else OVERLAYS
     history = _history(folder / "history.csv")
     evaluated = _masked_loss(folder / "evaluation.json") if bundle == PRETRAIN else None
     planes = [f"{name}_{plane}" for plane in PLANES for name in drawn]
@@ -151,9 +154,8 @@ def read_run(folder: str | Path, name: str = "") -> Run:
         history=history,
         masked_loss=evaluated or _validated_loss(history, content.get("settings", {})),
         reconstructions=read_arrays(folder / "reconstructions.npz", RECONSTRUCTIONS),
-        scores=read_scores(folder / "scores.json"),
+        scores=scores,
         overlays=read_arrays(folder / "overlays.npz", (*planes, "voxel_size_nm")),
-        mitochondria=mitochondria,
     )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sectome.report.comparison import Comparison, mean
 from sectome.report.markup import MINUS, NONE, Cell, Row, number_cell, table
-from sectome.report.mitochondria_scores import MEASURES as MITOCHONDRIA_MEASURES
 from sectome.report.runs import Run
-from sectome.report.scores import CONTROLS, MEASURES, Score
+from sectome.report.scores import CONTROLS, MITOCHONDRIA, NEURONS
 
 
 def score_table(arms: Sequence[Run]) -> str:
@@ -18,19 +17,17 @@ def score_table(arms: Sequence[Run]) -> str:
         (run, method, score) for run in arms if run.scores for method, score in run.scores.predictions.items()
     ]
     # Compared as shown: what reads the same is equally good.
-    best = {measure: _lowest(getattr(score, measure) for _, _, score in predictions) for measure in MEASURES}
+    best = {measure: _lowest(score[measure] for _, _, score in predictions) for measure in NEURONS}
     rows = []
     for run, method, score in predictions:
         numbers = [
-            number_cell(
-                value := getattr(score, measure), best=len(predictions) > 1 and round(value, 3) == best[measure]
-            )
-            for measure in MEASURES
+            number_cell(score[measure], best=len(predictions) > 1 and round(score[measure], 3) == best[measure])
+            for measure in NEURONS
         ]
-        rows.append(Row([Cell(run.name), Cell(run.start), Cell(method), *numbers, number_cell(score.segments, 0)]))
+        rows.append(Row([Cell(run.name), Cell(run.start), Cell(method), *numbers, number_cell(score["segments"], 0)]))
     rows += _controls(arms)
     header = [Cell("arm"), Cell("start"), Cell("method")]
-    header += [Cell(name, number=True) for name in (*MEASURES.values(), "segments")]
+    header += [Cell(name, number=True) for name in (*NEURONS.values(), "segments")]
     return table(
         header,
         rows,
@@ -48,21 +45,21 @@ def _lowest(values: Iterable[float]) -> float | None:
 def _controls(arms: Sequence[Run]) -> Iterator[Row]:
     """Yield the controls; one that is the same for all arms, which the truth alone decides, stands once."""
     for method in CONTROLS:
-        scores: dict[Score, list[str]] = {}
+        scores: dict[tuple[float, ...], list[str]] = {}
         for run in arms:
-            if run.scores and method in run.scores.methods:
-                scores.setdefault(run.scores.methods[method], []).append(run.name)
-        for score, names in scores.items():
-            numbers = [number_cell(getattr(score, measure)) for measure in MEASURES]
+            if run.scores and (score := run.scores.methods.get(method)):
+                scores.setdefault(tuple(score[name] for name in (*NEURONS, "segments")), []).append(run.name)
+        for (*measures, segments), names in scores.items():
+            numbers = [number_cell(value) for value in measures]
             for name in ["all arms"] if len(scores) == 1 and len(names) > 1 else names:
-                cells = [Cell(name), Cell("control"), Cell(method), *numbers, number_cell(score.segments, 0)]
+                cells = [Cell(name), Cell("control"), Cell(method), *numbers, number_cell(segments, 0)]
                 yield Row(cells, kind="control")
 
 
 def comparison_table(comparison: Comparison) -> str:
     """Return the table of differences, pre-trained minus from scratch."""
     rows = []
-    for measure, name in MEASURES.items():
+    for measure, name in NEURONS.items():
         groups = [comparison.values(runs, measure) for runs in (comparison.pretrained, comparison.scratch)]
         difference = comparison.difference(measure)
         relative = 100 * difference / mean(groups[1]) if mean(groups[1]) else None
@@ -85,7 +82,7 @@ def comparison_table(comparison: Comparison) -> str:
 
 def precision_table(arms: Sequence[Run]) -> str:
     """Return the table of the boundaries' average precision, one column an arm; nothing if no arm has any."""
-    columns = {run.name: run.scores.boundary_average_precision for run in arms if run.scores}
+    columns = {run.name: run.scores.voxel_precision for run in arms if run.scores}
     offsets = list(dict.fromkeys(offset for values in columns.values() for offset in values))
     if not offsets:
         return ""
@@ -105,7 +102,7 @@ def precision_table(arms: Sequence[Run]) -> str:
 
 def mitochondria_table(arms: Sequence[Run]) -> str:
     """Return the table of all scores of mitochondria: predictions first, then the controls of each arm."""
-    scored = [(run, run.mitochondria) for run in arms if run.mitochondria]
+    scored = [(run, run.scores) for run in arms if run.scores]
     channels = list(dict.fromkeys(channel for _, scores in scored for channel in scores.voxel_precision))
     predictions: list[Row] = []
     controls: list[Row] = []
@@ -113,12 +110,12 @@ def mitochondria_table(arms: Sequence[Run]) -> str:
         for method, row in scores.methods.items():
             predicted = method in scores.predictions
             cells = [Cell(run.name), Cell(run.start if predicted else "control"), Cell(method)]
-            cells += [number_cell(row[measure]) for measure in MITOCHONDRIA_MEASURES]
+            cells += [number_cell(row[measure]) for measure in MITOCHONDRIA]
             cells += [number_cell(scores.voxel_precision.get(name) if predicted else None) for name in channels]
             cells.append(number_cell(row["segments"], 0))
             (predictions if predicted else controls).append(Row(cells, kind="" if predicted else "control"))
     header = [Cell("arm"), Cell("start"), Cell("method")]
-    measures = (*MITOCHONDRIA_MEASURES.values(), *(f"AP of {name} voxels" for name in channels), "objects")
+    measures = (*MITOCHONDRIA.values(), *(f"AP of {name} voxels" for name in channels), "objects")
     return table(
         [*header, *(Cell(text, number=True) for text in measures)],
         predictions + controls,

@@ -1,52 +1,57 @@
-"""The scores of an arm, as `evaluate` of the segmentation bundle writes them to `scores.json`.
-
-ARE is the adapted Rand error (0 to 1), VOI the variation of information in bits. Lower is better for all of them.
-"""
+"""The scores of an arm, of neurons or of mitochondria, as `evaluate` writes them to `scores.json`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sectome.checks import InputError
 from sectome.json_object import read_object
 from sectome.report.run_files import read_number
 
-MEASURES: Final = {"are": "ARE", "voi_split": "VOI split", "voi_merge": "VOI merge", "voi_sum": "VOI sum"}
-"""Attributes of `Score` that are compared, and how a reader calls them."""
+NEURONS: Final = {"are": "ARE", "voi_split": "VOI split", "voi_merge": "VOI merge", "voi_sum": "VOI sum"}
+"""Measures that are compared, and how a reader calls them: adapted Rand error (0 to 1) and variation of information in
+bits; lower is better for all."""
 
-CONTROLS: Final = ("connected components", "one segment", "true affinities")
+MITOCHONDRIA: Final = {
+    "foreground_iou": "foreground IoU",
+    "average_precision_50": "AP-50",
+    "average_precision_75": "AP-75",
+    "average_precision_75_mitoem": "AP-75 (MitoEM)",
+}
+"""The same of mitochondria; higher is better for all."""
+
+CONTROLS: Final = ("connected components", "one segment", "true affinities", "all background", "true maps")
 """Methods that frame a prediction and do not compete with it."""
 
-
-@dataclass(frozen=True)
-class Score:
-    """How far one segmentation is from the truth."""
-
-    are: float
-    voi_split: float
-    voi_merge: float
-    segments: int | None = None
-    threshold: float | None = None
-
-    @property
-    def voi_sum(self) -> float:
-        """Split and merge together."""
-        return self.voi_split + self.voi_merge
+Score: TypeAlias = Mapping[str, float]
+"""The measures of one segmentation by their names, with its number of "segments", or the "threshold" it is of."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What `scores.json` holds; `sweep` is of the validation volumes, `methods` of the test volumes."""
+    """What `scores.json` holds.
 
-    threshold: float
+    Attributes:
+        of_mitochondria: whether they are of mitochondria.
+        threshold: the one that was chosen; None of mitochondria, which have several.
+        validation: names of the volumes that the thresholds were chosen on.
+        test: names of the volumes that are scored.
+        sweep: of the validation volumes, by rising threshold.
+        methods: of the test volumes, by method.
+        voxel_precision: average precision voxel by voxel, of boundaries by offset, or of maps by name.
+    """
+
+    of_mitochondria: bool
+    threshold: float | None
     validation: tuple[str, ...]
     test: tuple[str, ...]
     sweep: tuple[Score, ...]
     methods: Mapping[str, Score]
-    boundary_average_precision: Mapping[str, float]
+    voxel_precision: Mapping[str, float]
 
     @property
     def predictions(self) -> dict[str, Score]:
@@ -55,33 +60,37 @@ class Scores:
 
 
 def read_scores(path: Path) -> Scores | None:
-    """Return the scores in a file, None if there is no file, or it is of other targets than affinities.
+    """Return the scores in a file, None if there is no file, or it is of other targets.
 
     Raises:
         InputError: if a number is missing; names it.
     """
     content = read_object(path)
-    if not path.is_file() or content.get("targets", "affinities") != "affinities":
+    targets = content.get("targets", "affinities")
+    if not path.is_file() or targets not in ("affinities", "boundary_contour"):
         return None
+    of_mitochondria = targets == "boundary_contour"
+    measures = MITOCHONDRIA if of_mitochondria else NEURONS
+    threshold = None if of_mitochondria else read_number(content, "threshold", path)
     sweep = content.get("sweep", [])
     if not isinstance(sweep, list):
         raise InputError(f"{path} must give 'sweep' as a list, got {type(sweep).__name__}")
-    precision = read_section(content, "boundary_average_precision", path)
+    methods = _section(content, "scores", path)
+    precision = _section(content, "average_precision" if of_mitochondria else "boundary_average_precision", path)
     return Scores(
-        threshold=read_number(content, "threshold", path),
-        validation=read_names(content, "validation", path),
-        test=read_names(content, "test", path),
+        of_mitochondria=of_mitochondria,
+        threshold=threshold,
+        validation=_names(content, "validation", path),
+        test=_names(content, "test", path),
         sweep=tuple(
-            sorted((_score(point, path, "threshold") for point in sweep), key=lambda point: point.threshold or 0.0)
+            sorted((_score(point, measures, "threshold", path) for point in sweep), key=itemgetter("threshold"))
         ),
-        methods={
-            name: _score(value, path, "segments") for name, value in read_section(content, "scores", path).items()
-        },
-        boundary_average_precision={offset: read_number(precision, offset, path) for offset in precision},
+        methods={name: _score(row, measures, "segments", path) for name, row in methods.items()},
+        voxel_precision={name: read_number(precision, name, path) for name in precision},
     )
 
 
-def read_section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+def _section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
     """Return an object of the file's content, empty if it is not there, or raise an `InputError`."""
     section = content.get(key, {})
     if not isinstance(section, Mapping):
@@ -89,7 +98,7 @@ def read_section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[st
     return section
 
 
-def read_names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
+def _names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
     """Return a list of names of the file's content, empty if it is not there, or raise an `InputError`."""
     names = content.get(key, [])
     if not isinstance(names, list):
@@ -97,8 +106,6 @@ def read_names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, .
     return tuple(str(name) for name in names)
 
 
-def _score(content: Mapping[str, Any], path: Path, extra: str) -> Score:
-    are, split, merge, value = (read_number(content, key, path) for key in ("are", "voi_split", "voi_merge", extra))
-    if extra == "segments":
-        return Score(are, split, merge, segments=int(value))
-    return Score(are, split, merge, threshold=value)
+def _score(content: Mapping[str, Any], measures: Mapping[str, str], extra: str, path: Path) -> Score:
+    score = {name: read_number(content, name, path) for name in (*measures, extra) if name != "voi_sum"}
+    return {**score, "voi_sum": score["voi_split"] + score["voi_merge"]} if "voi_sum" in measures else score

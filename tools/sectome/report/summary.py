@@ -13,11 +13,10 @@ def summarise(runs: Sequence[Run]) -> list[str]:
     arms = [run for run in runs if not run.pretrains]
     comparisons = compare(arms)
     lines = [comparison_sentence(comparison) for comparison in comparisons]
-    if not comparisons:
-        lines += [sentence for run in arms if (sentence := score_sentence(run))]
-    lines += [sentence for run in arms if (sentence := mitochondria_sentence(run))]
+    alone = [run for run in arms if run.finds_mitochondria or not comparisons]
+    lines += [sentence for run in alone if (sentence := score_sentence(run))]
     lines += [sentence for run in runs if (sentence := masked_loss_sentence(run))]
-    waiting = [run.name for run in runs if not any((run.masked_loss, run.scores, run.mitochondria))]
+    waiting = [run.name for run in runs if not any((run.masked_loss, run.scores))]
     if waiting:
         lines.append(f"Not evaluated yet: {', '.join(waiting)}.")
     return lines
@@ -42,20 +41,14 @@ def score_sentence(run: Run) -> str:
     if run.scores is None or not run.scores.predictions:
         return ""
     method, score = next(iter(run.scores.predictions.items()))
+    if run.finds_mitochondria:
+        return (
+            f"{run.name} ({run.start}) finds mitochondria with a foreground IoU of {score['foreground_iou']:.3f} and "
+            f"an AP-75 of {score['average_precision_75']:.3f} with {method} (higher is better), in one run."
+        )
     return (
-        f"{run.name} ({run.start}) has a VOI sum of {score.voi_sum:.3f} bits and an adapted Rand error of "
-        f"{score.are:.3f} with {method} (lower is better), in one run."
-    )
-
-
-def mitochondria_sentence(run: Run) -> str:
-    """Return the scores of one arm that finds mitochondria, nothing if it has none."""
-    if run.mitochondria is None or not run.mitochondria.predictions:
-        return ""
-    method, row = next(iter(run.mitochondria.predictions.items()))
-    return (
-        f"{run.name} ({run.start}) finds mitochondria with a foreground IoU of {row['foreground_iou']:.3f} and an "
-        f"AP-75 of {row['average_precision_75']:.3f} with {method} (higher is better), in one run."
+        f"{run.name} ({run.start}) has a VOI sum of {score['voi_sum']:.3f} bits and an adapted Rand error of "
+        f"{score['are']:.3f} with {method} (lower is better), in one run."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from sectome.report.figure_style import COLOURS, TEXT, add_legend, new_figure, style_axes
-from sectome.report.scores import MEASURES, Scores
+from sectome.report.scores import NEURONS, Scores
 
 LINE: Any = {"linewidth": 1.8, "marker": "o", "markersize": 2.5}
 
@@ -22,14 +22,14 @@ def sweep_figure(arms: Mapping[str, Scores]) -> Figure:
     grid: Any = figure.subplots(len(arms), 2, squeeze=False, sharex=True, sharey="col")
     for row, (name, scores) in enumerate(arms.items()):
         (voi, are), sweep, chosen = grid[row], scores.sweep, scores.threshold
-        thresholds = [point.threshold for point in sweep]
+        thresholds = [point["threshold"] for point in sweep]
         x_label = "threshold" if row == len(arms) - 1 else ""
         style_axes(voi, name, x_label, "VOI (bits)")
         style_axes(are, "", x_label, "ARE")
         for measure, colour in PLOTTED.items():
-            values = [getattr(point, measure) for point in sweep]
-            voi.plot(thresholds, values, color=colour, label=MEASURES[measure], **LINE)
-        are.plot(thresholds, [point.are for point in sweep], color=COLOURS[2], **LINE)
+            values = [point[measure] for point in sweep]
+            voi.plot(thresholds, values, color=colour, label=NEURONS[measure], **LINE)
+        are.plot(thresholds, [point["are"] for point in sweep], color=COLOURS[2], **LINE)
         for axes in (voi, are):
             axes.axvline(chosen, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
         place = {"xy": (chosen, 1), "xycoords": are.get_xaxis_transform(), "textcoords": "offset points"}

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from sectome.report.figure_style import COLOURS, TEXT, TITLE_POINTS, add_legend, new_figure, style_axes
+from sectome.report.scores import CONTROLS
 from sectome.study.declaration import Arm, Study
-from sectome.study.results import FRAMES, IDENTITY, Row, columns
+from sectome.study.results import IDENTITY, Row, columns
 from sectome.study.summary import interval, values_by_seed
 
 LABELS: Final = {
@@ -129,7 +130,7 @@ def _draw_controls(axes: Any, measure: str, rows: Sequence[Row], across: bool) -
     """Draw each control's mean as a line, or say where it lies when that is far from what is compared."""
     limits = axes.get_xlim() if across else axes.get_ylim()
     far = []
-    for control in FRAMES:
+    for control in CONTROLS:
         found = [row[f"{control}: {measure}"] for row in rows if f"{control}: {measure}" in row]
         if not found:
             continue

@@ -21,9 +21,6 @@ Row = dict[str, Any]
 PRETRAINING_MEASURES: Final = ("masked_loss", "masked_loss_of_mean", "pretraining_seconds")
 """What belongs to a pre-training: one for all seeds is one number, not as many."""
 
-FRAMES: Final = (*CONTROLS, "all background", "true maps")
-"""Methods of `scores.json` that frame the others, of neurons and of mitochondria."""
-
 IDENTITY: Final = ("arm", "value", "seed")
 
 
@@ -88,7 +85,7 @@ def score_numbers(path: Path) -> Row:
     """
     content = read_object(path)
     row: Row = {}
-    main = next((method for method in content.get("scores", {}) if method not in FRAMES), None)
+    main = next((method for method in content.get("scores", {}) if method not in CONTROLS), None)
     for method, numbers in content.get("scores", {}).items():
         found = {name: number for name, number in numbers.items() if is_number(number)}
         if {"voi_split", "voi_merge"} <= set(found):
