@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from sectome.datasets import resuming_downloader
+from sectome.datasets import resuming_download
 
 from .loopback import Loopback, serve
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resuming_downloader, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(resuming_download, "WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import errno
 import pytest
 
 from sectome.checks import InputError
-from sectome.datasets import fetch, progress_bar, resuming_downloader
-from sectome.datasets.resuming_downloader import ATTEMPTS
+from sectome.datasets import fetch, progress_bar, resuming_download
+from sectome.datasets.resuming_download import ATTEMPTS
 
 from .small_sets import make_small
 
@@ -38,7 +38,7 @@ def test_a_download_that_breaks_off_goes_on_in_a_later_call(server, small, tmp_p
 
 @pytest.mark.parametrize("reset", [ConnectionResetError(errno.ECONNRESET, "reset"), TimeoutError("timed out")])
 def test_a_connection_that_is_reset_is_tried_again(server, small, tmp_path, monkeypatch, reset):
-    ask = resuming_downloader.urlopen
+    ask = resuming_download.urlopen
     answers = [reset]
 
     def flaky(*args, **kwargs):
@@ -46,7 +46,7 @@ def test_a_connection_that_is_reset_is_tried_again(server, small, tmp_path, monk
             raise answers.pop()
         return ask(*args, **kwargs)
 
-    monkeypatch.setattr(resuming_downloader, "urlopen", flaky)
+    monkeypatch.setattr(resuming_download, "urlopen", flaky)
     fetch(small, tmp_path)
     assert not answers
 
@@ -158,7 +158,7 @@ def test_a_disk_that_fills_up_while_downloading_keeps_what_came(server, small, t
         return _FullAfter(builtins.open(path, mode, **options), 2500)
 
     with monkeypatch.context() as patch:
-        patch.setattr(resuming_downloader, "open", open_full, raising=False)
+        patch.setattr(resuming_download, "open", open_full, raising=False)
         with pytest.raises(InputError, match=r"expected room on the disk of .*, got none left"):
             fetch(small, tmp_path)
     assert (tmp_path / "snemi3d.download/snemi.zip.part").stat().st_size == 2500

@@ -9,7 +9,7 @@ import pooch
 
 from sectome.checks import InputError
 from sectome.datasets.public_set import Archive, PublicSet
-from sectome.datasets.resuming_downloader import ResumingDownloader
+from sectome.datasets.resuming_download import bring
 
 
 def download(archive: Archive, folder: Path) -> Path:
@@ -24,7 +24,7 @@ def download(archive: Archive, folder: Path) -> Path:
     if path.is_file() and _other_checksum(path, archive) is None:
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    ResumingDownloader(part).bring(archive.url)
+    bring(archive.url, part)
     if found := _other_checksum(part, archive):
         part.unlink()
         raise InputError(
