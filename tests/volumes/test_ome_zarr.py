@@ -214,7 +214,7 @@ def test_an_image_is_replaced_but_not_with_arrays_that_are_not_its_own(tmp_path,
     assert open_volume(f"{tmp_path}/a.ome.zarr:raw").dataset == "raw/0"
     with pytest.raises(InputError, match=r"got the group a\.ome\.zarr/labels"):
         write_volume(f"{tmp_path}/a.ome.zarr:labels", make_array())
-    with pytest.raises(InputError, match=r"would lose its other arrays"):
+    with pytest.raises(InputError, match="holds others"):
         write_volume(tmp_path / "a.ome.zarr", make_array())
 
 

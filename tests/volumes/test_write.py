@@ -112,7 +112,7 @@ def test_a_named_dataset_joins_the_others_of_its_container(tmp_path, make_array,
     write_volume(f"{container}:labels", make_array(np.uint32), voxel_size_nm=VOXEL_SIZE)
     np.testing.assert_array_equal(np.asarray(open_volume(f"{container}:raw")), make_array(np.uint8))
     np.testing.assert_array_equal(np.asarray(open_volume(f"{container}:labels")), make_array(np.uint32))
-    with pytest.raises(InputError, match=r"(would lose its other|holds others).*raw \(5, 7, 11\)"):
+    with pytest.raises(InputError, match=r"holds others.*raw \(5, 7, 11\)"):
         write_volume(container, make_array())
 
 

@@ -19,15 +19,15 @@ from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 from sectome.volumes.reader import (
+    DEFAULT_DATASET,
     absent_dataset,
     check_number_type,
     check_three_axes,
     choose_dataset,
-    list_datasets,
     readable,
+    unnamed_output,
 )
 
-_DEFAULT_DATASET = "volume"
 _LEAST_BYTES = 2**20
 _SLOTS = 100_003
 """Of the table of chunks that are kept: many more than chunks, and prime, as HDF5 wants it."""
@@ -113,7 +113,7 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
         if dataset is not None and path.exists():
             shutil.copyfile(path, partial)
         with h5py.File(partial, "a") as file:
-            name = dataset or _DEFAULT_DATASET
+            name = dataset or DEFAULT_DATASET
             if name in file:
                 del file[name]
             stored = file.create_dataset(
@@ -144,10 +144,7 @@ def check_output(path: Path, dataset: str | None) -> None:
     except OSError:
         return
     if len(datasets) > 1:
-        raise InputError(
-            f"expected the name of a dataset, as in {path.name}:{_DEFAULT_DATASET}, because {path} exists and would "
-            f"lose its other datasets, got none (there is {list_datasets(datasets)})"
-        )
+        raise unnamed_output(datasets, path)
 
 
 def _check_place(file: h5py.File, name: str, path: Path) -> None:

@@ -25,16 +25,16 @@ from sectome.volumes.n5_metadata import (
     stored_shape,
 )
 from sectome.volumes.reader import (
+    DEFAULT_DATASET,
     absent_dataset,
     check_number_type,
     check_three_axes,
     choose_dataset,
-    list_datasets,
+    unnamed_output,
 )
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
 
-_DEFAULT_DATASET = "volume"
 _VERSION = "2.5.1"
 _TYPES = (
     "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64",
@@ -94,7 +94,7 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
     """
     if source.dtype.name not in _TYPES:
         raise InputError(f"expected a type that N5 can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
-    name = dataset or _DEFAULT_DATASET
+    name = dataset or DEFAULT_DATASET
     if path.exists():
         with replacing(path / name) as partial:
             _write_dataset(partial, source, placement)
@@ -129,14 +129,11 @@ def check_output(path: Path, dataset: str | None) -> None:
     if not path.is_dir() or (any(path.iterdir()) and not (path / ATTRIBUTES).is_file()):
         raise InputError(f"expected an N5 container or nothing at {path}, got something else, which stays as it is")
     datasets = find_datasets(path)
-    if dataset is None and set(datasets) - {_DEFAULT_DATASET}:
-        raise InputError(
-            f"expected the name of a dataset, as in {path.name}:{_DEFAULT_DATASET}, because {path} holds others, got "
-            f"none (there is {list_datasets(datasets)})"
-        )
+    if dataset is None and set(datasets) - {DEFAULT_DATASET}:
+        raise unnamed_output(datasets, path)
     if is_dataset(read_attributes(path)):
         raise InputError(f"expected an N5 container at {path}, got a dataset")
-    name = dataset or _DEFAULT_DATASET
+    name = dataset or DEFAULT_DATASET
     for parent in (parent for parent in Path(name).parents if parent.parts):
         if is_dataset(read_attributes(path / parent)):
             raise InputError(f"expected a group at {parent.as_posix()!r} in {path}, got a dataset")

@@ -9,15 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
-from sectome.volumes.reader import absent_dataset, check_number_type, check_three_axes, choose_dataset, list_datasets
+from sectome.volumes.reader import (
+    DEFAULT_DATASET,
+    absent_dataset,
+    check_number_type,
+    check_three_axes,
+    choose_dataset,
+    unnamed_output,
+)
 
-_DEFAULT_ARRAY = "volume"
 _SIZE_ARRAYS = ("voxel_size_nm_zyx", "voxel_size_nm")
 _OFFSET_ARRAYS = ("offset_nm_zyx", "offset_nm")
 
@@ -94,7 +99,7 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
         kept = {name: array for name, array in kept.items() if name not in _OFFSET_ARRAYS}
         if any(placement.offset_nm):
             kept[_OFFSET_ARRAYS[0]] = np.asarray(placement.offset_nm, dtype=np.float64)
-        kept[dataset or _DEFAULT_ARRAY] = np.asarray(source[...])
+        kept[dataset or DEFAULT_DATASET] = np.asarray(source[...])
         np.savez_compressed(file, **kept)
 
 
@@ -108,10 +113,7 @@ def check_npz_output(path: Path, dataset: str | None) -> None:
         return
     volumes = {name: shape for name, (shape, _) in headers.items() if name not in (*_SIZE_ARRAYS, *_OFFSET_ARRAYS)}
     if len(volumes) > 1:
-        raise InputError(
-            f"expected the name of an array, as in {path.name}:{_DEFAULT_ARRAY}, because {path} exists and would lose "
-            f"its other arrays, got none (there is {list_datasets(volumes)})"
-        )
+        raise unnamed_output(volumes, path)
 
 
 def _arrays_beside(path: Path, dataset: str) -> dict[str, Any]:

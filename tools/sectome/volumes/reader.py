@@ -15,6 +15,9 @@ from sectome.types import Array, Shape3
 Datasets: TypeAlias = dict[str, tuple[int, ...]]
 """Shapes of the datasets of a container by their names."""
 
+DEFAULT_DATASET = "volume"
+"""What is written to a container without a name."""
+
 
 class Reader(Protocol):
     """One stored volume whose header was read and whose voxels were not.
@@ -86,15 +89,22 @@ def choose_dataset(datasets: Datasets | None, path: Named) -> str:
     if len(names) == 1:
         return names[0]
     found = "none" if not names else f"{len(names)}; name one after a colon, as in {path.name}:{names[0]}"
-    raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {list_datasets(datasets)})")
+    raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {_listed(datasets)})")
 
 
-def list_datasets(datasets: Datasets) -> str:
-    """Return the datasets with their shapes, as a message lists them."""
+def unnamed_output(datasets: Datasets, path: Named) -> InputError:
+    """Return the error for an output in a container that holds others, without a name to stand beside them."""
+    return InputError(
+        f"expected the name of a dataset, as in {path.name}:{DEFAULT_DATASET}, because {path} holds others, got none "
+        f"(there is {_listed(datasets)})"
+    )
+
+
+def _listed(datasets: Datasets) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in datasets.items()) or "no dataset"
 
 
 def absent_dataset(dataset: str, datasets: Datasets | None, path: Named) -> InputError:
     """Return the error for a dataset that the container has not, or does not list."""
-    others = ", which is not there" if datasets is None else f" (there is {list_datasets(datasets)})"
+    others = ", which is not there" if datasets is None else f" (there is {_listed(datasets)})"
     return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")

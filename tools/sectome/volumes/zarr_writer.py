@@ -17,7 +17,7 @@ from sectome.types import AXES
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.multiscales import multiscale_placements
-from sectome.volumes.reader import list_datasets
+from sectome.volumes.reader import unnamed_output
 from sectome.volumes.store_folder import Place, StoreFolder, denied, errors_of_store, kvstore_of
 from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
@@ -163,10 +163,7 @@ def _check_folder(path: Path, dataset: str | None) -> None:
     if dataset is None:
         root = read_node(path)
         if root is not None and not _is_one_volume(root, path):
-            raise InputError(
-                f"expected the name of an array, as in {path.name}:volume, because {path} exists and would lose its "
-                f"other arrays, got none (there is {list_datasets(find_arrays(path))})"
-            )
+            raise unnamed_output(find_arrays(path), path)
         return
     parts = Path(dataset).parts
     for depth in range(len(parts) + 1):
