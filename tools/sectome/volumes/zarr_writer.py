@@ -12,6 +12,7 @@ import numpy as np
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.types import AXES
 from sectome.volumes.attributes import attributes_of
@@ -204,12 +205,10 @@ def _make_groups(root: Place, dataset: str) -> None:
 
 
 def _replace_json(file: Place, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2)
     if isinstance(file, StoreFolder):
-        file.write_text(text, encoding="utf-8")
-        return
-    with replacing(file) as partial:
-        partial.write_text(text, encoding="utf-8")
+        file.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    else:
+        write_json(content, file)
 
 
 def group_metadata(attributes: dict[str, Any]) -> dict[str, Any]:
