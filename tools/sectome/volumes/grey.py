@@ -1,10 +1,11 @@
-"""Grey from images that are stored as colour."""
+"""Grey from images that are stored as colour, and values that are no brightness as they are stored."""
 
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
+import tifffile
 
 from sectome.checks import InputError
 from sectome.types import Array
@@ -29,33 +30,23 @@ def warn_of_colour(where: str) -> None:
     warnings.warn(f"reading {where} as grey: it is stored as colour, its channels are equal", UserWarning, stacklevel=2)
 
 
-def warn_of_white_zero(where: str) -> None:
-    """Say that an image is read inverted: in the file its 0 is white."""
-    warnings.warn(
-        f"{where} says that its 0 is white: its values are read as they are stored, so that an image is inverted; "
-        "convert it to one whose 0 is black",
-        UserWarning,
-        stacklevel=3,
-    )
-
-
-def is_scrambled(palette: Array | None) -> bool:
-    """Return whether a TIFF's palette (3, N), None for none, is of greys that do not rise with the values.
+def misread_greys(page: tifffile.TiffPage) -> str:
+    """Return what is to be said of a TIFF's page whose values are read as they are, but mean others; else nothing.
 
     Of a palette of colours, as labels have it, the values count; so they do where greys are only stretched.
     """
-    if palette is None or not (palette == palette[0]).all():
-        return False
-    # What is not used is black.
-    greys = np.trim_zeros(palette[0], "b").astype(np.int64)
-    return bool((np.diff(greys) < 0).any())
-
-
-def warn_of_palette(where: str) -> None:
-    """Say that an image is read without its palette, by which alone its values are greys."""
-    warnings.warn(
-        f"{where} has a palette whose greys do not rise with its values, which are read as they are stored: convert it "
-        "to one without a palette",
-        UserWarning,
-        stacklevel=3,
-    )
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return (
+            "says that its 0 is white: its values are read as they are stored, so that an image is inverted; convert "
+            "it to one whose 0 is black"
+        )
+    palette = page.colormap
+    if palette is not None and (palette == palette[0]).all():
+        # What is not used is black.
+        greys = np.trim_zeros(palette[0], "b").astype(np.int64)
+        if (np.diff(greys) < 0).any():
+            return (
+                "has a palette whose greys do not rise with its values, which are read as they are stored: convert it "
+                "to one without a palette"
+            )
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,14 +20,7 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import (
-    COLOUR_CHANNELS,
-    grey_channel,
-    is_scrambled,
-    warn_of_colour,
-    warn_of_palette,
-    warn_of_white_zero,
-)
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, misread_greys, warn_of_colour
 from sectome.volumes.png_header import read_png_header
 from sectome.volumes.reader import check_number_type, check_three_axes, readable
 
@@ -36,13 +30,12 @@ _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
 
 
 class _Header(NamedTuple):
-    """What a section's file says of it: shape (Y, X), type, channels with alpha, if its greys are no brightness."""
+    """What a section's file says of it: shape (Y, X), type, channels with alpha, and how its greys are misread."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     channels: int
-    is_inverted: bool = False
-    is_scrambled: bool = False
+    misread: str = ""
 
 
 class SectionsReader:
@@ -70,12 +63,10 @@ class SectionsReader:
             _read_section(coloured[0], shape)
             warn_of_colour(str(path))
         self._sections = DecodedSections(self._decode, self.shape, self.dtype)
-        inverted = [file for file, header in headers.items() if header.is_inverted]
-        if inverted:
-            warn_of_white_zero(str(inverted[0]))
-        scrambled = [file for file, header in headers.items() if header.is_scrambled]
-        if scrambled:
-            warn_of_palette(str(scrambled[0]))
+        # Each thing is said once, of the first section.
+        for said, file in {header.misread: file for file, header in reversed(headers.items())}.items():
+            if said:
+                warnings.warn(f"{file} {said}", UserWarning, stacklevel=2)
         self.placement = Placement()
         if (path / _SIDECAR).is_file():
             self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
@@ -166,9 +157,8 @@ def _header(file: Path) -> _Header:
             shape = image.shape if channels == 1 else image.shape[:-1]
             if len(shape) != 2 or len(tiff.series) > 1:
                 raise InputError(f"expected one section in {file}, got shape {image.shape}")
-            page, dtype = tiff.pages.first, check_number_type(image.dtype, str(file))
-            is_inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return _Header((shape[0], shape[1]), dtype, channels, is_inverted, is_scrambled(page.colormap))
+            dtype = check_number_type(image.dtype, str(file))
+            return _Header((shape[0], shape[1]), dtype, channels, misread_greys(tiff.pages.first))
 
 
 def _read_section(file: Path, shape: tuple[int, int]) -> Array:

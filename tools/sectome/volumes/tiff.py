@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -20,14 +21,7 @@ from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
-from sectome.volumes.grey import (
-    COLOUR_CHANNELS,
-    grey_channel,
-    is_scrambled,
-    warn_of_colour,
-    warn_of_palette,
-    warn_of_white_zero,
-)
+from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, misread_greys, warn_of_colour
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
@@ -50,10 +44,8 @@ class TiffReader:
             self.dtype = check_number_type(dtype, str(path))
             self.placement = tiff_placement(file)
             self._check_complete(offset)
-            if file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                warn_of_white_zero(str(path))
-            if is_scrambled(file.pages.first.colormap):
-                warn_of_palette(str(path))
+            if said := misread_greys(file.pages.first):
+                warnings.warn(f"{path} {said}", UserWarning, stacklevel=2)
             if "S" in file.series[0].axes:
                 self._section(0)
                 warn_of_colour(str(path))
