@@ -90,7 +90,7 @@ def zarr_spec(path: Path) -> dict[str, Any]:
 
 def open_zarr(path: Path, *, write: bool = False) -> Any:
     """Open a zarr v3 array that is there, to read large boxes of it once or to write; nothing stays in memory."""
-    return open_store(zarr_spec(path), open=True, cached=False, **({"write": True} if write else {"read": True}))
+    return open_store(zarr_spec(path), open=True, cached=False, read=not write, write=write)
 
 
 def check_not_forked() -> None:
