@@ -19,11 +19,10 @@ from sectome.report.gallery_figure import (
     grey_picture,
     label_picture,
     small_png,
-    target_picture,
 )
 from sectome.report.gallery_piece import Piece, phantom_piece
 from sectome.report.gallery_views import Change, View
-from sectome.report.reconstruction_figure import HIDDEN_TONE
+from sectome.report.reconstruction_figure import HIDDEN_TONE, tinted
 from sectome.transforms import Augmentation
 from sectome.volumes import write_volume
 
@@ -218,7 +217,7 @@ def test_labels_and_targets_that_are_not_known_have_a_tone_of_their_own():
     assert labels[0, 0].tolist() == [0, 0, 0]
     assert tuple(labels[0, 1]) == UNLABELLED_TONE
     assert len(set(labels[0, 2])) > 1
-    targets = target_picture(np.array([[1, 0]]), np.array([[1, 0]]), (0, 1))
+    targets = tinted(grey_picture(np.array([[1, 0]]), (0, 1)), np.array([[False, True]]))
     assert targets.tolist() == [[[1, 1, 1], list(HIDDEN_TONE)]]
 
 

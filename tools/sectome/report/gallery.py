@@ -18,10 +18,11 @@ import sectome.transforms
 from sectome.checks import InputError, check_choice
 from sectome.replace import replacing
 from sectome.report.gallery_examples import EXAMPLES, OPTIONS, Example, Source
-from sectome.report.gallery_figure import Panel, gallery_figure, small_png, target_picture
+from sectome.report.gallery_figure import Panel, gallery_figure, grey_picture, small_png
 from sectome.report.gallery_piece import Piece, middle_piece, phantom_piece
 from sectome.report.gallery_views import Change, Plane, State, View, grey_limits, picture, plane
 from sectome.report.mask_figure import mask_figure
+from sectome.report.reconstruction_figure import tinted
 from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity, ToImageAxes
 from sectome.types import Array, LabelArray
 
@@ -171,7 +172,8 @@ def _targets(title: str, example: Example, labels: LabelArray, after: Array, pie
         view = View("labels", *place)
         row: list[Panel] = [state.panel(view)]
         for _, channel in example.channels:
-            values = target_picture(plane(after[channel], view), plane(after[known + channel], view), limits)
+            grey = grey_picture(plane(after[channel], view), limits)
+            values = tinted(grey, plane(after[known + channel], view) == 0)
             row.append(picture(values, view, piece.voxel_size_nm))
         panels.append(row)
     columns = ["labels", *(channel_title for channel_title, _ in example.channels)]

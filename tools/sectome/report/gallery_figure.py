@@ -16,7 +16,6 @@ from PIL import Image
 from sectome.report.figure_style import LABEL_POINTS, TEXT, png_bytes
 from sectome.report.image_grid import MARGIN_LEFT, image_grid
 from sectome.report.label_colours import blend_labels
-from sectome.report.reconstruction_figure import tinted
 from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray, LabelArray
 
@@ -77,7 +76,10 @@ def gallery_figure(
     widest = max(max(picture.height_nm, picture.width_nm) for row in pictures for picture in row)
     inches = PANEL_INCHES / widest
     heights = [inches * max(picture.height_nm for picture in row) for row in pictures]
-    widths = [inches * _width_nm([row[column] for row in panels], widest) for column in range(len(columns))]
+    widths = [
+        inches * max((panel.width_nm for panel in column if isinstance(panel, Picture)), default=widest)
+        for column in zip(*panels, strict=True)
+    ]
     figure, axes = image_grid(widths, heights, columns, rows)
     figure.set_dpi(PANEL_DOTS / PANEL_INCHES)
     for row, (cells, parts) in enumerate(zip(axes, panels, strict=True)):
@@ -126,22 +128,15 @@ def label_picture(grey: FloatArray, labels: LabelArray) -> FloatArray:
     return picture
 
 
-def target_picture(values: Array, valid: Array, limits: tuple[float, float]) -> FloatArray:
-    """Return a channel of targets in grey between limits, in a tone of its own where it is not known."""
-    return tinted(grey_picture(values, limits), valid == 0)
-
-
-def _width_nm(column: list[Panel], default: float) -> float:
-    return max((panel.width_nm for panel in column if isinstance(panel, Picture)), default=default)
-
-
 def _draw_picture(axes: Any, picture: Picture, *, scale_bar: bool) -> None:
     extent = (0, picture.width_nm, picture.height_nm, 0)
     axes.imshow(picture.values, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     if scale_bar:
         draw_scale_bar(axes, picture.width_nm, picture.height_nm)
     if picture.caption:
-        _write(axes, picture.caption, "white", rim="#000000b0")
+        rim = [withStroke(linewidth=2, foreground="#000000b0")]
+        style: Any = {"fontsize": LABEL_POINTS - 1, "color": "white", "transform": axes.transAxes, "path_effects": rim}
+        axes.text(0.97, 0.03, picture.caption, ha="right", va="bottom", **style)
 
 
 def _draw_histogram(axes: Any, histogram: Histogram) -> None:
@@ -154,21 +149,6 @@ def _draw_histogram(axes: Any, histogram: Histogram) -> None:
     axes.text(1, 0.1, f"{edges[-1]:.3g}", ha="right", **style)
     mean, deviation = histogram.values.mean(), histogram.values.std()
     axes.text(0.5, 1, f"mean {mean:.2f}, deviation {deviation:.2f}", ha="center", **style)
-
-
-def _write(axes: Any, text: str, colour: str, rim: str) -> None:
-    effects = [withStroke(linewidth=2, foreground=rim)]
-    axes.text(
-        0.97,
-        0.03,
-        text,
-        fontsize=LABEL_POINTS - 1,
-        color=colour,
-        ha="right",
-        va="bottom",
-        transform=axes.transAxes,
-        path_effects=effects,
-    )
 
 
 def _add_title(figure: Figure, title: str) -> None:
