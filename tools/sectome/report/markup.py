@@ -79,7 +79,9 @@ def picture(figure: Figure, alternative: str, caption: str, kind: str = "") -> s
 
 def table(header: Sequence[Cell], rows: Iterable[Row], caption: str) -> str:
     """Return a table; the first cell of each row is its head."""
-    head = "".join(f'<th scope="col"{_class("n" if cell.number else "")}>{_text(cell)}</th>' for cell in header)
+    head = "".join(
+        f'<th scope="col"{_class("n" if cell.number else "")}>{html.escape(cell.text)}</th>' for cell in header
+    )
     body = "\n".join(_row(row) for row in rows)
     # The caption stands outside of what scrolls, so that a phone wraps it.
     note = f"\n<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
@@ -110,15 +112,11 @@ def number_cell(value: float | None, digits: int = 3, best: bool = False, sign: 
 
 def _row(row: Row) -> str:
     first, *others = row.cells
-    cells = [f'<th scope="row">{_text(first)}</th>']
+    cells = [f'<th scope="row">{html.escape(first.text)}</th>']
     for cell in others:
         kind = " ".join(name for name, applies in (("n", cell.number), ("best", cell.best)) if applies)
-        cells.append(f"<td{_class(kind)}>{_text(cell)}</td>")
+        cells.append(f"<td{_class(kind)}>{html.escape(cell.text)}</td>")
     return f"<tr{_class(row.kind)}>{''.join(cells)}</tr>"
-
-
-def _text(cell: Cell) -> str:
-    return html.escape(cell.text)
 
 
 def _class(kind: str) -> str:

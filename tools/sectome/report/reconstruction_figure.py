@@ -50,11 +50,11 @@ def reconstruction_figure(
         [f"crop {number}" for number in range(1, count + 1)],
         wide_gap=3,
     )
-    planes = ((slice(None), depth // 2), (slice(None), slice(None), height // 2))
+    planes = ((depth // 2,), (slice(None), height // 2))
     for crop, row in enumerate(panels):
         low, high = np.percentile(image[crop], (0.5, 99.5))
         for plane, extent, cells in zip(planes, extents, (row[:3], row[3:]), strict=True):
-            cut = (crop, *plane[1:])
+            cut = (crop, *plane)
             seen = tinted((masked[cut] - low) / max(high - low, 1e-6), hidden[cut].astype(bool))
             for axes, picture in zip(cells, (image[cut], seen, reconstructed[cut]), strict=True):
                 # Smoothing would fade the borders of hidden patches into what was seen; only a crop with more voxels
