@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from sectome.report.runs import Run
@@ -29,16 +30,16 @@ class Comparison:
 
     def difference(self, measure: str) -> float:
         """Return the mean of the pre-trained runs minus that of the runs from scratch: below 0 is better."""
-        return mean(self.values(self.pretrained, measure)) - mean(self.values(self.scratch, measure))
+        return fmean(self.values(self.pretrained, measure)) - fmean(self.values(self.scratch, measure))
 
-    def verdict(self, measure: str, digits: int = 3) -> str:
+    def verdict(self, measure: str) -> str:
         """Return "better by 0.120", "worse by 0.120", or "no difference", as the digits shown have it."""
-        difference = round(self.difference(measure), digits)
+        difference = round(self.difference(measure), 3)
         if math.isnan(difference):
             return "not comparable"
         if difference == 0:
             return "no difference"
-        return f"{'better' if difference < 0 else 'worse'} by {abs(difference):.{digits}f}"
+        return f"{'better' if difference < 0 else 'worse'} by {abs(difference):.3f}"
 
     def caveat(self) -> str:
         """Return the sentence that says how far the numbers carry."""
@@ -74,11 +75,6 @@ def compare(runs: Iterable[Run]) -> list[Comparison]:
     ]
     fair = _compare_groups(scored, with_settings=True)
     return fair or _compare_groups(scored, with_settings=False)
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean of one or more numbers."""
-    return sum(values) / len(values)
 
 
 def differing_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:

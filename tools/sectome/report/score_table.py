@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean
 
-from sectome.report.comparison import Comparison, mean
+from sectome.report.comparison import Comparison
 from sectome.report.markup import MINUS, NONE, Cell, Row, number_cell, table
 from sectome.report.runs import Run
 from sectome.report.scores import CONTROLS, MITOCHONDRIA, NEURONS
@@ -62,14 +63,15 @@ def comparison_table(comparison: Comparison) -> str:
     for measure, name in NEURONS.items():
         groups = [comparison.values(runs, measure) for runs in (comparison.pretrained, comparison.scratch)]
         difference = comparison.difference(measure)
-        relative = 100 * difference / mean(groups[1]) if mean(groups[1]) else None
+        base = fmean(groups[1])
+        relative = 100 * difference / base if base else None
         percent = number_cell(relative, 1, sign=True)
         cells = [_values(values) for values in groups]
         shown = Cell(f"{percent.text} %" if relative is not None else NONE, number=True)
         rows.append(
             Row([Cell(name), *cells, number_cell(difference, sign=True), shown, Cell(comparison.verdict(measure))])
         )
-    header = [Cell(f"{comparison.method}")]
+    header = [Cell(comparison.method)]
     header += [Cell(text, number=True) for text in ("pre-trained", "from scratch", "difference", "relative")]
     pretrained, scratch = (", ".join(run.name for run in runs) for runs in (comparison.pretrained, comparison.scratch))
     return table(
@@ -129,7 +131,7 @@ def mitochondria_table(arms: Sequence[Run]) -> str:
 
 def _values(values: Sequence[float]) -> Cell:
     """Return a mean, with the range where there are several runs."""
-    cell = number_cell(mean(values))
+    cell = number_cell(fmean(values))
     if len(values) == 1:
         return cell
     return Cell(f"{cell.text} ({min(values):.3f}{NONE}{max(values):.3f})", number=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
-from sectome.report.comparison import Comparison, compare, mean
+from sectome.report.comparison import Comparison, compare
 from sectome.report.runs import Run
 
 
@@ -25,7 +26,7 @@ def summarise(runs: Sequence[Run]) -> list[str]:
 def comparison_sentence(comparison: Comparison) -> str:
     """Return pre-trained against from scratch in VOI sum, with its caveat."""
     pretrained, scratch = (
-        mean(comparison.values(group, "voi_sum")) for group in (comparison.pretrained, comparison.scratch)
+        fmean(comparison.values(group, "voi_sum")) for group in (comparison.pretrained, comparison.scratch)
     )
     tested = comparison.pretrained[0].scores
     where = f"On {', '.join(tested.test)}: pre" if tested and tested.test else "Pre"
