@@ -447,7 +447,7 @@ def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folde
     [
         (["info", "none.tif"], "none.tif"),
         (["convert", "none.tif", "b.zarr"], "none.tif"),
-        (["phantom", "out", "--shape", "8,0,32"], "the shape in voxels must be three positive numbers"),
+        (["phantom", "out", "--shape", "8,0,32"], "the shape in voxels must be three whole numbers from 1 on"),
         (["phantom", "out", "--shape", "8,32,32", "--defects", "2"], "must lie between 0 and 1, got 2"),
         (["segment", "none.zarr", "b.tif"], "a zarr folder of affinities was expected at none.zarr"),
         (["report"], "at least one run folder, got none"),

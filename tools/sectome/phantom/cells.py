@@ -91,8 +91,7 @@ class Placed:
 def share_out(plane: Plane, neurites: Placed) -> Cells:
     """Return which neurite has each pixel of a plane, and how far it is from the membrane."""
     index, boxes = neurites.near(plane)
-    tubes = neurites.capsules
-    return _fill_cells(plane.points, plane.shape[1], index, boxes, tubes)
+    return _fill_cells(plane.points, plane.shape[1], index, boxes, neurites.capsules)
 
 
 def share_out_points(points: npt.NDArray[np.float64], tubes: Capsules) -> Cells:

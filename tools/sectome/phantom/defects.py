@@ -7,7 +7,6 @@ from numbers import Real
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sectome.checks import InputError
 from sectome.phantom.phantom import Phantom
@@ -54,10 +53,13 @@ def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
         if not defect.grey_only:
             labels[:, section] = defect(labels[:, section], randomize=False)
     raw = (image * deviation + mean).round().clamp(0, 255).to(torch.uint8).numpy()
-    neurons, mitochondria = (
-        _as_stored(ids, was) for ids, was in zip(labels, (phantom.neurons, phantom.mitochondria), strict=True)
+    neurons, mitochondria = labels.numpy()
+    return replace(
+        phantom,
+        raw=raw,
+        neurons=neurons.astype(phantom.neurons.dtype),
+        mitochondria=mitochondria.astype(phantom.mitochondria.dtype),
     )
-    return replace(phantom, raw=raw, neurons=neurons, mitochondria=mitochondria)
 
 
 def _draw_defect(random: np.random.Generator) -> Augmentation:
@@ -74,7 +76,3 @@ def _draw_defect(random: np.random.Generator) -> Augmentation:
     ]
     defect = defects[random.integers(len(defects))]
     return defect.set_random_state(seed=int(random.integers(2**31)))
-
-
-def _as_stored(ids: Tensor, was: np.ndarray) -> np.ndarray:
-    return ids.numpy().astype(was.dtype)

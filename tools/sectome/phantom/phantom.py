@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.measure import label as connected_components
 
-from sectome.checks import InputError, check_triple
+from sectome.checks import InputError, check_triple, check_whole_number, check_whole_triple
 from sectome.phantom.cells import NOBODY, Plane
 from sectome.phantom.deformation import Deformation
 from sectome.phantom.imaging import Microscope
@@ -64,11 +64,11 @@ def make_phantom(
     Raises:
         InputError: if the shape, the voxel size or the seed cannot be used.
     """
-    volume = _check_shape(shape)
+    volume = check_whole_triple(shape, "the shape in voxels")
+    if any(size < least for size, least in zip(volume, SMALLEST_SHAPE, strict=True)):
+        raise InputError(f"the shape must be at least {SMALLEST_SHAPE}, got {volume}")
     voxel_size = check_triple(voxel_size_nm, "the voxel size in nm")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"the seed must be an integer of at least 0, got {seed!r}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_whole_number(seed, 0, "the seed"))
     paths = grow_neurites(rng, np.multiply(volume, voxel_size))
     tubes = capsules_of(paths)
     organelles = make_organelles(rng, paths, tubes)
@@ -130,12 +130,3 @@ def _relabel(labels: npt.NDArray[np.int32], fewest_voxels: int) -> LabelArray:
     keep[0] = False
     ids = np.where(keep, np.cumsum(keep), 0)
     return np.asarray(ids.astype(np.min_scalar_type(int(ids.max())))[pieces])
-
-
-def _check_shape(shape: Sequence[int]) -> Shape3:
-    """Return three integers large enough for tissue, or raise an `InputError`."""
-    sizes = check_triple(shape, "the shape in voxels")
-    if any(size != int(size) or size < least for size, least in zip(sizes, SMALLEST_SHAPE, strict=True)):
-        raise InputError(f"the shape must be whole numbers of at least {SMALLEST_SHAPE}, got {tuple(shape)}")
-    z, y, x = (int(size) for size in sizes)
-    return z, y, x
