@@ -62,6 +62,12 @@ def unpatchify(tokens: Tensor, patch_size: Sequence[int], grid: Sequence[int]) -
     return split.reshape(batch, -1, gz * pz, gy * py, gx * px)
 
 
+def tokens_to_map(tokens: Tensor, grid: Shape3) -> Tensor:
+    """Lay out tokens (B, N, hidden), N over (gz, gy, gx) with x fastest, as (B, hidden, gz, gy, gx)."""
+    gz, gy, gx = grid
+    return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], gz, gy, gx)
+
+
 def position_codes(grid: Shape3, hidden_size: int, device: torch.device | None = None) -> Tensor:
     """Return fixed 3D sine-cosine codes (1, N, hidden_size) for a grid of (gz, gy, gx) tokens.
 

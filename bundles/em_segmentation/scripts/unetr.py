@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem, upsampling
 from sectome.checkpoint_file import take_whole_checkpoint
 from sectome.checks import InputError
-from sectome.encoder import Encoder, token_grid
+from sectome.encoder import Encoder, token_grid, tokens_to_map
 from sectome.types import Shape3
 
 
@@ -84,12 +84,6 @@ class UNETR(nn.Module):
             for level, (project, down) in enumerate(zip(self.project, self.pyramid)):  # noqa: B905
                 skips.append(down(skips[-1]) + project(maps[self.token_states[level]]))
         return self.decoder(skips)
-
-
-def tokens_to_map(tokens: Tensor, grid: Shape3) -> Tensor:
-    """Lay out tokens (B, N, hidden), N over (gz, gy, gx) with x fastest, as (B, hidden, gz, gy, gx)."""
-    gz, gy, gx = grid
-    return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], gz, gy, gx)
 
 
 def project_tokens(hidden_size: int, out_channels: int, factors: Sequence[Shape3]) -> nn.Module:

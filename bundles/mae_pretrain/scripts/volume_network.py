@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from scripts.masked_autoencoder import MaskedAutoencoder
 from sectome.checkpoint_file import take_whole_checkpoint
 from sectome.checks import InputError
-from sectome.encoder import Encoder, token_grid
-from sectome.types import Shape3
+from sectome.encoder import Encoder, token_grid, tokens_to_map
 
 
 class VolumeNetwork(nn.Module):
@@ -37,7 +36,8 @@ class VolumeNetwork(nn.Module):
         """Map (B, C, Z, Y, X) to a reconstruction or to features."""
         if self.mode == "reconstruct":
             return self.autoencoder.pictures(image, self.autoencoder(image))["reconstructed"]
-        return last_features(self.autoencoder.encoder(image), token_grid(image, self.autoencoder.encoder.patch_size))
+        encoder = self.autoencoder.encoder
+        return tokens_to_map(encoder(image)[-1].float(), token_grid(image, encoder.patch_size))
 
     def __prepare_scriptable__(self) -> FeatureNetwork:
         """Return what `torch.jit.script` shall take: the encoder alone.
@@ -63,14 +63,7 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, Z, Y, X) to (B, hidden_size, Z / pz, Y / py, X / px)."""
-        return last_features(self.encoder(image), token_grid(image, self.encoder.patch_size))
-
-
-def last_features(states: list[Tensor], grid: Shape3) -> Tensor:
-    """Lay out the last of the hidden states (B, N, hidden), N over (gz, gy, gx), as (B, hidden, gz, gy, gx)."""
-    gz, gy, gx = grid
-    last = states[-1].float()
-    return last.transpose(1, 2).reshape(last.shape[0], -1, gz, gy, gx)
+        return tokens_to_map(self.encoder(image)[-1].float(), token_grid(image, self.encoder.patch_size))
 
 
 def take_autoencoder(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
