@@ -7,11 +7,11 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 import numpy as np
@@ -90,15 +90,13 @@ class RunFolder:
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(line)
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self) -> AbstractContextManager[TextIO]:
         """Hold the folder for this process, until it ends however it ends.
 
         Raises:
             InputError: if another process does, or the file system has no locks.
         """
-        with locked(self.path / "lock", f"a run that nobody works on was expected in {self.path}, got one in use"):
-            yield
+        return locked(self.path / "lock", f"a run that nobody works on was expected in {self.path}, got one in use")
 
     def identity(self) -> str:
         """Return what tells this run from any other, also one of the same plan, and stays when the folder is moved."""

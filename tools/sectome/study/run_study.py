@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +78,8 @@ def run_study(
             print("\n".join(shown(command) for command in run.commands.values()))
         return {}
 
-    with _alone(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, f"a study must have its folder for itself, got {folder}, where one is on"):
         write_json({"name": study.name, "asks": study.asks}, folder / STUDY)
         # A pre-training is the last to go, so that no arm stays that started from one that is not there.
         for run in reversed(again):
@@ -115,11 +115,3 @@ def _check_folder(folder: Path, study: Study) -> None:
             raise InputError(f"--to must be empty or hold the study {study.name!r}, got {folder} with {found}")
     elif folder.exists() and not folder.is_dir():
         raise InputError(f"--to must be a folder, got the file {folder}")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder, so that no other process runs the same study there; the system lets go of it at any end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, f"a study must have its folder for itself, got {folder}, where one is on"):
-        yield
