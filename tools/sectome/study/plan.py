@@ -162,18 +162,16 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
         root=root,
         recipe=recipe,
         declared=as_json(declared),
-        overlays={path: _read_overlay(root / path) for path in recipe.overlays},
+        # One that is not there is refused by `check_settings`.
+        overlays={
+            path: read_json_object(root / path, "an overlay") for path in recipe.overlays if (root / path).is_file()
+        },
         commands={
             "train": bundle_command([*TRAIN, *recipe.overlays], as_options({**trained, **start})),
             "evaluate": bundle_command([*EVALUATE, *recipe.overlays], as_options(own)),
         },
         needs=needs,
     )
-
-
-def _read_overlay(path: Path) -> dict[str, Any]:
-    """Return what an overlay holds; `check_settings` refuses one that is not there."""
-    return read_json_object(path, "an overlay") if path.is_file() else {}
 
 
 @cache

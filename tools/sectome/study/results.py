@@ -36,10 +36,9 @@ def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
     for arm in study.arms:
         for seed in study.seeds:
             own, first = arm_folder(folder, arm, seed), pretraining_folder(folder, arm, seed)
-            wanted = [own] if arm.recipe else [first]
             if arm.recipe is None and arm.pretraining_is_shared and seed != study.seeds[0]:
                 continue
-            if all(place in done for place in wanted):
+            if (own if arm.recipe else first) in done:
                 row: Row = {"arm": arm.name, "value": arm.value, "seed": seed}
                 row |= training_numbers(own) if arm.recipe else {}
                 row |= pretraining_numbers(first)

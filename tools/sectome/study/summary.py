@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 from scipy import stats
 
 from sectome.study.declaration import Arm, Study
@@ -24,11 +25,10 @@ BOUNDS: Final = ("low", "high", "difference_low", "difference_high")
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Return mean and 95 % interval (Student's t) of some values; of one value the bounds are NaN."""
-    mean = sum(values) / len(values)
+    mean = float(np.mean(values))
     if len(values) < 2:
         return mean, math.nan, math.nan
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1)) / math.sqrt(len(values))
     return mean, mean - half, mean + half
 
 
