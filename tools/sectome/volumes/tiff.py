@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
 
@@ -158,19 +160,11 @@ def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], n
     return shape, stack.dtype, pages, None
 
 
-class _Complaints(logging.Handler):
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
 @contextmanager
 def _complaints_are_errors(path: Path) -> Iterator[None]:
     """Raise an `InputError` for what tifffile only logs: a chain of pages that breaks off gives a shorter stack."""
-    handler = _Complaints(level=logging.ERROR)
+    handler = BufferingHandler(sys.maxsize)
+    handler.setLevel(logging.ERROR)
     logger = tifffile.logger()
     logger.addHandler(handler)
     error: Exception | None = None
@@ -180,8 +174,8 @@ def _complaints_are_errors(path: Path) -> Iterator[None]:
         error = caught
     finally:
         logger.removeHandler(handler)
-    if handler.messages:
-        raise InputError(f"expected a complete TIFF, got {path}: {handler.messages[0]}") from error
+    if handler.buffer:
+        raise InputError(f"expected a complete TIFF, got {path}: {handler.buffer[0].getMessage()}") from error
     if error is not None:
         raise error
 
