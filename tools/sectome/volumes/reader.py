@@ -11,6 +11,7 @@ import numpy as np
 from sectome.checks import InputError, first_line
 from sectome.geometry import Placement
 from sectome.types import Array, Shape3
+from sectome.volumes.store_folder import Place
 
 Datasets: TypeAlias = dict[str, tuple[int, ...]]
 """Shapes of the datasets of a container by their names."""
@@ -36,16 +37,8 @@ class Reader(Protocol):
         """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
 
 
-class Named(Protocol):
-    """A path, or a folder on a server."""
-
-    @property
-    def name(self) -> str:
-        """The last part."""
-
-
 @contextmanager
-def readable(path: Named, format_name: str) -> Iterator[None]:
+def readable(path: Place, format_name: str) -> Iterator[None]:
     """Turn whatever a library raises about a file into an `InputError` that names the file."""
     try:
         yield
@@ -73,7 +66,7 @@ def check_number_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
     return np.dtype(dtype.name)
 
 
-def choose_dataset(datasets: Datasets | None, path: Named) -> str:
+def choose_dataset(datasets: Datasets | None, path: Place) -> str:
     """Return the name of the only 3D dataset of a container, or raise an `InputError` that lists what there is.
 
     Args:
@@ -92,7 +85,7 @@ def choose_dataset(datasets: Datasets | None, path: Named) -> str:
     raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {_listed(datasets)})")
 
 
-def unnamed_output(datasets: Datasets, path: Named) -> InputError:
+def unnamed_output(datasets: Datasets, path: Place) -> InputError:
     """Return the error for an output in a container that holds others, without a name to stand beside them."""
     return InputError(
         f"expected the name of a dataset, as in {path.name}:{DEFAULT_DATASET}, because {path} holds others, got none "
@@ -104,7 +97,7 @@ def _listed(datasets: Datasets) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in datasets.items()) or "no dataset"
 
 
-def absent_dataset(dataset: str, datasets: Datasets | None, path: Named) -> InputError:
+def absent_dataset(dataset: str, datasets: Datasets | None, path: Place) -> InputError:
     """Return the error for a dataset that the container has not, or does not list."""
     others = ", which is not there" if datasets is None else f" (there is {_listed(datasets)})"
     return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")
