@@ -12,6 +12,7 @@ from sectome.phantom import make_phantom
 from sectome.report.gallery_examples import Source
 from sectome.types import Array, LabelArray, Shape3, VoxelSize
 from sectome.volumes import Volume, open_volume, open_with_default_size, require_voxel_size
+from sectome.volumes.sampling import middle
 
 PIECE_VOXELS = 128
 """Edge of the piece within sections; it is about as deep."""
@@ -64,10 +65,7 @@ def middle_piece(volume: str, labels: str | None, voxel_size_nm: Sequence[float]
     size_nm = require_voxel_size(image)
     edge = min(PIECE_VOXELS, *image.shape[1:])
     depth = min(image.shape[0], PIECE_VOXELS, max(8, round(edge * size_nm[2] / size_nm[0])))
-    cut = tuple(
-        slice((extent - length) // 2, (extent - length) // 2 + length)
-        for extent, length in zip(image.shape, (depth, edge, edge), strict=True)
-    )
+    cut = tuple(middle(extent, length) for extent, length in zip(image.shape, (depth, edge, edge), strict=True))
     grey = image[cut]
     if grey.dtype == bool:
         # NumPy has neither percentiles nor differences of booleans, as masks are.
