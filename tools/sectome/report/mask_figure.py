@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sectome.masking import MASK_KINDS, draw_mask
 from sectome.report.gallery_figure import Panel, Picture, gallery_figure
-from sectome.report.gallery_views import grey_limits
+from sectome.report.overlay_figure import grey_values
 from sectome.report.reconstruction_figure import tinted
 from sectome.types import Array
 
@@ -28,8 +28,7 @@ def mask_figure(image: Array, voxel_size_nm: Sequence[float], patch_size: Sequen
     """
     grid = tuple(length // patch for length, patch in zip(image.shape, patch_size, strict=True))
     z, y, x = (tokens * patch for tokens, patch in zip(grid, patch_size, strict=True))
-    low, high = grey_limits(image)
-    grey = (image[:z, :y, :x].astype(np.float32) - low) / max(high - low, 1e-6)
+    [grey] = grey_values([image[:z, :y, :x]])
     z_nm, y_nm, x_nm = (length * size for length, size in zip((z, y, x), voxel_size_nm, strict=True))
     rows: list[list[Panel]] = [[], []]
     for kind in MASK_KINDS:
