@@ -168,14 +168,15 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     Raises:
         InputError: If nothing is there, or its format is not known.
     """
-    place, dataset = _split(name)
+    text = os.fspath(name)
+    place, dataset = _split(text)
     if isinstance(place, StoreFolder):
-        known = PRECOMPUTED if os.fspath(name).startswith(PREFIX) else _format_on_server(place, dataset)
+        known = PRECOMPUTED if text.startswith(PREFIX) else _format_on_server(place, dataset)
         return Location(place, dataset, known)
     # Nothing, as of a shell's variable that is not set, would be the working directory.
-    if not os.fspath(name) or not place.exists():
-        raise InputError(f"expected an existing volume, got {os.fspath(name)!r}, where there is nothing")
-    if os.fspath(name).startswith(PREFIX):
+    if not text or not place.exists():
+        raise InputError(f"expected an existing volume, got {text!r}, where there is nothing")
+    if text.startswith(PREFIX):
         return Location(place, None, PRECOMPUTED)
     if place.is_dir():
         return Location(place, dataset, next(known for known in _FOLDERS if known.is_folder and known.is_folder(place)))
@@ -188,22 +189,21 @@ def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Form
     Raises:
         InputError: If the suffix is not a known one, or a server does not take it.
     """
-    if not os.fspath(name):
+    text = os.fspath(name)
+    if not text:
         raise InputError("expected a file or a folder to write, got ''")
-    path, dataset = _split(name)
+    path, dataset = _split(text)
     if isinstance(path, StoreFolder):
         if scheme_of(path.address) not in WRITABLE_SCHEMES:
-            raise InputError(
-                f"expected a folder, s3:// or gs:// to write to, got {os.fspath(name)!r}, which is read only"
-            )
-        known = None if os.fspath(name).startswith(PREFIX) else _by_suffix(path)
+            raise InputError(f"expected a folder, s3:// or gs:// to write to, got {text!r}, which is read only")
+        known = None if text.startswith(PREFIX) else _by_suffix(path)
         if known is None or not known.is_written_to_stores:
-            raise InputError(f"expected .ome.zarr or .zarr to write to an object store, got {os.fspath(name)!r}")
+            raise InputError(f"expected .ome.zarr or .zarr to write to an object store, got {text!r}")
         return path, dataset, known
-    if os.fspath(name).startswith(PREFIX):
+    if text.startswith(PREFIX):
         return path, None, PRECOMPUTED
     is_named_folder = any(path.name.lower().endswith(known.suffixes) for known in FORMATS if known.is_folder)
-    if os.fspath(name).endswith(("/", os.sep)) and not is_named_folder:
+    if text.endswith(("/", os.sep)) and not is_named_folder:
         return path, None, SECTIONS
     if not path.suffix and path.name:
         return path, None, SECTIONS
@@ -236,18 +236,16 @@ def _format_on_server(folder: StoreFolder, dataset: str | None) -> Format:
     raise why_nothing(place)
 
 
-def _split(name: str | os.PathLike[str]) -> tuple[Place, str | None]:
-    text = os.fspath(name)
-    dataset = None
-    if text.startswith(PREFIX):
-        place = resolve(text)
+def _split(name: str) -> tuple[Place, str | None]:
+    if name.startswith(PREFIX):
+        place = resolve(name)
         if isinstance(place, StoreFolder):
             return place, None
-        text = os.fspath(place)
+        text, dataset = os.fspath(place), None
     else:
-        text, dataset = split_dataset(text)
+        text, dataset = split_dataset(name)
         if dataset == "":
-            raise InputError(f"expected the name of a dataset after the colon, got {os.fspath(name)!r}")
+            raise InputError(f"expected the name of a dataset after the colon, got {name!r}")
     if is_address(text):
         return open_address(text), dataset
     return Path(os.path.abspath(os.path.expanduser(text))), dataset
