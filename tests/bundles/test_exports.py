@@ -131,7 +131,7 @@ def test_monai_exports_onnx_for_any_number_of_crops(segmentation_scripts, monkey
         assert (found - expected).abs().max() < 10 * CLOSE
 
 
-def test_an_autoencoder_is_exported_as_what_encodes(mae_scripts, monkeypatch, tmp_path):
+def test_an_autoencoder_is_exported_as_what_encodes(mae_scripts, tmp_path):
     torch.manual_seed(0)
     options = {"patch_size": PATCH, "hidden_size": 24, "depth": 2, "num_heads": 2, "decoder_hidden_size": 12}
     autoencoder = mae_scripts.MaskedAutoencoder(**options, decoder_num_heads=2)

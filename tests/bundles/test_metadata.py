@@ -61,7 +61,7 @@ def test_the_list_of_large_files_is_whole_and_readable(run_module, bundle):
 
 
 @pytest.mark.parametrize("bundle", [*TINY])
-def test_metadata_follows_the_schema(run_module, tmp_path, bundle):
+def test_metadata_follows_the_schema(run_module, bundle):
     words = ["verify_metadata", "--meta_file", "configs/metadata.json", "--filepath", SCHEMA]
     done = run_module("monai.bundle", *words, cwd=BUNDLES / bundle)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -37,7 +37,7 @@ def test_a_download_that_breaks_off_goes_on_in_a_later_call(server, small, tmp_p
 
 
 @pytest.mark.parametrize("reset", [ConnectionResetError(errno.ECONNRESET, "reset"), TimeoutError("timed out")])
-def test_a_connection_that_is_reset_is_tried_again(server, small, tmp_path, monkeypatch, reset):
+def test_a_connection_that_is_reset_is_tried_again(small, tmp_path, monkeypatch, reset):
     ask = resuming_download.urlopen
     answers = [reset]
 
@@ -112,7 +112,7 @@ def test_another_file_than_the_published_one_is_removed(server, small, tmp_path)
     fetch(small, tmp_path)
 
 
-def test_a_part_of_another_file_is_removed_by_the_checksum(server, small, tmp_path):
+def test_a_part_of_another_file_is_removed_by_the_checksum(small, tmp_path):
     (tmp_path / "snemi3d.download").mkdir()
     (tmp_path / "snemi3d.download/snemi.zip.part").write_bytes(b"x" * 1000)
     with pytest.raises(InputError, match=r"expected the published snemi.zip"):
@@ -167,7 +167,7 @@ def test_a_disk_that_fills_up_while_downloading_keeps_what_came(server, small, t
     assert server.ranges("snemi.zip") == ["bytes=2500-"]
 
 
-def test_progress_shows_rate_and_estimate(server, small, tmp_path, monkeypatch, capfd):
+def test_progress_shows_rate_and_estimate(small, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(progress_bar, "DELAY_SECONDS", 1e-9)
     fetch(small, tmp_path)
     shown = capfd.readouterr().err

@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_output_and_another_another(kind, crop):
     assert any(not equal(a, other(crop)) for a in one)
 
 
-def test_generators_that_are_seeded_anew_draw_as_monai_s_new_ones(crop):
+def test_generators_that_are_seeded_anew_draw_as_monai_s_new_ones():
     ours, monai = (Compose([always(kind) for kind in DICTIONARY]) for _ in range(2))
     for seed in (0, 5, 2**33 + 1):
         reseed_all(ours, seed)

@@ -137,7 +137,7 @@ def test_large_sections_are_sampled(monkeypatch, volume):
     assert sampled.lowest[0] == pytest.approx(whole.lowest[0], abs=10)
 
 
-def test_clahe_raises_the_contrast_of_dull_tissue_and_keeps_the_range(volume):
+def test_clahe_raises_the_contrast_of_dull_tissue_and_keeps_the_range():
     rng = np.random.default_rng(2)
     dull = rng.normal(0, 1, (2, 128, 128))
     dull[:, :, 64:] *= 0.1

@@ -30,7 +30,7 @@ def test_sections_are_sorted_as_numbers(tmp_path, make_array, name, dtype):
     np.testing.assert_array_equal(volume[2:9:3, 1:4, ::-1], array[2:9:3, 1:4, ::-1])
 
 
-def test_a_crop_decodes_only_its_sections(tmp_path, make_array, monkeypatch):
+def test_a_crop_decodes_only_its_sections(tmp_path, make_array):
     _save(tmp_path / "a", make_array())
     volume = open_volume(tmp_path / "a")
     for number in (0, 1, 4):
