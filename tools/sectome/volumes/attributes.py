@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 
 from sectome.geometry import Placement, as_point, as_voxel_size, unit_in_nm
-from sectome.types import VoxelSize
 
-_NM_BY_ATTRIBUTE = {
-    "voxel_size_nm": 1.0,
-    "voxel_size_nm_zyx": 1.0,
-    "element_size_um": 1e3,
-    "resolution": 1.0,
-    "voxel_size": 1.0,
-}
-_NM_BY_OFFSET = {"offset_nm": 1.0, "offset_nm_zyx": 1.0, "offset": 1.0}
+_SIZES = ("voxel_size_nm", "voxel_size_nm_zyx", "element_size_um", "resolution", "voxel_size")
+_OFFSETS = ("offset_nm", "offset_nm_zyx", "offset")
 _IN_UNITS = ("resolution", "voxel_size", "offset")
 
 
@@ -28,8 +21,9 @@ def placement_from_attributes(attributes: Mapping[str, Any]) -> Placement:
     `offset_nm`, and the `offset` of CREMI and funlib. `resolution`, `voxel_size` and `offset` count in the unit of the
     attribute `units` if there is one, else in nm.
     """
-    offset = next((found for name, nm in _NM_BY_OFFSET.items() if (found := _triple(attributes, name, nm))), None)
-    return Placement(_voxel_size(attributes), as_point(*(offset or ((), None))))
+    sizes = (as_voxel_size(*_triple(attributes, name)) for name in _SIZES)
+    offset = next((found for name in _OFFSETS if (found := _triple(attributes, name))[0]), ([], None))
+    return Placement(next(filter(None, sizes), None), as_point(*offset))
 
 
 def attributes_of(placement: Placement) -> dict[str, list[float]]:
@@ -50,19 +44,11 @@ def common_unit(units: Any) -> float | None:
     return unit_in_nm(names.pop()) if len(names) == 1 else None
 
 
-def _voxel_size(attributes: Mapping[str, Any]) -> VoxelSize | None:
-    for name, nm in _NM_BY_ATTRIBUTE.items():
-        found = _triple(attributes, name, nm)
-        if found is not None and (size := as_voxel_size(*found)) is not None:
-            return size
-    return None
-
-
-def _triple(attributes: Mapping[str, Any], name: str, nm: float) -> tuple[list[float], float | None] | None:
-    """Return the numbers of an attribute and how many nm their unit has, None if there are no numbers."""
-    if name not in attributes:
-        return None
-    values = np.atleast_1d(np.asarray(attributes[name]))
+def _triple(attributes: Mapping[str, Any], name: str) -> tuple[list[float], float | None]:
+    """Return the three numbers of an attribute, none if it holds others, and how many nm their unit has."""
+    values = np.atleast_1d(np.asarray(attributes.get(name, ())))
     if values.dtype.kind not in "iuf" or values.shape != (3,):
-        return None
-    return values.tolist(), common_unit(attributes["units"]) if name in _IN_UNITS and "units" in attributes else nm
+        return [], None
+    if name in _IN_UNITS and "units" in attributes:
+        return values.tolist(), common_unit(attributes["units"])
+    return values.tolist(), 1e3 if name == "element_size_um" else 1.0

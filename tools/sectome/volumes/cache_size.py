@@ -20,11 +20,10 @@ def cache_bytes() -> int:
     Raises:
         InputError: If `SECTOME_CACHE_MB` is no whole number from 0 on.
     """
-    text = os.environ.get(CACHE_VARIABLE, str(_DEFAULT_MB))
-    try:
-        return int(text if int(text) >= 0 else "negative") * 2**20
-    except ValueError:
-        raise InputError(f"{CACHE_VARIABLE} must be a whole number of MiB, got {text!r}") from None
+    text = os.environ.get(CACHE_VARIABLE, str(_DEFAULT_MB)).strip()
+    if not text.isdecimal():
+        raise InputError(f"{CACHE_VARIABLE} must be a whole number of MiB, got {text!r}")
+    return int(text) * 2**20
 
 
 def bytes_of_chunks(box: Sequence[int], shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> int:
