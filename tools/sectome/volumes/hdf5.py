@@ -20,6 +20,7 @@ from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 from sectome.volumes.reader import (
     DEFAULT_DATASET,
+    Reader,
     absent_dataset,
     check_number_type,
     check_three_axes,
@@ -33,7 +34,7 @@ _SLOTS = 100_003
 """Of the table of chunks that are kept: many more than chunks, and prime, as HDF5 wants it."""
 
 
-class Hdf5Reader:
+class Hdf5Reader(Reader):
     """A dataset (Z, Y, X) of an HDF5 file; without a name the only 3D one."""
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:

@@ -13,7 +13,7 @@ from sectome.geometry import Placement, as_point, as_voxel_size
 from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_blocks
-from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 
 _NM_IN_ANGSTROM = 0.1
 _FLOAT32_DIGITS = 7
@@ -29,7 +29,7 @@ _ORIGIN_AS_IN_MRC2014 = 4
 _MRC2014 = 20140
 
 
-class MrcReader:
+class MrcReader(Reader):
     """A map (Z, Y, X); a single image is a volume of one section. The header's origin is the offset."""
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:

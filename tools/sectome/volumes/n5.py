@@ -26,6 +26,7 @@ from sectome.volumes.n5_metadata import (
 )
 from sectome.volumes.reader import (
     DEFAULT_DATASET,
+    Reader,
     absent_dataset,
     check_number_type,
     check_three_axes,
@@ -41,7 +42,7 @@ _TYPES = (
 )  # fmt: skip
 
 
-class N5Reader:
+class N5Reader(Reader):
     """A dataset (Z, Y, X) of a container, (X, Y, Z) in its files; without a name the only 3D one."""
 
     def __init__(self, path: Place, dataset: str | None = None) -> None:

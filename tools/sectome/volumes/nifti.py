@@ -25,13 +25,13 @@ from sectome.geometry import (
 from sectome.replace import replacing
 from sectome.types import Array
 from sectome.volumes.blocks import Source, iterate_sections
-from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 
 _NO_EXTENSIONS = bytes(4)
 _FLOAT32_DIGITS = 7
 
 
-class NiftiReader:
+class NiftiReader(Reader):
     """A NIfTI volume in its stored order, transposed to (Z, Y, X).
 
     Of the affine the zooms count, and its translation as the offset if it neither turns nor mirrors the axes. Zooms

@@ -16,6 +16,7 @@ from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import (
     DEFAULT_DATASET,
+    Reader,
     absent_dataset,
     check_number_type,
     check_three_axes,
@@ -27,7 +28,7 @@ _SIZE_ARRAYS = ("voxel_size_nm_zyx", "voxel_size_nm")
 _OFFSET_ARRAYS = ("offset_nm_zyx", "offset_nm")
 
 
-class NpyReader:
+class NpyReader(Reader):
     """A `.npy` array, mapped into memory; the format has no place for a voxel size or an offset."""
 
     placement = Placement()
@@ -43,7 +44,7 @@ class NpyReader:
         return voxels
 
 
-class NpzReader:
+class NpzReader(Reader):
     """An array of an `.npz`; without a name the only 3D one. It is held in memory after the first read."""
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:

@@ -17,6 +17,7 @@ from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
 from sectome.volumes.precomputed_info import INFO, Scale, read_info
+from sectome.volumes.reader import Reader
 from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
 from sectome.volumes.tensorstore_process import LazyStore, open_store
@@ -26,7 +27,7 @@ _SEGMENTATION_TYPES = ("uint32", "uint64")
 _FOREIGN_SUFFIXES = (".gz", ".br", ".zstd")
 
 
-class PrecomputedReader:
+class PrecomputedReader(Reader):
     """One scale of a volume, (X, Y, Z, channel) in its files, read as (Z, Y, X); the first one without a name.
 
     Args:

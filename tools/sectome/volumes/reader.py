@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,21 +21,31 @@ DEFAULT_DATASET = "volume"
 """What is written to a container without a name."""
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """One stored volume whose header was read and whose voxels were not.
 
     Attributes:
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
         placement: The voxel size and the offset that the file gives.
+        decodes_sections: See `Volume.decodes_sections`.
+        orientation: See `Volume`.
+        affine_mm: See `Volume.affine_mm`; None for all formats but NIfTI.
     """
 
     shape: Shape3
     dtype: np.dtype[Any]
     placement: Placement
+    decodes_sections: bool = False
+    orientation: str = ""
+    affine_mm: Array | None = None
 
+    @abstractmethod
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
+
+    def keep_chunks_of(self, box: Shape3) -> None:  # noqa: B027
+        """See `Volume.keep_chunks_of`; a format that keeps nothing stays as it is."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, misread_greys, warn_of_colour
 from sectome.volumes.png_header import read_png_header
-from sectome.volumes.reader import check_number_type, check_three_axes, readable
+from sectome.volumes.reader import Reader, check_number_type, check_three_axes, readable
 
 _SUFFIXES = (".png", ".tif", ".tiff")
 _SIDECAR = "volume.json"
@@ -38,7 +38,7 @@ class _Header(NamedTuple):
     misread: str = ""
 
 
-class SectionsReader:
+class SectionsReader(Reader):
     """A folder of images of one shape and type, in the order of the one number that changes in their names.
 
     Voxel size and offset are those of `volume.json` in the folder, which `write_sections` writes. Sections stored as

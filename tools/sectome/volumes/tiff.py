@@ -24,14 +24,14 @@ from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.grey import COLOUR_CHANNELS, grey_channel, misread_greys, warn_of_colour
-from sectome.volumes.reader import check_number_type, check_three_axes
+from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 from sectome.volumes.tiff_metadata import imagej_origin, tiff_placement
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _CLASSIC_TIFF_BYTES = 4 * 2**30 - 2**25
 
 
-class TiffReader:
+class TiffReader(Reader):
     """A TIFF stack: mapped into memory where its voxels lie in one piece, else decoded section by section.
 
     A stack stored as colour is read as grey, with a warning, if its channels are equal.

@@ -59,7 +59,7 @@ class Volume:
         self.stored_voxel_size_nm = reader.placement.voxel_size_nm
         self.voxel_size_nm = voxel_size_nm or self.stored_voxel_size_nm
         self.offset_nm: PointNm = reader.placement.offset_nm
-        self.orientation: str = getattr(reader, "orientation", "")
+        self.orientation = reader.orientation
         self.why_no_size = reader.placement.why_no_size
 
     @property
@@ -68,8 +68,7 @@ class Volume:
 
         A NIfTI's own, which may turn and mirror; for other formats, made of the voxel size and the offset.
         """
-        own: Array | None = getattr(self._open(), "affine_mm", None)
-        if own is not None:
+        if (own := self._open().affine_mm) is not None:
             return own
         affine = np.diag([*(edge / NM_IN_MM for edge in reversed(self.voxel_size_nm or (NM_IN_MM,) * 3)), 1.0])
         affine[:3, 3] = [position / NM_IN_MM for position in reversed(self.offset_nm)]
@@ -99,7 +98,7 @@ class Volume:
     @property
     def decodes_sections(self) -> bool:
         """Whether reading a part of a section takes what reading all of it does, as of compressed images."""
-        return getattr(self._open(), "decodes_sections", False)
+        return self._open().decodes_sections
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -140,9 +139,8 @@ class Volume:
         Args:
             box: voxels along (z, y, x).
         """
-        if keep := getattr(self._open(), "keep_chunks_of", None):
-            with readable(self._location.path, self._location.format.name):
-                keep(box)
+        with readable(self._location.path, self._location.format.name):
+            self._open().keep_chunks_of(box)
 
     def warn_of_decoding(self, sections: int) -> None:
         """Warn if crops from so many sections decode whole ones again and again, as memory does not keep them."""

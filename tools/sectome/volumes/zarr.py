@@ -12,7 +12,7 @@ from sectome.types import AXES, Array, Shape3
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.levels import Level
 from sectome.volumes.multiscales import multiscale_axes, multiscale_placements
-from sectome.volumes.reader import absent_dataset, check_three_axes, choose_dataset
+from sectome.volumes.reader import Reader, absent_dataset, check_three_axes, choose_dataset
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
 from sectome.volumes.tensorstore_process import LazyStore
 from sectome.volumes.zarr_metadata import Node, is_zarr_node, listed_arrays, read_node, read_nodes
@@ -20,7 +20,7 @@ from sectome.volumes.zarr_metadata import Node, is_zarr_node, listed_arrays, rea
 Number = TypeVar("Number", int, float)
 
 
-class ZarrReader:
+class ZarrReader(Reader):
     """An array (Z, Y, X), or (1, ..., 1, Z, Y, X) as OME-Zarr stores it; a group stands for its only 3D array.
 
     Where names of axes say so, the last three are in another order, as WEBKNOSSOS writes x, y, z.
