@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,15 @@ def settings(voxel_size_nm: VoxelSize) -> Iterator[BoundaryContourOptions]:
     """Yield the options that are tried; sizes are the defaults' volumes in voxels of this size."""
     scale = MITOEM_VOXEL_NM3 / float(np.prod(voxel_size_nm))
     default = BoundaryContourOptions()
-    for foreground in FOREGROUNDS:
-        for seed_foreground in SEED_FOREGROUNDS:
-            for seed_contour in SEED_CONTOURS:
-                if seed_foreground >= foreground:
-                    yield default.but(
-                        foreground=foreground,
-                        seed_foreground=seed_foreground,
-                        seed_contour=seed_contour,
-                        min_seed_voxels=round(scale * default.min_seed_voxels),
-                        min_size_voxels=round(scale * default.min_size_voxels),
-                    )
+    for foreground, seed_foreground, seed_contour in product(FOREGROUNDS, SEED_FOREGROUNDS, SEED_CONTOURS):
+        if seed_foreground >= foreground:
+            yield default.but(
+                foreground=foreground,
+                seed_foreground=seed_foreground,
+                seed_contour=seed_contour,
+                min_seed_voxels=round(scale * default.min_seed_voxels),
+                min_size_voxels=round(scale * default.min_size_voxels),
+            )
 
 
 class MitochondriaScores(PredictedVolumes):
