@@ -173,7 +173,7 @@ def _arms(
         )
     if not fine_tune and {"overlays", "overrides", "vary"} & set(entry):
         raise InputError(f"the arm {family!r} is not fine-tuned and must have no settings of its own, got some")
-    starts = pretrainings[start] if start is not None else [(None, Variant.none())]
+    starts = pretrainings[start] if start is not None else [(None, Variant())]
     if len(starts) > 1 and len(variants) > 1:
         raise InputError(f"the arm {family!r} or its pre-training may vary, got both")
     recipes = list(_recipes(common, entry, variants, last))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sectome.checks import InputError
@@ -13,16 +13,14 @@ from sectome.checks import InputError
 
 @dataclass(frozen=True)
 class Variant:
-    """One value: what it is called, the number if all of them are numbers, and what it overrides."""
+    """One value: what it is called, the number if all of them are numbers, and what it overrides.
 
-    label: str
-    value: float | None
-    overrides: Mapping[str, Any]
+    Without any it is the only variant of what does not vary.
+    """
 
-    @classmethod
-    def none(cls) -> Variant:
-        """Return the only variant of what does not vary."""
-        return cls("", None, {})
+    label: str = ""
+    value: float | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def name(self, family: str) -> str:
         """Return the family's name with the value's."""
@@ -41,7 +39,7 @@ def read_variants(vary: Any, place: str) -> tuple[str, list[Variant]]:
         InputError: if it is neither.
     """
     if vary is None:
-        return "", [Variant.none()]
+        return "", [Variant()]
     if not isinstance(vary, Mapping) or len(vary) != 1:
         raise InputError(f"'vary' of {place} must hold one name with its values, got {vary!r}")
     ((what, values),) = vary.items()
