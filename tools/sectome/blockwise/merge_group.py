@@ -64,7 +64,7 @@ def merge_group(level: int, plan: NeuronPlan, number: int) -> dict[str, Array]:
         "sums": left.sums[kept],
         "counts": left.counts[kept],
         "touching": left.touches[kept],
-        "unit": np.array(pieces.unit),
+        "unit": np.array(graph.unit),
         # An open part has merged with nothing.
         "keys": np.where(open_keys, new[np.where(open_keys, keys, 0)], keys),
         "open_keys": open_keys,

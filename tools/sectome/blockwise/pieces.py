@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,7 @@ class Pieces:
         voxels: (P + 1,) of each.
         first: (P + 1,) the first voxel of each, as a flat index of the volume; -1 of the background.
         same: (S, 2) pieces that are one.
-        edges: (E, 2) edges between pieces, some of them several times.
-        sums: (E,), see `RegionGraph`.
-        counts: (E,), see `RegionGraph`.
-        touching: (E,), see `RegionGraph`.
-        unit: see `RegionGraph`.
+        graph: between pieces, some of its E edges several times.
         keys: (E, 2) the first voxels of the two fragments whose edge decides between equal scores; or, where
             `key_is_piece` (E, 2), the pieces of which they are.
         key_is_piece: (E, 2), see `keys`.
@@ -50,11 +46,7 @@ class Pieces:
     voxels: Ids
     first: Ids
     same: Ids
-    edges: Ids
-    sums: Ids
-    counts: Ids
-    touching: Array
-    unit: float
+    graph: RegionGraph
     keys: Ids
     key_is_piece: Array
     ids: Ids
@@ -93,11 +85,14 @@ def gather(plan: NeuronPlan, group: Group) -> Pieces:
         voxels=np.concatenate([[0], stacked("voxels")]).astype(np.int64),
         first=np.concatenate([[-1], stacked("first")]).astype(np.int64),
         same=piece_of(same[is_same]),
-        edges=np.concatenate([placed("edges"), new]),
-        sums=np.concatenate([stacked("sums"), met["sums"][meets]]),
-        counts=np.concatenate([stacked("counts"), met["counts"][meets]]),
-        touching=np.concatenate([stacked("touching"), met["touching"][meets]]),
-        unit=float(records[0]["unit"]),
+        graph=RegionGraph(
+            edges=np.concatenate([placed("edges"), new]),
+            sums=np.concatenate([stacked("sums"), met["sums"][meets]]),
+            counts=np.concatenate([stacked("counts"), met["counts"][meets]]),
+            max_fragment=int(starts[-1]),
+            unit=float(records[0]["unit"]),
+            touching=np.concatenate([stacked("touching"), met["touching"][meets]]),
+        ),
         # Of first voxels nothing is made by counting them through, so that both kinds can be.
         keys=np.concatenate([np.where(stacked("open_keys"), placed("keys"), stacked("keys")), new]),
         key_is_piece=np.concatenate([stacked("open_keys"), np.ones(new.shape, np.bool_)]),
@@ -181,15 +176,9 @@ def unite(pieces: Pieces) -> Parts:
     keys = np.where(pieces.key_is_piece, first[of_key], pieces.keys)
     key_is_open = is_open[of_key]
     ranks = np.sort(np.where(key_is_open, keys - _BEFORE_ALL, keys), axis=1)
-    whole = RegionGraph(
-        edges=of_piece[pieces.edges],
-        sums=pieces.sums,
-        counts=pieces.counts,
-        max_fragment=own.size,
-        unit=pieces.unit,
-        touching=pieces.touching,
+    graph, decides = contract(
+        replace(pieces.graph, max_fragment=own.size), of_piece, np.lexsort((ranks[:, 1], ranks[:, 0]))
     )
-    graph, decides = contract(whole, np.arange(own.size + 1), np.lexsort((ranks[:, 1], ranks[:, 0])))
     return Parts(
         of_piece=of_piece,
         voxels=np.bincount(of_piece, weights=pieces.voxels).astype(np.int64),
