@@ -23,8 +23,8 @@ def label_scores(truth: Any, segmentation: Any, *, background: bool = False) -> 
 
     Returns:
         "adapted_rand_error", "voi_split", "voi_merge" and "voi" (bits), "average_precision_50" and "_75",
-        "objects_in_truth" and "objects_in_segmentation", with a background "average_precision_75_mitoem". All but the
-        average precisions leave voxels out whose truth is 0.
+        "objects_in_truth" and "objects_in_segmentation", with a background "average_precision_75_mitoem". Voxels whose
+        truth is 0 are left out; with a background not of the average precisions and the numbers of objects.
 
     Raises:
         InputError: if the shapes differ, an array is not of integers, or the truth has no object.
