@@ -117,7 +117,7 @@ def _beside(output: str) -> Path:
     from sectome.postprocess.segmentation_options import TUNED_NAME
     from sectome.volumes.formats import locate_output
 
-    place = locate_output(output)[0]
+    place = locate_output(output).path
     if not isinstance(place, Path):
         raise InputError(f"--tune keeps what it chooses beside a local output or --checkpoint, got {output} and none")
     return place.parent / TUNED_NAME

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
@@ -153,8 +153,7 @@ _CONTAINER_SUFFIXES = "|".join(
 _WITH_DATASET = re.compile(rf"(?P<path>.*(?:{_CONTAINER_SUFFIXES})):(?P<dataset>.*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """A name taken apart: the absolute path (or the folder on a server), the dataset inside of it, and the format."""
 
     path: Place
@@ -183,7 +182,7 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     return Location(place, dataset, _by_suffix(place))
 
 
-def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Format]:
+def locate_output(name: str | os.PathLike[str]) -> Location:
     """Return where a volume is to be written; a name with no suffix or a final slash means a folder of sections.
 
     Raises:
@@ -199,18 +198,18 @@ def locate_output(name: str | os.PathLike[str]) -> tuple[Place, str | None, Form
         known = None if text.startswith(PREFIX) else _by_suffix(path)
         if known is None or not known.is_written_to_stores:
             raise InputError(f"expected .ome.zarr or .zarr to write to an object store, got {text!r}")
-        return path, dataset, known
+        return Location(path, dataset, known)
     if text.startswith(PREFIX):
-        return path, None, PRECOMPUTED
+        return Location(path, None, PRECOMPUTED)
     is_named_folder = any(path.name.lower().endswith(known.suffixes) for known in FORMATS if known.is_folder)
     if text.endswith(("/", os.sep)) and not is_named_folder:
-        return path, None, SECTIONS
+        return Location(path, None, SECTIONS)
     if not path.suffix and path.name:
-        return path, None, SECTIONS
+        return Location(path, None, SECTIONS)
     known = _by_suffix(path)
     if path.is_dir() and not is_named_folder:
         raise InputError(f"expected a file to write, got the folder {path}")
-    return path, dataset, known
+    return Location(path, dataset, known)
 
 
 def split_dataset(name: str) -> tuple[str, str | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ class Volume:
 
     def at_level(self, level: Level) -> Volume:
         """Return one of the resolutions of `levels`."""
-        return Volume(f"{self.path}:{level.dataset}", replace(self._location, dataset=level.dataset))
+        return Volume(f"{self.path}:{level.dataset}", self._location._replace(dataset=level.dataset))
 
     def looks_like_labels(self) -> bool:
         """Return whether the middle of five sections looks like labels: integers that hardly change along x."""
@@ -203,7 +202,7 @@ def open_volume(
     with readable(location.path, location.format.name):
         levels = location.format.find_levels(location.path, location.dataset)
     if levels:
-        location = replace(location, dataset=choose_level(levels, near, name).dataset)
+        location = location._replace(dataset=choose_level(levels, near, name).dataset)
     if near is not None and len(levels) < 2:
         warnings.warn(f"near_voxel_size_nm changes nothing: {name} has one resolution", UserWarning, stacklevel=2)
     volume = Volume(name, location, given, levels)

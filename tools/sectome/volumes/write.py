@@ -74,7 +74,7 @@ def write_result(
     try:
         write_volume(path, labels, voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
     except InputError as error:
-        place, _, _ = locate_output(path)
+        place = locate_output(path).path
         if not isinstance(place, Path):
             raise
         kept = place.with_name(f"{place.name}.tif")
