@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from sectome.datasets.download import download, take_from
 from sectome.datasets.full_disk import check_room, disk_errors_said
 from sectome.datasets.public_set import PublicSet, PublicVolume
 from sectome.datasets.unpack import unpack
+from sectome.json_object import write_json
 from sectome.replace import remove_partials, replacing
 from sectome.volumes import write_volume
 
@@ -91,8 +91,7 @@ def _build(public: PublicSet, archives: list[Path], folder: Path, may_link: bool
         _place(public, volume, unpacked, folder)
     shutil.rmtree(unpacked)
     found = {volume.path: check_volume(folder, public, volume) for volume in public.volumes}
-    record = json.dumps(_describe(public, found), indent=2)
-    (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+    write_json(_describe(public, found), folder / RECORD)
 
 
 def _place(public: PublicSet, volume: PublicVolume, unpacked: Path, folder: Path) -> None:
