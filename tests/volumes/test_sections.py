@@ -167,8 +167,9 @@ def test_written_sections_are_read_by_other_tools(tmp_path, make_array):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b" / "section0003.tif"), make_array(np.uint32)[3])
 
 
-def test_a_damaged_sidecar_is_refused(tmp_path, make_array):
+@pytest.mark.parametrize(("content", "got"), [("{", "as JSON, got: Expecting"), ("[30, 6, 6]", "by name, got list")])
+def test_a_damaged_sidecar_is_refused(tmp_path, make_array, content, got):
     _save(tmp_path, make_array())
-    (tmp_path / "volume.json").write_text("{")
-    with pytest.raises(InputError, match="expected a readable folder of sections"):
+    (tmp_path / "volume.json").write_text(content)
+    with pytest.raises(InputError, match=rf"volume\.json must hold voxel size and offset {got}"):
         open_volume(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from itertools import pairwise
@@ -15,6 +14,7 @@ import tifffile
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.json_object import read_json_object, write_json
 from sectome.replace import replacing
 from sectome.types import Array, Shape3
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
@@ -67,9 +67,9 @@ class SectionsReader(Reader):
         for said, file in {header.misread: file for file, header in reversed(headers.items())}.items():
             if said:
                 warnings.warn(f"{file} {said}", UserWarning, stacklevel=2)
-        self.placement = Placement()
-        if (path / _SIDECAR).is_file():
-            self.placement = placement_from_attributes(json.loads((path / _SIDECAR).read_text(encoding="utf-8")))
+        sidecar = path / _SIDECAR
+        attributes = read_json_object(sidecar, "voxel size and offset") if sidecar.is_file() else {}
+        self.placement = placement_from_attributes(attributes)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
         """Return a box (Z, Y, X), decoding the sections that it touches."""
@@ -96,7 +96,7 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
             else:
                 tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
         if attributes := attributes_of(placement):
-            (partial / _SIDECAR).write_text(json.dumps(attributes), encoding="utf-8")
+            write_json(attributes, partial / _SIDECAR)
 
 
 def check_output(path: Path, dataset: str | None) -> None:
