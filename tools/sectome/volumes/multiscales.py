@@ -85,14 +85,15 @@ def _placement(image: Mapping[str, Any], level: Mapping[str, Any]) -> Placement:
     scale, translation = [1.0] * len(axes), [0.0] * len(axes)
     has_scale = False
     for transform in (*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])):
-        values: Sequence[float] = transform.get(transform.get("type"), ())
-        if transform.get("type") in ("scale", "translation") and len(values) != len(axes):
+        kind = transform.get("type")
+        values: Sequence[float] = transform.get(kind, ())
+        if kind in ("scale", "translation") and len(values) != len(axes):
             return Placement()
-        if transform["type"] == "scale":
+        if kind == "scale":
             has_scale = True
             scale = [length * factor for length, factor in zip(scale, values, strict=True)]
             translation = [position * factor for position, factor in zip(translation, values, strict=True)]
-        elif transform["type"] == "translation":
+        elif kind == "translation":
             translation = [position + step for position, step in zip(translation, values, strict=True)]
     nm = [unit_in_nm(axis.get("unit")) for axis in axes[-3:]]
     if len(nm) < 3 or not has_scale or None in nm:
