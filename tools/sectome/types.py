@@ -22,6 +22,9 @@ Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 LabelArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
+UNKNOWN_FROM = 2**63
+"""Ids of unsigned labels from here on mean that nobody labelled the voxel, as in CREMI."""
+
 Shape3: TypeAlias = tuple[int, int, int]
 """Voxels along (z, y, x)."""
 

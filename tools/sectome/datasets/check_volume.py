@@ -10,12 +10,9 @@ import numpy as np
 from sectome.checks import InputError
 from sectome.datasets.progress_bar import progress_bar
 from sectome.datasets.public_set import PublicSet, PublicVolume
-from sectome.types import Array
+from sectome.types import UNKNOWN_FROM, Array
 from sectome.volumes import Volume, open_volume
 from sectome.volumes.blocks import CHUNK, iterate_blocks
-
-UNLABELLED_FROM = 2**63
-"""Ids of unsigned labels from here on mean that nobody labelled the voxel, as in CREMI."""
 
 
 def check_volume(folder: Path, public: PublicSet, expected: PublicVolume) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def _scan_ids(volume: Volume, title: str) -> tuple[int, int, int]:
             block: Array = volume[box]
             ids = block[block != 0]
             if volume.dtype == np.uint64:
-                is_unlabelled = ids >= UNLABELLED_FROM
+                is_unlabelled = ids >= UNKNOWN_FROM
                 unlabelled += int(np.count_nonzero(is_unlabelled))
                 ids = ids[~is_unlabelled]
             if ids.size:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from sectome.types import UNKNOWN_FROM
 from sectome.volumes.blocks import CHUNK, iterate_blocks
 from sectome.volumes.progress import watched
 from sectome.volumes.sampling import is_label_like, sampled_sections
 from sectome.volumes.volume import Volume
-
-_NOT_KNOWN = 2**63
-"""Ids from here on mean that nothing is known, as in CREMI."""
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
@@ -65,7 +63,7 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
         "max": max(highs, default=None),
         "mean": total / count if count else None,
         "not_finite": _count_not_finite(volume) if volume.dtype.kind == "f" else None,
-        "ids": sum(0 < number < _NOT_KNOWN for number in ids) if ids else None,
+        "ids": sum(0 < number < UNKNOWN_FROM for number in ids) if ids else None,
     }
 
 
