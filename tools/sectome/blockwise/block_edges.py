@@ -50,6 +50,16 @@ def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:
     return (np.int64(block) << 32) | fragment.astype(np.int64)
 
 
+def block_of(ids: Array) -> Array:
+    """Return the block of each id that `as_id` made."""
+    return ids >> 32
+
+
+def within_block(ids: Array) -> Array:
+    """Return the number within its block of each id that `as_id` made."""
+    return ids & 0xFFFFFFFF
+
+
 def read_fragments(plan: NeuronPlan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
     """Return the fragments of a box (z, y, x), numbered through all blocks that it reaches into, and the id of each."""
     store = open_zarr(plan.blocks_path)

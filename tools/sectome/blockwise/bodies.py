@@ -9,7 +9,7 @@ import psutil
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sectome.blockwise.block_edges import as_id
+from sectome.blockwise.block_edges import as_id, block_of, within_block
 from sectome.blockwise.block_grid import in_volume
 from sectome.blockwise.mitochondria_plan import MitochondriaPlan
 from sectome.checks import InputError
@@ -31,8 +31,6 @@ NUMBERS = "numbers.npy"
 NUMBERS_STARTS = "numbers_starts.npy"
 """(2 * blocks + 1,): where the objects of each block and of the bodies of each block begin in `NUMBERS`."""
 
-_LOW = 0xFFFFFFFF
-
 
 def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     """Find which parts are one body, and write which block grows it: the one in which it begins.
@@ -46,14 +44,14 @@ def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     voxels = np.concatenate(sizes)
     ids = np.concatenate([as_id(block, np.arange(1, len(own) + 1)) for block, own in zip(blocks, sizes, strict=True)])
     same = np.concatenate([plan.folder.read("contacts", block)["same"] for block in blocks])
-    one, two = (starts[same >> 32] + (same & _LOW) - 1).T
+    one, two = (starts[block_of(same)] + within_block(same) - 1).T
     count, body = connected_components(coo_array((np.ones(len(one), np.bool_), (one, two)), (len(ids), len(ids))))
     least = max(1, plan.options.min_seed_voxels, plan.options.min_size_voxels)
     large = np.bincount(body, weights=voxels, minlength=count) >= least
     first = np.full(count, len(ids))
     np.minimum.at(first, body, np.arange(len(ids)))
     # The block that grows each part; those of bodies too small for an object come after all blocks, and are left out.
-    grows = np.where(large, ids[first] >> 32, len(plan.grid))[body]
+    grows = np.where(large, block_of(ids[first]), len(plan.grid))[body]
     by_block = np.argsort(grows, kind="stable")[: int(large[body].sum())]
     of_blocks = np.searchsorted(grows[by_block], np.arange(len(plan.grid) + 1))
     plan.folder.save(PARTS, np.stack([ids[by_block], voxels[by_block]], axis=1))
@@ -73,7 +71,8 @@ def grow_bodies(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
     start, stop = plan.folder.load(PARTS_STARTS)[number : number + 2]
     ids, sizes = plan.folder.load(PARTS)[start:stop].T
     _check_memory(plan, number, int(sizes.sum()))
-    lists = [_read_parts(plan, int(block), ids[ids >> 32 == block] & _LOW) for block in np.unique(ids >> 32)]
+    blocks = block_of(ids)
+    lists = [_read_parts(plan, int(block), within_block(ids[blocks == block])) for block in np.unique(blocks)]
     if not lists:
         return {"first": np.empty(0, np.int64)}
     voxels = ListedVoxels(

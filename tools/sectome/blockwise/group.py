@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from sectome.blockwise.block_edges import block_of
 from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.types import Array, Box
@@ -52,7 +53,7 @@ class Group:
 
     def holds(self, ids: Array) -> npt.NDArray[np.bool_]:
         """Return which fragments are of blocks of this group."""
-        return np.isin(ids >> 32, np.asarray(self.blocks))
+        return np.isin(block_of(ids), np.asarray(self.blocks))
 
 
 def members_of(plan: NeuronPlan, level: int, number: int) -> list[int]:
