@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from scripts.masked_autoencoder import MaskedAutoencoder
@@ -36,4 +35,4 @@ class ReconstructionPicture:
 
     def draw(self, arrays: Mapping[str, Array]) -> Figure:
         """Return the picture."""
-        return reconstruction_figure(**arrays, voxel_size_nm=np.asarray(self.voxel_size_nm), crops=CROPS)
+        return reconstruction_figure(**arrays, voxel_size_nm=self.voxel_size_nm, crops=CROPS)

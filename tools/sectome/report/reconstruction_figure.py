@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -19,7 +21,7 @@ PANEL_WIDTH = 1.55
 
 
 def reconstruction_figure(
-    image: Array, masked: Array, reconstructed: Array, hidden: Array, voxel_size_nm: Array, *, crops: int = 3
+    image: Array, masked: Array, reconstructed: Array, hidden: Array, voxel_size_nm: Iterable[float], *, crops: int = 3
 ) -> Figure:
     """Return a figure: a row a crop; image, masked and reconstructed in xy, then in xz, through the crop's middle.
 
