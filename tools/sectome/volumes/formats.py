@@ -48,10 +48,6 @@ def _replaces_any_file(path: Path, dataset: str | None) -> None:
     pass
 
 
-def _is_any_folder(folder: Place) -> bool:
-    return True
-
-
 def _is_zarr_folder(folder: Place) -> bool:
     return folder.name.lower().endswith(".zarr") or zarr_metadata.is_zarr_node(folder)
 
@@ -69,7 +65,7 @@ class Format:
         check_output: Raises an `InputError` if what exists there would be lost, or leaves no room for the dataset.
         holds_datasets: Whether a path may end in `:dataset`.
         find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
-        is_folder: Tells whether a folder is one of the format; None if it is made of files.
+        is_folder: Tells whether a folder is one of the format; None if it is made of files. Any other holds sections.
         files: One of these lies in each of its folders; without, it is not read from servers.
         is_written_to_stores: Whether it is written to object stores.
     """
@@ -86,14 +82,7 @@ class Format:
     is_written_to_stores: bool = False
 
 
-SECTIONS = Format(
-    "folder of sections",
-    (),
-    sections.SectionsReader,
-    sections.write_sections,
-    sections.check_output,
-    is_folder=_is_any_folder,
-)
+SECTIONS = Format("folder of sections", (), sections.SectionsReader, sections.write_sections, sections.check_output)
 PRECOMPUTED = Format(
     "precomputed volume",
     (".precomputed",),
@@ -145,7 +134,6 @@ FORMATS = (
         holds_datasets=True,
     ),
 )
-_FOLDERS = (*(known for known in FORMATS if known.is_folder), SECTIONS)
 
 _CONTAINER_SUFFIXES = "|".join(
     re.escape(suffix) for known in FORMATS if known.holds_datasets for suffix in known.suffixes
@@ -178,7 +166,8 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
     if text.startswith(PREFIX):
         return Location(place, None, PRECOMPUTED)
     if place.is_dir():
-        return Location(place, dataset, next(known for known in _FOLDERS if known.is_folder and known.is_folder(place)))
+        of_folders = (known for known in FORMATS if known.is_folder is not None and known.is_folder(place))
+        return Location(place, dataset, next(of_folders, SECTIONS))
     return Location(place, dataset, _by_suffix(place))
 
 
