@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from sectome.blockwise.predicted_maps import predicted_maps
 from sectome.described import describe
 from sectome.phantom import make_phantom
 from sectome.transforms import PercentileIntensity
-from sectome.volumes import write_volume
+from sectome.volumes import open_volume, write_volume
 from tiny_networks import BUNDLES
 
 SHIPPED = BUNDLES / "em_segmentation/models/model.pt"
@@ -49,3 +50,16 @@ def test_contrast_that_is_equalised_in_each_block_by_itself_is_warned_of(tmp_pat
     model.with_suffix(".json").write_text(json.dumps(settings))
     with pytest.warns(UserWarning, match=r"own.tif has its contrast equalised .*, which are blocks; thin ones of"):
         predicted_maps(tmp_path / "out.run", str(volume), SHIPPED.parents[1], str(model))
+
+
+@pytest.mark.usefixtures("forget_scripts")
+@pytest.mark.parametrize("name", ["own.tif", "own.h5:raw", "precomputed://own"])
+def test_a_worker_in_another_folder_opens_the_volume(tmp_path, monkeypatch, name):
+    raw = make_phantom((8, 16, 16), (8, 8, 8), 0).raw
+    monkeypatch.chdir(tmp_path)
+    write_volume(name, raw, voxel_size_nm=(8, 8, 8))
+    source = predicted_maps("out.run", name, SHIPPED.parents[1], mask=name, device="cpu")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for kept in (source.volume, source.mask):
+        np.testing.assert_array_equal(np.asarray(open_volume(kept)), raw)

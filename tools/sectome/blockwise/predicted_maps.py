@@ -17,6 +17,7 @@ from sectome.trained_settings import settings_path
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes import open_volume, open_with_default_size
 from sectome.volumes.blocks import CHUNK
+from sectome.volumes.precomputed_info import PREFIX
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
@@ -185,8 +186,10 @@ def predicted_maps(
 
 def _absolute(path: str) -> str:
     """Return the path of a volume as it is from any folder; that of a server stays."""
-    is_here = "://" not in path and Path(path.split(":")[0]).exists()
-    return str(Path(path).absolute()) if is_here else path
+    prefix = PREFIX if path.startswith(PREFIX) else ""
+    place = path.removeprefix(prefix)
+    is_here = "://" not in place and Path(place.split(":")[0]).exists()
+    return f"{prefix}{Path(place).absolute()}" if is_here else path
 
 
 @lru_cache(maxsize=1)
