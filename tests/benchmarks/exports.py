@@ -12,7 +12,6 @@ import interleaved  # noqa: F401  isort: skip  (sets the number of threads)
 
 import argparse
 import copy
-import csv
 import os
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import Tensor, nn
 
 from sectome.export import write_onnx
+from sectome.study.results import write_rows
 from sectome.transforms import StandardiseIntensity
 from sectome.volumes import open_volume
 
@@ -116,11 +116,8 @@ def main() -> None:
                     rows.append((bundle, name, crop, size, len(images) * size, value, f"{difference:.2g}"))
                     print(*rows[-1], sep=" | ", flush=True)
     if table:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        with table.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("bundle", "export", "crop", "batch", "crops", "value", "greatest_difference"))
-            writer.writerows(rows)
+        names = ("bundle", "export", "crop", "batch", "crops", "value", "greatest_difference")
+        write_rows(table, names, [dict(zip(names, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":

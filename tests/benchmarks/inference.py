@@ -7,7 +7,6 @@ Both run the demo network of em_segmentation's train.json over the same volume w
 from __future__ import annotations
 
 import argparse
-import csv
 import multiprocessing
 import tempfile
 import time
@@ -26,6 +25,7 @@ from training_measure import resident_peak_mib
 
 from sectome.inference import StreamingInferer, blended_slabs, predict_volume, window_grid
 from sectome.neighbourhoods import LONG_RANGE
+from sectome.study.results import write_rows
 from sectome.tissue import open_tissue
 from sectome.volumes import open_volume, write_volume
 
@@ -95,7 +95,7 @@ def peak_of(name: str, path: str, output: str) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--csv")
+    parser.add_argument("--csv", type=Path)
     parser.add_argument("--quick", action="store_true", help="a small volume and one round")
     given = parser.parse_args()
     depths, side, rounds = ((16, 32), 128, 1) if given.quick else (DEPTHS, SIDE, 3)
@@ -144,10 +144,7 @@ def main() -> None:
                 rows.append({"what": f"{depth} sections", "who": name, "peak_mib": round(peak)})
                 print(f"{depth:4} sections of {side}x{side}, {name:8}: peak {peak:7.0f} MiB, {took:5.1f} s", flush=True)
     if given.csv:
-        with Path(given.csv).open("w", newline="") as file:
-            writer = csv.DictWriter(file, ("what", "who", "ms_a_window", "of_network", "peak_mib"))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(given.csv, ("what", "who", "ms_a_window", "of_network", "peak_mib"), rows)
 
 
 def _stored(path: str) -> np.ndarray:

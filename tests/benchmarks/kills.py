@@ -8,7 +8,6 @@ Processes of a real cluster on this machine are killed, files may not grow, chun
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from blockwise.conftest import make_affinities, make_tissue
 from blockwise.kills import EVENTS, NEURONS, disturbed_run
 from sectome.affinity_file import StoredAffinities
 from sectome.postprocess import affinities_to_labels
+from sectome.study.results import write_rows
 from sectome.volumes import open_volume
 
 LINES = 2 * (3 * 12 + 1 + 1 + 8 + 1)
@@ -56,10 +56,7 @@ def main() -> None:
             print("  ".join(str(value) for value in rows[-1].values()), flush=True)
     print(f"{sum(row['result'] == 'same' for row in rows)} of {len(rows)} runs ended with the undisturbed result")
     if given.csv:
-        with given.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(given.csv, list(rows[0]), rows)
 
 
 if __name__ == "__main__":

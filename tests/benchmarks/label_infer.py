@@ -9,7 +9,6 @@ once; the second is what an annotator waits for.
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from monai_label.label_server import PYTHON, LabelServer
 from sectome.phantom import make_phantom
 from sectome.standalone_bundle import make_standalone_bundle
+from sectome.study.results import write_rows
 from sectome.volumes import write_volume
 from tiny_networks import BUNDLES
 
@@ -89,10 +89,7 @@ def main() -> None:
                 )
                 print(rows[-1], flush=True)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(options.csv, list(rows[0]), rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import NEAREST
 from sectome.phantom import make_phantom
 from sectome.postprocess import SegmentationOptions, affinities_to_labels
+from sectome.study.results import write_rows
 from sectome.volumes import open_volume
 
 TILE = (48, 128, 128)
@@ -237,10 +237,7 @@ def main() -> None:
     print(f"forecast of the peak: {peak_mib(plan):.0f} MiB")
     print("\n".join(petavoxel(plan, rows)))
     if given.csv:
-        with given.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(given.csv, list(rows[0]), rows)
 
 
 if __name__ == "__main__":
