@@ -16,7 +16,7 @@ from monai.utils import MAX_SEED
 
 import sectome.transforms
 from sectome.checks import InputError
-from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, SectionDefect, check_labels_move
+from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, check_labels_move
 from sectome.transforms.augmentation import reseed_all
 
 MODULES = [
@@ -29,8 +29,8 @@ CLASSES = {
     for thing in vars(module).values()
     if inspect.isclass(thing) and thing.__module__ == module.__name__
 }
-BASES = {Augmentation, Augmentationd, SectionDefect}
-RANDOM = sorted((one for one in CLASSES - BASES if issubclass(one, Randomizable)), key=lambda one: one.__name__)
+KINDS = {one for one in CLASSES - {Augmentationd} if issubclass(one, Randomizable) and not inspect.isabstract(one)}
+RANDOM = sorted(KINDS, key=lambda one: one.__name__)
 ARRAY = [one for one in RANDOM if issubclass(one, Augmentation)]
 DICTIONARY = [one for one in RANDOM if issubclass(one, Augmentationd)]
 

@@ -8,11 +8,9 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import InputError, check_range
-from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.augmentation import Augmentationd
 from sectome.transforms.beside import beside
-from sectome.transforms.normal_noise import draw_seed, normal_noise
-from sectome.types import Shape3
+from sectome.transforms.normal_noise import Noise, normal_noise
 
 
 def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
@@ -30,29 +28,16 @@ def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tens
     return torch.addcmul(images, normal_noise(images, seeds), strength)
 
 
-class GaussianNoise(Augmentation):
+class GaussianNoise(Noise):
     """Add normal noise to a crop.
 
     Args:
         deviation: range of the noise's deviation, in deviations of the image.
         prob: chance that any is added.
-
-    Raises:
-        InputError: if the deviations are no range within 0 and 10, or can only be 0.
     """
 
-    grey_only = True
-    voxelwise = True
-
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.2), prob: float = 0.3) -> None:
-        super().__init__(prob)
-        self.deviation = check_range(deviation, 0.0, 10.0, "deviation")
-        if self.deviation[1] == 0:
-            raise InputError("deviation must allow for noise, got (0.0, 0.0)")
-
-    def draw(self, shape: Shape3) -> Parameters:
-        """Draw the deviation and a seed."""
-        return {"deviation": self.R.uniform(*self.deviation), "seeds": draw_seed(self.R)}
+        super().__init__(deviation, prob)
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the noisy batch; see `add_gaussian_noise`."""

@@ -1,15 +1,13 @@
-"""Random numbers of a crop's size, from a seed that was drawn for it."""
+"""What noises share: how strong it is and a seed are drawn for a crop, which makes normal numbers of its size."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-
-def draw_seed(random: np.random.RandomState) -> int:
-    """Draw the seed of a crop's noise: one number travels instead of a crop full of them."""
-    return int(random.randint(2**31 - 1))
+from sectome.checks import InputError, check_range
+from sectome.transforms.augmentation import Augmentation, Parameters
+from sectome.types import Shape3
 
 
 def normal_noise(images: Tensor, seeds: Tensor) -> Tensor:
@@ -25,3 +23,28 @@ def normal_noise(images: Tensor, seeds: Tensor) -> Tensor:
     for crop, seed in zip(noise, seeds.tolist(), strict=True):
         crop.normal_(generator=generator.manual_seed(seed))
     return noise
+
+
+class Noise(Augmentation):
+    """Noise of a deviation that is drawn for each crop.
+
+    Args:
+        deviation: range of it, in deviations of the image.
+        prob: chance that any is added.
+
+    Raises:
+        InputError: if the deviations are no range within 0 and 10, or can only be 0.
+    """
+
+    grey_only = True
+    voxelwise = True
+
+    def __init__(self, deviation: tuple[float, float], prob: float) -> None:
+        super().__init__(prob)
+        self.deviation = check_range(deviation, 0.0, 10.0, "deviation")
+        if self.deviation[1] == 0:
+            raise InputError("deviation must allow for noise, got (0.0, 0.0)")
+
+    def draw(self, shape: Shape3) -> Parameters:
+        """Draw the deviation, and a seed: one number travels instead of a crop full of them."""
+        return {"deviation": self.R.uniform(*self.deviation), "seeds": int(self.R.randint(2**31 - 1))}

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import InputError, check_range
-from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
+from sectome.transforms.augmentation import Augmentationd
 from sectome.transforms.beside import beside
-from sectome.transforms.normal_noise import draw_seed, normal_noise
-from sectome.types import Shape3
+from sectome.transforms.normal_noise import Noise, normal_noise
 
 
 def add_shot_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
@@ -34,29 +32,16 @@ def add_shot_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
     return normal_noise(images, seeds).mul_(strength).add_(images)
 
 
-class ShotNoise(Augmentation):
+class ShotNoise(Noise):
     """Add the noise of a shorter exposure to a crop.
 
     Args:
         deviation: range of the noise's deviation at the mean grey, in deviations of the image.
         prob: chance that any is added.
-
-    Raises:
-        InputError: if the deviations are no range within 0 and 10, or can only be 0.
     """
 
-    grey_only = True
-    voxelwise = True
-
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.3), prob: float = 0.2) -> None:
-        super().__init__(prob)
-        self.deviation = check_range(deviation, 0.0, 10.0, "deviation")
-        if self.deviation[1] == 0:
-            raise InputError("deviation must allow for noise, got (0.0, 0.0)")
-
-    def draw(self, shape: Shape3) -> Parameters:
-        """Draw the deviation and a seed."""
-        return {"deviation": self.R.uniform(*self.deviation), "seeds": draw_seed(self.R)}
+        super().__init__(deviation, prob)
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the noisy batch; see `add_shot_noise`."""
