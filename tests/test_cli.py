@@ -430,7 +430,7 @@ def test_a_threshold_is_refused_where_the_mutex_watershed_was_chosen_for_the_mod
         (["--criterion", "are"], "criterion is for --tune, got 'are' without it"),
         (["--bias", 0.1], "bias must be left out with method mean, where it does nothing, got 0.1"),
         (["--offsets", "nearest"], "offsets and voxel_size_nm are for .npy files"),
-        (["--threads", 0], "threads must be a number of at least 1, got 0"),
+        (["--threads", 0], "threads must be a whole number from 1 on, got 0"),
     ],
 )
 def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folder, options, sentence):

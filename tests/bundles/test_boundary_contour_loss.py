@@ -117,5 +117,5 @@ def test_labels_that_a_transform_has_made_floats_are_refused(loss, labels):
 
 
 def test_a_width_below_1_is_refused(segmentation_scripts):
-    with pytest.raises(InputError, match="width_voxels must be a number of at least 1, got 0"):
+    with pytest.raises(InputError, match="width_voxels must be a whole number from 1 on, got 0"):
         segmentation_scripts.BoundaryContourLoss(0)

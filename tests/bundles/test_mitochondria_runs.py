@@ -188,7 +188,7 @@ def test_the_affinities_overlay_switches_back(run_bundle, mitochondria_folder, t
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ({"loss__width_voxels": 0}, "width_voxels must be a number of at least 1, got 0"),
+        ({"loss__width_voxels": 0}, "width_voxels must be a whole number from 1 on, got 0"),
         ({"loss__width": 2}, "unknown config key 'loss#width': scripts.BoundaryContourLoss does not take it"),
         ({"out_channels": 3}, "logits must have the channels foreground, contour, got shape (2, 3, 8, 32, 32)"),
     ],

@@ -127,7 +127,7 @@ def test_the_evidence_is_a_json_file_of_what_varies(volumes):
         ({"methods": ("median",)}, "method must be mean, .* got 'median'"),
         ({"treshold": 0.5}, r"did you mean 'threshold'"),
         ({"offsets": ISOTROPIC}, "affinities must have 9 channels, one an offset, got 3"),
-        ({"threads": 0}, "threads must be a number of at least 1, got 0"),
+        ({"threads": 0}, "threads must be a whole number from 1 on, got 0"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(volumes, change, sentence):

@@ -57,6 +57,7 @@ def test_the_transform_stacks_and_the_dictionary_version_writes_two_keys():
     assert torch.equal(torch.cat([result["label_contour"], result["label_contour_valid"]]), stacked)
 
 
-def test_a_width_below_1_is_refused():
-    with pytest.raises(InputError, match="width_voxels must be a number of at least 1, got 0"):
-        BoundaryContour(0)
+@pytest.mark.parametrize("width", [0, 1.9])
+def test_a_width_that_is_no_whole_number_from_1_on_is_refused(width):
+    with pytest.raises(InputError, match=f"width_voxels must be a whole number from 1 on, got {width}"):
+        BoundaryContour(width)

@@ -39,6 +39,7 @@ def test_in_plane_looks_at_no_other_section():
     assert (IgnoreBordersd("label")({"label": labels})["label"] == -1).all()
 
 
-def test_negative_steps_are_refused():
-    with pytest.raises(InputError, match="steps must be a number of at least 0, got -1"):
-        IgnoreBorders(-1)
+@pytest.mark.parametrize("steps", [-1, 0.5])
+def test_steps_that_are_none_are_refused(steps):
+    with pytest.raises(InputError, match=f"steps must be a whole number from 0 on, got {steps}"):
+        IgnoreBorders(steps)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numba
 from tqdm import tqdm
 
-from sectome.checks import check_at_least
+from sectome.checks import check_whole_number
 
 Result = TypeVar("Result")
 
@@ -38,10 +38,10 @@ def thread_count(threads: int | None) -> int:
     """Return the threads asked for; `None` is numba's number: the cores at hand, or `NUMBA_NUM_THREADS`.
 
     Raises:
-        InputError: if it is below 1.
+        InputError: if it is no whole number from 1 on.
     """
     # Not `get_num_threads`: it starts numba's threads, and those of OpenMP then give torch their number for its own.
-    return numba.config.NUMBA_NUM_THREADS if threads is None else int(check_at_least(threads, 1, "threads"))
+    return numba.config.NUMBA_NUM_THREADS if threads is None else check_whole_number(threads, 1, "threads")
 
 
 def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:

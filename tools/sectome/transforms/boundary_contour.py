@@ -6,7 +6,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least
+from sectome.checks import check_whole_number
 from sectome.transforms.label_volume import check_labels, near_others
 from sectome.transforms.target_transform import TargetTransform, TargetTransformd
 
@@ -27,10 +27,10 @@ def boundary_contour(labels: Tensor, width_voxels: int = 1, in_plane: bool = Tru
         Targets (foreground, contour) and valid, both uint8 (2, Z, Y, X) with values 0 and 1.
 
     Raises:
-        InputError: if labels are not integers from -1 on, or the width is below 1.
+        InputError: if labels are not integers from -1 on, or the width is no whole number from 1 on.
     """
     check_labels(labels)
-    return contour_maps(labels, int(check_at_least(width_voxels, 1, "width_voxels")), in_plane)
+    return contour_maps(labels, check_whole_number(width_voxels, 1, "width_voxels"), in_plane)
 
 
 def contour_maps(labels: Tensor, width_voxels: int, in_plane: bool) -> tuple[Tensor, Tensor]:
@@ -53,11 +53,11 @@ class BoundaryContour(TargetTransform):
         in_plane: look at voxels of the same section only.
 
     Raises:
-        InputError: if the width is below 1; see `boundary_contour` for labels.
+        InputError: if the width is no whole number from 1 on; see `boundary_contour` for labels.
     """
 
     def __init__(self, width_voxels: int = 1, in_plane: bool = True) -> None:
-        self.width_voxels = int(check_at_least(width_voxels, 1, "width_voxels"))
+        self.width_voxels = check_whole_number(width_voxels, 1, "width_voxels")
         self.in_plane = in_plane
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:

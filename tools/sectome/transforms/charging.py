@@ -9,7 +9,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_range
+from sectome.checks import check_range, check_whole_number
 from sectome.transforms.augmentation import Augmentationd, Parameters
 from sectome.transforms.beside import beside
 from sectome.transforms.in_plane import pixel_grid
@@ -79,7 +79,7 @@ class Charging(SectionDefect):
         self.strength = check_range(strength, 0.01, 100.0, "strength")
         self.size_voxels = check_range(size_voxels, 0.5, 1e4, "size_voxels")
         self.tail_voxels = check_range(tail_voxels, 0.5, 1e4, "tail_voxels")
-        self.max_count = int(check_at_least(max_count, 1, "max_count"))
+        self.max_count = check_whole_number(max_count, 1, "max_count")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
         """Draw the clouds, which way they trail, and the lines of the scan."""

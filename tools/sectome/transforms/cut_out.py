@@ -9,7 +9,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_triple
+from sectome.checks import check_triple, check_whole_number
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
 from sectome.transforms.beside import beside
 from sectome.types import Shape3
@@ -53,7 +53,7 @@ class CutOut(Augmentation):
 
     def __init__(self, max_count: int = 3, max_size_voxels: Sequence[float] = (6, 32, 32), prob: float = 0.2) -> None:
         super().__init__(prob)
-        self.max_count = int(check_at_least(max_count, 1, "max_count"))
+        self.max_count = check_whole_number(max_count, 1, "max_count")
         self.max_size_voxels = check_triple(max_size_voxels, "max_size_voxels")
 
     def draw(self, shape: Shape3) -> Parameters:

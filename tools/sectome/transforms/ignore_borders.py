@@ -6,7 +6,7 @@ from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
-from sectome.checks import check_at_least
+from sectome.checks import check_whole_number
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.label_volume import UNLABELLED, check_labels, near_others
 
@@ -23,10 +23,10 @@ def ignore_borders(labels: Tensor, steps: int = 1, in_plane: bool = False) -> Te
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if labels are not signed integers from -1 on, or steps are negative.
+        InputError: if labels are not signed integers from -1 on, or steps are no whole number from 0 on.
     """
     check_labels(labels, signed=True)
-    steps = int(check_at_least(steps, 0, "steps"))
+    steps = check_whole_number(steps, 0, "steps")
     return labels.masked_fill(near_others(labels, steps, in_plane)[0], UNLABELLED)
 
 
@@ -34,7 +34,7 @@ class IgnoreBorders(Transform):
     """Take the borders of label crops (1, Z, Y, X) out of what is learned; see `ignore_borders`."""
 
     def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
-        self.steps = int(check_at_least(steps, 0, "steps"))
+        self.steps = check_whole_number(steps, 0, "steps")
         self.in_plane = in_plane
 
     def __call__(self, labels: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_choice
+from sectome.checks import check_choice, check_whole_number
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
 from sectome.transforms.in_plane import mirror
 from sectome.types import Shape3
@@ -63,7 +63,7 @@ class Misalignment(Augmentation):
 
     def __init__(self, max_shift_voxels: int = 8, mode: Mode = "either", prob: float = 0.2) -> None:
         super().__init__(prob)
-        self.max_shift_voxels = int(check_at_least(max_shift_voxels, 1, "max_shift_voxels"))
+        self.max_shift_voxels = check_whole_number(max_shift_voxels, 1, "max_shift_voxels")
         self.mode = check_choice(mode, MODES, "mode")
 
     def draw(self, shape: Shape3) -> Parameters:

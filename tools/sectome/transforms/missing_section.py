@@ -10,7 +10,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_choice, check_range
+from sectome.checks import check_choice, check_range, check_whole_number
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
 from sectome.transforms.beside import beside
 from sectome.transforms.section_defect import draw_sections, per_section, put_sections, take_sections
@@ -63,7 +63,7 @@ class MissingSection(Augmentation):
         super().__init__(prob)
         self.fill = check_choice(fill, FILLS, "fill")
         self.grey = check_range(grey, -100.0, 100.0, "grey")
-        self.max_sections = int(check_at_least(max_sections, 1, "max_sections"))
+        self.max_sections = check_whole_number(max_sections, 1, "max_sections")
 
     def draw(self, shape: Shape3) -> Parameters:
         """Draw which sections are lost, and which stand in their places."""

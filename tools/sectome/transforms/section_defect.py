@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sectome.checks import check_at_least
+from sectome.checks import check_whole_number
 from sectome.transforms.augmentation import Augmentation, Parameters
 from sectome.transforms.beside import beside
 from sectome.types import Shape3
@@ -54,12 +54,12 @@ class SectionDefect(Augmentation):
         prob: chance that any section has it.
 
     Raises:
-        InputError: if `max_sections` is below 1 or the chance does not lie between 0 and 1.
+        InputError: if `max_sections` is no whole number from 1 on, or the chance does not lie between 0 and 1.
     """
 
     def __init__(self, max_sections: int, prob: float) -> None:
         super().__init__(prob)
-        self.max_sections = int(check_at_least(max_sections, 1, "max_sections"))
+        self.max_sections = check_whole_number(max_sections, 1, "max_sections")
 
     @abstractmethod
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
