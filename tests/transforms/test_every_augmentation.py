@@ -16,7 +16,7 @@ from monai.utils import MAX_SEED
 
 import sectome.transforms
 from sectome.checks import InputError
-from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, check_labels_move
+from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, Misalignmentd, check_labels_move
 from sectome.transforms.augmentation import reseed_all
 
 MODULES = [
@@ -172,6 +172,17 @@ def test_labels_of_any_type_move_as_whole_numbers_do(kind, dtype, crop):
     moved = transform(labels, randomize=False).numpy()
     assert moved.dtype == labels.dtype.newbyteorder("=")
     assert np.array_equal(moved, where * np.uint64(greatest))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_a_batch_of_labels_of_several_unsigned_bytes_is_moved(dtype, crop):
+    augmentation = Compose([Misalignmentd("label", prob=0.5)])
+    batch = torch.stack([crop["label"]] * 4)
+    whole = BatchAugmentation(augmentation)({"label": batch.clone()}, range(4))["label"]
+    moved = BatchAugmentation(augmentation)({"label": batch.to(dtype)}, range(4))["label"]
+    assert moved.dtype == dtype
+    assert torch.equal(moved.long(), whole)
+    assert not torch.equal(whole, batch)
 
 
 @pytest.mark.parametrize("kind", DICTIONARY)

@@ -26,6 +26,11 @@ _SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: t
 """Types whose voxels torch moves, for those of as many bytes whose voxels it does not."""
 
 
+def as_signed(images: Tensor) -> Tensor:
+    """Return voxels of several unsigned bytes as a view of signed ones, which torch moves, and others as they are."""
+    return images.view(_SIGNED.get(images.dtype, images.dtype))
+
+
 def reseed(transform: Randomizable, seed: int) -> None:
     """Let a transform draw as after MONAI's `set_random_state(seed)`.
 
@@ -135,7 +140,7 @@ class Augmentation(RandomizableTransform):
             )
         stacked = {name: np.stack([np.asarray(one[name]) for one in drawn]) for name in drawn[0]}
         parameters = {name: _parameter(values) for name, values in stacked.items()}
-        return self.apply(images.view(_SIGNED.get(images.dtype, images.dtype)), parameters).view(images.dtype)
+        return self.apply(as_signed(images), parameters).view(images.dtype)
 
 
 class Augmentationd(RandomizableTransform, Keyed):

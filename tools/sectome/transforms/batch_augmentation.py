@@ -11,7 +11,7 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from sectome.checks import InputError
-from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters, reseed_all
+from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters, as_signed, reseed_all
 from sectome.transforms.beside import beside
 from sectome.transforms.contrast import change_contrast
 
@@ -109,6 +109,6 @@ def _change(transform: Augmentation, images: Tensor, drawn: Sequence[Parameters 
     chosen = {index: one for index, one in enumerate(parameters) if one is not None}
     if len(chosen) == len(images):
         return transform.apply_each(images, list(chosen.values()))
-    rows = beside(torch.tensor(list(chosen)), images)
-    changed = transform.apply_each(images.index_select(0, rows), list(chosen.values()))
-    return images.index_copy_(0, rows, changed)
+    rows, whole = beside(torch.tensor(list(chosen)), images), as_signed(images)
+    changed = transform.apply_each(whole.index_select(0, rows), list(chosen.values()))
+    return whole.index_copy_(0, rows, changed).view(images.dtype)
