@@ -88,6 +88,12 @@ def test_a_size_that_is_no_count_is_refused(name, value):
         tiny(**{name: value})
 
 
+@pytest.mark.parametrize("patch", [(2, 2), (0, 2, 2), (1.5, 2, 2)])
+def test_a_patch_that_is_none_is_refused(patch):
+    with pytest.raises(InputError, match=r"^patch_size must be three whole numbers from 1 on"):
+        tiny(patch_size=patch)
+
+
 def saved(tmp_path, encoder: Encoder):
     path = tmp_path / "model.pt"
     torch.save({"model": {f"encoder.{key}": value for key, value in encoder.state_dict().items()}}, path)

@@ -19,7 +19,7 @@ def build(segmentation_scripts):
     def make(name="hybrid", full_resolution="single", **changes):
         torch.manual_seed(0)
         if name == "residual_unet":
-            return segmentation_scripts.ResidualUNet(**COMMON, full_resolution=full_resolution)
+            return segmentation_scripts.ResidualUNet(**{**COMMON, "full_resolution": full_resolution, **changes})
         settings = {**COMMON, **ENCODER, "convolutions": name == "hybrid", "full_resolution": full_resolution}
         return segmentation_scripts.UNETR(**{**settings, **changes})
 
@@ -36,6 +36,13 @@ def test_any_crop_that_the_patch_divides_gives_a_logit_an_offset(build, name, fu
 def test_a_crop_that_the_patch_does_not_divide_is_refused(build, name):
     with pytest.raises(InputError, match="got 10 voxels and a patch of 4 along x"):
         build(name)(torch.randn(1, 1, 4, 8, 10))
+
+
+@pytest.mark.parametrize("name", ["hybrid", "residual_unet"])
+def test_a_patch_is_three_whole_numbers_floats_or_not(build, name):
+    assert build(name, patch_size=(2.0, 4.0, 4.0))(torch.randn(1, 1, 4, 8, 8)).shape == (1, 5, 4, 8, 8)
+    with pytest.raises(InputError, match=r"patch_size must be three whole numbers from 1 on \(z, y, x\), got \[4, 4\]"):
+        build(name, patch_size=(4, 4))
 
 
 @pytest.mark.parametrize("name", ["plain", "hybrid"])

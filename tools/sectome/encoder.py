@@ -19,7 +19,7 @@ from monai.networks.blocks.transformerblock import TransformerBlock
 from torch import Tensor, nn
 
 from sectome.checkpoint_file import load_strictly, read_checkpoint
-from sectome.checks import InputError, check_counts, patch_does_not_divide
+from sectome.checks import InputError, check_counts, check_whole_triple, patch_does_not_divide
 from sectome.json_object import read_object
 from sectome.trained_settings import settings_path
 from sectome.types import Shape3
@@ -137,7 +137,8 @@ class Encoder(nn.Module):
         mlp_ratio: hidden width of a block's MLP over `hidden_size`.
 
     Raises:
-        InputError: if the width does not suit heads and position codes, or there is no block.
+        InputError: if the patch is no three whole numbers from 1 on, the width does not suit heads and position codes,
+            or there is no block.
     """
 
     def __init__(
@@ -152,8 +153,7 @@ class Encoder(nn.Module):
         super().__init__()
         check_width(hidden_size, num_heads)
         check_counts(depth=depth)
-        pz, py, px = (int(size) for size in patch_size)
-        self.patch_size: Shape3 = (pz, py, px)
+        self.patch_size = pz, py, px = check_whole_triple(patch_size, "patch_size")
         self.in_channels = in_channels
         self.hidden_size = hidden_size
         # By their names among the settings.

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from scripts.unet_parts import Decoder, FullResolution, Levels, pyramid, stem
 from sectome.checkpoint_file import take_whole_checkpoint
+from sectome.checks import check_whole_triple
 from sectome.encoder import token_grid
-from sectome.types import Shape3
 
 
 class ResidualUNet(nn.Module):
@@ -35,9 +35,8 @@ class ResidualUNet(nn.Module):
         full_resolution: FullResolution = "sub_pixel",
     ) -> None:
         super().__init__()
-        pz, py, px = (int(size) for size in patch_size)
-        self.patch_size: Shape3 = (pz, py, px)
-        levels = Levels(patch_size, feature_size, full_resolution)
+        self.patch_size = check_whole_triple(patch_size, "patch_size")
+        levels = Levels(self.patch_size, feature_size, full_resolution)
         self.stem = stem(in_channels, levels)
         self.pyramid = pyramid(levels)
         self.decoder = Decoder(levels, out_channels)

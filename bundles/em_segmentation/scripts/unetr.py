@@ -51,7 +51,7 @@ class UNETR(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = Encoder(patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio)
-        levels = Levels(patch_size, feature_size, full_resolution)
+        levels = Levels(self.encoder.patch_size, feature_size, full_resolution)
         steps = len(levels.factors)
         if not steps:
             raise InputError(

@@ -13,7 +13,7 @@ from monai.utils import convert_to_dst_type
 from torch import Tensor
 from tqdm import tqdm
 
-from sectome.checks import check_whole_number
+from sectome.checks import check_whole_number, check_whole_triple
 from sectome.inference.blended_slabs import blended_slabs
 from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
 from sectome.inference.window_grid import window_grid
@@ -35,9 +35,9 @@ class StreamingInferer(Inferer):
         offsets: (z, y, x) steps of the network's channels if they are affinities.
 
     Raises:
-        InputError: if the orientations are not known or do not suit windows, or no window is taken at once; when it is
-            called, if they do not suit the offsets or the voxels that an image's metadata name ("voxel_size_nm"), or a
-            number is out of its range.
+        InputError: if the window is no three whole numbers from 1 on, the orientations are not known or do not suit it,
+            or no window is taken at once; when it is called, if they do not suit the offsets or the voxels that an
+            image's metadata name ("voxel_size_nm"), or a number is out of its range.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class StreamingInferer(Inferer):
         orientations: str = "one",
         offsets: Offsets | None = None,
     ) -> None:
-        self.roi_size = tuple(int(size) for size in roi_size)
+        self.roi_size = check_whole_triple(roi_size, "roi_size")
         self.sw_batch_size = check_whole_number(sw_batch_size, 1, "sw_batch_size")
         self.overlap = overlap
         self.mode = mode
