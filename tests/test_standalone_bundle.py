@@ -96,12 +96,14 @@ def test_training_and_evaluation_go_on_with_the_contours_that_the_network_was_tr
 
 
 def test_metadata_describe_what_comes_out(model, tmp_path):
+    say(model, crop_size=[16.0, 8.0, 8.0])
     make_standalone_bundle(SOURCE, tmp_path / "out", model, label="mitochondrion")
     formats = config(tmp_path / "out", "metadata")["network_data_format"]
     prediction = formats["outputs"]["pred"]
     assert prediction["channel_def"] == {"0": "background", "1": "mitochondrion"}
     assert prediction["num_channels"] == 2
     assert prediction["spatial_shape"] == formats["inputs"]["image"]["spatial_shape"] == [16, 8, 8]
+    assert all(isinstance(size, int) for size in prediction["spatial_shape"])
 
 
 def test_each_config_takes_the_keys_of_an_overlay_that_it_has(model, tmp_path):

@@ -61,6 +61,16 @@ def test_a_licence_that_is_none_is_refused_and_nothing_is_written(run, checkpoin
     assert [path.name for path in tmp_path.iterdir()] == ["trained"]
 
 
+def test_sizes_of_a_training_that_were_floats_are_whole_numbers(checkpoint):
+    from sectome.export.exported_model import open_for_export
+
+    settings = json.loads(checkpoint.with_suffix(".json").read_text())
+    floats = {name: [float(size) for size in settings[name]] for name in ("patch_size", "crop_size")}
+    checkpoint.with_suffix(".json").write_text(json.dumps({**settings, **floats}))
+    model = open_for_export(BUNDLE, checkpoint)
+    assert [type(size) for size in (*model.patch_size, *model.crop_size)] == [int] * 6
+
+
 def test_other_outputs_than_affinities_are_refused(run, checkpoint, tmp_path):
     settings = json.loads(checkpoint.with_suffix(".json").read_text())
     checkpoint.with_suffix(".json").write_text(json.dumps({**settings, "out_channels": 2}))

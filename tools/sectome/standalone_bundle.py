@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 
 from sectome.bundle import top_key
 from sectome.bundle_folder import PAGES_OF_WEIGHTS
-from sectome.checks import InputError
+from sectome.checks import InputError, check_whole_triple
 from sectome.described import describe
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object, write_json
@@ -215,7 +215,7 @@ def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) 
     formats = metadata["network_data_format"]
     tensors = [*formats["inputs"].values(), *formats["outputs"].values()]
     for tensor in tensors:
-        tensor["spatial_shape"] = trained["crop_size"]
+        tensor["spatial_shape"] = list(check_whole_triple(trained["crop_size"], "crop_size of the model"))
     prediction = next(iter(formats["outputs"].values()))
     if "out_channels" in trained:
         prediction["num_channels"] = trained["out_channels"]

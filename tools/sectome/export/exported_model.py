@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sectome.bundle_folder import PAGES_OF_WEIGHTS
-from sectome.checks import InputError, check_triple
+from sectome.checks import InputError, check_triple, check_whole_triple
 from sectome.inference.trained_model import read_inference
 from sectome.json_object import read_json_object
 from sectome.transforms import StandardiseIntensity
@@ -64,8 +64,8 @@ def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) ->
     return ExportedModel(
         network=read("network").eval(),
         offsets=tuple(tuple(step) for step in offsets),
-        patch_size=tuple(read("patch_size")),
-        crop_size=tuple(read("crop_size")),
+        patch_size=check_whole_triple(read("patch_size"), "patch_size of the model"),
+        crop_size=check_whole_triple(read("crop_size"), "crop_size of the model"),
         voxel_size_nm=check_triple(read("trained")["voxel_size_nm"], "voxel_size_nm of the model"),
         metadata=read_json_object(Path(bundle) / "configs/metadata.json", "metadata"),
         documents=_documents(Path(bundle)) if checkpoint is None else {},

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sectome.bundle import find_input_error
 from sectome.bundle_folder import find_scripts
-from sectome.checks import InputError
+from sectome.checks import InputError, check_whole_triple
 from sectome.inference.blended_slabs import Predict
 from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
 from sectome.trained_settings import warn_of_other_voxels
@@ -108,7 +108,7 @@ def open_model(
             f"a model of affinities, one channel an offset, or of named channels was expected at {read('checkpoint')}, "
             f"got {out_channels} channels"
         )
-    window: Shape3 = tuple(read("crop_size"))
+    window = check_whole_triple(read("crop_size"), "crop_size of the model")
     check_exchanged(orientations, window, "the windows of this model")
     network = read("network").eval()
     if compile:
