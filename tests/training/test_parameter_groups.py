@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
 from sectome.checks import InputError
 from sectome.encoder import Encoder
-from sectome.training import parameter_groups
+from sectome.training import parameter_groups, save_atomically
 
 
 def network(depth=3):
@@ -71,6 +72,14 @@ def test_a_factor_of_0_freezes_the_encoder_for_the_optimizer_and_for_gradients()
     optimizer.step()
     assert len(optimizer.state) == len(list(both["up"].parameters()))
     assert all(torch.equal(old, new) for old, new in zip(before, both["encoder"].parameters(), strict=True))
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float64])
+def test_rates_that_are_numbers_of_numpy_go_into_a_checkpoint_as_plain_ones(tmp_path, number):
+    groups = parameter_groups(network(), number(0.5), number(0.25), number(0.5), number(0.5))
+    save_atomically(torch.optim.AdamW(groups).state_dict(), tmp_path / "checkpoint.pt")
+    loaded = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert {group["lr"] for group in loaded["param_groups"]} == {group["lr"] for group in groups}
 
 
 @pytest.mark.parametrize(

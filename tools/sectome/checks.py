@@ -66,7 +66,7 @@ def check_at_least(value: float, least: float, name: str) -> float:
     """Return a number that is not below `least`, or raise an `InputError` that calls it `name`."""
     if not is_number(value) or not least <= value < float("inf"):
         raise InputError(f"{name} must be a number of at least {least}, got {value!r}")
-    return value
+    return float(value)
 
 
 def check_below_one(value: float, name: str) -> float:

@@ -32,10 +32,11 @@ def parameter_groups(
         InputError: if the rate, the weight decay or the factor is negative, the layers' decay does not lie in (0, 1],
             or there is no encoder to decay in or to freeze.
     """
-    check_at_least(lr, 0, "lr")
-    check_at_least(weight_decay, 0, "weight_decay")
-    check_at_least(encoder_lr_factor, 0, "encoder_lr_factor")
-    if not 0 < check_at_least(layer_decay, 0, "layer_decay") <= 1:
+    # As plain numbers: a checkpoint with those of numpy is not read again.
+    lr, weight_decay = check_at_least(lr, 0, "lr"), check_at_least(weight_decay, 0, "weight_decay")
+    encoder_lr_factor = check_at_least(encoder_lr_factor, 0, "encoder_lr_factor")
+    layer_decay = check_at_least(layer_decay, 0, "layer_decay")
+    if not 0 < layer_decay <= 1:
         raise InputError(f"layer_decay must be greater than 0 and at most 1, got {layer_decay!r}")
     parts = [_encoder_part(name) for name, _ in network.named_parameters()]
     if encoder_lr_factor == 0 and not any(parts):
