@@ -1,4 +1,4 @@
-"""What ends an inference takes predictions from the memory of a GPU, here a tensor that behaves as one of it does."""
+"""Transforms take what lies in the memory of a GPU, here a tensor that behaves as one of it does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess import AffinitiesToLabelsd, BoundaryContourToLabelsd
-from sectome.transforms import SaveVolumed
+from sectome.transforms import PercentileIntensity, SaveVolumed, StandardiseIntensity
 from sectome.volumes import open_volume
 
 
@@ -35,6 +35,12 @@ def prediction():
 def test_the_stand_in_can_not_be_an_array(prediction):
     with pytest.raises(TypeError, match="device type tensor to numpy"):
         np.asarray(prediction(3)["pred"])
+
+
+@pytest.mark.parametrize("transform", [StandardiseIntensity(), PercentileIntensity(1, 99)])
+def test_grey_values_are_normalised(transform):
+    image = torch.rand(1, 4, 8, 8)
+    assert torch.equal(transform(OfAGpu(image)).cpu(), transform(image))
 
 
 def test_affinities_become_labels(prediction):

@@ -120,7 +120,7 @@ class PercentileIntensity(Transform):
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return float32 (1, Z, Y, X), metadata kept."""
-        voxels = np.asarray(image[0])
+        voxels = np.asarray(as_tensor(image[0]).cpu())
         result: Tensor = convert_to_dst_type(self.fit(voxels).apply(voxels)[None], image, dtype=torch.float32)[0]
         return result
 

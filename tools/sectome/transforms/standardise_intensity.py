@@ -73,8 +73,9 @@ class StandardiseIntensity(Transform):
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return float32 (1, Z, Y, X), metadata kept."""
-        check_finite(image[0], 0)
-        return standardise_intensity(image, *intensity_statistics(np.asarray(image[0])))
+        voxels = as_tensor(image[0]).cpu()
+        check_finite(voxels, 0)
+        return standardise_intensity(image, *intensity_statistics(np.asarray(voxels)))
 
 
 class StandardiseIntensityd(Keywise):
