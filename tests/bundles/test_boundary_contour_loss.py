@@ -119,3 +119,8 @@ def test_labels_that_a_transform_has_made_floats_are_refused(loss, labels):
 def test_a_width_below_1_is_refused(segmentation_scripts):
     with pytest.raises(InputError, match="width_voxels must be a whole number from 1 on, got 0"):
         segmentation_scripts.BoundaryContourLoss(0)
+
+
+def test_a_switch_that_is_a_word_is_refused(segmentation_scripts):
+    with pytest.raises(InputError, match="in_plane must be true or false, got 'no'"):
+        segmentation_scripts.BoundaryContourLoss(in_plane="no")

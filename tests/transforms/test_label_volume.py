@@ -101,3 +101,18 @@ def test_targets_are_made_of_one_channel(transform):
         transform({"label": torch.ones(2, 2, 3, 4, dtype=torch.int64)})
     with pytest.raises(InputError, match="postfix of AffinityTargetsd must not be empty"):
         AffinityTargetsd("label", postfix="")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (BoundaryContourd, {"in_plane": "no"}),
+        (DistanceTargetsd, {"voxel_size_nm": (30, 6, 6), "signed": "no"}),
+        (DistanceTargetsd, {"voxel_size_nm": (30, 6, 6), "per_section": "no"}),
+        (ErodeBordersd, {"in_plane": "no"}),
+        (IgnoreBordersd, {"in_plane": "no"}),
+    ],
+)
+def test_a_switch_that_is_a_word_is_refused(kind, options):
+    with pytest.raises(InputError, match="must be true or false, got 'no'"):
+        kind("label", **options)

@@ -190,3 +190,9 @@ def test_the_dictionary_version_takes_each_key_by_itself_and_not_others(volume):
     result = PercentileIntensityd(["a", "b"], per_section=True)({"a": image, "b": image + 20, "c": image})
     torch.testing.assert_close(result["a"], result["b"])
     assert result["c"] is image
+
+
+@pytest.mark.parametrize("switch", ["per_section", "clahe"])
+def test_a_switch_that_is_a_word_is_refused(switch):
+    with pytest.raises(InputError, match=f"{switch} must be true or false, got 'no'"):
+        PercentileIntensity(**{switch: "no"})

@@ -57,3 +57,8 @@ def test_axes_of_other_lengths_are_refused():
         RandomOrientation()(torch.zeros(1, 2, 4, 6))
     with pytest.raises(InputError, match="isotropic=True"):
         RandomOrientation(isotropic=True)(torch.zeros(1, 2, 4, 4))
+
+
+def test_a_switch_that_is_a_word_is_refused():
+    with pytest.raises(InputError, match="isotropic must be true or false, got 'no'"):
+        RandomOrientation(isotropic="no")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from scripts.balanced_loss import BalancedLoss
-from sectome.checks import InputError, check_whole_number
+from sectome.checks import InputError, check_switches, check_whole_number
 from sectome.transforms.boundary_contour import contour_maps
 from sectome.transforms.label_volume import UNLABELLED, check_integers
 
@@ -24,7 +24,7 @@ class BoundaryContourLoss(BalancedLoss):
         balance_limits: smallest and greatest weight that balancing may give to a class.
 
     Raises:
-        InputError: if the width is no whole number from 1 on, or as `BalancedLoss`.
+        InputError: if the width is no whole number from 1 on, `in_plane` is not true or false, or as `BalancedLoss`.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class BoundaryContourLoss(BalancedLoss):
         balance_limits: tuple[float, float] = (0.3, 8.0),
     ) -> None:
         super().__init__(dice_weight, balance_limits)
+        check_switches(in_plane=in_plane)
         self.width_voxels = check_whole_number(width_voxels, 1, "width_voxels")
         self.in_plane = in_plane
 

@@ -6,7 +6,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import check_whole_number
+from sectome.checks import check_switches, check_whole_number
 from sectome.transforms.label_volume import check_labels, near_others
 from sectome.transforms.target_transform import TargetTransform, TargetTransformd
 
@@ -53,10 +53,12 @@ class BoundaryContour(TargetTransform):
         in_plane: look at voxels of the same section only.
 
     Raises:
-        InputError: if the width is no whole number from 1 on; see `boundary_contour` for labels.
+        InputError: if the width is no whole number from 1 on, or `in_plane` is not true or false; for labels see
+            `boundary_contour`.
     """
 
     def __init__(self, width_voxels: int = 1, in_plane: bool = True) -> None:
+        check_switches(in_plane=in_plane)
         self.width_voxels = check_whole_number(width_voxels, 1, "width_voxels")
         self.in_plane = in_plane
 

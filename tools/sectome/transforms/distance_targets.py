@@ -11,7 +11,7 @@ from monai.config import KeysCollection
 from scipy.ndimage import distance_transform_edt, find_objects
 from torch import Tensor
 
-from sectome.checks import check_at_least, check_choice, check_triple
+from sectome.checks import check_at_least, check_choice, check_switches, check_triple
 from sectome.transforms.label_volume import check_labels
 from sectome.transforms.target_transform import TargetTransform, TargetTransformd
 from sectome.types import Array, FloatArray
@@ -110,6 +110,7 @@ class DistanceTargets(TargetTransform):
         signed: bool = True,
         per_section: bool = False,
     ) -> None:
+        check_switches(signed=signed, per_section=per_section)
         self.voxel_size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
         self.scaling = check_choice(scaling, SCALINGS, "scaling")
         self.scale_nm = check_at_least(scale_nm, 1e-3, "scale_nm")

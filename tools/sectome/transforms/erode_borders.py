@@ -6,7 +6,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import Transform
 
-from sectome.checks import check_whole_number
+from sectome.checks import check_switches, check_whole_number
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.label_volume import check_computes
 
@@ -46,6 +46,7 @@ class ErodeBorders(Transform):
     """Erode the borders of label crops (1, Z, Y, X); see `erode_borders`."""
 
     def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
+        check_switches(in_plane=in_plane)
         self.steps = check_whole_number(steps, 0, "steps")
         self.in_plane = in_plane
 

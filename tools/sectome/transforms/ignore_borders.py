@@ -6,7 +6,7 @@ from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
-from sectome.checks import check_whole_number
+from sectome.checks import check_switches, check_whole_number
 from sectome.transforms.keywise import Keywise
 from sectome.transforms.label_volume import UNLABELLED, check_labels, near_others
 
@@ -34,6 +34,7 @@ class IgnoreBorders(Transform):
     """Take the borders of label crops (1, Z, Y, X) out of what is learned; see `ignore_borders`."""
 
     def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
+        check_switches(in_plane=in_plane)
         self.steps = check_whole_number(steps, 0, "steps")
         self.in_plane = in_plane
 

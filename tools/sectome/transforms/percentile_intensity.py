@@ -15,7 +15,7 @@ from skimage.exposure import equalize_adapthist
 from torch import Tensor
 from tqdm import tqdm
 
-from sectome.checks import InputError, check_range
+from sectome.checks import InputError, check_range, check_switches
 from sectome.transforms.any_array import as_tensor
 from sectome.transforms.beside import beside
 from sectome.transforms.keywise import Keywise
@@ -90,13 +90,15 @@ class PercentileIntensity(Transform):
             another crop, whose tiles lie elsewhere.
 
     Raises:
-        InputError: if the percentiles are no range within 0.01 and 99.99, or one number.
+        InputError: if the percentiles are no range within 0.01 and 99.99, or one number, or a switch is not true or
+            false.
     """
 
     def __init__(self, lower: float = 1, upper: float = 99, per_section: bool = False, clahe: bool = False) -> None:
         self.lower, self.upper = check_range((lower, upper), 0.01, 99.99, "the percentiles lower and upper")
         if self.lower == self.upper:
             raise InputError(f"the percentiles lower and upper must differ, got {lower} twice")
+        check_switches(per_section=per_section, clahe=clahe)
         self.per_section = per_section
         self.clahe = clahe
 

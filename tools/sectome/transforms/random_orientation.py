@@ -9,7 +9,7 @@ import torch
 from monai.config import KeysCollection
 from torch import Tensor
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_switches
 from sectome.transforms.augmentation import Augmentation, Augmentationd, Parameters
 from sectome.types import Shape3
 
@@ -34,13 +34,15 @@ class RandomOrientation(Augmentation):
         prob: chance that anything is done.
 
     Raises:
-        InputError: when called on a crop whose axes cannot be exchanged because they differ in length.
+        InputError: if `isotropic` is not true or false; when called on a crop whose axes cannot be exchanged because
+            they differ in length.
     """
 
     moves_voxels = True
 
     def __init__(self, isotropic: bool = False, prob: float = 1.0) -> None:
         super().__init__(prob)
+        check_switches(isotropic=isotropic)
         self.isotropic = isotropic
 
     def draw(self, shape: Shape3) -> Parameters:
