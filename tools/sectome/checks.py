@@ -147,12 +147,19 @@ def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:
 
 
 def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
-    """Return the grid of patches (z, y, x), or raise an `InputError` that names the axis that does not divide."""
+    """Return the grid of two patches or more (z, y, x).
+
+    Raises:
+        InputError: naming the axis that does not divide, or if there is a single patch: nothing of it could be hidden,
+            and norms of its one voxel at the coarsest level would be none.
+    """
     patches = check_whole_triple(patch_size, "patch_size")
     crops = check_whole_triple(crop_size, "crop_size")
     for axis, patch, crop in zip(AXES, patches, crops, strict=True):
         if crop % patch:
             raise InputError(patch_does_not_divide(axis, patch, crop))
+    if patches == crops:
+        raise InputError(f"crop_size must hold two patches or more, got {crops}, a single one")
     z, y, x = (crop // patch for patch, crop in zip(patches, crops, strict=True))
     return z, y, x
 
