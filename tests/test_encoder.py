@@ -77,6 +77,11 @@ def test_every_parameter_receives_a_gradient():
     assert [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+def test_a_ratio_of_widths_gives_the_width_that_it_came_from():
+    encoder = Encoder((2, 8, 8), hidden_size=30, depth=1, num_heads=3, mlp_ratio=123 / 30)
+    assert encoder.blocks[0].mlp.linear1.out_features == 123
+
+
 def test_a_width_that_does_not_suit_the_heads_is_refused():
     with pytest.raises(InputError, match="even multiple of num_heads from 6 on, got 25 with 2 heads"):
         tiny(hidden_size=25)

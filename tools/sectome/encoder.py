@@ -107,9 +107,9 @@ def vit_blocks(hidden_size: int, depth: int, num_heads: int, mlp_ratio: float = 
 
     A parameter that gets no gradient makes distributed training fail or forces it to search for such parameters.
     """
+    mlp = round(hidden_size * mlp_ratio)
     blocks = [
-        TransformerBlock(hidden_size, int(hidden_size * mlp_ratio), num_heads, qkv_bias=True, use_flash_attention=True)
-        for _ in range(depth)
+        TransformerBlock(hidden_size, mlp, num_heads, qkv_bias=True, use_flash_attention=True) for _ in range(depth)
     ]
     for block in blocks:
         block.norm_cross_attn = nn.Identity()
