@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sectome.checks import InputError
 from sectome.resident import ResidentVolume
+from sectome.transforms.any_array import as_tensor
 from sectome.transforms.in_plane import mirror
 from sectome.transforms.label_volume import UNLABELLED
 from sectome.transforms.normaliser import FittedNormaliser
@@ -86,7 +87,7 @@ class Tissue:
             for first, length, extent in zip(start, size, self.shape, strict=True)
         )
         box = self.in_volume((z, y, x))
-        image = _as_tensor(self.image[box])
+        image = as_tensor(self.image[box])
         if max_empty < 1 and self._has_more_zeros(image, box, max_empty * image.numel()):
             return None
         with naming(self.image):
@@ -149,7 +150,7 @@ class Tissue:
         """
         assert self.label is not None
         box = self.in_volume(box)
-        labels = _as_tensor(self.label[box])
+        labels = as_tensor(self.label[box])
         if labels.dtype == torch.uint64:
             # The greatest ids would not survive a conversion; as a view they are negative.
             labels = labels.view(torch.int64).clamp(min=UNLABELLED)
@@ -159,7 +160,7 @@ class Tissue:
                 _check_ids(labels, self.label, box)
             labels = labels.to(torch.int64, copy=True)
         if self.mask is not None:
-            labels.masked_fill_(_as_tensor(self.mask[box]) == 0, UNLABELLED)
+            labels.masked_fill_(as_tensor(self.mask[box]) == 0, UNLABELLED)
         return labels
 
 
@@ -178,10 +179,6 @@ def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> 
         shape = [-1 if number == axis else 1 for number in range(3)]
         extended["label"].masked_fill_(((places < 0) | (places >= extent)).reshape(shape), UNLABELLED)
     return extended
-
-
-def _as_tensor(voxels: Tensor | np.ndarray) -> Tensor:
-    return voxels if isinstance(voxels, Tensor) else torch.from_numpy(voxels)
 
 
 @contextmanager
