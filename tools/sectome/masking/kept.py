@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -60,9 +58,3 @@ def mask_groups(
     place = order.argsort(dim=1).gather(1, groups)
     within = torch.rand(batch, tokens, device=groups.device, generator=generator)
     return keep_lowest(place + 0.5 * within, mask_ratio)
-
-
-def count_tokens(grid: Sequence[int]) -> int:
-    """Return the number of tokens of a grid (z, y, x)."""
-    z, y, x = grid
-    return z * y * x

@@ -5,12 +5,13 @@ He et al. 2022 (arXiv:2111.06377), section 3; on patches of tissue Cheng et al. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from sectome.masking.kept import count_tokens, keep_lowest
+from sectome.masking.kept import keep_lowest
 
 
 def random_mask(
@@ -21,5 +22,5 @@ def random_mask(
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Hide tokens one by one; see `draw_mask`."""
-    scores = torch.rand(batch, count_tokens(grid), device=device, generator=generator)
+    scores = torch.rand(batch, math.prod(grid), device=device, generator=generator)
     return keep_lowest(scores, mask_ratio)
