@@ -23,16 +23,12 @@ class RegionMask:
     """Where a mask (Z, Y, X) wants values, read by sections of a part of it.
 
     Args:
-        mask: of the shape of the tissue's volume.
+        mask: of the shape of the tissue's volume, see `check_mask`.
         tissue: what is predicted: its first voxel counts as 0.
         region: the part (y, x) that is asked for; windows may reach beyond it.
-
-    Raises:
-        InputError: if the mask has another shape than the tissue's volume.
     """
 
     def __init__(self, mask: Volume, tissue: Tissue, region: Tile) -> None:
-        check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
         self.mask = mask
         self.tissue = tissue
         self.region = region
