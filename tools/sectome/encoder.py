@@ -154,7 +154,6 @@ class Encoder(nn.Module):
         check_width(hidden_size, num_heads)
         check_counts(depth=depth)
         self.patch_size = pz, py, px = check_whole_triple(patch_size, "patch_size")
-        self.in_channels = in_channels
         self.hidden_size = hidden_size
         # By their names among the settings.
         self.attention_heads = {"num_heads": num_heads}

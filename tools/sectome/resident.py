@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sectome.transforms.normaliser import check_finite
-from sectome.types import Array, Box, Shape3, VoxelSize
+from sectome.types import Array, Box, Shape3
 from sectome.volumes import Volume
 
 CELL = 16
@@ -38,7 +38,6 @@ class ResidentVolume:
         path: The file or folder.
         shape: Voxels of the whole volume along (z, y, x); only its `box` can be read.
         dtype: Type of the voxels as numpy names it.
-        voxel_size_nm: Edge lengths along (z, y, x) in nm, None if unknown.
     """
 
     def __init__(self, volume: Volume | ResidentVolume, box: Box, device: torch.device) -> None:
@@ -46,7 +45,6 @@ class ResidentVolume:
         self.path: Path = volume.path
         self.shape: Shape3 = volume.shape
         self.dtype: np.dtype[Any] = volume.dtype
-        self.voxel_size_nm: VoxelSize | None = volume.voxel_size_nm
         self.box = box
         self.voxels = _load(volume, box, device)
 
