@@ -48,6 +48,7 @@ def test_the_truth_moves_with_the_image_and_keeps_its_type_and_ids(phantom):
     assert inside > between + 20
 
 
-def test_a_share_that_is_none_is_refused(phantom):
-    with pytest.raises(InputError, match=r"share of sections with defects must lie between 0 and 1, got 1\.5"):
-        add_defects(phantom, 1.5)
+@pytest.mark.parametrize("share", [1.5, True])
+def test_a_share_that_is_none_is_refused(phantom, share):
+    with pytest.raises(InputError, match=f"share of sections with defects must lie between 0 and 1, got {share}"):
+        add_defects(phantom, share)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Real
 
 import numpy as np
 import torch
 
-from sectome.checks import InputError
+from sectome.checks import InputError, is_number
 from sectome.phantom.phantom import Phantom
 from sectome.transforms import (
     Augmentation,
@@ -40,7 +39,7 @@ def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
     Raises:
         InputError: if the share does not lie between 0 and 1.
     """
-    if not isinstance(share, Real) or not 0 <= share <= 1:
+    if not is_number(share) or not 0 <= share <= 1:
         raise InputError(f"the share of sections with defects must lie between 0 and 1, got {share!r}")
     random = np.random.default_rng(seed)
     mean, deviation = intensity_statistics(phantom.raw)

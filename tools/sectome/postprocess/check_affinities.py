@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, is_number
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.types import Array, LabelArray, Offset, Offsets
 
@@ -80,7 +79,7 @@ def stored_threshold(threshold: float, affinities: Array) -> float:
 
 def check_probability(value: float, name: str) -> float:
     """Return a number in 0..1, or raise an `InputError` that calls it `name`."""
-    if not (isinstance(value, Real) and 0 <= value <= 1):
+    if not (is_number(value) and 0 <= value <= 1):
         raise InputError(f"{name} must lie in 0..1, got {value}")
     return float(value)
 

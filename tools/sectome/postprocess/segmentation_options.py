@@ -6,13 +6,12 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple
+from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple, is_number
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_object, write_json
 from sectome.postprocess.check_affinities import check_probability
@@ -155,7 +154,7 @@ class SegmentationOptions(Options):
         # A JSON file holds a list, which is not equal to the tuple that was saved.
         object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
         check_switches(per_section=self.per_section)
-        if not (isinstance(self.bias, Real) and -1 <= self.bias <= 1):
+        if not (is_number(self.bias) and -1 <= self.bias <= 1):
             raise InputError(f"bias must lie in -1..1, got {self.bias}")
 
 
