@@ -20,7 +20,7 @@ def test_settings_lie_beside_the_model_under_its_name(tmp_path):
     assert settings_path(tmp_path / "best.pt") == tmp_path / "best.json"
     settings = TrainedSettings(tmp_path / "best.pt")
     assert settings["patch_size"] == [4, 16, 16]
-    assert dict(settings) == {"patch_size": [4, 16, 16]}
+    assert settings.settings == {"patch_size": [4, 16, 16]}
 
 
 def test_settings_of_a_model_that_is_named_by_its_folder_lie_in_it(tmp_path, monkeypatch):

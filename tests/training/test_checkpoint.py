@@ -64,7 +64,7 @@ def test_the_model_file_holds_plain_tensors_under_model(tmp_path):
     content = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(content) == ["model"]
     assert torch.equal(read_checkpoint(tmp_path / "model.pt")["0.weight"], weights["0.weight"])
-    assert dict(TrainedSettings(tmp_path / "model.pt")) == {"lr": 0.1}
+    assert TrainedSettings(tmp_path / "model.pt").settings == {"lr": 0.1}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "model.json", "model.pt"]
 
 

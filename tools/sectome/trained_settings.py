@@ -57,11 +57,14 @@ def warn_of_other_start(model: str | Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-class TrainedSettings(Mapping[str, Any]):
+class TrainedSettings:
     """The settings that a training wrote beside a checkpoint, by the names that its config has.
 
     Args:
         model: the checkpoint.
+
+    Attributes:
+        settings: all of them, for those that a model may lack.
 
     Raises:
         InputError: if there is no such file, or it holds no settings; and when a setting is asked for that it lacks.
@@ -90,9 +93,3 @@ class TrainedSettings(Mapping[str, Any]):
                 f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
                 "hidden voxels; fine-tune it first, with --pretrained"
             )
-
-    def __iter__(self) -> Any:
-        return iter(self.settings)
-
-    def __len__(self) -> int:
-        return len(self.settings)
