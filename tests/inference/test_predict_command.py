@@ -275,7 +275,7 @@ def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
         assert code == 2
         assert message in err.replace("\n", " ")
     for options, message in (
-        (("--bundle", BUNDLE, "--device", "gpu"), "device must be cpu"),
+        (("--bundle", BUNDLE, "--device", "gpu"), "device must be one of this machine"),
         (("--bundle", BUNDLE, "--device", "cuda:99"), "got 'cuda:99'"),
         (("--bundle", BUNDLE.with_name("mae_pretrain")), "a bundle of em_segmentation was expected at"),
     ):

@@ -177,23 +177,25 @@ def check_volumes(parser: ConfigParser) -> None:
 
 
 def check_named_device(parser: ConfigParser) -> None:
-    """Raise an `InputError` if a config names a device that torch does not know, or a GPU that is not there.
+    """Raise an `InputError` if a config names a device that this machine lacks.
 
     Args:
         parser: holds the merged config; an expression for the device chooses by itself.
     """
     name = parser.get().get("device")
-    if not isinstance(name, str) or _is_expression(name):
-        return
-    gpus = torch.cuda.device_count()
+    if isinstance(name, str) and not _is_expression(name):
+        check_device(name)
+
+
+def check_device(name: str) -> torch.device:
+    """Return a device of this machine by its name, or raise an `InputError`."""
     try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or (device.type == "cuda" and (device.index or 0) >= gpus):
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
         raise InputError(
-            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are {gpus} GPUs"
-        )
+            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are "
+            f"{torch.cuda.device_count()} GPUs"
+        ) from None
 
 
 def top_key(key: str) -> str:

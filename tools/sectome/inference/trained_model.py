@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 from monai.inferers import SimpleInferer
 from torch import Tensor
 
-from sectome.bundle import find_input_error
+from sectome.bundle import check_device, find_input_error
 from sectome.bundle_folder import find_scripts
 from sectome.checks import InputError, check_whole_triple
 from sectome.inference.blended_slabs import Predict
@@ -163,11 +163,3 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
             ) from None
 
     return read
-
-
-def check_device(device: str) -> torch.device:
-    """Return a device of this machine, or raise an `InputError`."""
-    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if device not in (*there, *(["cuda"] if len(there) > 1 else [])):
-        raise InputError(f"device must be {' or '.join(there)} on this machine, got {device!r}")
-    return torch.device(device)
