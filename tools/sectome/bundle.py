@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from traceback import walk_stack
 from types import TracebackType
 from typing import Any
 
@@ -249,11 +250,9 @@ def _components(config: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any
 
 def _running_workflow() -> ConfigWorkflow | None:
     """Return the workflow that is being initialised: a config's expressions cannot name it."""
-    frame = inspect.currentframe()
-    while frame is not None:
+    for frame, _ in walk_stack(inspect.currentframe()):
         if isinstance(workflow := frame.f_locals.get("self"), ConfigWorkflow):
             return workflow
-        frame = frame.f_back
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from types import FrameType
+from traceback import walk_stack
 
 from monai.bundle import ConfigWorkflow, load
 from monai.networks.utils import copy_model_state
@@ -19,7 +19,7 @@ def check_loaded_weights(workflow: ConfigWorkflow, folder: Path) -> None:
         workflow: is being initialised, by `load` or by anyone else, who is left alone.
         folder: of the bundle.
     """
-    frame = _load_frame()
+    frame = next((frame for frame, _ in walk_stack(inspect.currentframe()) if frame.f_code is load.__code__), None)
     if frame is None:
         return
     # Local variables of MONAI 1.6: the weights of the file, the key of the model's, and how they will be copied.
@@ -36,10 +36,3 @@ def check_loaded_weights(workflow: ConfigWorkflow, folder: Path) -> None:
             f"leave {len(left)} of {len(network.state_dict())} untrained; {folder / 'docs/README.md'} says which to "
             "give ('From Python')"
         )
-
-
-def _load_frame() -> FrameType | None:
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code is not load.__code__:
-        frame = frame.f_back
-    return frame
