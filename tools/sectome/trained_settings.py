@@ -27,9 +27,7 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
         trained_nm: of the training, (z, y, x); None if the model does not say it.
         name: of the volume.
     """
-    if trained_nm is None:
-        return
-    if not are_alike(voxel_size_nm, trained_nm):
+    if trained_nm is not None and not are_alike(voxel_size_nm, trained_nm):
         warnings.warn(
             f"{name} has voxels of {rounded(voxel_size_nm)} nm along (z, y, x), and the model was trained on "
             f"{rounded(trained_nm)}: convert the volume, take another level of a pyramid, or train on such voxels",

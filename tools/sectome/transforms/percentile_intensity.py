@@ -110,13 +110,12 @@ class PercentileIntensity(Transform):
         Raises:
             InputError: if grey values are NaN or infinite.
         """
+        read, depth = partial(sample_section, volume), volume.shape[0]
         if self.per_section:
-            numbers = tqdm(range(volume.shape[0]), desc="fit grey values", unit="section", delay=2)
-            ends = np.array([self._percentiles([_every_nth(sample_section(volume, number))]) for number in numbers])
+            numbers = tqdm(range(depth), desc="fit grey values", unit="section", delay=2)
+            ends = np.array([self._percentiles([_every_nth(read(number))]) for number in numbers])
         else:
-            ends = self._percentiles(of_varied_sections(_every_nth, partial(sample_section, volume), volume.shape[0]))[
-                None
-            ]
+            ends = np.array([self._percentiles(of_varied_sections(_every_nth, read, depth))])
         low, high = (float(ndtri(percentile / 100)) for percentile in (self.lower, self.upper))
         return FittedPercentiles(ends[:, 0], ends[:, 1], low, high, self.clahe)
 
