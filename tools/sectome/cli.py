@@ -15,7 +15,7 @@ import fire
 from fire import decorators
 from fire.parser import DefaultParseValue
 
-from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, check_triple
+from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, check_choice, check_triple
 from sectome.commands import (
     bundle,
     check_flags,
@@ -110,7 +110,6 @@ def fetch(name: str, to: str = "data", archives: str | None = None) -> None:
         to: folder that holds the sets; what was downloaded so far is kept there, and the next call goes on.
         archives: folder with archives that you downloaded yourself, where a login or a browser is needed.
     """
-    from sectome.checks import check_choice
     from sectome.datasets import ALL_SETS
     from sectome.datasets import fetch as fetch_set
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_file_to_write
 
 
 def evaluate(
@@ -33,7 +33,6 @@ def evaluate(
         mistakes: write a CSV file with a row for each split, merge and loss: objects, segments, voxels, and where.
         run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
     """
-    from sectome.checks import check_file_to_write
     from sectome.metrics import (
         contingency_table,
         expected_run_length_of,
