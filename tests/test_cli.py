@@ -107,7 +107,7 @@ def test_phantom_writes_raw_and_truth(run, tmp_path):
     ("option", "sentence"),
     [
         (["--suffix", "tif"], "suffix must begin with a dot, as .tif does, got 'tif'"),
-        (["--defects", "some"], "the share of sections with defects must lie between 0 and 1, got 'some'"),
+        (["--defects", "some"], "the share of sections with defects must lie in 0..1, got 'some'"),
     ],
 )
 def test_a_phantom_that_is_asked_for_wrongly_is_not_written(run, tmp_path, option, sentence):
@@ -448,7 +448,7 @@ def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folde
         (["info", "none.tif"], "none.tif"),
         (["convert", "none.tif", "b.zarr"], "none.tif"),
         (["phantom", "out", "--shape", "8,0,32"], "the shape in voxels must be three whole numbers from 1 on"),
-        (["phantom", "out", "--shape", "8,32,32", "--defects", "2"], "must lie between 0 and 1, got 2"),
+        (["phantom", "out", "--shape", "8,32,32", "--defects", "2"], "must lie in 0..1, got 2"),
         (["segment", "none.zarr", "b.tif"], "a zarr folder of affinities was expected at none.zarr"),
         (["report"], "at least one run folder, got none"),
         (["demo", "out", "--bundles", "nowhere"], "bundles mae_pretrain and em_segmentation were expected"),

@@ -50,5 +50,5 @@ def test_the_truth_moves_with_the_image_and_keeps_its_type_and_ids(phantom):
 
 @pytest.mark.parametrize("share", [1.5, True])
 def test_a_share_that_is_none_is_refused(phantom, share):
-    with pytest.raises(InputError, match=f"share of sections with defects must lie between 0 and 1, got {share}"):
+    with pytest.raises(InputError, match=f"share of sections with defects must lie in 0..1, got {share}"):
         add_defects(phantom, share)

@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_the_function():
     [
         ("seed_foreground", 1.5, r"seed_foreground must lie in 0\.\.1, got 1.5"),
         ("seed_contour", -1, r"seed_contour must lie in 0\.\.1, got -1"),
-        ("seed_distance", "far", r"seed_distance must lie in 0\.\.1, got far"),
+        ("seed_distance", "far", r"seed_distance must lie in 0\.\.1, got 'far'"),
         ("foreground", float("nan"), r"foreground must lie in 0\.\.1, got nan"),
         ("min_seed_voxels", -1, "min_seed_voxels must be a number of at least 0, got -1"),
         ("min_size_voxels", -1, "min_size_voxels must be a number of at least 0, got -1"),

@@ -72,7 +72,7 @@ def test_every_method_has_a_name(method):
         ("bias", -1.1, r"bias must lie in -1\.\.1, got -1.1"),
         ("bias", True, r"bias must lie in -1\.\.1, got True"),
         ("threshold", True, r"threshold must lie in 0\.\.1, got True"),
-        ("bias", "low", r"bias must lie in -1\.\.1, got low"),
+        ("bias", "low", r"bias must lie in -1\.\.1, got 'low'"),
         ("per_section", "false", "per_section must be true or false, got 'false'"),
         ("per_section", 1, "per_section must be true or false, got 1"),
     ],

@@ -69,6 +69,13 @@ def check_at_least(value: float, least: float, name: str) -> float:
     return float(value)
 
 
+def check_within(value: float, least: float, greatest: float, name: str) -> float:
+    """Return a number in [least, greatest], or raise an `InputError` that calls it `name`."""
+    if not is_number(value) or not least <= value <= greatest:
+        raise InputError(f"{name} must lie in {least}..{greatest}, got {value!r}")
+    return float(value)
+
+
 def check_below_one(value: float, name: str) -> float:
     """Return a number from 0 to less than 1, or raise an `InputError` that calls it `name`."""
     if not is_number(value) or not 0 <= value < 1:
@@ -134,11 +141,10 @@ def check_file_to_write(path: str | os.PathLike[str]) -> None:
 
 def check_chance(prob: float, name: str) -> float:
     """Return a chance between 0 and 1, or raise an `InputError`; warn if `name` can then do nothing."""
-    if not is_number(prob) or not 0 <= prob <= 1:
-        raise InputError(f"prob of {name} must lie between 0 and 1, got {prob!r}")
-    if prob == 0:
+    chance = check_within(prob, 0, 1, f"prob of {name}")
+    if chance == 0:
         warnings.warn(f"{name} can change nothing with prob 0", UserWarning, stacklevel=3)
-    return float(prob)
+    return chance
 
 
 def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:

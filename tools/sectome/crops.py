@@ -17,7 +17,7 @@ from monai.transforms import Compose
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sectome.checks import InputError, check_at_least, check_choice, check_whole_number, check_whole_triple
+from sectome.checks import InputError, check_choice, check_whole_number, check_whole_triple, check_within
 from sectome.grid_places import Grid, even_places, labelled_places
 from sectome.places import PLACES, LabelDensity, Places
 from sectome.tissue import Data, Tissue, open_tissue
@@ -117,8 +117,7 @@ class RandomCrops(_Crops):
         seed: int = 0,
     ) -> None:
         # A percentage would let every crop pass.
-        if check_at_least(max_empty, 0, "max_empty") > 1:
-            raise InputError(f"max_empty must be a share from 0 to 1, got {max_empty!r}")
+        check_within(max_empty, 0, 1, "max_empty")
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on)
         if augmentation is not None:
             check_suits(augmentation, self.crop_size)

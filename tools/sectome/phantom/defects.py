@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from sectome.checks import InputError, is_number
+from sectome.checks import check_within
 from sectome.phantom.phantom import Phantom
 from sectome.transforms import (
     Augmentation,
@@ -39,8 +39,7 @@ def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
     Raises:
         InputError: if the share does not lie between 0 and 1.
     """
-    if not is_number(share) or not 0 <= share <= 1:
-        raise InputError(f"the share of sections with defects must lie between 0 and 1, got {share!r}")
+    check_within(share, 0, 1, "the share of sections with defects")
     random = np.random.default_rng(seed)
     mean, deviation = intensity_statistics(phantom.raw)
     image = standardise_intensity(phantom.raw, mean, deviation)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sectome.checks import InputError
-from sectome.postprocess.check_affinities import check_probability
+from sectome.checks import InputError, check_within
 from sectome.postprocess.edge_histograms import edge_histograms, room_for, score_of, unite_histograms
 from sectome.postprocess.edge_records import NODE, NONE, edge_records
 from sectome.postprocess.edge_table import EMPTY, list_edges, slot_entry, slot_of, table_of_living, with_room
@@ -56,7 +55,7 @@ def agglomerate(
     Raises:
         InputError: if a number is out of its range, a pair is not one of two fragments, or levels or sizes are missing.
     """
-    check_probability(stop, "stop")
+    check_within(stop, 0, 1, "stop")
     kind, number = parse_scoring(scoring)
     if kind != MEAN and graph.levels is None:
         raise InputError(f"scoring {scoring} needs a region graph with keep_levels=True, got one without levels")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError, is_number
+from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.types import Array, LabelArray, Offset, Offsets
 
@@ -75,13 +75,6 @@ def affinity_unit(affinities: Array) -> float:
 def stored_threshold(threshold: float, affinities: Array) -> float:
     """Return a threshold in the stored values' unit and precision, so that an equal affinity compares as equal."""
     return float(np.float32(threshold * affinity_unit(affinities)))
-
-
-def check_probability(value: float, name: str) -> float:
-    """Return a number in 0..1, or raise an `InputError` that calls it `name`."""
-    if not (is_number(value) and 0 <= value <= 1):
-        raise InputError(f"{name} must lie in 0..1, got {value}")
-    return float(value)
 
 
 def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> LabelArray:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sectome.postprocess.check_affinities import check_probability, nearest_affinities, stored_threshold
+from sectome.checks import check_within
+from sectome.postprocess.check_affinities import nearest_affinities, stored_threshold
 from sectome.postprocess.compact_labels import compact_labels
 from sectome.postprocess.union_find import join_strong_edges, new_sets, sets_to_labels
 from sectome.types import LabelArray, Offsets
@@ -32,7 +33,7 @@ def connected_components(
     Raises:
         InputError: if the affinities do not fit the offsets, or the threshold is outside 0..1.
     """
-    check_probability(threshold, "threshold")
+    check_within(threshold, 0, 1, "threshold")
     nearest = nearest_affinities(affinities, offsets)
     shape = nearest.shape[1:]
     voxels = int(np.prod(shape))

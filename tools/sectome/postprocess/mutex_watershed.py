@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sectome.checks import InputError, check_whole_triple
+from sectome.checks import InputError, check_whole_triple, check_within
 from sectome.neighbourhoods import NEAREST
 from sectome.postprocess.check_affinities import (
     affinity_unit,
@@ -72,8 +72,7 @@ def mutex_watershed(
     if attractive.all():
         raise InputError(f"the mutex watershed expected offsets beyond {list(NEAREST)} that repel, got none")
     stride_array = np.array(check_whole_triple(strides, "strides"), np.int64)
-    if not -1 <= bias <= 1:
-        raise InputError(f"bias must lie in -1..1, got {bias}")
+    check_within(bias, -1, 1, "bias")
     shape = array.shape[1:]
     if array[0].size >= 2**32 or len(array) > 2**8:
         raise InputError(

@@ -11,10 +11,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple, is_number
+from sectome.checks import InputError, check_at_least, check_choice, check_switches, check_whole_triple, check_within
 from sectome.did_you_mean import nearest_or_all
 from sectome.json_object import read_object, write_json
-from sectome.postprocess.check_affinities import check_probability
 from sectome.postprocess.region_graph import LONG_RANGE_USES
 from sectome.postprocess.scoring import parse_scoring
 from sectome.postprocess.threshold import Threshold, check_threshold
@@ -47,7 +46,7 @@ class Options:
         One of numpy's would take what it is compared with to its own precision, where an equal value is another.
         """
         for name in names:
-            object.__setattr__(self, name, check_probability(getattr(self, name), name))
+            object.__setattr__(self, name, check_within(getattr(self, name), 0, 1, name))
 
     @classmethod
     def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
@@ -154,8 +153,7 @@ class SegmentationOptions(Options):
         # A JSON file holds a list, which is not equal to the tuple that was saved.
         object.__setattr__(self, "strides", check_whole_triple(self.strides, "strides"))
         check_switches(per_section=self.per_section)
-        if not (is_number(self.bias) and -1 <= self.bias <= 1):
-            raise InputError(f"bias must lie in -1..1, got {self.bias}")
+        check_within(self.bias, -1, 1, "bias")
 
 
 _OF_PAIRS = (

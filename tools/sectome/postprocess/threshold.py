@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numba import njit
 
-from sectome.checks import InputError
-from sectome.postprocess.check_affinities import check_probability
+from sectome.checks import InputError, check_within
 from sectome.types import Array
 
 Threshold: TypeAlias = float | str
@@ -27,7 +26,7 @@ def _count_levels(values: Any, scale: float, counts: Any) -> None:
 def check_threshold(threshold: Threshold, name: str) -> Threshold:
     """Return a threshold, or raise an `InputError` that calls it `name` if it is neither in 0..1 nor in 0%..100%."""
     if not isinstance(threshold, str):
-        return check_probability(threshold, name)
+        return check_within(threshold, 0, 1, name)
     try:
         percent = float(threshold.removesuffix("%")) if threshold.endswith("%") else -1.0
     except ValueError:
