@@ -9,7 +9,6 @@ import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-from sectome import bundle_tracking
 from sectome.bundle_tracking import take_over_tracking
 from sectome.checks import InputError
 
@@ -28,7 +27,7 @@ def installed(monkeypatch):
     """Let MLflow be there, or not."""
 
     def be(there):
-        monkeypatch.setattr(bundle_tracking, "find_spec", lambda name: there or None)
+        monkeypatch.setattr("sectome.checks.find_spec", lambda name: there or None)
 
     be(True)
     return be

@@ -178,7 +178,7 @@ def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch):
     for port in ("99999", "-1", "'a'", "1.5"):
         code, _, err = run("view", tmp_path / "a.npy", "--voxel_size_nm", "30,6,6", "--port", port)
         assert (code, err) == (2, f"error: port must be a whole number from 0 to 65535, got {port}\n")
-    monkeypatch.setattr(sys.modules["sectome.commands.view"], "find_spec", lambda name: None)
+    monkeypatch.setattr("sectome.checks.find_spec", lambda name: None)
     code, _, err = run("view", tmp_path / "a.npy", "--voxel_size_nm", "30,6,6")
     assert (code, err) == (
         2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib.util import find_spec
 
 import pytest
@@ -41,9 +40,7 @@ def test_a_folder_that_is_no_bundle_is_refused(run, tmp_path):
 @pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnxscript"), (".zip", "bioimageio.spec")])
 def test_a_missing_package_is_named_with_its_extra(run, monkeypatch, tmp_path, suffix, package):
     missing = package.split(".")[0]
-    # By its name, for `sectome.commands.export` is the command.
-    module = sys.modules["sectome.commands.export"]
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name == missing else find_spec(name))
+    monkeypatch.setattr("sectome.checks.find_spec", lambda name: None if name == missing else find_spec(name))
     licence = ["--license", "CC-BY-4.0"] if suffix == ".zip" else []
     code, _, err = run("export", BUNDLE, tmp_path / f"model{suffix}", *licence)
     assert (code, err) == (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from typing import Final
 
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_HANDLERS_ID, DEFAULT_MLFLOW_SETTINGS
 
-from sectome.checks import InputError
+from sectome.checks import check_installed
 
 TRACKING_KEYS: Final = ("tracking_uri", "experiment_name", "run_name")
 """Config keys that MONAI adds for `--tracking mlflow`, and that users override."""
@@ -34,8 +33,7 @@ def take_over_tracking(parser: ConfigParser) -> None:
     asked = [place for place in lists if any(handler in added for handler in parser[place])]
     if not asked:
         return
-    if find_spec("mlflow") is None:
-        raise InputError("--tracking mlflow needs MLflow, which is not installed: pip install 'sectome[track]'")
+    check_installed("mlflow", "--tracking mlflow", "track")
     if PLACE not in parser:
         return
     for place in asked:

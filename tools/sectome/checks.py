@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
@@ -119,6 +120,12 @@ def check_choice(value: Choice, known: Sequence[Choice], name: str) -> Choice:
     if value not in known:
         raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     return value
+
+
+def check_installed(package: str, what: str, extra: str) -> None:
+    """Raise an `InputError` if `what` needs a package that is not installed; an extra of this one brings it."""
+    if find_spec(package.replace("-", "_").split(".")[0]) is None:
+        raise InputError(f"{what} needs {package}, which is not installed: pip install 'sectome[{extra}]'")
 
 
 def check_writable(folder: str | os.PathLike[str], name: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster
 
-from sectome.checks import InputError, check_whole_number
+from sectome.checks import InputError, check_installed, check_whole_number
 from sectome.cores import cores
 
 _HERE = ("local", "threads")
@@ -99,12 +99,9 @@ def _address_in(path: Path) -> str:
 
 def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:
     """Return a cluster of dask-jobqueue, which has submitted nothing yet."""
-    try:
-        import dask_jobqueue
-    except ImportError:
-        raise InputError(
-            f"the scheduler {scheduler} needs dask-jobqueue, which is not installed: pip install 'sectome[cluster]'"
-        ) from None
+    check_installed("dask-jobqueue", f"the scheduler {scheduler}", "cluster")
+    import dask_jobqueue
+
     try:
         return getattr(dask_jobqueue, BATCH_SYSTEMS[scheduler])(**job)
     except (TypeError, ValueError) as error:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from sectome.checks import InputError, check_file_to_write
+from sectome.checks import InputError, check_file_to_write, check_installed
 
 NEEDED = {".onnx": ("onnx", "onnxscript"), ".zip": ("onnx", "onnxscript", "bioimageio.spec")}
 """The packages of the extra "export" that each suffix needs."""
@@ -35,10 +34,7 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
     if path.suffix != ".zip" and license is not None:
         raise InputError(f"only a .zip says the terms of the weights, got --license {license} for {output}")
     for package in NEEDED[path.suffix]:
-        if find_spec(package.split(".")[0]) is None:
-            raise InputError(
-                f"an export to {path.suffix} needs {package}, which is not installed: pip install 'sectome[export]'"
-            )
+        check_installed(package, f"an export to {path.suffix}", "export")
     from sectome.export import open_for_export, write_bioimageio_package, write_onnx
     from sectome.replace import replacing
 

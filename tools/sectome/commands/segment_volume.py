@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 
-from sectome.checks import InputError
+from sectome.checks import check_installed
 
 
 def segment_volume(
@@ -33,8 +32,7 @@ def segment_volume(
         workers: how many; without, one a core, or one job for "slurm", "pbs", "lsf".
         forecast: only say what it will take.
     """
-    if find_spec("distributed") is None:
-        raise InputError("segment-volume needs Dask, which is not installed: pip install 'sectome[cluster]'")
+    check_installed("distributed", "segment-volume", "cluster")
     from sectome.blockwise.config import read_config
     from sectome.blockwise.forecast import forecast_of
     from sectome.blockwise.run_stage import UnfinishedRunError

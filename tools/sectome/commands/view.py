@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
-from importlib.util import find_spec
 from threading import Event
 
-from sectome.checks import InputError
+from sectome.checks import InputError, check_installed
 
 
 def view(
@@ -29,8 +28,7 @@ def view(
     """
     if not volumes:
         raise InputError("a volume to view was expected, got none")
-    if find_spec("neuroglancer") is None:
-        raise InputError("viewing needs neuroglancer, which is not installed: pip install 'sectome[view]'")
+    check_installed("neuroglancer", "viewing", "view")
     # The system's own check takes the rest of a division by 65536: 99999 would be served at 34463.
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 2**16:
         raise InputError(f"port must be a whole number from 0 to 65535, got {port!r}")
