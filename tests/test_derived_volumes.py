@@ -84,7 +84,8 @@ def test_a_section_that_is_kept_lies_where_it_did(name, request):
 
 def test_a_placed_volume_lies_where_its_image_does(turned, tmp_path):
     write_volume(tmp_path / "label.zarr", np.ones((2, 3, 4), np.uint8), voxel_size_nm=(8, 8, 8), offset_nm=(16, 8, 8))
-    label = PlacedInside(open_volume(tmp_path / "label.zarr"), turned, -1)
+    cube = open_volume(tmp_path / "label.zarr")
+    label = PlacedInside(cube, turned, place_inside(turned, cube), -1)
     np.testing.assert_array_equal(label.affine_mm, turned.affine_mm)
 
 

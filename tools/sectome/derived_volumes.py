@@ -12,7 +12,6 @@ from sectome.types import Array, Box
 from sectome.volumes import Volume
 from sectome.volumes.decoded_sections import DecodedSections
 from sectome.volumes.indexing import split_index
-from sectome.volumes.other_place import place_inside
 
 
 class DerivedVolume(Volume, ABC):
@@ -92,20 +91,14 @@ class PlacedInside(DerivedVolume):
     Args:
         source: the smaller volume.
         image: the larger one.
+        box: where the smaller one lies in it, see `box_within`.
         outside: value where the smaller one says nothing; -1 is what an unsigned type of 8 bytes calls its greatest.
-
-    Attributes:
-        image: the larger one.
-        box: where the smaller one lies in it.
-
-    Raises:
-        InputError: if it does not lie within, at whole voxels of the same size.
     """
 
-    def __init__(self, source: Volume, image: Volume, outside: int) -> None:
+    def __init__(self, source: Volume, image: Volume, box: Box, outside: int) -> None:
         super().__init__(source)
         self.image = image
-        self.box: Box = place_inside(image, source)
+        self.box = box
         self.shape, self.offset_nm = image.shape, image.offset_nm
         narrow = outside < 0 and source.dtype.kind == "u" and source.dtype.itemsize < 8
         self.dtype = np.dtype(np.int64) if narrow else source.dtype

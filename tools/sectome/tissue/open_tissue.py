@@ -90,9 +90,8 @@ def _open_entry(
 
 def _in_place(companion: Volume, image: Volume, outside: int, kind: str) -> Volume:
     """Return a label or a mask in the shape of its image: as it is, or placed by its offset."""
-    if box_within(image, companion, kind) is None:
-        return companion
-    return PlacedInside(companion, image, outside)
+    box = box_within(image, companion, kind)
+    return companion if box is None else PlacedInside(companion, image, box, outside)
 
 
 def _range(entry: Mapping[str, Any], name: str, extent: int, all_of_it: slice) -> slice:
