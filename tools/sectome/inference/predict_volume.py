@@ -116,7 +116,7 @@ def predict_volume(
             for start, values in chunk_layers(slabs, stride, dtype):
                 part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
                 if masked is not None:
-                    part *= masked.box(start, part.shape[1], part.shape[2:])
+                    part *= masked.box(start, part.shape[1:])
                 z = part.shape[1]
                 rows, columns = (
                     slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
@@ -175,7 +175,7 @@ def predict_box(
         part = affinities[:, start - box[0].start : start - box[0].start + logits.shape[1]]
         store_affinities(logits, part)
         if masked is not None:
-            part *= masked.box(start, part.shape[1], part.shape[2:])
+            part *= masked.box(start, part.shape[1:])
     return affinities
 
 

@@ -50,8 +50,9 @@ class RegionMask:
         )
         return bool(self.sections(z.start, z.stop)[:, y, x].any())
 
-    def box(self, start: int, depth: int, size: Sequence[int]) -> Array:
-        """Return the mask (z, y, x) of sections, as many rows and columns of the region as are written."""
+    def box(self, start: int, shape: Sequence[int]) -> Array:
+        """Return the mask of a shape (z, y, x), from a section and the region's first row and column on."""
+        depth, *size = shape
         y, x = (slice(own.start, own.start + length) for own, length in zip(self.region, size, strict=True))
         values: Array = self.mask[self.tissue.in_volume((slice(start, start + depth), y, x))] != 0
         return values
