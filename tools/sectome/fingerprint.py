@@ -15,8 +15,8 @@ _PLACES = 16
 _SAMPLE = (4, 32, 32)
 
 
-def describe(name: str, volume: Any, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
-    """Return name, shape, voxel size, offset and the fingerprint of a volume (Z, Y, X) as plain values."""
+def identify(name: str, volume: Any, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
+    """Return what tells a volume (Z, Y, X) from others: name, shape, type, voxel size, offset and fingerprint."""
     return {
         "name": name,
         "shape": list(volume.shape),

@@ -12,7 +12,7 @@ import numpy as np
 
 from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.blockwise.run_folder import RunFolder
-from sectome.fingerprint import describe, file_hash
+from sectome.fingerprint import file_hash, identify
 from sectome.trained_settings import settings_path
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes import open_volume, open_with_default_size
@@ -103,7 +103,7 @@ class PredictedMaps:
         """Return what must stay as it is while a run goes on."""
         image = open_with_default_size(self.volume, self.voxel_size_nm)
         return {
-            "volume": describe(self.volume, image, self.voxel_size_nm),
+            "volume": identify(self.volume, image, self.voxel_size_nm),
             **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
             "model": {
@@ -117,7 +117,7 @@ class PredictedMaps:
             "blending": self.blending,
             "orientations": self.orientations,
             "precision": self.precision,
-            "mask": None if self.mask is None else describe(self.mask, open_volume(self.mask), self.voxel_size_nm),
+            "mask": None if self.mask is None else identify(self.mask, open_volume(self.mask), self.voxel_size_nm),
         }
 
 
