@@ -11,8 +11,8 @@ from sectome.blockwise.block_edges import as_id
 from sectome.blockwise.group import Group
 from sectome.blockwise.neuron_plan import NeuronPlan
 from sectome.postprocess.contract import contract
-from sectome.postprocess.fragments_watershed import join_pairs
 from sectome.postprocess.region_graph import RegionGraph
+from sectome.postprocess.union_find import join_pairs
 from sectome.types import Array
 
 Ids = npt.NDArray[np.int64]

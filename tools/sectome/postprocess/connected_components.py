@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from sectome.checks import check_within
 from sectome.postprocess.check_affinities import nearest_affinities, stored_threshold
 from sectome.postprocess.compact_labels import compact_labels
-from sectome.postprocess.union_find import join_strong_edges, new_sets, sets_to_labels
+from sectome.postprocess.union_find import new_sets, sets_to_labels, union
 from sectome.types import LabelArray, Offsets
 
 
@@ -38,5 +39,32 @@ def connected_components(
     shape = nearest.shape[1:]
     voxels = int(np.prod(shape))
     parent, joined = new_sets(voxels), np.zeros(voxels, np.bool_)
-    join_strong_edges(nearest, stored_threshold(threshold, nearest), parent, joined)
+    _join_strong_edges(nearest, stored_threshold(threshold, nearest), parent, joined)
     return compact_labels(sets_to_labels(parent, joined, shape), min_size_voxels=min_size_voxels)
+
+
+@njit(cache=True, nogil=True)
+def _join_strong_edges(affinities: Any, threshold: float, parent: Any, joined: Any) -> None:
+    """Unite the two voxels of every nearest edge at or above the threshold, and mark them in `joined`.
+
+    Args:
+        affinities: (3, Z, Y, X) of `NEAREST`.
+        threshold: in the unit of the stored values.
+        parent: (Z * Y * X,) the sets, changed in place.
+        joined: (Z * Y * X,) booleans, set where a voxel has such an edge.
+    """
+    _, depth, height, width = affinities.shape
+    index = 0
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                if z > 0 and affinities[0, z, y, x] >= threshold:
+                    union(parent, index, index - height * width)
+                    joined[index] = joined[index - height * width] = True
+                if y > 0 and affinities[1, z, y, x] >= threshold:
+                    union(parent, index, index - width)
+                    joined[index] = joined[index - width] = True
+                if x > 0 and affinities[2, z, y, x] >= threshold:
+                    union(parent, index, index - 1)
+                    joined[index] = joined[index - 1] = True
+                index += 1

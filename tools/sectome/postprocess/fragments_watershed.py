@@ -11,7 +11,7 @@ from sectome.checks import InputError
 from sectome.postprocess.check_affinities import nearest_affinities, stored_threshold
 from sectome.postprocess.slabs import in_threads, slabs
 from sectome.postprocess.threshold import Threshold, threshold_of
-from sectome.postprocess.union_find import new_sets, sets_to_labels, union
+from sectome.postprocess.union_find import join_pairs, new_sets, sets_to_labels, union
 from sectome.types import LabelArray, Offsets
 
 _SIDES = np.uint8(0b0011_1111)
@@ -188,13 +188,6 @@ def _spread(steps: Any, tops: Any, ways: Any, parent: Any, queue: Any, waiting: 
                 queue[waiting] = neighbour
                 waiting += 1
     return queue
-
-
-@njit(cache=True, nogil=True)
-def join_pairs(pairs: Any, parent: Any) -> None:
-    """Unite the two voxels of each pair (P, 2)."""
-    for index in range(len(pairs)):
-        union(parent, pairs[index, 0], pairs[index, 1])
 
 
 def fragments_watershed(

@@ -35,30 +35,10 @@ def union(parent: Any, one: int, other: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def join_strong_edges(affinities: Any, threshold: float, parent: Any, joined: Any) -> None:
-    """Unite the two voxels of every nearest edge at or above the threshold, and mark them in `joined`.
-
-    Args:
-        affinities: (3, Z, Y, X) of `NEAREST`.
-        threshold: in the unit of the stored values.
-        parent: (Z * Y * X,) the sets, changed in place.
-        joined: (Z * Y * X,) booleans, set where a voxel has such an edge.
-    """
-    _, depth, height, width = affinities.shape
-    index = 0
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                if z > 0 and affinities[0, z, y, x] >= threshold:
-                    union(parent, index, index - height * width)
-                    joined[index] = joined[index - height * width] = True
-                if y > 0 and affinities[1, z, y, x] >= threshold:
-                    union(parent, index, index - width)
-                    joined[index] = joined[index - width] = True
-                if x > 0 and affinities[2, z, y, x] >= threshold:
-                    union(parent, index, index - 1)
-                    joined[index] = joined[index - 1] = True
-                index += 1
+def join_pairs(pairs: Any, parent: Any) -> None:
+    """Unite the two voxels of each pair (P, 2)."""
+    for index in range(len(pairs)):
+        union(parent, pairs[index, 0], pairs[index, 1])
 
 
 def new_sets(voxels: int) -> LabelArray:
