@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations, product
+from itertools import product
 from typing import Final
 
 import torch
@@ -13,13 +13,14 @@ from sectome.affinities import both_ends
 from sectome.checks import InputError, check_choice
 from sectome.inference.blended_slabs import Predict
 from sectome.neighbourhoods import check_offsets
+from sectome.transforms.random_orientation import ANISOTROPIC_ORDERS, ISOTROPIC_ORDERS
 from sectome.types import Offset, Offsets
 
 _ORDERS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "one": ((0, 1, 2),),
     "flips": ((0, 1, 2),),
-    "in_plane": ((0, 1, 2), (0, 2, 1)),
-    "isotropic": tuple(permutations(range(3))),
+    "in_plane": ANISOTROPIC_ORDERS,
+    "isotropic": ISOTROPIC_ORDERS,
 }
 """Orders of the axes by the choice of orientations; each is combined with all flips."""
 

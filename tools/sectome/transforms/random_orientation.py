@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from sectome.transforms.augmentation import Augmentation, Augmentationd, Paramet
 from sectome.types import Shape3
 
 ANISOTROPIC_ORDERS = ((0, 1, 2), (0, 2, 1))
-ISOTROPIC_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+"""Orders of the axes (0, 1, 2 are z, y, x) that keep sections sections."""
+
+ISOTROPIC_ORDERS = tuple(permutations(range(3)))
 
 
 def orient(image: Tensor, flips: Sequence[bool], order: Sequence[int]) -> Tensor:
