@@ -88,11 +88,11 @@ def fragments_with_seeds(
     nearest: Array,
     *,
     voxel_size_nm: VoxelSize,
-    boundary_threshold: Threshold = BOUNDARY_THRESHOLD,
-    sigma_nm: float | None = None,
-    low: Threshold = 1e-4,
-    per_section: bool = False,
-    threads: int | None = None,
+    boundary_threshold: Threshold,
+    sigma_nm: float | None,
+    low: Threshold,
+    per_section: bool,
+    threads: int | None,
 ) -> tuple[LabelArray, Array]:
     """Return fragments as `fragments_distance` does, of (3, Z, Y, X) checked affinities, and where each was grown from.
 
