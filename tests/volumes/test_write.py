@@ -193,3 +193,13 @@ def test_an_output_below_a_file_is_refused(tmp_path, make_array):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected an output that can be written"):
         write_volume(tmp_path / "file" / "a.tif", make_array())
+
+
+@pytest.mark.parametrize(("name", "begun"), [("a.n5", "seg"), ("a.zarr", "seg"), ("a.ome.zarr", "labels/seg/0")])
+def test_what_is_being_written_into_a_container_is_no_dataset_of_it(tmp_path, make_array, name, begun):
+    write_volume(f"{tmp_path}/{name}:raw", make_array(), voxel_size_nm=VOXEL_SIZE)
+    write_volume(f"{tmp_path}/{name}:{begun}", make_array(), voxel_size_nm=VOXEL_SIZE)
+    # As a process that was killed has left it.
+    written = tmp_path / name / begun.removesuffix("/0")
+    written.rename(written.with_name(".seg.0123abcd.partial"))
+    np.testing.assert_array_equal(open_volume(tmp_path / name)[...], make_array())

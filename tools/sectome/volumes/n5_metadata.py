@@ -178,5 +178,6 @@ def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield folder, attributes
         return
     for child in sorted(folder.iterdir()):
-        if child.is_dir():
+        # What is being written has a hidden name, and keeps it if that is killed.
+        if child.is_dir() and not child.name.startswith("."):
             yield from _walk(child)

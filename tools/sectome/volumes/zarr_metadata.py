@@ -119,7 +119,8 @@ def listed_arrays(root: Place) -> Datasets | None:
 def _walk(folder: Path) -> Iterator[Node]:
     # An array's folder can hold millions of chunks: it is never listed.
     for child in sorted(folder.iterdir()):
-        if not child.is_dir():
+        # What is being written has a hidden name, and keeps it if that is killed.
+        if not child.is_dir() or child.name.startswith("."):
             continue
         node = read_node(child)
         if node is not None and node.is_array:
