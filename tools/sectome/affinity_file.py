@@ -18,7 +18,7 @@ from sectome.stored_channels import StoredChannels
 from sectome.types import Channels, FloatArray, Offset, Offsets, Shape3, VoxelSize
 from sectome.volumes.shards import in_shards
 from sectome.volumes.store_address import local_path
-from sectome.volumes.tensorstore_process import open_store, zarr_spec
+from sectome.volumes.tensorstore_process import finish, open_store, zarr_spec
 from sectome.volumes.zarr_metadata import read_node
 
 CHUNK = (1, 32, 128, 128)
@@ -46,7 +46,7 @@ def write_affinities(
     box = (1, *affinities.shape[1:])
     with new_affinities(path, affinities.shape, channels, voxel_size_nm, box=box, offset_nm=offset_nm) as store:
         for channel, values in enumerate(affinities):
-            store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)).result()
+            finish(store[channel].write(np.rint(values * 255).clip(0, 255).astype(np.uint8)))
 
 
 @contextmanager

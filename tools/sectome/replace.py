@@ -5,12 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from sectome.checks import InputError
+
+_WAITS_SECONDS = (0.01, 0.1, 1.0)
 
 
 @contextmanager
@@ -68,7 +71,13 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
+    if not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    # After a write that failed, threads of tensorstore put files and folders there a moment longer.
+    for seconds in _WAITS_SECONDS:
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(seconds)
+        if not path.exists():
+            return
+    shutil.rmtree(path)

@@ -25,6 +25,7 @@ from sectome.tissue import Tissue
 from sectome.transforms import FittedPercentiles
 from sectome.types import Array, Box, Channels
 from sectome.volumes import Volume
+from sectome.volumes.tensorstore_process import finish
 
 
 def predict_volume(
@@ -125,13 +126,13 @@ def predict_volume(
                 # No copy: the layer stays as it is until it is written.
                 writes.append(store[place].write(part, can_reference_source_data_indefinitely=True))
                 while len(writes) > IN_FLIGHT:
-                    writes.pop(0).result()
+                    finish(writes.pop(0))
                 give_back_memory()
                 # Sections without a window that is wanted are left out, and are done nevertheless.
                 bar.update(number * shape[0] + start + z - bar.n)
             bar.update((number + 1) * shape[0] - bar.n)
         for write in writes:
-            write.result()
+            finish(write)
 
 
 def predict_box(

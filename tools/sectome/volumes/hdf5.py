@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from sectome.checks import InputError
+from sectome.checks import InputError, first_line
 from sectome.geometry import Placement
 from sectome.replace import replacing
 from sectome.types import AXES, Array, Shape3
@@ -113,7 +115,9 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
     with replacing(path, adds=dataset is not None) as partial:
         if dataset is not None and path.exists():
             shutil.copyfile(path, partial)
-        with h5py.File(partial, "a") as file:
+        # Blocks are whole chunks, written once. Kept, they would be written as the file is closed, where HDF5 takes the
+        # process down if the disk is full.
+        with _refused_by_system(), h5py.File(partial, "a", rdcc_nbytes=0) as file:
             name = dataset or DEFAULT_DATASET
             if name in file:
                 del file[name]
@@ -129,6 +133,15 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
             stored.attrs.update(attributes_of(placement))
             for box in iterate_blocks(source, CHUNK):
                 stored[box] = np.asarray(source[box])
+
+
+@contextmanager
+def _refused_by_system() -> Iterator[None]:
+    """Turn the `RuntimeError` into an `OSError` that h5py raises where the system refuses the last of a file."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(first_line(error)) from error
 
 
 def check_output(path: Path, dataset: str | None) -> None:

@@ -12,7 +12,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_point, as_voxel_size
 from sectome.replace import replacing
 from sectome.types import Array
-from sectome.volumes.blocks import Source, iterate_blocks
+from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 
 _NM_IN_ANGSTROM = 0.1
@@ -63,7 +63,7 @@ class MrcReader(Reader):
 
 
 def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a map slab by slab; bytes are marked as signed or not in the way of IMOD.
+    """Write a map section by section; bytes are marked as signed or not in the way of IMOD.
 
     Raises:
         InputError: If MRC cannot hold the type.
@@ -71,18 +71,20 @@ def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placem
     mode = _MODES.get(source.dtype.name)
     if mode is None:
         raise InputError(f"expected a type that MRC can hold ({', '.join(_MODES)}), got {source.dtype.name}")
-    shape = tuple(source.shape)
-    with replacing(path) as partial, mrcfile.new_mmap(partial, shape=shape, mrc_mode=mode) as file:
-        file.set_volume()
-        if placement.voxel_size_nm is not None:
-            file.voxel_size = tuple(length / _NM_IN_ANGSTROM for length in reversed(placement.voxel_size_nm))
-        for axis, position in zip("zyx", placement.offset_nm, strict=True):
-            file.header["origin"][axis] = position / _NM_IN_ANGSTROM
-        if mode == 0:
-            _imod_fields(file.header)[:] = _IMOD_STAMP, _SIGNED_BYTES if source.dtype == np.int8 else 0
-        data = file.data.view(source.dtype)
-        for box in iterate_blocks(source, (1, *shape[1:])):
-            data[box] = source[box]
+    with replacing(path) as partial:
+        with mrcfile.new_mmap(partial, shape=tuple(source.shape), mrc_mode=mode) as file:
+            file.set_volume()
+            if placement.voxel_size_nm is not None:
+                file.voxel_size = tuple(length / _NM_IN_ANGSTROM for length in reversed(placement.voxel_size_nm))
+            for axis, position in zip("zyx", placement.offset_nm, strict=True):
+                file.header["origin"][axis] = position / _NM_IN_ANGSTROM
+            if mode == 0:
+                _imod_fields(file.header)[:] = _IMOD_STAMP, _SIGNED_BYTES if source.dtype == np.int8 else 0
+        # Not through the mapped memory: on a full disk that ends the process.
+        with partial.open("r+b") as voxels:
+            voxels.seek(_HEADER_BYTES)
+            for section in iterate_sections(source):
+                voxels.write(section.tobytes())
 
 
 def _has_unsigned_bytes(header: Any) -> bool:

@@ -34,7 +34,7 @@ from sectome.volumes.reader import (
     unnamed_output,
 )
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
-from sectome.volumes.tensorstore_process import LazyStore, open_store
+from sectome.volumes.tensorstore_process import LazyStore, finish, open_store
 
 _VERSION = "2.5.1"
 _TYPES = (
@@ -119,7 +119,7 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
     spec = {"driver": "n5", "kvstore": kvstore_of(folder), "metadata": metadata}
     store = open_store(spec, create=True, write=True)
     for z, y, x in iterate_blocks(source, CHUNK):
-        store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
+        finish(store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T))
     write_json({**read_attributes(folder), **n5_attributes(placement)}, folder / ATTRIBUTES)
 
 

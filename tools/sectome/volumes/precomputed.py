@@ -20,7 +20,7 @@ from sectome.volumes.precomputed_info import INFO, Scale, read_info
 from sectome.volumes.reader import Reader
 from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
-from sectome.volumes.tensorstore_process import LazyStore, open_store
+from sectome.volumes.tensorstore_process import LazyStore, finish, open_store
 
 _TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
 _SEGMENTATION_TYPES = ("uint32", "uint64")
@@ -138,7 +138,7 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
     # Counted from its first voxel, so that blocks are made of whole chunks.
     store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
     for z, y, x in iterate_blocks(source, CHUNK, voxel_bytes):
-        store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T).result()
+        finish(store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T))
 
 
 def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:

@@ -17,6 +17,7 @@ from typing import Any
 
 from sectome.checks import InputError
 from sectome.types import Array
+from sectome.volumes.tensorstore_process import finish
 
 
 def in_shards(metadata: dict[str, Any], box: Sequence[int]) -> dict[str, Any]:
@@ -55,4 +56,4 @@ def write_box(store: Any, box: Sequence[slice], values: Array) -> None:
 
     No copy is made of the values, so that memory holds beside them only the compressed chunks.
     """
-    store[tuple(box)].write(values, can_reference_source_data_indefinitely=True).result()
+    finish(store[tuple(box)].write(values, can_reference_source_data_indefinitely=True))

@@ -9,6 +9,7 @@ sentence in place of the abort.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 # after two seconds; one that did has most of a minute to come back, so that a long run outlives a short outage.
 _FIRST_TRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "1s"}
 _TRIES = {"max_retries": 10, "initial_delay": "200ms", "max_delay": "8s"}
+
+_SYSTEM_ERROR = re.compile(r"os_error_code='(\d+)'")
 
 _process: int | None = None
 _context: ts.Context | None = None
@@ -70,7 +73,22 @@ def open_store(spec: dict[str, Any], *, cached: bool = True, **options: Any) -> 
     check_not_forked()
     # Whole chunks are written once: kept in a cache, they would only stay there.
     context = _reading_context() if cached and not options.get("write") else ts.Context(_servers(_TRIES))
-    return ts.open(spec, context=context, **options).result()
+    return finish(ts.open(spec, context=context, **options))
+
+
+def finish(future: Any) -> Any:
+    """Wait until tensorstore has opened or written something, and return what it gives.
+
+    Raises:
+        OSError: If the system refuses it, as where the disk is full.
+    """
+    try:
+        return future.result()
+    except ValueError as error:
+        if (refused := _SYSTEM_ERROR.search(str(error))) is None:
+            raise
+        number = int(refused[1])
+        raise OSError(number, os.strerror(number)) from error
 
 
 def open_kvstore(spec: dict[str, Any]) -> Any:

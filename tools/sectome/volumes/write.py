@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError, check_triple
+from sectome.checks import InputError, check_triple, first_line
 from sectome.geometry import ORIGIN, Placement, PointNm, as_point
 from sectome.types import Array
 from sectome.volumes.blocks import Source
@@ -39,8 +39,8 @@ def write_volume(
         offset_nm: Where the first voxel lies along (z, y, x) in nm; without it a `Volume` keeps its own.
 
     Raises:
-        InputError: If the suffix is unknown, the array has not three axes, the format cannot hold its type, or the
-            output is a container or folder that holds something else.
+        InputError: If the suffix is unknown, the array has not three axes, the format cannot hold its type, the output
+            is a container or folder that holds something else, or the system refuses to write it.
     """
     place, dataset, known = locate_output(path)
     source: Source = array if isinstance(array, Volume) else np.asarray(array)
@@ -57,8 +57,9 @@ def write_volume(
         known.check_output(place, dataset)
         with watched(source, f"write {place.name}") as slabs:
             known.write(place, dataset, slabs, Placement(size, offset))
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise InputError(f"expected an output that can be written, got {os.fspath(path)!r}: {error}") from error
+    except OSError as error:
+        reason = first_line(error)
+        raise InputError(f"expected an output that can be written, got {os.fspath(path)!r}: {reason}") from error
 
 
 def write_result(
