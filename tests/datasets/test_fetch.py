@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -110,6 +111,22 @@ def test_what_a_killed_call_left_is_removed_by_the_next(server, tmp_path):
     (data / "snemi3d.download").mkdir()
     (data / "snemi3d.download/snemi.zip").write_bytes(b"all of it")
     fetch(public, data)
+    assert [path.name for path in data.iterdir()] == ["snemi3d"]
+
+
+def test_a_second_call_beside_the_first_is_refused_and_does_the_first_no_harm(server, tmp_path, monkeypatch):
+    public = make_small("snemi3d", server.folder, server.address)
+    data, refused = tmp_path / "data", []
+
+    def meanwhile(*arguments, **options):
+        with pytest.raises(InputError, match=r"one call at a time must fetch snemi3d to .*snemi3d, got another one"):
+            fetch(public, data)
+        refused.append(1)
+        unpack(*arguments, **options)
+
+    monkeypatch.setattr(sys.modules[fetch.__module__], "unpack", meanwhile)
+    fetch(public, data)
+    assert refused == [1]
     assert [path.name for path in data.iterdir()] == ["snemi3d"]
 
 

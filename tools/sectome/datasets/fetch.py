@@ -14,11 +14,13 @@ from sectome.datasets.download import download, take_from
 from sectome.datasets.full_disk import check_room, disk_errors_said
 from sectome.datasets.public_set import PublicSet, PublicVolume
 from sectome.datasets.unpack import unpack
+from sectome.file_lock import locked
 from sectome.json_object import write_json
 from sectome.replace import remove_partials, replacing
 from sectome.volumes import write_volume
 
 RECORD = "dataset.json"
+LOCK = ".fetching"
 
 
 def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.PathLike[str] | None = None) -> Path:
@@ -33,8 +35,8 @@ def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.Path
         archives: Folder with archives that were downloaded by hand; nothing is downloaded then.
 
     Raises:
-        InputError: If a download fails or is not the published file, the disk is full, the set is not as expected, or
-            something else has its folder.
+        InputError: If another call is at it, a download fails or is not the published file, the disk is full, the set
+            is not as expected, or something else has its folder.
     """
     folder, downloads = Path(to) / public.name, Path(to) / f"{public.name}.download"
     if _is_fetched(folder, public):
@@ -45,18 +47,35 @@ def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.Path
         return folder
     with disk_errors_said(Path(to)):
         if archives is None:
-            # What a call that was killed had unpacked takes the room that is looked for.
-            remove_partials(folder)
-            check_room(Path(to), public.download_bytes - _arrived(downloads) + public.unpacked_bytes)
-            paths = _download(public, downloads)
+            _download_and_build(public, folder, downloads)
         else:
             check_room(Path(to), public.unpacked_bytes)
             paths = take_from(Path(archives), public)
-        with replacing(folder) as partial:
-            _build(public, paths, partial, may_link=archives is None)
-        if archives is None:
-            shutil.rmtree(downloads)
+            with replacing(folder) as partial:
+                _build(public, paths, partial, may_link=False)
     return folder
+
+
+def _download_and_build(public: PublicSet, folder: Path, downloads: Path) -> None:
+    def check() -> None:
+        check_room(folder.parent, public.download_bytes - _arrived(downloads) + public.unpacked_bytes)
+
+    if not downloads.is_dir():  # before there is any folder
+        check()
+    downloads.mkdir(parents=True, exist_ok=True)
+    in_use = f"one call at a time must fetch {public.name} to {folder}, got another one that is at it: wait for its end"
+    with locked(downloads / LOCK, in_use, must_lock=False):
+        try:
+            # What a call that was killed had unpacked takes the room that is looked for.
+            remove_partials(folder)
+            check()
+            paths = [download(archive, downloads) for archive in public.archives]
+            with replacing(folder) as partial:
+                _build(public, paths, partial, may_link=True)
+            shutil.rmtree(downloads)
+        finally:
+            if [path.name for path in downloads.glob("*")] == [LOCK]:
+                shutil.rmtree(downloads)
 
 
 def _is_fetched(folder: Path, public: PublicSet) -> bool:
@@ -68,14 +87,6 @@ def _is_fetched(folder: Path, public: PublicSet) -> bool:
         if not (folder / volume.file).exists():
             raise InputError(f"expected {volume.file} in {folder}, got none: remove the folder and fetch again")
     return True
-
-
-def _download(public: PublicSet, folder: Path) -> list[Path]:
-    try:
-        return [download(archive, folder) for archive in public.archives]
-    finally:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def _arrived(downloads: Path) -> int:
