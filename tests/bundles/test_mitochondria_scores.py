@@ -12,6 +12,7 @@ import torch
 
 from sectome.checks import InputError
 from sectome.postprocess import AffinitiesToLabels, BoundaryContourToLabels
+from sectome.replace import replacing
 from sectome.report.runs import FOREGROUND_OVERLAYS, PLANES
 from sectome.tissue import open_tissue
 from sectome.volumes import write_volume
@@ -145,6 +146,22 @@ def test_an_evaluation_without_validation_or_test_tissue_is_refused_before_anyth
 def test_predictions_of_other_targets_are_refused(evaluate, labels):
     with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay of the"):
         evaluate(labels, np.zeros((12, *labels.shape)))
+
+
+def test_weights_that_a_training_replaces_meanwhile_are_not_scored(evaluate, scores, labels, tmp_path, monkeypatch):
+    model, settings = tmp_path / "model.pt", scores.settings
+    model.write_bytes(b"of epoch 3")
+
+    def replaced(voxel_size_nm):
+        with replacing(model) as partial:
+            partial.write_bytes(b"of epoch 4")
+        return list(settings(voxel_size_nm))[:1]
+
+    monkeypatch.setattr(scores, "settings", replaced)
+    with pytest.raises(InputError, match=r"model\.pt must stay as it is while it is evaluated, got other"):
+        evaluate(labels, predicted(labels))
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "segmentation.json").exists()
 
 
 def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evaluate, labels, tmp_path):

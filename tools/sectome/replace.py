@@ -30,14 +30,14 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
         InputError: if it adds, and another process has written the output since.
     """
     path = Path(os.path.realpath(path))  # a link keeps pointing to the output
-    before = _stamp(path) if adds else None
+    before = stamp(path) if adds else None
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not the number of the process: containers on several machines have the same ones.
     own = uuid4().hex[:8]
     partial, replaced = path.with_name(f".{path.name}.{own}.partial"), path.with_name(f".{path.name}.{own}.replaced")
     try:
         yield partial
-        if adds and _stamp(path) != before:
+        if adds and stamp(path) != before:
             raise InputError(f"expected no other process to write {path} at the same time, got one: do it again")
         if path.is_dir():  # a folder cannot be renamed over one that has content
             if not partial.is_dir():
@@ -62,7 +62,7 @@ def remove_partials(path: Path) -> None:
         _remove(partial)
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def stamp(path: Path) -> tuple[int, ...] | None:
     """Return what changes whenever a file is written, None without one."""
     if not path.exists():
         return None

@@ -137,6 +137,7 @@ class MitochondriaScores(PredictedVolumes):
             "scores": scores,
             "average_precision": self.voxel_precision(test),
         }
+        self.check_weights()
         write_json(result, self.output_dir / "scores.json")
         curve = [
             {name: getattr(tried, name) for name in ("foreground", "seed_foreground", "seed_contour")} | row

@@ -14,7 +14,7 @@ from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_whole_number, check_writable
 from sectome.json_object import read_object
-from sectome.replace import replacing
+from sectome.replace import replacing, stamp
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
 from sectome.trained_settings import settings_path, warn_of_other_voxels
@@ -79,6 +79,7 @@ class PredictedVolumes(ABC):
         names = [one.name for one in self.tissue]
         self.names = {"validation": names[:validation], "test": names[-test:]}
         self.checkpoint = checkpoint
+        self.weights = stamp(Path(checkpoint))
         self.channels = channels
         self.predicted: list[tuple[LabelArray, FloatArray]] = []
         self.check_channels(trained.get("out_channels", channels[0]))
@@ -95,6 +96,14 @@ class PredictedVolumes(ABC):
             raise InputError(
                 f"predictions must have {count} channels, {meaning}, got {got}; the overlay of the targets must be "
                 "that of the training, and stand after evaluate.json"
+            )
+
+    def check_weights(self) -> None:
+        """Raise an `InputError` if a training has replaced the weights, which scores and thresholds tell of."""
+        if stamp(Path(self.checkpoint)) != self.weights:
+            raise InputError(
+                f"{self.checkpoint} must stay as it is while it is evaluated, got other weights by now: evaluate again "
+                "when no training writes them"
             )
 
     def collect(self, engine: Engine) -> None:

@@ -114,6 +114,7 @@ class SegmentationScores(PredictedVolumes):
             "scores": scores,
             "boundary_average_precision": self.boundary_precision(test),
         }
+        self.check_weights()
         write_json(result, self.output_dir / "scores.json")
         evidence = {
             "validation": self.names["validation"],
