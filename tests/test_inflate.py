@@ -152,3 +152,12 @@ def test_a_missing_file_and_heads_that_do_not_suit_are_refused(vit, tmp_path):
     torch.save(vit, tmp_path / "vit.pth")
     with pytest.raises(InputError, match="even multiple of num_heads"):
         inflate(tmp_path / "vit.pth", tmp_path / "encoder.pt", PATCH, 5)
+
+
+def test_the_weights_are_never_replaced_by_what_is_made_of_them(vit, tmp_path):
+    torch.save(vit, tmp_path / "vit.pth")
+    before = (tmp_path / "vit.pth").read_bytes()
+    (tmp_path / "link.pth").symlink_to("vit.pth")
+    with pytest.raises(InputError, match=r"output must be another file than the weights, got .*link\.pth for both"):
+        inflate(tmp_path / "vit.pth", tmp_path / "link.pth", PATCH, HEADS)
+    assert (tmp_path / "vit.pth").read_bytes() == before

@@ -8,6 +8,7 @@ encoder has sine-cosine positions of its own.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sectome.checkpoint_file import load_plain_tensors, load_strictly
-from sectome.checks import InputError, check_whole_triple
+from sectome.checks import InputError, check_file_to_write, check_whole_triple
 from sectome.encoder import PREFIX, Encoder
 from sectome.json_object import write_json
 from sectome.trained_settings import settings_path
@@ -60,9 +61,12 @@ def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], 
         num_heads: attention heads of the transformer, which its weights do not say.
 
     Raises:
-        InputError: if the file is no such transformer, its width does not suit the heads, or it has layers that the
-            encoder does not have.
+        InputError: if the file is no such transformer, its width does not suit the heads, it has layers that the
+            encoder does not have, or the output is the file itself or cannot be written.
     """
+    check_file_to_write(output)
+    if os.path.realpath(output) == os.path.realpath(weights):
+        raise InputError(f"output must be another file than the weights, got {output} for both")
     state = read_vit(weights)
     depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
     hidden_size = state["patch_embed.proj.weight"].shape[0]
