@@ -234,6 +234,8 @@ def _split(name: str) -> tuple[Place, str | None]:
         text, dataset = split_dataset(name)
         if dataset == "":
             raise InputError(f"expected the name of a dataset after the colon, got {name!r}")
+        if ".." in (dataset or "").split("/"):
+            raise InputError(f"expected a dataset inside of the container, got {name!r}")
     if is_address(text):
         return open_address(text), dataset
     return Path(os.path.abspath(os.path.expanduser(text))), dataset
