@@ -146,6 +146,12 @@ def buffered(*args): sys.stderr = io.StringIO(); hook(*args)
 sys.excepthook = buffered
 raise InputError('a was expected, got d')
 """
+# As MONAI's runner puts its own error on top of a write that the system refused.
+FULL_DISK = """
+import errno
+try: raise OSError(errno.ENOSPC, 'No space left on device')
+except OSError as error: raise RuntimeError('Failed to evaluate') from error
+"""
 # A shell's background job ignores it unless told otherwise.
 CTRL_C = """
 import signal
@@ -155,11 +161,12 @@ os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_an_input_error_ends_the_program_with_its_sentence_and_code_2_and_ctrl_c_with_130():
-    codes = [DEEP_INSIDE, IN_A_WORKER, BUFFERED, CTRL_C, "1 / 0"]
+    codes = [DEEP_INSIDE, IN_A_WORKER, BUFFERED, FULL_DISK, CTRL_C, "1 / 0"]
     command = [sys.executable, "-W", "ignore", "-c", ENDS, json.dumps(codes)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    *ends, stopped, (status, said) = map(json.loads, done.stdout.splitlines())
+    *ends, full, stopped, (status, said) = map(json.loads, done.stdout.splitlines())
     assert ends == [[2, f"error: a was expected, got {name}"] for name in "bcd"]
+    assert full == [2, "error: [Errno 28] No space left on device"]
     assert stopped == [130, "stopped; a training goes on from its last checkpoint by the same command"]
     assert status == 1
     assert "Traceback" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from types import SimpleNamespace
 
 import pytest
@@ -176,3 +177,16 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         save_atomically({"a": lambda: None}, path)
     assert torch.equal(torch.load(path, weights_only=True)["a"], torch.zeros(1))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_that_does_not_fit_is_what_the_system_says_and_leaves_the_former_one(tmp_path):
+    path, before = tmp_path / "checkpoint.pt", resource.getrlimit(resource.RLIMIT_FSIZE)
+    save_atomically({"weights": torch.zeros(1)}, path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save_atomically({"weights": torch.zeros(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert read_checkpoint(path)["weights"].shape == (1,)
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -22,7 +22,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
-from sectome.checks import EXIT_CODE, INTERRUPTED, InputError
+from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, is_full
 from sectome.config_places import check_references, check_sections, declared_places, texts
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
@@ -258,10 +258,14 @@ def _running_workflow() -> ConfigWorkflow | None:
 
 def find_input_error(error: BaseException) -> InputError | None:
     """Return the user's mistake that an error comes from: MONAI raises others on top of it."""
+    return next((cause for cause in _causes(error) if isinstance(cause, InputError)), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
+    while cause is not None:
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return cause
 
 
 def _end_with_a_sentence(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -269,7 +273,7 @@ def _end_with_a_sentence(kind: type[BaseException], error: BaseException, trace:
         said = "stopped; a training goes on from its last checkpoint by the same command"
         print(said, file=sys.__stderr__, flush=True)
         raise SystemExit(INTERRUPTED)
-    cause = find_input_error(error)
+    cause = find_input_error(error) or next(filter(is_full, _causes(error)), None)
     # A data loader's worker hands on the text of its errors, not the errors.
     sentence = re.search(rf"^{InputError.__module__}\.{InputError.__name__}: (.+)$", str(error), re.MULTILINE)
     if cause is None and sentence is None:

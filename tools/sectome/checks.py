@@ -6,6 +6,7 @@ sentence without a traceback and end with exit code 2.
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Sequence
@@ -32,6 +33,11 @@ class InputError(ValueError):
 def first_line(error: BaseException) -> str:
     """Return what a library says of its error in one line, for the end of a sentence; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the disk, or the user's share of it, has no room."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_number(value: object) -> bool:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sectome.checks import InputError
-
-
-def is_full(error: BaseException) -> bool:
-    """Return whether the disk, or the user's share of it, has no room."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+from sectome.checks import InputError, is_full
 
 
 def check_room(folder: Path, nbytes: int) -> None:

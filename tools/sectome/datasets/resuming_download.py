@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from sectome.checks import InputError
-from sectome.datasets.full_disk import is_full
+from sectome.checks import InputError, is_full
 from sectome.datasets.progress_bar import progress_bar
 
 ATTEMPTS = 5

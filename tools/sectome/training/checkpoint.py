@@ -29,9 +29,19 @@ from sectome.training.weight_average import WeightAverage
 
 
 def save_atomically(content: Any, path: str | Path) -> None:
-    """Save plain tensors and numbers so that `path` holds either the old file or the whole new one."""
+    """Save plain tensors and numbers so that `path` holds either the old file or the whole new one.
+
+    Raises:
+        OSError: if the system refuses it, as where the disk is full.
+    """
     with replacing(Path(path)) as partial, partial.open("wb") as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # torch ends its file even so, and complains of where that is.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
         file.flush()
         os.fsync(file.fileno())
 
