@@ -95,11 +95,17 @@ def test_volumes_that_are_no_list_of_entries_are_refused(name, data):
         check_volumes(ConfigParser({name: data}))
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu:99", "cpu:x"])
-def test_a_device_that_is_not_there_is_refused_and_any_other_left_alone(device):
-    with pytest.raises(InputError, match=f"device must be one of this machine, .* got '{device}' where there are"):
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:0", "xpu:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused_and_any_other_left_alone(monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(
+        InputError, match=f"device must be one of this machine, .* got '{device}' where there are 0 GPUs"
+    ):
         check_named_device(ConfigParser({"device": device}))
     for known in ("cpu", "$torch.device('cuda')", None):
+        check_named_device(ConfigParser({"device": known}))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for known in ("cuda", "cuda:1"):
         check_named_device(ConfigParser({"device": known}))
 
 

@@ -189,14 +189,22 @@ def check_named_device(parser: ConfigParser) -> None:
 
 
 def check_device(name: str) -> torch.device:
-    """Return a device of this machine by its name, or raise an `InputError`."""
+    """Return a device of this machine by its name, or raise an `InputError`.
+
+    GPUs are counted: to ask one for memory takes some hundred MiB of it, in processes, too, that only plan.
+    """
+    gpus = torch.cuda.device_count()
     try:
-        return torch.empty(0, device=name).device
+        device = torch.device(name)
+        if device.type != "cuda":
+            torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
+        device = None
+    if device is None or (device.type == "cuda" and (device.index or 0) >= gpus):
         raise InputError(
-            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are "
-            f"{torch.cuda.device_count()} GPUs"
-        ) from None
+            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are {gpus} GPUs"
+        )
+    return device
 
 
 def top_key(key: str) -> str:
