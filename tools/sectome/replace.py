@@ -45,7 +45,7 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
             os.rename(path, replaced)
         os.replace(partial, path)
     except BaseException:
-        _remove(partial)
+        _remove_unfinished(partial)
         if replaced.exists() and not path.exists():
             os.rename(replaced, path)
         raise
@@ -70,14 +70,17 @@ def stamp(path: Path) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _remove(path: Path) -> None:
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    # After a write that failed, threads of tensorstore put files and folders there a moment longer.
+def _remove_unfinished(path: Path) -> None:
+    """Remove what a write that failed has left: threads of tensorstore put files and folders there a moment longer."""
     for seconds in _WAITS_SECONDS:
-        shutil.rmtree(path, ignore_errors=True)
-        time.sleep(seconds)
-        if not path.exists():
-            return
-    shutil.rmtree(path)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+            time.sleep(seconds)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
