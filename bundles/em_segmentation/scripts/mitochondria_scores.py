@@ -14,7 +14,6 @@ from scipy import ndimage
 from scripts.boundary_contour_loss import CHANNELS
 from scripts.predicted_volumes import Predicted, PredictedVolumes, mean_row
 from sectome.checks import InputError
-from sectome.json_object import write_json
 from sectome.metrics import average_precision, average_precision_by_confidence, boundary_average_precision
 from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels, save_options, tuned_path
 from sectome.tissue import Tissue
@@ -137,8 +136,7 @@ class MitochondriaScores(PredictedVolumes):
             "scores": scores,
             "average_precision": self.voxel_precision(test),
         }
-        self.check_weights()
-        write_json(result, self.output_dir / "scores.json")
+        self.write_scores(result)
         curve = [
             {name: getattr(tried, name) for name in ("foreground", "seed_foreground", "seed_contour")} | row
             for tried, row in trials

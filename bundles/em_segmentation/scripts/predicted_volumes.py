@@ -13,7 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from sectome.checks import InputError, check_whole_number, check_writable
-from sectome.json_object import read_object
+from sectome.json_object import read_object, write_json
 from sectome.replace import replacing, stamp
 from sectome.report import overlay_figure
 from sectome.tissue import Tissue
@@ -98,13 +98,18 @@ class PredictedVolumes(ABC):
                 "that of the training, and stand after evaluate.json"
             )
 
-    def check_weights(self) -> None:
-        """Raise an `InputError` if a training has replaced the weights, which scores and thresholds tell of."""
+    def write_scores(self, result: Mapping[str, Any]) -> None:
+        """Write `scores.json`.
+
+        Raises:
+            InputError: if a training has replaced the weights, which scores and thresholds tell of.
+        """
         if stamp(Path(self.checkpoint)) != self.weights:
             raise InputError(
                 f"{self.checkpoint} must stay as it is while it is evaluated, got other weights by now: evaluate again "
                 "when no training writes them"
             )
+        write_json(result, self.output_dir / "scores.json")
 
     def collect(self, engine: Engine) -> None:
         """Keep the maps and the truth of one volume.

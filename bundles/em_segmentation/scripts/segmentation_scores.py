@@ -11,7 +11,6 @@ import torch
 
 from scripts.predicted_volumes import Predicted, PredictedVolumes, mean_row
 from sectome.affinities import labels_to_affinities
-from sectome.json_object import write_json
 from sectome.metrics import (
     LabelledAffinities,
     Tuned,
@@ -114,8 +113,7 @@ class SegmentationScores(PredictedVolumes):
             "scores": scores,
             "boundary_average_precision": self.boundary_precision(test),
         }
-        self.check_weights()
-        write_json(result, self.output_dir / "scores.json")
+        self.write_scores(result)
         evidence = {
             "validation": self.names["validation"],
             "methods": {name: one.evidence() for name, one in tuned.items()},
