@@ -60,13 +60,19 @@ def collect(image, network, **options):
     return torch.cat([slab.values for slab in slabs], dim=1)
 
 
-def test_windows_are_shared_out_evenly_so_that_the_last_is_not_alone(network, image):
+def counting(network):
+    """Return a network and a list, to which each call of it adds its number of windows."""
     sizes = []
 
     def predict(windows):
         sizes.append(len(windows))
         return network(windows)
 
+    return predict, sizes
+
+
+def test_windows_are_shared_out_evenly_so_that_the_last_is_not_alone(network, image):
+    predict, sizes = counting(network)
     grid = window_grid(SHAPE, WINDOW)
     layers, windows = len(grid.starts[0]), len(grid.starts[1]) * len(grid.starts[2])
     assert windows % 23 == 1
@@ -91,12 +97,7 @@ def test_a_tile_is_what_the_whole_is_there(network, image, tile):
 
 
 def test_values_are_right_where_all_windows_are_wanted(network, image):
-    calls = []
-
-    def counted(windows):
-        calls.append(len(windows))
-        return network(windows)
-
+    counted, calls = counting(network)
     whole = collect(image, counted)
     every = sum(calls)
     calls.clear()
