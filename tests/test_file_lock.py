@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError
 from sectome.file_lock import locked
+from sectome.run_folder import RunFolder
 
 
 def test_a_file_is_held_by_one_at_a_time_and_keeps_what_it_holds(tmp_path):

@@ -26,11 +26,11 @@ from sectome.affinities import labels_to_affinities
 from sectome.blockwise import NeuronPlan, connected, plan_neurons, segment_blocks
 from sectome.blockwise.forecast import peak_mib
 from sectome.blockwise.neuron_plan import GROUP, JOINED_AT_ONCE
-from sectome.blockwise.run_folder import RunFolder
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.neighbourhoods import NEAREST
 from sectome.phantom import make_phantom
 from sectome.postprocess import SegmentationOptions, affinities_to_labels
+from sectome.run_folder import RunFolder
 from sectome.study.results import write_rows
 from sectome.volumes import open_volume
 

@@ -21,7 +21,7 @@ DO_A_BLOCK = """
 import sys
 from sectome.affinity_file import StoredAffinities
 from sectome.blockwise import plan_mitochondria, plan_neurons
-from sectome.blockwise.run_folder import peak_mib
+from sectome.run_folder import peak_mib
 from sectome.blockwise.stages import do_block, stages_of
 from sectome.map_file import StoredMaps
 

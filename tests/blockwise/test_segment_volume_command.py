@@ -13,9 +13,9 @@ from blockwise.test_whole_equals_blockwise import whole
 from sectome.affinity_file import StoredAffinities, write_affinities
 from sectome.blockwise import connected
 from sectome.blockwise.config import read_config
-from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST
+from sectome.run_folder import RunFolder
 from sectome.volumes import open_volume
 
 

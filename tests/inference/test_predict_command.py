@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -91,6 +95,29 @@ def test_a_compiled_network_predicts_the_same_in_command_bundle_and_blocks(run, 
     assert code == 0, err
     for made in ("compiled.zarr", "cube_affinities.zarr", "blocks.ome.zarr.run/affinities.zarr"):
         assert np.abs(StoredAffinities(tmp_path / made).read_all() - expected).max() <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_prediction_goes_on_by_the_same_command(run, tmp_path, number):
+    write_volume(tmp_path / "raw.tif", make_phantom((240, 48, 48), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
+    words = [*("--bundle", BUNDLE, "--batch_size", 1, "--device", "cpu", "--precision", "fp32")]
+    command = [sys.executable, "-m", "sectome.cli", "predict", tmp_path / "raw.tif", tmp_path / "a.zarr", *words]
+    done = tmp_path / "a.zarr.run" / "done.npy"
+    with subprocess.Popen([*map(str, command)]) as process:
+        while not done.is_file():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+    assert not (tmp_path / "a.zarr").exists()
+    tile, section = np.load(done)
+    code, out, err = run(*command[3:])
+    assert (code, tile) == (0, 0), err
+    assert out.splitlines()[0] == f"goes on at section {section} of 240"
+    assert run("predict", tmp_path / "raw.tif", tmp_path / "b.zarr", *words)[0] == 0
+    once, twice = (StoredAffinities(tmp_path / name).read_all() for name in ("b.zarr", "a.zarr"))
+    np.testing.assert_array_equal(once, twice)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "b.zarr", "raw.tif"]
 
 
 def test_a_network_cannot_be_compiled_without_a_compiler(run, cube, tmp_path, monkeypatch):

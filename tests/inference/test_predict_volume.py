@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -22,6 +23,7 @@ from sectome.inference.chunk_layers import chunk_layers
 from sectome.inference.plan_tiles import plan_tiles
 from sectome.inference.predict_volume import grid_over, predict_box
 from sectome.neighbourhoods import NEAREST
+from sectome.run_folder import RunFolder
 from sectome.tissue import open_tissue
 from sectome.transforms import PercentileIntensity
 from sectome.volumes import open_volume, write_volume
@@ -343,12 +345,107 @@ def test_the_planned_memory_is_what_values_take(folder, network, tmp_path, monke
     assert len(plan_tiles(grid, 3, dtype, mib * 0.999)) > 1
 
 
-def test_nothing_is_left_of_a_prediction_that_fails(folder, tmp_path):
-    def fails(windows):
-        raise RuntimeError("no more")
+class StoppedError(Exception):
+    """What ends a prediction in a test."""
 
-    with pytest.raises(RuntimeError, match="no more"):
-        predict(folder, fails, tmp_path / "a.zarr")
+
+class Counted:
+    """A network that ends the prediction at a call after so many."""
+
+    def __init__(self, network, most=sys.maxsize):
+        self.network, self.most, self.calls = network, most, 0
+
+    def __call__(self, windows):
+        if self.calls == self.most:
+            raise StoppedError
+        self.calls += 1
+        return self.network(windows)
+
+
+@pytest.mark.parametrize("options", [{}, {"memory_mib": 1.5}, {"overlap": 0.25, "dtype": "float16"}], ids=str)
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_prediction_that_is_stopped_goes_on_to_the_same_values(folder, network, tmp_path, options, masked):
+    options = {"batch_size": 12, "identity": {"weights": 1}, "entry": {"rows": [0, 200], "columns": [0, 40]}, **options}
+    if masked:
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[6:, 100:200, 20:] = 1
+        write_volume(tmp_path / "mask.tif", mask, voxel_size_nm=SIZE_NM)
+        options["mask"] = open_volume(tmp_path / "mask.tif")
+    undisturbed = Counted(network)
+    whole = predict(folder, undisturbed, tmp_path / "whole.zarr", **options).read_all()
+    spared = []
+    for most in range(undisturbed.calls):
+        path = tmp_path / f"{most}.zarr"
+        with pytest.raises(StoppedError):
+            predict(folder, Counted(network, most), path, **options)
+        last = Counted(network)
+        np.testing.assert_array_equal(predict(folder, last, path, **options).read_all(), whole)
+        spared.append(undisturbed.calls - last.calls)
+    assert spared[0] == 0
+    assert spared == sorted(spared)
+    assert spared[-1] >= undisturbed.calls // 4
+
+    # Stopped twice.
+    path, most = tmp_path / "twice.zarr", max(range(undisturbed.calls), key=lambda most: (spared[most] > 0, -most))
+    for _ in range(2):
+        with pytest.raises(StoppedError):
+            predict(folder, Counted(network, most), path, **options)
+    np.testing.assert_array_equal(predict(folder, network, path, **options).read_all(), whole)
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".zarr", ".tif"}
+
+
+def test_what_was_begun_otherwise_is_refused_and_stays(folder, network, tmp_path):
+    path, run = tmp_path / "a.zarr", tmp_path / "a.zarr.run"
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 4), path, batch_size=400, identity={"weights": 1})
+    assert (run / "done.npy").is_file()
+    refused = {
+        "weights 1, got 2": {"identity": {"weights": 2}},
+        "overlap 0.5, got 0.25": {"overlap": 0.25},
+        "dtype 'uint8', got 'float16'": {"dtype": "float16"},
+        r"mask None, got \{": {"mask": open_volume(folder / "mask.tif")},
+        r"sections \[0, 21\], got \[0, 18\]": {"entry": {"sections": [0, 18]}},
+    }
+    for said, options in refused.items():
+        with pytest.raises(InputError, match=rf"a\.zarr\.run was begun with {said}.*, or remove .*a\.zarr\.run to"):
+            predict(folder, network, path, **{"identity": {"weights": 1}, **options})
+    with RunFolder(run).in_use(), pytest.raises(InputError, match=r"that nobody works on was expected in .*, got one"):
+        predict(folder, network, path, identity={"weights": 1})
+    predict(folder, network, path, identity={"weights": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    predict(folder, network, path, overlap=0.25, identity={"weights": 2})
+
+
+def test_it_begins_anew_where_what_was_written_is_gone(folder, network, expected, tmp_path):
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 4), tmp_path / "a.zarr", batch_size=400, identity={})
+    shutil.rmtree(tmp_path / "a.zarr.run" / "maps.zarr")
+    made = predict(folder, network, tmp_path / "a.zarr", identity={})
+    np.testing.assert_allclose(made.read_all() / 255, expected, atol=0.6 / 255)
+
+
+def test_an_output_is_replaced_when_the_new_one_is_complete(folder, network, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a.zarr").symlink_to(tmp_path / "elsewhere" / "a.zarr")
+    before = predict(folder, network, tmp_path / "a.zarr", identity={}).read_all()
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 4), tmp_path / "a.zarr", batch_size=400, identity={}, dtype="float32")
+    np.testing.assert_array_equal(StoredAffinities(tmp_path / "a.zarr").read_all(), before)
+    assert predict(folder, network, tmp_path / "a.zarr", identity={}, dtype="float32").dtype == np.float32
+    assert (tmp_path / "a.zarr").is_symlink()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("identity", [None, {"weights": 1}])
+def test_nothing_is_left_of_a_prediction_that_fails_at_its_start(folder, network, tmp_path, identity):
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 2), tmp_path / "a.zarr", identity=identity)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_a_prediction_that_can_not_go_on(folder, network, tmp_path):
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 40), tmp_path / "a.zarr")
     assert not list(tmp_path.iterdir())
 
 

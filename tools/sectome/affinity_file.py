@@ -59,7 +59,8 @@ def new_affinities(
     box: Sequence[int],
     chunk: Sequence[int] = CHUNK,
     dtype: str = "uint8",
-    offset_nm: Sequence[float] = (0.0, 0.0, 0.0),
+    offset_nm: Sequence[float] = ORIGIN,
+    unfinished: Path | None = None,
 ) -> Iterator[Any]:
     """Give a tensorstore of affinities or other maps (K, Z, Y, X) to write into; the folder appears when done.
 
@@ -72,18 +73,33 @@ def new_affinities(
         chunk: what is stored together, (K, Z, Y, X).
         dtype: "uint8", where 255 is 1, "float16" or "float32".
         offset_nm: where the first voxel lies along (z, y, x).
+        unfinished: where they lie until then, which may be there already, and stays if the block raises.
 
     Raises:
         InputError: if the name does not end in .zarr, something else is there, the folder around it can not be written,
             or there is not one channel an offset or a name.
     """
-    path, says = local_path(path, "affinities"), said_of_channels(channels)
-    if path.suffix != ".zarr":
-        raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
+    path, says = checked_output(path), said_of_channels(channels)
     if len(shape) != 4 or shape[0] != len(channels):
         raise InputError(
             f"affinities must be (K, Z, Y, X), K {len(channels)}, one channel an offset or a name, got {tuple(shape)}"
         )
+    metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
+    with replacing(path, unfinished=unfinished) as partial:
+        goes_on = unfinished is not None
+        yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, open=goes_on, write=True)
+
+
+def checked_output(path: str | Path) -> Path:
+    """Return where affinities or other maps can be written.
+
+    Raises:
+        InputError: if the name does not end in .zarr, something else is there, or the folder around it can not be
+            written.
+    """
+    path = local_path(path, "affinities")
+    if path.suffix != ".zarr":
+        raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
     node = read_node(path) if path.is_dir() else None
     if path.exists() and not (node and node.is_array and {"offsets", "channels"} & set(node.attributes)):
         raise InputError(
@@ -91,9 +107,7 @@ def new_affinities(
             "as it is"
         )
     check_writable(path.resolve().parent, "the folder of the output")
-    metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
-    with replacing(path) as partial:
-        yield open_store({**zarr_spec(partial), "metadata": metadata}, create=True, write=True)
+    return path
 
 
 def create_affinities(

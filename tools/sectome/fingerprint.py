@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sectome.trained_settings import settings_path
 from sectome.types import Array
 
 _PLACES = 16
@@ -47,6 +48,15 @@ def fingerprint(shape: Sequence[int], read: Callable[[Sequence[slice]], Array]) 
         ]
         digest.update(np.ascontiguousarray(read(box)).tobytes())
     return digest.hexdigest()
+
+
+def identify_model(checkpoint: str | Path) -> dict[str, str]:
+    """Return what tells a model from others: its weights, and its settings, by which the same weights do otherwise."""
+    return {
+        "checkpoint": str(checkpoint),
+        "sha256": file_hash(checkpoint),
+        "settings_sha256": file_hash(settings_path(checkpoint)),
+    }
 
 
 def file_hash(path: str | Path) -> str:

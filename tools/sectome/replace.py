@@ -17,7 +17,7 @@ _WAITS_SECONDS = (0.01, 0.1, 1.0)
 
 
 @contextmanager
-def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes the name when the block ends well.
 
     A file or folder that has the name until then is replaced. If the block raises, the output is as it was before.
@@ -25,6 +25,7 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
     Args:
         path: the output.
         adds: whether the block adds to a copy of what is there, or begins what others may add to.
+        unfinished: the temporary name, on the same file system; what is there stays if the block raises, to go on with.
 
     Raises:
         InputError: if it adds, and another process has written the output since.
@@ -34,7 +35,8 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not the number of the process: containers on several machines have the same ones.
     own = uuid4().hex[:8]
-    partial, replaced = path.with_name(f".{path.name}.{own}.partial"), path.with_name(f".{path.name}.{own}.replaced")
+    partial = unfinished or path.with_name(f".{path.name}.{own}.partial")
+    replaced = path.with_name(f".{path.name}.{own}.replaced")
     try:
         yield partial
         if adds and stamp(path) != before:
@@ -45,7 +47,8 @@ def replacing(path: Path, *, adds: bool = False) -> Iterator[Path]:
             os.rename(path, replaced)
         os.replace(partial, path)
     except BaseException:
-        _remove_unfinished(partial)
+        if unfinished is None:
+            _remove_failed(partial)
         if replaced.exists() and not path.exists():
             os.rename(replaced, path)
         raise
@@ -70,7 +73,7 @@ def stamp(path: Path) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _remove_unfinished(path: Path) -> None:
+def _remove_failed(path: Path) -> None:
     """Remove what a write that failed has left: threads of tensorstore put files and folders there a moment longer."""
     for seconds in _WAITS_SECONDS:
         if path.is_dir():

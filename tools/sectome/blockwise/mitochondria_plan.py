@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from sectome.blockwise.plan import MapSource, Plan, blocks_of, check_output_name
-from sectome.blockwise.run_folder import RunFolder
 from sectome.postprocess import BoundaryContourOptions
+from sectome.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)

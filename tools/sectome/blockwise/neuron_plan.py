@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol
 
 from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.plan import MapSource, Plan, blocks_of, check_output_name
-from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError, check_whole_triple
 from sectome.postprocess import SegmentationOptions
+from sectome.run_folder import RunFolder
 from sectome.types import Offset, Shape3
 
 CONTEXT_IN_SHORTEST_EDGES = 32

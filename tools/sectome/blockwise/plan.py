@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Protocol
 
 import sectome
 from sectome.blockwise.block_grid import BlockGrid
-from sectome.blockwise.run_folder import RunFolder
 from sectome.checks import InputError, check_whole_triple
 from sectome.geometry import Placement
 from sectome.json_object import as_json
 from sectome.postprocess.segmentation_options import Options
+from sectome.run_folder import RunFolder
 from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes.blocks import CHUNK as LABEL_CHUNK
 from sectome.volumes.downsample import CoarserLevel, coarser_levels

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from sectome.affinity_file import create_affinities, said_of_channels
-from sectome.blockwise.run_folder import RunFolder
-from sectome.fingerprint import file_hash, identify
-from sectome.trained_settings import settings_path
+from sectome.fingerprint import identify, identify_model
+from sectome.run_folder import RunFolder
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes import open_volume, open_with_default_size
 from sectome.volumes.blocks import CHUNK
@@ -106,12 +105,7 @@ class PredictedMaps:
             "volume": identify(self.volume, image, self.voxel_size_nm),
             **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
             "bundle": str(self.bundle),
-            "model": {
-                "checkpoint": str(self.checkpoint),
-                "sha256": file_hash(self.checkpoint),
-                # They say grey values, windows and heads, which the same weights take otherwise, too.
-                "settings_sha256": file_hash(settings_path(self.checkpoint)),
-            },
+            "model": identify_model(self.checkpoint),
             **said_of_channels(self.channels),
             "overlap": self.overlap,
             "blending": self.blending,

@@ -28,6 +28,8 @@ def predict(
 ) -> None:
     """Predict in bounded memory: affinities for `sectome segment`, foreground and contour for `sectome mitochondria`.
 
+    The same command goes on if stopped.
+
     Args:
         volume: the volume to read.
         output: the .zarr folder to write.
@@ -79,5 +81,6 @@ def predict(
         dtype=dtype,
         memory_mib=memory_mib,
         mask=None if mask is None else open_volume(mask),
+        identity=model.identity(),
     )
     print(f"wrote {output}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sectome.affinity_file import DTYPES, new_affinities
+from sectome.affinity_file import DTYPES, checked_output, new_affinities, said_of_channels
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
+from sectome.fingerprint import identify
 from sectome.geometry import PointNm
 from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slabs
 from sectome.inference.chunk_layers import IN_FLIGHT, chunk_layers, layer_depth, store_affinities
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
 from sectome.inference.region_mask import RegionMask, check_mask
+from sectome.inference.unfinished import Unfinished, unfinished
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
 from sectome.transforms import FittedPercentiles
-from sectome.types import Array, Box, Channels
+from sectome.types import RANGES, Array, Box, Channels
 from sectome.volumes import Volume
 from sectome.volumes.tensorstore_process import finish
 
@@ -42,11 +45,15 @@ def predict_volume(
     dtype: str = "uint8",
     memory_mib: float = 2048,
     mask: Volume | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> None:
     """Predict affinities or other maps of a volume of any size and write them as a zarr array (K, Z, Y, X).
 
     Memory holds one window's depth of a section's width, or of a part of it where that would be more than
     `memory_mib`; it does not grow with the number of sections.
+
+    With an `identity`, what is written lies in the folder PATH.run until it is complete, and a prediction that was
+    stopped at any moment goes on when it is called again, to the same values.
 
     Args:
         tissue: what is predicted: the sections, rows and columns that its entry allows.
@@ -63,11 +70,13 @@ def predict_volume(
             the image come on top.
         mask: of the whole volume's shape, 0 where nothing is wanted: windows without any other value are not
             predicted, and what is predicted there is 0.
+        identity: plain values that tell `predict` and how grey values are normalised from others.
 
     Raises:
         InputError: if a number is out of its range, the mask has another shape, the tissue is resident on a
-            device, or the output can not be written.
+            device, the output can not be written, or what there is of it was begun otherwise.
     """
+    path = checked_output(path)
     check_whole_number(batch_size, 1, "batch_size")
     check_at_least(memory_mib, 1, "memory_mib")
     shape = tissue.shape
@@ -79,9 +88,24 @@ def predict_volume(
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
     # Layers of a tile are what is written at once; the first tile is as large as any.
     box = (len(channels), stride, tiles[0].y.stop, tiles[0].x.stop)
-    read = box_reader(tissue)
+    read, image = box_reader(tissue), file_of(tissue)
     if mask is not None:
         check_mask(mask, tissue)
+    kept: AbstractContextManager[Unfinished] = nullcontext(Unfinished())
+    if identity is not None:
+        plan = {
+            **identity,
+            **said_of_channels(channels),
+            "volume": identify(image.name, image, tissue.voxel_size_nm),
+            **{name: [part.start, part.stop] for name, part in zip(RANGES, tissue.box, strict=True)},
+            "mask": None if mask is None else identify(mask.name, mask, tissue.voxel_size_nm),
+            "window": list(grid.window),
+            "overlap": overlap,
+            "blending": blending,
+            "dtype": dtype,
+            "memory_mib": memory_mib,
+        }
+        kept = unfinished(path, plan)
     for volume in (tissue.image, mask):
         if isinstance(volume, Volume):
             volume.keep_chunks_of((grid.window[0], *shape[1:]))
@@ -90,6 +114,7 @@ def predict_volume(
         warn_of_equalised(tissue, "tiles, of which memory_mib makes fewer")
     give_back_memory()
     with (
+        kept as there,
         new_affinities(
             path,
             (len(channels), *shape),
@@ -99,40 +124,65 @@ def predict_volume(
             chunk=chunk,
             dtype=dtype,
             offset_nm=offset_of(tissue),
+            unfinished=there.maps,
         ) as store,
-        tqdm(total=len(tiles) * shape[0], desc="predict", unit="section", delay=2, disable=None) as bar,
+        tqdm(
+            total=len(tiles) * shape[0],
+            initial=there.tile * shape[0] + there.section,
+            desc="predict",
+            unit="section",
+            delay=2,
+            disable=None,
+        ) as bar,
     ):
-        writes: list[Any] = []
-        for number, tile in enumerate(tiles):
-            masked = None if mask is None else RegionMask(mask, tissue, tile)
-            slabs = blended_slabs(
-                read,
-                predict,
-                grid,
-                tile=tile,
-                batch_size=batch_size,
-                device=device,
-                wanted=None if masked is None else masked.any_in,
-            )
-            for start, values in chunk_layers(slabs, stride, dtype):
-                part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
-                if masked is not None:
-                    part *= masked.box(start, part.shape[1:])
-                z = part.shape[1]
-                rows, columns = (
-                    slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
+        if there.tile or there.section:
+            tile_of = f" of tile {there.tile + 1} of {len(tiles)}" if len(tiles) > 1 else ""
+            print(f"goes on at section {there.section} of {shape[0]}{tile_of}", flush=True)
+        writes: list[tuple[Any, int, int]] = []
+
+        def finish_writes(most: int) -> None:
+            """Wait until no more than some writes are under way; one that fails stays the first, for its error."""
+            while len(writes) > most:
+                write, *done = writes[0]
+                finish(write)
+                there.record(*done)
+                del writes[0]
+
+        try:
+            for number, tile in enumerate(tiles):
+                first = there.section if number == there.tile else 0
+                if number < there.tile or first >= shape[0]:
+                    continue
+                masked = None if mask is None else RegionMask(mask, tissue, tile)
+                slabs = blended_slabs(
+                    read,
+                    predict,
+                    grid,
+                    tile=tile,
+                    sections=slice(first, grid.shape[0]),
+                    batch_size=batch_size,
+                    device=device,
+                    wanted=None if masked is None else masked.any_in,
                 )
-                place = (slice(None), slice(start, start + z), rows, columns)
-                # No copy: the layer stays as it is until it is written.
-                writes.append(store[place].write(part, can_reference_source_data_indefinitely=True))
-                while len(writes) > IN_FLIGHT:
-                    finish(writes.pop(0))
-                give_back_memory()
-                # Sections without a window that is wanted are left out, and are done nevertheless.
-                bar.update(number * shape[0] + start + z - bar.n)
-            bar.update((number + 1) * shape[0] - bar.n)
-        for write in writes:
-            finish(write)
+                for start, values in chunk_layers(slabs, stride, dtype):
+                    part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
+                    if masked is not None:
+                        part *= masked.box(start, part.shape[1:])
+                    stop = start + part.shape[1]
+                    rows, columns = (
+                        slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
+                    )
+                    place = (slice(None), slice(start, stop), rows, columns)
+                    # No copy: the layer stays as it is until it is written.
+                    write = store[place].write(part, can_reference_source_data_indefinitely=True)
+                    writes.append((write, number, stop))
+                    finish_writes(IN_FLIGHT)
+                    give_back_memory()
+                    # Sections without a window that is wanted are left out, and are done nevertheless.
+                    bar.update(number * shape[0] + stop - bar.n)
+                bar.update((number + 1) * shape[0] - bar.n)
+        finally:
+            finish_writes(0)
 
 
 def predict_box(
@@ -191,8 +241,7 @@ def box_reader(tissue: Tissue) -> ReadBox:
     Raises:
         InputError: if the tissue is resident on a device.
     """
-    if not isinstance(tissue.image, Volume):
-        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
+    file_of(tissue)
 
     def read(box: Box) -> Tensor:
         crop = tissue.read([part.start for part in box], [part.stop - part.start for part in box])
@@ -218,9 +267,19 @@ def warn_of_equalised(tissue: Tissue, parts: str) -> None:
         )
 
 
+def file_of(tissue: Tissue) -> Volume:
+    """Return the image of a tissue.
+
+    Raises:
+        InputError: if the tissue is resident on a device.
+    """
+    if not isinstance(tissue.image, Volume):
+        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
+    return tissue.image
+
+
 def offset_of(tissue: Tissue) -> PointNm:
     """Return where the first voxel that a tissue allows lies along (z, y, x) in nm."""
-    assert isinstance(tissue.image, Volume)
     start = [part.start for part in tissue.box]
-    z, y, x = np.add(tissue.image.offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
+    z, y, x = np.add(file_of(tissue).offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
     return z, y, x

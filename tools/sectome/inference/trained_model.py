@@ -15,6 +15,7 @@ from torch import Tensor
 from sectome.bundle import check_device, find_input_error
 from sectome.bundle_folder import find_scripts
 from sectome.checks import InputError, check_whole_triple
+from sectome.fingerprint import identify_model
 from sectome.inference.blended_slabs import Predict
 from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
 from sectome.trained_settings import warn_of_other_voxels
@@ -36,6 +37,7 @@ class TrainedModel:
         device: of the network.
         checkpoint: the file of its weights.
         orientations: of a window, whose mean is predicted.
+        precision: "bf16", "fp32" or "auto".
     """
 
     predict: Predict
@@ -46,6 +48,7 @@ class TrainedModel:
     device: torch.device
     checkpoint: Path
     orientations: str = "one"
+    precision: str = "auto"
 
     @property
     def offsets(self) -> tuple[Offset, ...]:
@@ -62,6 +65,14 @@ class TrainedModel:
                 "`sectome predict` and then `sectome mitochondria`"
             )
         return steps
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this model's predictions from others', for `predict_volume`."""
+        return {
+            "model": identify_model(self.checkpoint),
+            "orientations": self.orientations,
+            "precision": self.precision,
+        }
 
     def check_voxels(self, voxel_size_nm: VoxelSize, name: str) -> None:
         """Warn if a volume's voxels are not those of the training; see `warn_of_other_voxels`.
@@ -130,6 +141,7 @@ def open_model(
         device=read("device"),
         checkpoint=Path(read("checkpoint")),
         orientations=orientations,
+        precision=precision,
     )
 
 

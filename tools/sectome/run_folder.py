@@ -1,4 +1,4 @@
-"""What a blockwise run keeps on disk: its plan, what each block found, and which blocks are done."""
+"""What a run that can go on keeps on disk: its plan, what each block found, and which blocks are done."""
 
 from __future__ import annotations
 
@@ -90,13 +90,14 @@ class RunFolder:
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(line)
 
-    def in_use(self) -> AbstractContextManager[TextIO]:
+    def in_use(self, *, must_lock: bool = True) -> AbstractContextManager[TextIO]:
         """Hold the folder for this process, until it ends however it ends.
 
         Raises:
-            InputError: if another process does, or the file system has no locks.
+            InputError: if another process does, or the file system has no locks and must have them.
         """
-        return locked(self.path / "lock", f"a run that nobody works on was expected in {self.path}, got one in use")
+        in_use = f"a run that nobody works on was expected in {self.path}, got one in use"
+        return locked(self.path / "lock", in_use, must_lock=must_lock)
 
     def identity(self) -> str:
         """Return what tells this run from any other, also one of the same plan, and stays when the folder is moved."""
@@ -106,8 +107,12 @@ class RunFolder:
                 partial.write_text(uuid4().hex, encoding="utf-8")
         return path.read_text(encoding="utf-8")
 
-    def keep_plan(self, plan: Mapping[str, Any]) -> None:
+    def keep_plan(self, plan: Mapping[str, Any], otherwise: str = "name another --output and another --run") -> None:
         """Write the plan of a new run, or check that an old one has the same but for where its files lie.
+
+        Args:
+            plan: plain values.
+            otherwise: what to do with another plan, for the message.
 
         Raises:
             InputError: if the folder holds a run of another plan, with the differences, or something else.
@@ -122,10 +127,7 @@ class RunFolder:
             return
         before = read_json_object(path, "the plan of a run")
         if others := list(differences(without_places(before), without_places(now))):
-            raise InputError(
-                f"{self.path} was begun with {'; '.join(others)}: go on with the same, or name another "
-                "--output and another --run"
-            )
+            raise InputError(f"{self.path} was begun with {'; '.join(others)}: go on with the same, or {otherwise}")
 
 
 def without_places(plan: Any) -> Any:
