@@ -1,8 +1,9 @@
-"""Slabs of logits as layers of whole chunks, as they are stored."""
+"""Slabs of logits as layers of whole chunks, as they are stored, and their writes while the network goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from sectome.inference.blended_slabs import Slab
 from sectome.inference.window_grid import WindowGrid
 from sectome.types import Array
+from sectome.volumes.tensorstore_process import finish
 
 IN_FLIGHT = 1
 """Writes that may be under way while the network goes on."""
@@ -51,3 +53,39 @@ def store_affinities(logits: Tensor, affinities: Array) -> None:
     if affinities.dtype == np.uint8:
         values = values.mul_(255).round_()
     torch.from_numpy(affinities).copy_(values)
+
+
+class Writes:
+    """Writes that are under way, `IN_FLIGHT` at most; none is when the block of `with` ends.
+
+    Args:
+        done: is told of each write that has ended well, in order, until one fails.
+    """
+
+    def __init__(self, done: Callable[[tuple[int, int]], None]) -> None:
+        self._done = done
+        self._under_way: list[tuple[Any, tuple[int, int]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish(0)
+
+    def add(self, write: Any, what: tuple[int, int]) -> None:
+        """Take a write that has begun, and wait until there are not too many.
+
+        Args:
+            write: a future of tensorstore.
+            what: tells `done` what it is.
+        """
+        self._under_way.append((write, what))
+        self._finish(IN_FLIGHT)
+
+    def _finish(self, most: int) -> None:
+        while len(self._under_way) > most:
+            write, what = self._under_way[0]
+            # One that fails stays the first, for those after it are of no use without it.
+            finish(write)
+            self._done(what)
+            del self._under_way[0]

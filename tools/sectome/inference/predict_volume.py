@@ -18,7 +18,7 @@ from sectome.checks import InputError, check_at_least, check_choice, check_whole
 from sectome.fingerprint import identify
 from sectome.geometry import PointNm
 from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slabs
-from sectome.inference.chunk_layers import IN_FLIGHT, chunk_layers, layer_depth, store_affinities
+from sectome.inference.chunk_layers import Writes, chunk_layers, layer_depth, store_affinities
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
 from sectome.inference.region_mask import RegionMask, check_mask
 from sectome.inference.unfinished import Unfinished, unfinished
@@ -28,7 +28,6 @@ from sectome.tissue import Tissue
 from sectome.transforms import FittedPercentiles
 from sectome.types import RANGES, Array, Box, Channels
 from sectome.volumes import Volume
-from sectome.volumes.tensorstore_process import finish
 
 
 def predict_volume(
@@ -134,55 +133,41 @@ def predict_volume(
             delay=2,
             disable=None,
         ) as bar,
+        Writes(there.record) as writes,
     ):
         if there.tile or there.section:
             tile_of = f" of tile {there.tile + 1} of {len(tiles)}" if len(tiles) > 1 else ""
             print(f"goes on at section {there.section} of {shape[0]}{tile_of}", flush=True)
-        writes: list[tuple[Any, int, int]] = []
-
-        def finish_writes(most: int) -> None:
-            """Wait until no more than some writes are under way; one that fails stays the first, for its error."""
-            while len(writes) > most:
-                write, *done = writes[0]
-                finish(write)
-                there.record(*done)
-                del writes[0]
-
-        try:
-            for number, tile in enumerate(tiles):
-                first = there.section if number == there.tile else 0
-                if number < there.tile or first >= shape[0]:
-                    continue
-                masked = None if mask is None else RegionMask(mask, tissue, tile)
-                slabs = blended_slabs(
-                    read,
-                    predict,
-                    grid,
-                    tile=tile,
-                    sections=slice(first, grid.shape[0]),
-                    batch_size=batch_size,
-                    device=device,
-                    wanted=None if masked is None else masked.any_in,
+        for number, tile in enumerate(tiles):
+            first = there.section if number == there.tile else 0
+            if number < there.tile or first >= shape[0]:
+                continue
+            masked = None if mask is None else RegionMask(mask, tissue, tile)
+            slabs = blended_slabs(
+                read,
+                predict,
+                grid,
+                tile=tile,
+                sections=slice(first, grid.shape[0]),
+                batch_size=batch_size,
+                device=device,
+                wanted=None if masked is None else masked.any_in,
+            )
+            for start, values in chunk_layers(slabs, stride, dtype):
+                part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
+                if masked is not None:
+                    part *= masked.box(start, part.shape[1:])
+                stop = start + part.shape[1]
+                rows, columns = (
+                    slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
                 )
-                for start, values in chunk_layers(slabs, stride, dtype):
-                    part = values[:, : shape[0] - start, : shape[1] - tile.y.start, : shape[2] - tile.x.start]
-                    if masked is not None:
-                        part *= masked.box(start, part.shape[1:])
-                    stop = start + part.shape[1]
-                    rows, columns = (
-                        slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
-                    )
-                    place = (slice(None), slice(start, stop), rows, columns)
-                    # No copy: the layer stays as it is until it is written.
-                    write = store[place].write(part, can_reference_source_data_indefinitely=True)
-                    writes.append((write, number, stop))
-                    finish_writes(IN_FLIGHT)
-                    give_back_memory()
-                    # Sections without a window that is wanted are left out, and are done nevertheless.
-                    bar.update(number * shape[0] + stop - bar.n)
-                bar.update((number + 1) * shape[0] - bar.n)
-        finally:
-            finish_writes(0)
+                place = (slice(None), slice(start, stop), rows, columns)
+                # No copy: the layer stays as it is until it is written.
+                writes.add(store[place].write(part, can_reference_source_data_indefinitely=True), (number, stop))
+                give_back_memory()
+                # Sections without a window that is wanted are left out, and are done nevertheless.
+                bar.update(number * shape[0] + stop - bar.n)
+            bar.update((number + 1) * shape[0] - bar.n)
 
 
 def predict_box(

@@ -36,10 +36,10 @@ class Unfinished:
         """Where the values are written."""
         return None if self.folder is None else _maps(self.folder)
 
-    def record(self, tile: int, section: int) -> None:
-        """Keep that all tiles before one are complete, and all of its sections before one."""
+    def record(self, done: tuple[int, int]) -> None:
+        """Keep that all tiles before one are complete, and all sections of that tile before one."""
         if self.folder is not None:
-            self.folder.save(_DONE, np.array([tile, section]))
+            self.folder.save(_DONE, np.array(done))
 
 
 @contextmanager
