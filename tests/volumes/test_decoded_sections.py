@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import tifffile
 
+from sectome import cores
 from sectome.checks import InputError
-from sectome.volumes import decoded_sections, open_volume, write_volume
+from sectome.volumes import decoded_sections, open_volume, sections, write_volume
 
 SHAPE = (12, 256, 1024)
 """A section is a quarter of a MiB."""
@@ -57,6 +60,54 @@ def test_a_section_is_decoded_once_while_it_is_among_the_latest(path):
     assert decoded == [0, 1, 2, 3, 4, 0]
 
 
+def test_threads_share_out_large_sections_that_are_not_in_memory(path, monkeypatch):
+    monkeypatch.setattr(decoded_sections, "threads_for", lambda count, nbytes: min(count, 3))
+    volume = open_volume(path)
+    decoded, threads, decode = counted(volume), set(), volume._open()._sections._decode
+
+    def watched(number):
+        threads.add(threading.get_ident())
+        return decode(number)
+
+    volume._open()._sections._decode = watched
+    crops = [(slice(0, 3), slice(0, 9), slice(5, 9)), (slice(0, 4), slice(30, 99, 3), 7), slice(None), slice(9, 2, -2)]
+    for crop in crops:
+        np.testing.assert_array_equal(volume[crop], voxels()[crop])
+    assert sorted(decoded[:4]) == [0, 1, 2, 3]
+    assert len(threads) > 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_threads_share_out_sections_to_write(tmp_path, monkeypatch, threads, dtype):
+    monkeypatch.setattr(sections, "threads_for", lambda count, nbytes: threads)
+    write_volume(tmp_path / "a", voxels().astype(dtype))
+    np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "a")), voxels())
+
+
+def test_threads_are_few_where_sections_are_large_or_few_or_others_work_beside(monkeypatch):
+    monkeypatch.setattr(cores, "cores", lambda: 16)
+    assert cores.threads_for(64, 100 * 2**20) == 10
+    assert cores.threads_for(64, 2**32) == 1
+    assert cores.threads_for(3, 4 * 2**20) == 3
+    assert cores.threads_for(48, 250 * 250) == 1
+    assert cores.threads_for(0, 1) == 1
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: object())
+    assert cores.threads_for(64, 2**20) == 1
+
+
+def test_an_error_of_a_thread_is_the_reader_s_and_leaves_none_running(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoded_sections, "threads_for", lambda count, nbytes: 3)
+    write_volume(tmp_path / "a", voxels())
+    volume = open_volume(tmp_path / "a")
+    broken = tmp_path / "a" / "section0004.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    before = threading.active_count()
+    with pytest.raises(InputError, match=r"expected a readable image, got .*section0004\.png"):
+        volume[:]
+    assert threading.active_count() == before
+
+
 def test_what_was_read_may_be_changed(path):
     volume = open_volume(path)
     for _ in range(2):
@@ -99,6 +150,20 @@ def test_a_volume_that_is_read_in_order_keeps_the_sections_of_a_box(path):
         for y in (0, 64):
             np.testing.assert_array_equal(volume[z : z + 2, y : y + 64, :64], voxels()[z : z + 2, y : y + 64, :64])
     assert decoded == [0, 1, 2]
+    assert decoded_sections._shared is None
+
+
+def test_whole_sections_are_kept_where_windows_will_ask_for_them_again(path):
+    volume = open_volume(path)
+    volume.keep_chunks_of((4, *SHAPE[1:]))
+    decoded = counted(volume)
+    for z in range(0, 9, 2):
+        np.testing.assert_array_equal(volume[z : z + 4], voxels()[z : z + 4])
+    assert decoded == list(range(SHAPE[0]))
+    # A window that the cache cannot hold would only push out what it needs.
+    volume = open_volume(path)
+    volume.keep_chunks_of((5, *SHAPE[1:]))
+    volume[0:5]
     assert decoded_sections._shared is None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sectome.types import Array, Box, Shape3
+from sectome.volumes.tensorstore_process import finish
 
 CHUNK: Shape3 = (32, 64, 64)
 """Voxels along (z, y, x) of a stored chunk: small enough for crops, large enough for a file of its own."""
@@ -60,6 +61,22 @@ def iterate_blocks(source: Source, chunk: Shape3, voxel_bytes: int | None = None
             slice(y, min(y + size_y, shape[1])),
             slice(x, min(x + size_x, shape[2])),
         )
+
+
+def write_blocks(store: Any, source: Source, voxel_bytes: int | None = None) -> None:
+    """Write a volume into a tensorstore (Z, Y, X) of chunks of `CHUNK` voxels, each chunk once.
+
+    Args:
+        store: what is written into.
+        source: what is read, block by block.
+        voxel_bytes: see `iterate_blocks`.
+    """
+    for box in iterate_blocks(source, CHUNK, voxel_bytes):
+        voxels = np.ascontiguousarray(source[box])
+        # A box of decoded sections is large, and what is being written takes as much again.
+        for part in iterate_blocks(voxels, CHUNK):
+            place = tuple(slice(of.start + at.start, of.start + at.stop) for of, at in zip(box, part, strict=True))
+            finish(store[place].write(voxels[part], can_reference_source_data_indefinitely=True))
 
 
 def iterate_sections(source: Source) -> Iterator[Array]:

@@ -6,10 +6,12 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from sectome.cores import threads_for
 from sectome.types import Array, Shape3
 from sectome.volumes.cache_size import cache_bytes
 
@@ -35,27 +37,46 @@ class DecodedSections:
         return {**vars(self), "_own_cache": None}
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X), a new array.
+        """Return a box (Z, Y, X), a new array; threads share out what is not in memory.
 
-        Whole sections of a volume that the cache cannot hold are not kept: whoever reads them walks through it.
+        Whole sections are not kept where the cache cannot hold what will be asked for again.
         """
         sections, rows, columns = (range(part.start, part.stop, part.step) for part in (z, y, x))
         voxels = np.empty((len(sections), len(rows), len(columns)), self._dtype)
-        walks = voxels.shape[1:] == self._shape[1:] and self._nbytes(self._shape[0]) > cache_bytes()
+        has_room = self._own_cache is not None or self._nbytes(self._shape[0]) <= cache_bytes()
+        walks = voxels.shape[1:] == self._shape[1:] and not has_room
+
+        def put(place: int) -> None:
+            voxels[place] = (self._decode(sections[place]) if walks else self._kept(sections[place]))[y, x]
+
+        missing = []
         for place, number in enumerate(sections):
-            voxels[place] = (self._decode(number) if walks else self._kept(number))[y, x]
+            if not walks and (self._name, number) in self._cache():
+                put(place)
+            else:
+                missing.append(place)
+        threads = threads_for(len(missing), max(1, self._nbytes(1)))
+        if threads == 1:
+            for place in missing:
+                put(place)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(put, missing))
         return voxels
 
     def keep_chunks_of(self, box: Shape3) -> None:
         """See `Volume.keep_chunks_of`."""
-        self._own_cache = _Latest(min(self._nbytes(box[0]), cache_bytes()))
+        if (needed := self._nbytes(min(box[0], self._shape[0]))) <= cache_bytes():
+            self._own_cache = _Latest(needed)
 
     def _nbytes(self, sections: int) -> int:
         return sections * self._shape[1] * self._shape[2] * self._dtype.itemsize
 
+    def _cache(self) -> _Latest:
+        return self._own_cache or _shared_by_all()
+
     def _kept(self, number: int) -> Array:
-        cache = self._own_cache or _shared_by_all()
-        return cache.get((self._name, number), lambda: self._decode(number))
+        return self._cache().get((self._name, number), lambda: self._decode(number))
 
 
 class _Latest:
@@ -67,6 +88,9 @@ class _Latest:
         self._arrays: OrderedDict[Any, Array] = OrderedDict()
         self._lock = threading.Lock()
         self.process = os.getpid()
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._arrays
 
     def get(self, key: Any, make: Callable[[], Array]) -> Array:
         with self._lock:

@@ -11,7 +11,7 @@ from sectome.geometry import Placement
 from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.types import Array, Shape3
-from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.levels import Level
 from sectome.volumes.n5_metadata import (
     ATTRIBUTES,
@@ -34,7 +34,7 @@ from sectome.volumes.reader import (
     unnamed_output,
 )
 from sectome.volumes.store_folder import Place, kvstore_of, name_below, reading_options
-from sectome.volumes.tensorstore_process import LazyStore, finish, open_store
+from sectome.volumes.tensorstore_process import LazyStore, open_store
 
 _VERSION = "2.5.1"
 _TYPES = (
@@ -117,9 +117,7 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
         "compression": {"type": "gzip", "level": 1},
     }
     spec = {"driver": "n5", "kvstore": kvstore_of(folder), "metadata": metadata}
-    store = open_store(spec, create=True, write=True)
-    for z, y, x in iterate_blocks(source, CHUNK):
-        finish(store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T))
+    write_blocks(open_store(spec, create=True, write=True).T, source)
     write_json({**read_attributes(folder), **n5_attributes(placement)}, folder / ATTRIBUTES)
 
 

@@ -13,14 +13,14 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_voxel_size
 from sectome.replace import replacing
 from sectome.types import Array, Shape3, VoxelSize
-from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
 from sectome.volumes.precomputed_info import INFO, Scale, read_info
 from sectome.volumes.reader import Reader
 from sectome.volumes.sampling import holds_labels, looks_like_labels
 from sectome.volumes.store_folder import Place, kvstore_of, reading_options
-from sectome.volumes.tensorstore_process import LazyStore, finish, open_store
+from sectome.volumes.tensorstore_process import LazyStore, open_store
 
 _TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
 _SEGMENTATION_TYPES = ("uint32", "uint64")
@@ -137,8 +137,7 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
     spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
     # Counted from its first voxel, so that blocks are made of whole chunks.
     store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
-    for z, y, x in iterate_blocks(source, CHUNK, voxel_bytes):
-        finish(store[x, y, z].write(np.ascontiguousarray(source[z, y, x]).T))
+    write_blocks(store.T, source, voxel_bytes)
 
 
 def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:

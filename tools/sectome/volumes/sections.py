@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ import numpy as np
 import tifffile
 
 from sectome.checks import InputError
+from sectome.cores import threads_for
 from sectome.geometry import Placement
 from sectome.json_object import read_json_object, write_json
 from sectome.replace import replacing
@@ -87,14 +90,26 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
     """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types."""
     is_png = source.dtype.name in ("uint8", "uint16")
     digits = max(4, len(str(source.shape[0] - 1)))
+
+    def write(file: Path, section: Array) -> None:
+        if is_png:
+            file.write_bytes(imagecodecs.png_encode(section, level=1))
+        else:
+            tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
+
     with replacing(path) as partial:
         partial.mkdir()
-        for number, section in enumerate(iterate_sections(source)):
-            file = partial / f"section{number:0{digits}d}{'.png' if is_png else '.tif'}"
-            if is_png:
-                file.write_bytes(imagecodecs.png_encode(section, level=1))
-            else:
-                tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
+        nbytes = source.dtype.itemsize * source.shape[1] * source.shape[2]
+        threads = threads_for(source.shape[0], nbytes)
+        with ThreadPoolExecutor(threads) as pool:
+            under_way: deque[Future[None]] = deque()
+            for number, section in enumerate(iterate_sections(source)):
+                if len(under_way) == threads:
+                    under_way.popleft().result()
+                file = partial / f"section{number:0{digits}d}{'.png' if is_png else '.tif'}"
+                under_way.append(pool.submit(write, file, section))
+            for one in under_way:
+                one.result()
         if attributes := attributes_of(placement):
             write_json(attributes, partial / _SIDECAR)
 

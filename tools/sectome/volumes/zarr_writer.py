@@ -16,11 +16,11 @@ from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.types import AXES
 from sectome.volumes.attributes import attributes_of
-from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.multiscales import multiscale_placements
 from sectome.volumes.reader import unnamed_output
 from sectome.volumes.store_folder import Place, StoreFolder, denied, errors_of_store, kvstore_of
-from sectome.volumes.tensorstore_process import finish, open_store
+from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
 
 # Of an N5 group and of a precomputed volume.
@@ -99,8 +99,7 @@ def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes
     metadata = array_metadata(shape, source.dtype, placement)
     spec = {"driver": "zarr3", "kvstore": kvstore_of(folder), "metadata": metadata}
     store = open_store(spec, open=True, assume_metadata=True, write=True)
-    for box in iterate_blocks(source, CHUNK, voxel_bytes):
-        finish(store[box].write(np.ascontiguousarray(source[box])))
+    write_blocks(store, source, voxel_bytes)
     open_store(spec, create=True, write=True)
     if isinstance(folder, StoreFolder):
         folder.forget_absent()
