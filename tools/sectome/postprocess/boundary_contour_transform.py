@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
@@ -44,10 +43,5 @@ class BoundaryContourToLabels(Transform):
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
-class BoundaryContourToLabelsd(Keywise):
+class BoundaryContourToLabelsd(Keywise, of=BoundaryContourToLabels):
     """Dictionary version of `BoundaryContourToLabels`."""
-
-    def __init__(
-        self, keys: KeysCollection, checkpoint: str | None = None, allow_missing_keys: bool = False, **options: Any
-    ) -> None:
-        super().__init__(keys, BoundaryContourToLabels(checkpoint, **options), allow_missing_keys)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
@@ -41,15 +40,5 @@ class AffinitiesToLabels(Transform):
         return MetaTensor(torch.from_numpy(labels.astype(np.int32))[None], meta=meta)
 
 
-class AffinitiesToLabelsd(Keywise):
+class AffinitiesToLabelsd(Keywise, of=AffinitiesToLabels):
     """Dictionary version of `AffinitiesToLabels`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        offsets: Offsets,
-        checkpoint: str | None = None,
-        allow_missing_keys: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(keys, AffinitiesToLabels(offsets, checkpoint, **options), allow_missing_keys)

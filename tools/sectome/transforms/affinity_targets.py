@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.affinities import labels_to_affinities
@@ -48,14 +47,7 @@ class AffinityTargets(TargetTransform):
         return affinity_targets(labels, self.offsets)
 
 
-class AffinityTargetsd(TargetTransformd):
+class AffinityTargetsd(TargetTransformd, of=AffinityTargets):
     """Dictionary version of `AffinityTargets`: `label_affinities` and `label_affinities_valid` beside `label`."""
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        offsets: Offsets = NEAREST,
-        postfix: str = "_affinities",
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, AffinityTargets(offsets), postfix, allow_missing_keys)
+    own_postfix = "_affinities"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import Compose, MapTransform, Randomizable, RandomizableTransform
+from monai.transforms import Compose, Randomizable, RandomizableTransform
 from monai.utils import MAX_SEED
 from torch import Tensor
 
@@ -146,10 +146,11 @@ class Augmentation(RandomizableTransform):
 class Augmentationd(RandomizableTransform, Keyed):
     """Dictionary version of an augmentation: one draw for all keys, so that image and labels stay registered."""
 
-    def __init__(self, keys: KeysCollection, transform: Augmentation, allow_missing_keys: bool = False) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
+    transform: Augmentation
+
+    def __init__(self, keys: KeysCollection, *arguments: Any, allow_missing_keys: bool = False, **options: Any) -> None:
+        Keyed.__init__(self, keys, *arguments, allow_missing_keys=allow_missing_keys, **options)
         RandomizableTransform.__init__(self, 1.0)
-        self.transform = transform
 
     def set_random_state(self, seed: int | None = None, state: Any = None) -> Augmentationd:
         """Seed the array transform, which draws."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_switches, check_whole_number
@@ -67,15 +66,7 @@ class BoundaryContour(TargetTransform):
         return boundary_contour(labels, self.width_voxels, self.in_plane)
 
 
-class BoundaryContourd(TargetTransformd):
+class BoundaryContourd(TargetTransformd, of=BoundaryContour):
     """Dictionary version of `BoundaryContour`: `label_contour` and `label_contour_valid` beside `label`."""
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        width_voxels: int = 1,
-        in_plane: bool = True,
-        postfix: str = "_contour",
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, BoundaryContour(width_voxels, in_plane), postfix, allow_missing_keys)
+    own_postfix = "_contour"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_range, check_whole_number
@@ -100,19 +99,5 @@ class Charging(SectionDefect):
         return add_charging(sections, *(parameters[name] for name in names))
 
 
-class Chargingd(Augmentationd):
+class Chargingd(Augmentationd, of=Charging):
     """Dictionary version of `Charging`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        strength: tuple[float, float] = (1.0, 3.0),
-        size_voxels: tuple[float, float] = (4.0, 24.0),
-        tail_voxels: tuple[float, float] = (24.0, 160.0),
-        max_count: int = 3,
-        max_sections: int = 1,
-        prob: float = 0.1,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        transform = Charging(strength, size_voxels, tail_voxels, max_count, max_sections, prob)
-        super().__init__(keys, transform, allow_missing_keys)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -61,15 +60,5 @@ class Contrast(Augmentation):
         return change_contrast(images, parameters["gain"], parameters["offset"])
 
 
-class Contrastd(Augmentationd):
+class Contrastd(Augmentationd, of=Contrast):
     """Dictionary version of `Contrast`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        gain: tuple[float, float] = (0.8, 1.2),
-        offset: tuple[float, float] = (-0.2, 0.2),
-        prob: float = 0.5,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, Contrast(gain, offset, prob), allow_missing_keys)

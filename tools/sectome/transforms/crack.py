@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_at_least, check_range
@@ -91,20 +90,5 @@ class Crack(SectionDefect):
         return crack(sections, distance, normal, width, value, self.reach_voxels)
 
 
-class Crackd(Augmentationd):
+class Crackd(Augmentationd, of=Crack):
     """Dictionary version of `Crack`: labels move with the image, and are 0 in the gap."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        width_voxels: tuple[float, float] = (2.0, 20.0),
-        value: tuple[float, float] = (1.5, 3.0),
-        reach_voxels: float = 40.0,
-        waviness: float = 0.6,
-        max_sections: int = 1,
-        prob: float = 0.1,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(
-            keys, Crack(width_voxels, value, reach_voxels, waviness, max_sections, prob), allow_missing_keys
-        )

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_triple, check_whole_number
@@ -71,15 +70,5 @@ class CutOut(Augmentation):
         return cut_out(images, parameters["starts"], parameters["stops"])
 
 
-class CutOutd(Augmentationd):
+class CutOutd(Augmentationd, of=CutOut):
     """Dictionary version of `CutOut`; labels stay."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        max_count: int = 3,
-        max_size_voxels: Sequence[float] = (6, 32, 32),
-        prob: float = 0.2,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, CutOut(max_count, max_size_voxels, prob), allow_missing_keys)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from scipy.ndimage import distance_transform_edt, find_objects
 from torch import Tensor
 
@@ -122,19 +121,7 @@ class DistanceTargets(TargetTransform):
         return distance_targets(labels, self.voxel_size_nm, self.scaling, self.scale_nm, self.signed, self.per_section)
 
 
-class DistanceTargetsd(TargetTransformd):
+class DistanceTargetsd(TargetTransformd, of=DistanceTargets):
     """Dictionary version of `DistanceTargets`: `label_distance` and `label_distance_valid` beside `label`."""
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        voxel_size_nm: Sequence[float],
-        scaling: Scaling = "tanh",
-        scale_nm: float = 100.0,
-        signed: bool = True,
-        per_section: bool = False,
-        postfix: str = "_distance",
-        allow_missing_keys: bool = False,
-    ) -> None:
-        transform = DistanceTargets(voxel_size_nm, scaling, scale_nm, signed, per_section)
-        super().__init__(keys, transform, postfix, allow_missing_keys)
+    own_postfix = "_distance"

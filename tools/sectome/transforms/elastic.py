@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from monai.config import KeysCollection
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,15 +61,5 @@ class Elastic(Augmentation):
         return bend_in_plane(images, parameters["displacements"])
 
 
-class Elasticd(Augmentationd):
+class Elasticd(Augmentationd, of=Elastic):
     """Dictionary version of `Elastic`: labels bend with the image."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        sigma_voxels: float = 3.0,
-        spacing_voxels: float = 40.0,
-        prob: float = 0.3,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, Elastic(sigma_voxels, spacing_voxels, prob), allow_missing_keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from monai.config import KeysCollection
 from monai.transforms import Transform
 
 from sectome.checks import check_switches, check_whole_number
@@ -55,10 +54,5 @@ class ErodeBorders(Transform):
         return erode_borders(labels, self.steps, self.in_plane)
 
 
-class ErodeBordersd(Keywise):
+class ErodeBordersd(Keywise, of=ErodeBorders):
     """Dictionary version of `ErodeBorders`."""
-
-    def __init__(
-        self, keys: KeysCollection, steps: int = 1, in_plane: bool = False, allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, ErodeBorders(steps, in_plane), allow_missing_keys)

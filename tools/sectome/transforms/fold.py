@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_at_least, check_range
@@ -106,20 +105,5 @@ class Fold(SectionDefect):
         return fold(sections, distance, normal, hidden, width, darkness, self.reach_voxels)
 
 
-class Foldd(Augmentationd):
+class Foldd(Augmentationd, of=Fold):
     """Dictionary version of `Fold`: labels move with the image, and are not darkened."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        hidden_voxels: tuple[float, float] = (4.0, 24.0),
-        width_voxels: tuple[float, float] = (6.0, 24.0),
-        darkness: tuple[float, float] = (1.5, 3.0),
-        reach_voxels: float = 40.0,
-        waviness: float = 0.3,
-        max_sections: int = 1,
-        prob: float = 0.1,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        transform = Fold(hidden_voxels, width_voxels, darkness, reach_voxels, waviness, max_sections, prob)
-        super().__init__(keys, transform, allow_missing_keys)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -59,14 +58,5 @@ class Gamma(Augmentation):
         return bend_grey_values(images, parameters["exponents"])
 
 
-class Gammad(Augmentationd):
+class Gammad(Augmentationd, of=Gamma):
     """Dictionary version of `Gamma`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        exponents: tuple[float, float] = (0.7, 1.4),
-        prob: float = 0.3,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, Gamma(exponents, prob), allow_missing_keys)

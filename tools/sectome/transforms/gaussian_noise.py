@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.transforms.augmentation import Augmentationd
@@ -44,14 +43,5 @@ class GaussianNoise(Noise):
         return add_gaussian_noise(images, parameters["deviation"], parameters["seeds"])
 
 
-class GaussianNoised(Augmentationd):
+class GaussianNoised(Augmentationd, of=GaussianNoise):
     """Dictionary version of `GaussianNoise`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        deviation: tuple[float, float] = (0.0, 0.2),
-        prob: float = 0.3,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, GaussianNoise(deviation, prob), allow_missing_keys)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
@@ -43,10 +42,5 @@ class IgnoreBorders(Transform):
         return ignore_borders(labels, self.steps, self.in_plane)
 
 
-class IgnoreBordersd(Keywise):
+class IgnoreBordersd(Keywise, of=IgnoreBorders):
     """Dictionary version of `IgnoreBorders`."""
-
-    def __init__(
-        self, keys: KeysCollection, steps: int = 1, in_plane: bool = False, allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, IgnoreBorders(steps, in_plane), allow_missing_keys)

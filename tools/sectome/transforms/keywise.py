@@ -1,19 +1,38 @@
-"""What dictionary transforms share, and the dictionary version of a transform that is not random."""
+"""The dictionary version of a transform: it takes the options of the array version, and changes keys of a sample."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator, Hashable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
-from torch import Tensor
 
 from sectome.checks import InputError
 
 
 class Keyed(MapTransform):
-    """MONAI's `MapTransform`, with a user's mistake in place of a `KeyError`."""
+    """MONAI's `MapTransform` of an array transform, which a class names as `of`: `class Foldd(Augmentationd, of=Fold)`.
+
+    Args:
+        keys: what is changed of a sample.
+        arguments: of the array transform, as `options` are.
+        allow_missing_keys: whether a sample may be without some of the keys.
+    """
+
+    array_transform: ClassVar[Callable[..., Any]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, of: type | None = None) -> None:
+        super().__init_subclass__()
+        if of is not None:
+            cls.array_transform = of
+            cls.__signature__ = _with_options(inspect.signature(cls.__init__), inspect.signature(of))
+
+    def __init__(self, keys: KeysCollection, *arguments: Any, allow_missing_keys: bool = False, **options: Any) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = self.array_transform(*arguments, **options)
 
     def key_iterator(self, data: Mapping[Hashable, Any], *extra_iterables: Any) -> Generator:
         """Yield the keys that a sample has.
@@ -30,13 +49,7 @@ class Keyed(MapTransform):
 
 
 class Keywise(Keyed):
-    """Apply a transform to each key by itself."""
-
-    def __init__(
-        self, keys: KeysCollection, transform: Callable[[Tensor], Tensor], allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = transform
+    """Apply a transform that is not random to each key by itself."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a new dictionary with its keys changed."""
@@ -44,3 +57,10 @@ class Keywise(Keyed):
         for key in self.key_iterator(result):
             result[key] = self.transform(result[key])
         return result
+
+
+def _with_options(own: inspect.Signature, options: inspect.Signature) -> inspect.Signature:
+    """Return what a dictionary version takes, against which the keys of a config are checked."""
+    _, *named = own.parameters.values()
+    named = [one for one in named if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    return inspect.Signature(sorted([*named, *options.parameters.values()], key=lambda one: one.kind))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
@@ -53,14 +52,5 @@ class LoadVolume(Transform):
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(array))[None], meta=meta)
 
 
-class LoadVolumed(Keywise):
+class LoadVolumed(Keywise, of=LoadVolume):
     """Dictionary version of `LoadVolume`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        voxel_size_nm: Sequence[float] | None = None,
-        trained_nm: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, LoadVolume(voxel_size_nm, trained_nm), allow_missing_keys)

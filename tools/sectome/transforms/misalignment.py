@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_choice, check_whole_number
@@ -83,15 +82,5 @@ class Misalignment(Augmentation):
         return shift_sections(images, parameters["shifts"])
 
 
-class Misalignmentd(Augmentationd):
+class Misalignmentd(Augmentationd, of=Misalignment):
     """Dictionary version of `Misalignment`: labels move when they are among the keys."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        max_shift_voxels: int = 8,
-        mode: Mode = "either",
-        prob: float = 0.2,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, Misalignment(max_shift_voxels, mode, prob), allow_missing_keys)

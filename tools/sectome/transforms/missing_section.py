@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_choice, check_range, check_whole_number
@@ -81,16 +80,5 @@ class MissingSection(Augmentation):
         return missing_sections(images, parameters["sections"], parameters["sources"], parameters["grey"])
 
 
-class MissingSectiond(Augmentationd):
+class MissingSectiond(Augmentationd, of=MissingSection):
     """Dictionary version of `MissingSection`; labels stay, so that the network learns to bridge the gap."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        fill: Fill = "either",
-        grey: tuple[float, float] = (-3.0, 0.0),
-        max_sections: int = 1,
-        prob: float = 0.2,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, MissingSection(fill, grey, max_sections, prob), allow_missing_keys)

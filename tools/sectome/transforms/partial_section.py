@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_at_least, check_range
@@ -72,17 +71,5 @@ class PartialSection(SectionDefect):
         return partial_section(sections, distance_to_line(sections, parameters), parameters["grey"])
 
 
-class PartialSectiond(Augmentationd):
+class PartialSectiond(Augmentationd, of=PartialSection):
     """Dictionary version of `PartialSection`; labels stay, so that the network learns to bridge the gap."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        fraction: tuple[float, float] = (0.1, 0.7),
-        waviness: float = 0.5,
-        grey: tuple[float, float] = (-3.0, 0.0),
-        max_sections: int = 1,
-        prob: float = 0.1,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, PartialSection(fraction, waviness, grey, max_sections, prob), allow_missing_keys)

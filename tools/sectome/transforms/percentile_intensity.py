@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
 from scipy.special import ndtri
@@ -129,19 +128,8 @@ class PercentileIntensity(Transform):
         return np.percentile(np.concatenate(samples).astype(np.float64), (self.lower, self.upper))
 
 
-class PercentileIntensityd(Keywise):
+class PercentileIntensityd(Keywise, of=PercentileIntensity):
     """Dictionary version of `PercentileIntensity`: each key by its own percentiles."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        lower: float = 1,
-        upper: float = 99,
-        per_section: bool = False,
-        clahe: bool = False,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, PercentileIntensity(lower, upper, per_section, clahe), allow_missing_keys)
 
 
 def _every_nth(section: Array) -> Array:

@@ -7,7 +7,6 @@ from itertools import permutations
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_switches
@@ -64,10 +63,5 @@ class RandomOrientation(Augmentation):
         return torch.stack([orient(image, flips, order) for image, flips, order in each])
 
 
-class RandomOrientationd(Augmentationd):
+class RandomOrientationd(Augmentationd, of=RandomOrientation):
     """Dictionary version of `RandomOrientation`: one draw for all keys."""
-
-    def __init__(
-        self, keys: KeysCollection, isotropic: bool = False, prob: float = 1.0, allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, RandomOrientation(isotropic, prob), allow_missing_keys)

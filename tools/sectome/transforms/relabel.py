@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
@@ -56,8 +55,5 @@ class Relabel(Transform):
         return relabel(labels, self.order)
 
 
-class Relabeld(Keywise):
+class Relabeld(Keywise, of=Relabel):
     """Dictionary version of `Relabel`: each key for itself."""
-
-    def __init__(self, keys: KeysCollection, order: Order = "ascending", allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, Relabel(order), allow_missing_keys)

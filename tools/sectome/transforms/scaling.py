@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -59,14 +58,5 @@ class Scaling(Augmentation):
         return scale_in_plane(images, parameters["factors"])
 
 
-class Scalingd(Augmentationd):
+class Scalingd(Augmentationd, of=Scaling):
     """Dictionary version of `Scaling`: labels are scaled with the image."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        factors: tuple[float, float] = (0.9, 1.1),
-        prob: float = 0.3,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, Scaling(factors, prob), allow_missing_keys)

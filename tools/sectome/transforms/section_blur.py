@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import check_range
@@ -85,15 +84,5 @@ class SectionBlur(SectionDefect):
         return blur_sections(sections, parameters["sigma_voxels"])
 
 
-class SectionBlurd(Augmentationd):
+class SectionBlurd(Augmentationd, of=SectionBlur):
     """Dictionary version of `SectionBlur`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        sigma_voxels: tuple[float, float] = (0.8, 3.0),
-        max_sections: int = 1,
-        prob: float = 0.2,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, SectionBlur(sigma_voxels, max_sections, prob), allow_missing_keys)

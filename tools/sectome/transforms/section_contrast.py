@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -63,16 +62,5 @@ class SectionContrast(SectionDefect):
         return change_section_contrast(sections, parameters["gain"], parameters["offset"])
 
 
-class SectionContrastd(Augmentationd):
+class SectionContrastd(Augmentationd, of=SectionContrast):
     """Dictionary version of `SectionContrast`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        gain: tuple[float, float] = (0.3, 1.4),
-        offset: tuple[float, float] = (-0.8, 0.8),
-        max_sections: int = 4,
-        prob: float = 0.3,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, SectionContrast(gain, offset, max_sections, prob), allow_missing_keys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.transforms.augmentation import Augmentationd
@@ -48,14 +47,5 @@ class ShotNoise(Noise):
         return add_shot_noise(images, parameters["deviation"], parameters["seeds"])
 
 
-class ShotNoised(Augmentationd):
+class ShotNoised(Augmentationd, of=ShotNoise):
     """Dictionary version of `ShotNoise`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        deviation: tuple[float, float] = (0.0, 0.3),
-        prob: float = 0.2,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, ShotNoise(deviation, prob), allow_missing_keys)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from monai.config import KeysCollection
 from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
 from skimage.measure import label as connected_components
@@ -81,10 +80,5 @@ class SplitDisconnected(Transform):
         return split_disconnected(labels, self.connectivity, self.ids)
 
 
-class SplitDisconnectedd(Keywise):
+class SplitDisconnectedd(Keywise, of=SplitDisconnected):
     """Dictionary version of `SplitDisconnected`: each key for itself."""
-
-    def __init__(
-        self, keys: KeysCollection, connectivity: int = 6, ids: Ids = "keep", allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, SplitDisconnected(connectivity, ids), allow_missing_keys)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.transforms import Transform
 from torch import Tensor
 
@@ -78,8 +77,5 @@ class StandardiseIntensity(Transform):
         return standardise_intensity(image, *intensity_statistics(np.asarray(voxels)))
 
 
-class StandardiseIntensityd(Keywise):
+class StandardiseIntensityd(Keywise, of=StandardiseIntensity):
     """Dictionary version of `StandardiseIntensity`."""
-
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, StandardiseIntensity(), allow_missing_keys)

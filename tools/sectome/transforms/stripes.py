@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -108,19 +107,5 @@ class Stripes(SectionDefect):
         return add_stripes(sections, *(parameters[name] for name in names))
 
 
-class Stripesd(Augmentationd):
+class Stripesd(Augmentationd, of=Stripes):
     """Dictionary version of `Stripes`."""
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        period_voxels: tuple[float, float] = (12.0, 40.0),
-        width_voxels: tuple[float, float] = (1.0, 4.0),
-        strength: tuple[float, float] = (0.6, 2.0),
-        angle_degrees: tuple[float, float] = (0.0, 180.0),
-        max_sections: int = 1,
-        prob: float = 0.1,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        transform = Stripes(period_voxels, width_voxels, strength, angle_degrees, max_sections, prob)
-        super().__init__(keys, transform, allow_missing_keys)

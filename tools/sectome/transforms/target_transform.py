@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from monai.config import KeysCollection
@@ -37,19 +37,25 @@ class TargetTransformd(Keyed):
 
     Args:
         keys: the labels.
-        transform: what makes their targets.
+        arguments: of the array transform, as `options` are.
         postfix: a key "label" and the postfix "_affinities" give "label_affinities" with the K channels of targets, and
-            "label_affinities_valid" with those of where they are known.
+            "label_affinities_valid" with those of where they are known; the transform's own one if it is None.
         allow_missing_keys: whether a key may be absent.
     """
 
+    own_postfix: ClassVar[str]
+
     def __init__(
-        self, keys: KeysCollection, transform: TargetTransform, postfix: str, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *arguments: Any,
+        postfix: str | None = None,
+        allow_missing_keys: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = transform
-        self.postfix = postfix
-        if not postfix:
+        super().__init__(keys, *arguments, allow_missing_keys=allow_missing_keys, **options)
+        self.postfix = self.own_postfix if postfix is None else postfix
+        if not self.postfix:
             raise InputError(f"postfix of {type(self).__name__} must not be empty: the labels would be overwritten")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

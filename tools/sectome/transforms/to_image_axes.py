@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
@@ -22,8 +21,5 @@ class ToImageAxes(Transform):
         return MetaTensor(turned, meta=volume.meta) if isinstance(volume, MetaTensor) else turned
 
 
-class ToImageAxesd(Keywise):
+class ToImageAxesd(Keywise, of=ToImageAxes):
     """Dictionary version of `ToImageAxes`."""
-
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, ToImageAxes(), allow_missing_keys)
