@@ -15,8 +15,9 @@ PAGE = (BUNDLES.parent / "docs/settings.md").read_text()
 BUNDLE_NAMES = ("mae_pretrain", "em_segmentation")
 
 INNER = {
-    *("imports", "initialize", "run", "bundle_root", "settings", "save_execute_config", "network_name", "activity"),
-    *("network", "out_channels", "trackers", "picture", "trained", "displayable_configs", "datalist", "handlers"),
+    *("imports", "checked", "initialize", "run", "bundle_root", "settings", "save_execute_config", "network_name"),
+    *("activity", "network", "out_channels", "trackers", "picture", "trained", "displayable_configs", "datalist"),
+    "handlers",
 }
 """Keys that tie the others together: a user changes what they are made of."""
 

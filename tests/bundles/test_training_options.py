@@ -172,11 +172,19 @@ def test_what_cannot_be_meant_is_one_sentence_and_leaves_nothing(train, tissue_f
     assert not (tmp_path / "run").exists()
 
 
+def first_steps(config: Path) -> list[str]:
+    """Return what a config does before it runs, with what it takes from those that it stands upon."""
+    merged = {}
+    for name in ("train", config.stem.removeprefix("multi_gpu_"), config.stem):
+        merged |= json.loads(config.with_stem(name).read_text())
+    return [step for item in merged["initialize"] for step in (merged["checked"] if item == "@checked" else [item])]
+
+
 @pytest.mark.parametrize(
     "config", sorted(BUNDLES.glob("*/configs/*.json")), ids=lambda path: "/".join(path.parts[-3::2])
 )
 def test_a_seed_is_checked_before_it_is_used(config):
-    steps = json.loads(config.read_text()).get("initialize", [])
+    steps = first_steps(config)
     uses = [number for number, step in enumerate(steps) if "seed=@seed" in step]
     checks = [number for number, step in enumerate(steps) if step == "$checks.check_whole_number(@seed, 0, 'seed')"]
     assert not uses or checks[0] < uses[0]
@@ -188,5 +196,5 @@ def test_each_switch_is_checked_since_any_text_would_turn_it_on(bundle, name):
     folder = BUNDLES / bundle / "configs"
     declares = json.loads((folder / f"{name.removeprefix('multi_gpu_')}.json").read_text())
     switches = {key for key, value in declares.items() if isinstance(value, bool)} - {"save_execute_config"}
-    steps = " ".join(json.loads((folder / f"{name}.json").read_text())["initialize"])
+    steps = " ".join(first_steps(folder / f"{name}.json"))
     assert switches <= {key for key in switches if f"{key}=@{key}" in steps}
