@@ -18,6 +18,7 @@ import sectome.transforms
 from sectome.checks import InputError
 from sectome.transforms import Augmentation, Augmentationd, BatchAugmentation, Misalignmentd, check_labels_move
 from sectome.transforms.augmentation import reseed_all
+from sectome.transforms.normal_noise import Noise
 
 MODULES = [
     importlib.import_module(f"sectome.transforms.{found.name}")
@@ -29,7 +30,9 @@ CLASSES = {
     for thing in vars(module).values()
     if inspect.isclass(thing) and thing.__module__ == module.__name__
 }
-KINDS = {one for one in CLASSES - {Augmentationd} if issubclass(one, Randomizable) and not inspect.isabstract(one)}
+KINDS = {
+    one for one in CLASSES - {Augmentationd, Noise} if issubclass(one, Randomizable) and not inspect.isabstract(one)
+}
 RANDOM = sorted(KINDS, key=lambda one: one.__name__)
 ARRAY = [one for one in RANDOM if issubclass(one, Augmentation)]
 DICTIONARY = [one for one in RANDOM if issubclass(one, Augmentationd)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,8 +52,9 @@ def reseed_all(augmentation: Compose, seed: int) -> None:
 class Augmentation(RandomizableTransform):
     """A random change of crops (C, Z, Y, X).
 
-    A subclass says in `draw` what is random about a crop, and in `apply` how that changes a batch. One crop is a batch
-    of one, so that a crop changes in the same way in a worker and, with the parameters of its own, in a batch on a GPU.
+    A subclass says in `draw` what is random about a crop, and by its `function` how that changes a batch. One crop is a
+    batch of one, so that a crop changes in the same way in a worker and, with the parameters of its own, in a batch on
+    a GPU.
 
     Args:
         prob: chance that anything is done.
@@ -61,6 +62,9 @@ class Augmentation(RandomizableTransform):
     Raises:
         InputError: if the chance does not lie between 0 and 1.
     """
+
+    function: ClassVar[Callable[..., Tensor]]
+    """What `apply` calls with a batch, and with what `draw` drew, by the same names."""
 
     grey_only: ClassVar[bool] = False
     """Whether this changes grey values in place, which would turn labels into others."""
@@ -86,7 +90,6 @@ class Augmentation(RandomizableTransform):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw from `self.R` what is done to a crop with voxels (Z, Y, X)."""
 
-    @abstractmethod
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the changed batch, a new tensor.
 
@@ -94,6 +97,7 @@ class Augmentation(RandomizableTransform):
             images: (B, C, Z, Y, X) on any device.
             parameters: what was drawn for each of the B crops, stacked, on the CPU.
         """
+        return self.function(images, **parameters)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> Augmentation:
         """Draw from here on as MONAI's transforms do after the same call."""

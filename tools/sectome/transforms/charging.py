@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -63,6 +61,7 @@ class Charging(SectionDefect):
         InputError: if an argument is none of these.
     """
 
+    function = staticmethod(add_charging)
     grey_only = True
 
     def __init__(
@@ -92,11 +91,6 @@ class Charging(SectionDefect):
             "strengths": strengths,
             "rows": 1 + ROW_DEVIATION * self.R.standard_normal(shape[0]),
         }
-
-    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the charged sections; see `add_charging`."""
-        names = ("middles", "sizes", "tails", "strengths", "rows")
-        return add_charging(sections, *(parameters[name] for name in names))
 
 
 class Chargingd(Augmentationd, of=Charging):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -38,6 +37,7 @@ class Contrast(Augmentation):
         InputError: if a range is none, a gain is not positive, or nothing can change.
     """
 
+    function = staticmethod(change_contrast)
     grey_only = True
     voxelwise = True
     neutral: ClassVar[Parameters] = {"gain": 1.0, "offset": 0.0}
@@ -54,10 +54,6 @@ class Contrast(Augmentation):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw gain and offset."""
         return {"gain": self.R.uniform(*self.gain), "offset": self.R.uniform(*self.offset)}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the changed batch; see `change_contrast`."""
-        return change_contrast(images, parameters["gain"], parameters["offset"])
 
 
 class Contrastd(Augmentationd, of=Contrast):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ class CutOut(Augmentation):
         InputError: if an argument is not positive.
     """
 
+    function = staticmethod(cut_out)
     grey_only = True
 
     def __init__(self, max_count: int = 3, max_size_voxels: Sequence[float] = (6, 32, 32), prob: float = 0.2) -> None:
@@ -64,10 +65,6 @@ class CutOut(Augmentation):
         # Cuboids beyond the count are empty, so that every crop has as many.
         sizes[count:] = 0
         return {"starts": starts, "stops": starts + sizes}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the batch with holes; see `cut_out`."""
-        return cut_out(images, parameters["starts"], parameters["stops"])
 
 
 class CutOutd(Augmentationd, of=CutOut):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
@@ -43,6 +41,8 @@ class Elastic(Augmentation):
         InputError: if the displacement is not positive, or so great against the spacing that tissue would fold over.
     """
 
+    function = staticmethod(bend_in_plane)
+
     def __init__(self, sigma_voxels: float = 3.0, spacing_voxels: float = 40.0, prob: float = 0.3) -> None:
         super().__init__(prob)
         self.sigma_voxels = check_at_least(sigma_voxels, 0.01, "sigma_voxels")
@@ -55,10 +55,6 @@ class Elastic(Augmentation):
         ways = [(length - 1) / max(count - 1, 1) for length, count in zip(shape[1:], nodes, strict=True)]
         most = np.minimum(2 * self.sigma_voxels, np.array(ways)[:, None, None] / 4)
         return {"displacements": np.clip(self.sigma_voxels * self.R.standard_normal((2, *nodes)), -most, most)}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the batch, bent; see `bend_in_plane`."""
-        return bend_in_plane(images, parameters["displacements"])
 
 
 class Elasticd(Augmentationd, of=Elastic):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from torch import Tensor
 
@@ -40,6 +38,7 @@ class Gamma(Augmentation):
         InputError: if the exponents are no range within 0.1 and 10, or can only be 1.
     """
 
+    function = staticmethod(bend_grey_values)
     grey_only = True
     voxelwise = True
 
@@ -52,10 +51,6 @@ class Gamma(Augmentation):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw the exponent."""
         return {"exponents": np.exp(self.R.uniform(*np.log(self.exponents)))}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the changed batch; see `bend_grey_values`."""
-        return bend_grey_values(images, parameters["exponents"])
 
 
 class Gammad(Augmentationd, of=Gamma):

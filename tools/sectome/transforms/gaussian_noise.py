@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -35,12 +33,10 @@ class GaussianNoise(Noise):
         prob: chance that any is added.
     """
 
+    function = staticmethod(add_gaussian_noise)
+
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.2), prob: float = 0.3) -> None:
         super().__init__(deviation, prob)
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the noisy batch; see `add_gaussian_noise`."""
-        return add_gaussian_noise(images, parameters["deviation"], parameters["seeds"])
 
 
 class GaussianNoised(Augmentationd, of=GaussianNoise):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -58,6 +57,7 @@ class Misalignment(Augmentation):
         InputError: if an argument is none of these.
     """
 
+    function = staticmethod(shift_sections)
     labels_may_stay = True
 
     def __init__(self, max_shift_voxels: int = 8, mode: Mode = "either", prob: float = 0.2) -> None:
@@ -76,10 +76,6 @@ class Misalignment(Augmentation):
         moved = slice(max(first, 1), None) if follow else slice(first, first + 1)
         shifts[moved] = shift
         return {"shifts": shifts}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the batch with its sections moved; see `shift_sections`."""
-        return shift_sections(images, parameters["shifts"])
 
 
 class Misalignmentd(Augmentationd, of=Misalignment):

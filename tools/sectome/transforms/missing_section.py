@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -50,6 +49,7 @@ class MissingSection(Augmentation):
         InputError: if an argument is none of these.
     """
 
+    function = staticmethod(missing_sections)
     grey_only = True
 
     def __init__(
@@ -74,10 +74,6 @@ class MissingSection(Augmentation):
             return {"sections": sections, "sources": np.full(self.max_sections, -1), "grey": grey}
         nearest = intact[np.abs(intact[None] - sections[:, None]).argmin(axis=1)]
         return {"sections": sections, "sources": np.where(copied, nearest, -1), "grey": grey}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the batch with the drawn sections replaced; see `missing_sections`."""
-        return missing_sections(images, parameters["sections"], parameters["sources"], parameters["grey"])
 
 
 class MissingSectiond(Augmentationd, of=MissingSection):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from torch import Tensor
 
@@ -43,6 +41,8 @@ class Scaling(Augmentation):
         InputError: if the factors are no range within 0.5 and 2, or can only be 1.
     """
 
+    function = staticmethod(scale_in_plane)
+
     def __init__(self, factors: tuple[float, float] = (0.9, 1.1), prob: float = 0.3) -> None:
         super().__init__(prob)
         self.factors = check_range(factors, 0.5, 2.0, "factors")
@@ -52,10 +52,6 @@ class Scaling(Augmentation):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw the two factors."""
         return {"factors": np.exp(self.R.uniform(*np.log(self.factors), 2))}
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the batch, scaled; see `scale_in_plane`."""
-        return scale_in_plane(images, parameters["factors"])
 
 
 class Scalingd(Augmentationd, of=Scaling):

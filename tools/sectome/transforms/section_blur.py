@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -67,6 +65,7 @@ class SectionBlur(SectionDefect):
         InputError: if an argument is none of these.
     """
 
+    function = staticmethod(blur_sections)
     grey_only = True
 
     def __init__(
@@ -78,10 +77,6 @@ class SectionBlur(SectionDefect):
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
         """Draw the deviation."""
         return {"sigma_voxels": self.R.uniform(*self.sigma_voxels)}
-
-    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the blurred sections; see `blur_sections`."""
-        return blur_sections(sections, parameters["sigma_voxels"])
 
 
 class SectionBlurd(Augmentationd, of=SectionBlur):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from sectome.checks import InputError, check_range
@@ -38,6 +36,7 @@ class SectionContrast(SectionDefect):
         InputError: if a range is none, a gain is not positive, or nothing can change.
     """
 
+    function = staticmethod(change_section_contrast)
     grey_only = True
 
     def __init__(
@@ -56,10 +55,6 @@ class SectionContrast(SectionDefect):
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
         """Draw gain and offset."""
         return {"gain": self.R.uniform(*self.gain), "offset": self.R.uniform(*self.offset)}
-
-    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the changed sections; see `change_section_contrast`."""
-        return change_section_contrast(sections, parameters["gain"], parameters["offset"])
 
 
 class SectionContrastd(Augmentationd, of=SectionContrast):

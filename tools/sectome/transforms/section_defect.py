@@ -65,9 +65,9 @@ class SectionDefect(Augmentation):
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
         """Draw from `self.R` what is done to one section of (Y, X) voxels."""
 
-    @abstractmethod
     def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return sections (B, C, n, Y, X), changed by parameters (B, n, ...)."""
+        return self.function(sections, **parameters)
 
     def draw(self, shape: Shape3) -> Parameters:
         """Draw the sections, and the defect of each."""
@@ -78,5 +78,6 @@ class SectionDefect(Augmentation):
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return the batch (B, C, Z, Y, X) with the drawn sections changed."""
-        sections = parameters["sections"]
-        return put_sections(images, sections, self.change(take_sections(images, sections), parameters))
+        of_defects = dict(parameters)
+        sections = of_defects.pop("sections")
+        return put_sections(images, sections, self.change(take_sections(images, sections), of_defects))

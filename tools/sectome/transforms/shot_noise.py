@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from sectome.transforms.augmentation import Augmentationd
@@ -39,12 +37,10 @@ class ShotNoise(Noise):
         prob: chance that any is added.
     """
 
+    function = staticmethod(add_shot_noise)
+
     def __init__(self, deviation: tuple[float, float] = (0.0, 0.3), prob: float = 0.2) -> None:
         super().__init__(deviation, prob)
-
-    def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the noisy batch; see `add_shot_noise`."""
-        return add_shot_noise(images, parameters["deviation"], parameters["seeds"])
 
 
 class ShotNoised(Augmentationd, of=ShotNoise):

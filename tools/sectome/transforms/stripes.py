@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -67,6 +65,7 @@ class Stripes(SectionDefect):
         InputError: if an argument is none of these, or stripes may be wider than a third of their period.
     """
 
+    function = staticmethod(add_stripes)
     grey_only = True
 
     def __init__(
@@ -100,11 +99,6 @@ class Stripes(SectionDefect):
             "places": self.R.uniform(1 / 3, 2 / 3, STRIPES),
             "strengths": self.R.uniform(*self.strength) * self.R.uniform(-1, 1, STRIPES),
         }
-
-    def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the striped sections; see `add_stripes`."""
-        names = ("normal", "period", "width", "places", "strengths")
-        return add_stripes(sections, *(parameters[name] for name in names))
 
 
 class Stripesd(Augmentationd, of=Stripes):
