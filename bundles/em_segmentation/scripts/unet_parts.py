@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 from monai.networks.blocks import Convolution, ResidualUnit
 from monai.networks.blocks.dynunet_block import get_conv_layer
@@ -20,7 +20,7 @@ from sectome.checks import InputError, check_choice, check_counts
 from sectome.types import Shape3
 
 FullResolution = Literal["residual", "single", "sub_pixel"]
-FULL_RESOLUTION: tuple[FullResolution, ...] = ("residual", "single", "sub_pixel")
+FULL_RESOLUTION: tuple[FullResolution, ...] = get_args(FullResolution)
 
 
 def scale_factors(patch_size: Sequence[int]) -> list[Shape3]:

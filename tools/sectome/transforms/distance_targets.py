@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from sectome.transforms.target_transform import TargetTransform, TargetTransform
 from sectome.types import Array, FloatArray
 
 Scaling = Literal["tanh", "object", "nm"]
-SCALINGS: tuple[Scaling, ...] = ("tanh", "object", "nm")
+SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 
 
 def distance_targets(

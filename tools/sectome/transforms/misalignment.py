@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sectome.transforms.in_plane import mirror
 from sectome.types import Shape3
 
 Mode = Literal["slip", "shift", "either"]
-MODES: tuple[Mode, ...] = ("slip", "shift", "either")
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def shift_sections(images: Tensor, shifts: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sectome.transforms.section_defect import draw_sections, per_section, put_se
 from sectome.types import Shape3
 
 Fill = Literal["flat", "neighbour", "either"]
-FILLS: tuple[Fill, ...] = ("flat", "neighbour", "either")
+FILLS: tuple[Fill, ...] = get_args(Fill)
 
 
 def missing_sections(images: Tensor, sections: Tensor, sources: Tensor, grey: Tensor) -> Tensor:

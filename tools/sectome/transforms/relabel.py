@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from monai.transforms import Transform
@@ -13,7 +13,7 @@ from sectome.transforms.keywise import Keywise
 from sectome.transforms.label_volume import check_labels
 
 Order = Literal["ascending", "appearance"]
-ORDERS: tuple[Order, ...] = ("ascending", "appearance")
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def relabel(labels: Tensor, order: Order = "ascending") -> Tensor:

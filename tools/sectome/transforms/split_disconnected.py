@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from monai.transforms import Transform
@@ -15,7 +15,7 @@ from sectome.transforms.keywise import Keywise
 from sectome.transforms.label_volume import check_labels
 
 Ids = Literal["keep", "new"]
-IDS: tuple[Ids, ...] = ("keep", "new")
+IDS: tuple[Ids, ...] = get_args(Ids)
 CONNECTIVITIES = {6: 1, 26: 3}
 """Neighbours of a voxel, and along how many axes at once these may lie."""
 
