@@ -6,7 +6,7 @@ import atexit
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -218,14 +218,6 @@ class MLflowRun:
         """Keep copies of files."""
         for path in paths:
             self.send(lambda path=path: self.client.log_artifact(self.run_id, str(path), folder))  # type: ignore[misc]
-
-    def log_scores(self, scores: Mapping[str, float]) -> None:
-        """Tell numbers that belong to the whole run."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        points = [Metric(name, value, now, 0) for name, value in scores.items()]
-        self.send(lambda: self.client.log_batch(self.run_id, metrics=points))
 
     def close(self, status: str = "FINISHED") -> None:
         """End the run; one that nothing else has ended when the program ends has failed."""

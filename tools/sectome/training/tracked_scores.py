@@ -45,9 +45,10 @@ class TrackedScores:
 
     def tell(self, engine: Engine) -> None:
         """Tell numbers and files."""
-        numbers = flat_numbers(read_object(self.scores))
+        rows = [(0, 0.0, name, value) for name, value in flat_numbers(read_object(self.scores)).items()]
         for tracker in self.trackers:
-            tracker.log_scores(numbers)
+            tracker.log_numbers(rows)
+            tracker.settle()
             tracker.log_files([self.scores, self.picture], "evaluation")
             tracker.close()
 
