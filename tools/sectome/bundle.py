@@ -23,7 +23,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 from sectome.bundle_folder import bundle_folder, find_bundle
 from sectome.bundle_tracking import TRACKING_KEYS, take_over_tracking
 from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, is_full
-from sectome.config_places import check_references, check_sections, declared_places, texts
+from sectome.config_places import SEPARATOR, check_references, check_sections, declared_places, texts, written
 from sectome.did_you_mean import did_you_mean
 from sectome.json_object import read_json_object
 from sectome.loaded_weights import check_loaded_weights
@@ -114,8 +114,10 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     declared = declared_places(config_root)
     check_references(parser, declared)
     check_sections(parser, declared, {entry["id"] for entry in PROPERTIES.values()})
-    for place, component in _components(config, ""):
-        _check_component(parser, place, component)
+    for place, target in texts(config):
+        component, _, key = place.rpartition(SEPARATOR)
+        if key == "_target_" and not _is_expression(target):
+            _check_component(parser, written(component), target, parser[component])
 
 
 def keys_read(config: Mapping[str, Any]) -> set[str]:
@@ -217,10 +219,7 @@ def _is_expression(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("$", "@"))
 
 
-def _check_component(parser: ConfigParser, place: str, component: Mapping[str, Any]) -> None:
-    name = component["_target_"]
-    if not isinstance(name, str) or _is_expression(name):
-        return
+def _check_component(parser: ConfigParser, place: str, name: str, component: Mapping[str, Any]) -> None:
     path = parser.locator.get_component_module_name(name)
     target = pydoc.locate(f"{path}.{name}" if isinstance(path, str) else name)
     if target is None:
@@ -242,18 +241,6 @@ def _check_component(parser: ConfigParser, place: str, component: Mapping[str, A
             raise InputError(
                 f"unknown config key '{place}#{key}': {name} does not take it{did_you_mean(key, parameters)}"
             )
-
-
-def _components(config: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(config, Mapping):
-        if "_target_" in config:
-            yield place, config
-        for key, value in config.items():
-            if key != "_meta_":
-                yield from _components(value, f"{place}#{key}" if place else str(key))
-    elif isinstance(config, list):
-        for index, value in enumerate(config):
-            yield from _components(value, f"{place}#{index}")
 
 
 def _running_workflow() -> ConfigWorkflow | None:

@@ -55,7 +55,7 @@ def check_references(parser: ConfigParser, declared: set[str]) -> None:
             parent, _, key = parent.rpartition(SEPARATOR)
         siblings = parser.get(parent)
         near = did_you_mean(key, map(str, siblings)) if isinstance(siblings, Mapping) else ""
-        raise InputError(f"unknown config key '{_written(reference)}' in the value of '{_written(place)}'{near}")
+        raise InputError(f"unknown config key '{written(reference)}' in the value of '{written(place)}'{near}")
 
 
 def check_sections(parser: ConfigParser, declared: set[str], properties: set[str]) -> None:
@@ -88,7 +88,7 @@ def _check_section(section: Any, place: str, declared: set[str], read: set[str],
                 name.rpartition(SEPARATOR)[2] for name in declared | read if name.rpartition(SEPARATOR)[0] == place
             }
             near = did_you_mean(key, sorted(known))
-            raise InputError(f"unknown config key '{_written(inner)}': nothing reads it{near}")
+            raise InputError(f"unknown config key '{written(inner)}': nothing reads it{near}")
         _check_section(value, inner, declared, read, whole)
 
 
@@ -130,6 +130,6 @@ def _references(config: Any) -> Iterator[tuple[str, str]]:
             yield place, reference
 
 
-def _written(place: str) -> str:
+def written(place: str) -> str:
     """Return a place as the command line names it."""
     return place.replace(SEPARATOR, "#")
