@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sectome.checks import InputError
-from sectome.masking import MASK_KINDS, block_mask, check_mask, check_mask_ratio, count_kept, draw_mask
+from sectome.masking import MASK_KINDS, check_mask, check_mask_ratio, count_kept, draw_mask
 
 every_kind = pytest.mark.parametrize("kind", MASK_KINDS)
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_masked_is_refused():
     with pytest.raises(InputError, match=r"mask must be one of 'random', 'tube', 'block', 'section', got 'cube'"):
         draw_mask("cube", 1, (2, 2, 2), 0.5)
     with pytest.raises(InputError, match=r"block_size must be three whole numbers from 1 on \(z, y, x\), got \[2, 0"):
-        block_mask(1, (2, 2, 2), 0.5, block_size=(2, 0, 2))
+        draw_mask("block", 1, (2, 2, 2), 0.5, block_size=(2, 0, 2))
 
 
 @pytest.mark.gpu

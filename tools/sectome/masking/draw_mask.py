@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from sectome.checks import check_choice, check_whole_triple
-from sectome.masking.block_mask import BLOCK, block_mask
-from sectome.masking.random_mask import random_mask
-from sectome.masking.section_mask import section_mask
-from sectome.masking.tube_mask import tube_mask
+from sectome.masking.kept import keep_lowest, mask_groups
+from sectome.masking.token_groups import blocks, sections, tubes
 from sectome.types import Shape3
 
 MaskKind = Literal["random", "tube", "block", "section"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+
+BLOCK: Shape3 = (2, 2, 2)
+"""Tokens of a cuboid (z, y, x) where nobody says."""
 
 
 def check_mask(kind: MaskKind, block_size: Sequence[int]) -> tuple[MaskKind, Shape3]:
@@ -44,6 +45,9 @@ def draw_mask(
 ) -> tuple[Tensor, Tensor]:
     """Draw which tokens a masked autoencoder sees, for each sample on its own.
 
+    Single tokens as in He et al. 2022 (arXiv:2111.06377), section 3, and on patches of tissue in Cheng et al. 2023
+    (doi:10.3389/fninf.2023.1118419).
+
     Args:
         kind: "random" tokens, "tube" (columns along z), "block" (cuboids) or "section" (layers). Where these are hidden
             together, at most one of them per sample is hidden in part, so that the ratio is exact.
@@ -58,12 +62,13 @@ def draw_mask(
         `ids_keep` (B, N_kept) and `ids_masked` (B, N - N_kept), int64: together each token once.
 
     Raises:
-        InputError: if the kind is none of these, the ratio does not lie between 0 and 1, or a sample has one token.
+        InputError: if the kind is none of these, the block's size is not three whole numbers from 1 on, the ratio does
+            not lie between 0 and 1, or a sample has one token.
     """
-    draw: dict[MaskKind, Callable[..., tuple[Tensor, Tensor]]] = {
-        "random": random_mask,
-        "tube": tube_mask,
-        "block": partial(block_mask, block_size=block_size),
-        "section": section_mask,
-    }
-    return draw[check_choice(kind, MASK_KINDS, "mask")](batch, grid, mask_ratio, device, generator)
+    if check_choice(kind, MASK_KINDS, "mask") == "random":
+        return keep_lowest(torch.rand(batch, math.prod(grid), device=device, generator=generator), mask_ratio)
+    if kind == "block":
+        groups, count = blocks(batch, grid, block_size, device, generator)
+    else:
+        groups, count = tubes(grid, device) if kind == "tube" else sections(grid, device)
+    return mask_groups(groups.expand(batch, -1), count, mask_ratio, generator)

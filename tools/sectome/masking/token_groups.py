@@ -1,0 +1,51 @@
+"""Tokens that are hidden together: the group of each token, from 0 on, and how many groups there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sectome.checks import check_whole_triple
+
+
+def tubes(grid: Sequence[int], device: torch.device | None) -> tuple[Tensor, int]:
+    """Return columns of tokens along z, (N,): what is hidden in one section cannot be copied from the next.
+
+    Tong et al. 2022 (arXiv:2203.12602), section 3.3, where sections are frames.
+    """
+    z, y, x = grid
+    return torch.arange(y * x, device=device).repeat(z), y * x
+
+
+def sections(grid: Sequence[int], device: torch.device | None) -> tuple[Tensor, int]:
+    """Return layers of tokens, (N,), each as many sections as a patch is thick: as sections get lost."""
+    z, y, x = grid
+    return torch.arange(z, device=device).repeat_interleave(y * x), z
+
+
+def blocks(
+    batch: int,
+    grid: Sequence[int],
+    block_size: Sequence[int],
+    device: torch.device | None,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, int]:
+    """Return cuboids of `block_size` tokens (z, y, x) of a lattice that lies elsewhere in each sample, (B, N).
+
+    Raises:
+        InputError: if the block's size is not three whole numbers from 1 on.
+    """
+    lengths = check_whole_triple(block_size, "block_size")
+    groups = torch.zeros(batch, *grid, dtype=torch.int64, device=device)
+    count = 1
+    for axis, (tokens, length) in enumerate(zip(grid, lengths, strict=True)):
+        shift = torch.randint(length, (batch, 1), device=device, generator=generator)
+        block = (torch.arange(tokens, device=device) + shift) // length
+        along_axis = (tokens + length - 2) // length + 1
+        shape = [batch, 1, 1, 1]
+        shape[axis + 1] = tokens
+        groups = groups * along_axis + block.reshape(shape)
+        count *= along_axis
+    return groups.flatten(1), count
