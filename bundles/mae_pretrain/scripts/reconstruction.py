@@ -15,6 +15,10 @@ from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.report import reconstruction_figure
 from sectome.training import gather_batches, write_arrays
+from sectome.types import VoxelSize
+
+PICTURES = 4
+"""Crops that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,12 @@ class ReconstructionScores:
         output_dir: folder of the run.
         network: the masked autoencoder.
         voxel_size_nm: (z, y, x), for the pictures.
-        pictures: how many crops to draw.
     """
 
-    def __init__(
-        self, output_dir: str, network: MaskedAutoencoder, voxel_size_nm: tuple[float, float, float], pictures: int = 4
-    ) -> None:
+    def __init__(self, output_dir: str, network: MaskedAutoencoder, voxel_size_nm: VoxelSize) -> None:
         self.output_dir = check_writable(output_dir, "output_dir")
         self.network = network
         self.voxel_size_nm = voxel_size_nm
-        self.pictures = pictures
         self.batches: list[Batch] = []
 
     def attach(self, engine: Engine) -> None:
@@ -70,7 +70,7 @@ class ReconstructionScores:
         mean = hidden.mean(dim=2, keepdim=True) if normalised else visible.mean(dim=(1, 2), keepdim=True)
         baselines = (mean - hidden).square().mean(dim=(1, 2)).tolist()
 
-        missing = max(self.pictures - sum(len(batch.drawn["image"]) for batch in self.batches), 0)
+        missing = max(PICTURES - sum(len(batch.drawn["image"]) for batch in self.batches), 0)
         shown = {"image": image, **pictures}
         drawn = {name: [sample[0].cpu().numpy() for sample in batch[:missing]] for name, batch in shown.items()}
         self.batches.append(Batch(losses, baselines, drawn))
@@ -89,7 +89,7 @@ class ReconstructionScores:
             "crops": len(losses),
         }
         arrays = {
-            name: np.stack([picture for batch in batches for picture in batch.drawn[name]][: self.pictures])
+            name: np.stack([picture for batch in batches for picture in batch.drawn[name]][:PICTURES])
             for name in batches[0].drawn
         }
         arrays["voxel_size_nm"] = np.asarray(self.voxel_size_nm, dtype=float)

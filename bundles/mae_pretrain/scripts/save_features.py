@@ -20,35 +20,27 @@ from sectome.volumes.attributes import attributes_of
 class SaveFeaturesd(MapTransform):
     """Write a map of tokens (hidden_size, gz, gy, gx) as float16 to the dataset "features" of an HDF5 file.
 
-    Its attributes say the size of a token, the image's voxel times the patch, and where the image lies.
+    It is named after "image". Its attributes say the size of a token, the image's voxel times the patch, and where the
+    image lies.
 
     Args:
         keys: what to write.
         output_dir: folder of the output.
         patch_size: voxels of a patch (z, y, x).
         enabled: whether to write at all.
-        image_key: where name, voxel size and offset come from.
     """
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        output_dir: str,
-        patch_size: Sequence[int],
-        enabled: bool = True,
-        image_key: str = "image",
-    ) -> None:
+    def __init__(self, keys: KeysCollection, output_dir: str, patch_size: Sequence[int], enabled: bool = True) -> None:
         super().__init__(keys)
         self.output_dir = Path(output_dir)
         self.patch_size = patch_size
         self.enabled = enabled
-        self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write each key, and hand the data on as they are."""
         if self.enabled:
             for key in self.key_iterator(data):
-                meta = data[self.image_key].meta
+                meta = data["image"].meta
                 path = self.output_dir / f"{output_stem(meta)}_features.h5"
                 voxel_size_nm = np.asarray(meta["voxel_size_nm"], dtype=float).ravel()
                 token_nm = as_voxel_size((voxel_size_nm * self.patch_size).tolist())

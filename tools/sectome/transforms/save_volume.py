@@ -56,7 +56,7 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
 
 
 class SaveVolumed(SaveImaged):
-    """Write volumes (1, Z, Y, X) with the name and the voxel size of the image that they were made from.
+    """Write volumes (1, Z, Y, X) with the name and the voxel size of "image", which they were made from.
 
     It is one of MONAI's `SaveImaged` by type alone: programs that take a bundle's result from memory, as MONAI Label
     does, leave such transforms out.
@@ -69,7 +69,6 @@ class SaveVolumed(SaveImaged):
         channels: write maps (K, Z, Y, X) to `.zarr` instead of a volume: affinities with these offsets, or others with
             these names.
         enabled: whether to write at all.
-        image_key: where name and voxel size come from.
     """
 
     def __init__(
@@ -80,7 +79,6 @@ class SaveVolumed(SaveImaged):
         suffix: str = ".tif",
         channels: Channels | None = None,
         enabled: bool = True,
-        image_key: str = "image",
         allow_missing_keys: bool = False,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
@@ -89,13 +87,12 @@ class SaveVolumed(SaveImaged):
         self.suffix = suffix
         self.channels = channels
         self.enabled = enabled
-        self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write each key, and hand the data on as they are."""
         if self.enabled:
             for key in self.key_iterator(data):
-                self.write(data[key], data[self.image_key].meta)
+                self.write(data[key], data["image"].meta)
         return dict(data)
 
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
