@@ -136,24 +136,7 @@ class TrainingCheckpoint:
 
     def load(self, engine: Engine) -> None:
         """Restore everything and tell the trainer and the sampler how far the run had come."""
-        try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-            settings = json.loads(content["settings"])
-        except Exception as error:
-            raise InputError(
-                f"{self.path} must be a run's checkpoint, got: {first_line(error)}; move it away to start anew"
-            ) from None
-        for difference in self._differences(settings):
-            raise InputError(
-                f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
-                "or start anew with --resume false"
-            )
-        made_by, processes = len(content["random"]), idist.get_world_size()
-        if made_by != processes:
-            raise InputError(
-                f"{self.path} was made by {made_by} processes, got {processes}; resume with as many (torchrun "
-                "--nproc_per_node), name another --output_dir, or start anew with --resume false"
-            )
+        content = self._read()
         # A schedule comes after the optimizer, whose rates it sets.
         for name, part in sorted(self.states.items(), key=lambda item: isinstance(item[1], LRScheduler)):
             if isinstance(part, LRScheduler):
@@ -172,12 +155,34 @@ class TrainingCheckpoint:
             )
         engine.state.epoch = trainer["epoch"]
         engine.state.iteration = trainer["iteration"]
-        self.sampler.start = trainer["iteration"] * self.batch_size * processes
+        self.sampler.start = trainer["iteration"] * self.batch_size * idist.get_world_size()
         # A data loader draws from torch's generator when it starts, which the uninterrupted run did long before.
         first = Events.ITERATION_STARTED(once=trainer["iteration"] + 1)
         engine.add_event_handler(first, _set_random_state, content["random"][idist.get_rank()])
         if idist.get_rank() == 0:
             print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
+
+    def _read(self) -> dict[str, Any]:
+        """Return what the checkpoint holds, of a run with the settings and the number of processes of this one."""
+        try:
+            content: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            settings = json.loads(content["settings"])
+        except Exception as error:
+            raise InputError(
+                f"{self.path} must be a run's checkpoint, got: {first_line(error)}; move it away to start anew"
+            ) from None
+        for difference in self._differences(settings):
+            raise InputError(
+                f"{self.path} was made with {difference}; resume with the same settings, name another --output_dir, "
+                "or start anew with --resume false"
+            )
+        made_by, processes = len(content["random"]), idist.get_world_size()
+        if made_by != processes:
+            raise InputError(
+                f"{self.path} was made by {made_by} processes, got {processes}; resume with as many (torchrun "
+                "--nproc_per_node), name another --output_dir, or start anew with --resume false"
+            )
+        return content
 
     def _differences(self, trained: Mapping[str, Any]) -> Iterator[str]:
         """Yield where the settings that a checkpoint or a model was trained with are not the ones of now."""
