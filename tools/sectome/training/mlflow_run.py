@@ -195,7 +195,7 @@ class MLflowRun:
 
     def log_picture(self, name: str, pixels: Pixels, iteration: int) -> None:
         """Tell a picture, which is not told later if the store cannot be reached."""
-        self.send(lambda: self.client.log_image(self.run_id, pixels, key=name, step=iteration))
+        self.send(self.client.log_image, pixels, key=name, step=iteration)
 
     def settle(self) -> None:
         """Tell the rows that were kept."""
@@ -203,7 +203,7 @@ class MLflowRun:
 
         now = int(time.time() * 1000)
         points = [Metric(name, value, now, iteration) for iteration, _, name, value in self.pending]
-        while points and self.send(lambda: self.client.log_batch(self.run_id, metrics=points[:REQUEST])):
+        while points and self.send(self.client.log_batch, metrics=points[:REQUEST]):
             del points[:REQUEST], self.pending[:REQUEST]
 
     def finish(self) -> None:
@@ -217,19 +217,19 @@ class MLflowRun:
     def log_files(self, paths: Sequence[Path], folder: str | None = None) -> None:
         """Keep copies of files."""
         for path in paths:
-            self.send(lambda path=path: self.client.log_artifact(self.run_id, str(path), folder))  # type: ignore[misc]
+            self.send(self.client.log_artifact, str(path), folder)
 
     def close(self, status: str = "FINISHED") -> None:
         """End the run; one that nothing else has ended when the program ends has failed."""
         atexit.unregister(self.close)
-        self.send(lambda: self.client.set_terminated(self.run_id, status))
+        self.send(self.client.set_terminated, status)
 
-    def send(self, request: Callable[[], Any]) -> bool:
-        """Do a request; if the store cannot take it, warn and tell so."""
+    def send(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> bool:
+        """Make a request about the run; if the store cannot take it, warn and tell so."""
         from mlflow.exceptions import MlflowException
 
         try:
-            request()
+            request(self.run_id, *arguments, **options)
         except (MlflowException, OSError) as error:
             warnings.warn(
                 f"{self.uri} could not be told of the run, which goes on: {first_line(error)}",

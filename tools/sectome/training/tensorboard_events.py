@@ -18,9 +18,10 @@ class TensorBoardEvents:
         output_dir: folder of the run.
     """
 
+    events: SummaryWriter
+
     def __init__(self, output_dir: str) -> None:
         self.output_dir = Path(output_dir)
-        self.events: SummaryWriter | None = None
 
     def start(self, rows: Sequence[Row], iteration: int) -> None:
         """Open a file of events; those of earlier files count up to this iteration."""
@@ -33,21 +34,17 @@ class TensorBoardEvents:
 
     def log_numbers(self, rows: Sequence[Row]) -> None:
         """Write scalars, with the iteration as the step."""
-        assert self.events is not None
         for iteration, _, name, value in rows:
             self.events.add_scalar(name, value, iteration)
 
     def log_picture(self, name: str, pixels: Pixels, iteration: int) -> None:
         """Write an image."""
-        assert self.events is not None
         self.events.add_image(name, pixels, iteration, dataformats="HWC")
 
     def settle(self) -> None:
         """Bring all events to the file."""
-        if self.events is not None:
-            self.events.flush()
+        self.events.flush()
 
     def finish(self) -> None:
         """Close the file."""
-        if self.events is not None:
-            self.events.close()
+        self.events.close()
