@@ -44,6 +44,7 @@ class TargetTransformd(Keyed):
     """
 
     own_postfix: ClassVar[str]
+    """The postfix where nobody says."""
 
     def __init__(
         self,
