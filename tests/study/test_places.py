@@ -55,6 +55,7 @@ def test_gpus_are_called_as_the_user_has_called_them(monkeypatch):
     assert module.visible_gpus() == []
 
 
-def test_less_than_one_at_once_is_refused():
-    with pytest.raises(InputError, match="jobs must be a number of at least 1, got 0"):
-        places(0)
+@pytest.mark.parametrize("jobs", [0, 1.5, True])
+def test_no_whole_number_at_once_is_refused(jobs):
+    with pytest.raises(InputError, match=f"jobs must be a whole number from 1 on, got {jobs}"):
+        places(jobs)

@@ -266,7 +266,7 @@ def test_overrides_and_the_data_folder_of_the_command_line_reach_every_run(decla
         ({"sedes": []}, (), "did you mean 'seeds'?"),
         ({}, ("--only", "scrach"), "the study has no arm 'scrach', did you mean 'scratch'?"),
         ({}, ("--redo", "mae"), "the study has no arm 'mae', expected one of"),
-        ({}, ("--jobs", 0), "jobs must be a number of at least 1, got 0"),
+        ({}, ("--jobs", 0), "jobs must be a whole number from 1 on, got 0"),
         ({}, ("--bundles", "nowhere"), "the bundles mae_pretrain and em_segmentation were expected in"),
         ({"arms": {"scratch": {"overrides": {"epoch": 3}}}, "pretrainings": {}}, (), "did you mean 'epochs'?"),
         ({"arms": {"scratch": {"overrides": {"seed#x": 3}}}, "pretrainings": {}}, (), "no place for the override"),

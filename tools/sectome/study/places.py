@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from sectome.checks import InputError, check_at_least
+from sectome.checks import InputError, check_whole_number
 from sectome.cores import cores
 
 
@@ -17,14 +17,14 @@ def places(jobs: int | None = None) -> list[dict[str, str]]:
         jobs: how many places; without, one a GPU, or cores over threads.
 
     Raises:
-        InputError: if that is not a number from 1 on, or OMP_NUM_THREADS is no number.
+        InputError: if that is no whole number from 1 on, or OMP_NUM_THREADS is no number.
     """
     if jobs is not None:
-        check_at_least(jobs, 1, "jobs")
+        check_whole_number(jobs, 1, "jobs")
     if gpus := visible_gpus():
-        return [{"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} for place in range(int(jobs or len(gpus)))]
+        return [{"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} for place in range(jobs or len(gpus))]
     threads = _threads()
-    count = int(jobs or max(1, cores() // threads))
+    count = jobs or max(1, cores() // threads)
     # Segmentation counts its threads by the second name.
     return [{"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)} for _ in range(count)]
 
