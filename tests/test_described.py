@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.losses import DiceCELoss
 from monai.transforms import Compose, RandGaussianNoised
 
 from sectome.checks import InputError
@@ -50,6 +52,22 @@ def test_what_takes_the_place_of_a_method_is_none_of_it():
     before = describe(loss)
     loss.sums = lambda: 2
     assert describe(loss) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        (DiceCELoss(smooth_nr=1), DiceCELoss(smooth_nr=2), "dice smooth_nr 1.0, got 2.0"),
+        (
+            torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor([1.0, 2.0])),
+            torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor([1.0, 3.0])),
+            "pos_weight [1.0, 2.0], got [1.0, 3.0]",
+        ),
+        (Own(np.arange(2)), Own(np.arange(3)), "scale [0, 1], got [0, 1, 2]"),
+    ],
+)
+def test_what_a_loss_keeps_in_modules_and_arrays_is_compared(one, other, difference):
+    assert list(differences(json.loads(json.dumps(describe(one))), describe(other))) == [difference]
 
 
 def test_an_augmentation_is_described_alike_each_time():
