@@ -12,7 +12,7 @@ from monai.losses import DiceCELoss
 from monai.transforms import Compose, RandGaussianNoised
 
 from sectome.checks import InputError
-from sectome.described import describe
+from sectome.described import arguments, describe
 from sectome.differences import differences
 from sectome.transforms import (
     Contrastd,
@@ -106,3 +106,26 @@ def test_a_model_that_does_not_say_it_was_standardised():
 def test_a_normaliser_from_elsewhere_is_not_run():
     with pytest.raises(InputError, match=r"grey values normalised by os\.system, which is not part of sectome: give"):
         described_normaliser({"_target_": "os.system", "command": "true"})
+
+
+def test_arguments_are_those_of_the_config_whatever_the_component_keeps_of_them():
+    parser = ConfigParser(
+        {
+            "imports": [f"$import {arguments.__module__} as described"],
+            "share": 0.5,
+            "net": {"_target_": "torch.nn.Dropout", "p": "@share", "inplace": "$1 > 2"},
+            "other": "$@net",
+            "made": "$described.arguments('net')",
+            "made_otherwise": "$described.arguments('other')",
+        }
+    )
+    assert parser.get_parsed_content("made") == {"_target_": "torch.nn.Dropout", "p": 0.5, "inplace": False}
+    assert parser.get_parsed_content("made_otherwise") == "$@net"
+
+
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_arguments_of_a_network_are_settings_of_its_training(bundle):
+    parser = ConfigParser()
+    parser.read_config(BUNDLES / bundle / "configs/train.json")
+    parser["network_def"] = {"_target_": "torch.nn.Dropout", "p": 0.5}
+    assert parser.get_parsed_content("settings#network_def") == {"_target_": "torch.nn.Dropout", "p": 0.5}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from monai.bundle import ConfigParser
 
+from sectome.bundle import find_input_error
 from sectome.checks import InputError
 from sectome.described import describe
 from sectome.evaluated_weights import check_same_as_trained
+from sectome.neighbourhoods import LONG_RANGE
 from sectome.standalone_bundle import OF_NETWORK
 from sectome.transforms import PercentileIntensity, StandardiseIntensity
 from tiny_networks import BUNDLES
@@ -54,6 +57,23 @@ def test_a_model_from_before_there_were_other_grey_values_was_trained_on_standar
     check_same_as_trained(tmp_path / "model.pt", {"intensity": describe(StandardiseIntensity())})
     with pytest.raises(InputError, match=r"intensity _target_ .*StandardiseIntensity', got .*PercentileIntensity"):
         check_same_as_trained(tmp_path / "model.pt", TRAINED)
+
+
+@pytest.mark.parametrize("configs", [["train", "evaluate"], ["inference"]])
+def test_a_network_of_ones_own_is_used_with_the_arguments_of_its_training_only(tmp_path, configs):
+    network = {"_target_": "torch.nn.LeakyReLU", "negative_slope": 0.9}
+    (tmp_path / "model.json").write_text(json.dumps({"offsets": LONG_RANGE, "network_def": network}))
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLES / f"em_segmentation/configs/{name}.json") for name in configs])
+    [check] = [line for line in parser["initialize"] if "check_same_as_trained" in line]
+    parser.update({"check": check, "checkpoint": str(tmp_path / "model.pt"), "network_def": dict(network)})
+    parser["loss"] = {"_target_": "torch.nn.L1Loss"}
+    parser.get_parsed_content("check")
+    del parser["network_def"]["negative_slope"]
+    parser.parse()
+    with pytest.raises(RuntimeError) as raised:
+        parser.get_parsed_content("check")
+    assert "was trained with network_def negative_slope 0.9, got None" in str(find_input_error(raised.value))
 
 
 @pytest.mark.parametrize(

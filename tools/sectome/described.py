@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import isroutine
+from inspect import currentframe, isroutine
+from traceback import walk_stack
 from typing import Any
 
 import numpy as np
+from monai.bundle import ConfigParser
 from torch import Tensor, nn
 
 
@@ -37,6 +39,22 @@ def describe(component: Any) -> Any:
         if not name.startswith("_") and not isroutine(getattr(kind, name, None))
     }
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **describe(attributes)}
+
+
+def arguments(place: str) -> Any:
+    """Return the class and the arguments of a component, as the config gives them whose expression calls this.
+
+    Of a network they say what its weights do not show, as dropout. One that is an expression is its text.
+
+    Args:
+        place: of the component, as "network_def".
+    """
+    callers = (frame.f_locals.get("self") for frame, _ in walk_stack(currentframe()))
+    parser = next(caller for caller in callers if isinstance(caller, ConfigParser))
+    component = parser[place]
+    if not isinstance(component, Mapping):
+        return component
+    return describe({name: parser.get_parsed_content(f"{place}#{name}") for name in component})
 
 
 def _can_be_described(value: Any) -> bool:
