@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from sectome.neighbourhoods import LONG_RANGE, NEAREST
 from sectome.training.pictures import figure_pixels
+from tiny_networks import BUNDLES
 
 SHAPE = (2, 1, 3, 8, 8)
 
@@ -41,6 +44,16 @@ def test_of_few_offsets_and_of_mitochondria_all_are_shown(segmentation_scripts):
         picture = segmentation_scripts.PredictionPicture(loss, (30, 6, 6))
         figure = picture.draw(picture.take(output(len(names))))
         assert names == [text.get_text() for text in figure.texts if text.get_text() in names]
+
+
+@pytest.mark.parametrize(("loss", "drawn"), [("scripts.BoundaryContourLoss", 1), ("torch.nn.BCEWithLogitsLoss", 0)])
+def test_a_loss_that_does_not_say_its_targets_trains_without_pictures(segmentation_scripts, loss, drawn):
+    parser = ConfigParser()
+    parser.read_config(BUNDLES / "em_segmentation/configs/train.json")
+    parser.update({"loss": {"_target_": loss}, "picture#voxel_size_nm": [30, 6, 6]})
+    [handler] = [one for one in parser["train#handlers"] if one["_target_"] == "sectome.training.Pictures"]
+    parser["shown"] = [{**handler, "evaluator": None, "trackers": []}]
+    assert len(parser.get_parsed_content("shown")) == drawn
 
 
 def test_a_step_along_several_axes_names_them_all(segmentation_scripts):
