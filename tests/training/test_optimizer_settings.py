@@ -6,11 +6,13 @@ import json
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from monai.optimizers import WarmupCosineSchedule
 
 from sectome.checks import InputError
 from sectome.differences import differences
-from sectome.training import optimizer_settings, schedule_settings
+from sectome.training import group_settings, optimizer_settings, schedule_settings
+from tiny_networks import BUNDLES
 
 
 def adam(kind=torch.optim.AdamW, **arguments):
@@ -87,3 +89,25 @@ def test_a_schedule_that_was_stepped_is_described_alike():
     schedule.optimizer.step()
     schedule.step()
     assert schedule_settings(schedule) == before
+
+
+def test_groups_are_named_with_their_first_rates_whatever_a_schedule_has_made_of_them():
+    network = torch.nn.Linear(2, 1)
+    groups = [{"name": "matrix", "params": [network.weight]}, {"params": [network.bias], "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups, lr=0.5, momentum=0.9)
+    expected = [{"name": "matrix", "lr": 0.5, "weight_decay": 0}, {"lr": 0.1, "weight_decay": 0}]
+    assert group_settings(optimizer) == expected
+    WarmupCosineSchedule(optimizer, warmup_steps=3, t_total=9)
+    assert optimizer.param_groups[0]["lr"] == 0
+    assert group_settings(optimizer) == expected
+
+
+@pytest.mark.parametrize("bundle", ["mae_pretrain", "em_segmentation"])
+def test_groups_of_ones_own_are_settings_of_a_training(bundle):
+    parser = ConfigParser()
+    parser.read_config(BUNDLES / bundle / "configs/train.json")
+    parser["network"] = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1}
+    parser["optimizer"] = {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.5}
+    # The bundle's own scripts are on no path here, and no optimizer needs them.
+    parser["imports"] = [line for line in parser["imports"] if "scripts" not in line]
+    assert parser.get_parsed_content("settings#parameter_groups") == [{"lr": 0.5, "weight_decay": 0}]

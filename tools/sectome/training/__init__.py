@@ -9,7 +9,7 @@ from sectome.training.failures import Failures, memory_advice
 from sectome.training.fixed_seed import FixedSeed
 from sectome.training.history import History, read_history
 from sectome.training.mlflow_run import MLflowRun
-from sectome.training.optimizer_settings import optimizer_settings, schedule_settings
+from sectome.training.optimizer_settings import group_settings, optimizer_settings, schedule_settings
 from sectome.training.optimizer_steps import OptimizerSteps
 from sectome.training.parameter_groups import parameter_groups
 from sectome.training.pictures import Picture, Pictures
@@ -49,6 +49,7 @@ __all__ = [
     "compile_prediction",
     "end_with_training",
     "gather_batches",
+    "group_settings",
     "join_processes",
     "memory_advice",
     "optimizer_settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Final
 
 from torch.optim import Optimizer
@@ -15,7 +16,7 @@ HOW: Final = ("foreach", "fused", "capturable")
 """Arguments of torch's optimizers that say how a step is computed, not which."""
 
 OF_GROUPS: Final = ("lr", "weight_decay")
-"""Arguments that stand for nothing: each group of parameters has its own, see `parameter_groups`."""
+"""Arguments that stand for nothing: each group of parameters has its own, see `group_settings`."""
 
 LENGTH: Final = ("t_total", "warmup_steps")
 """Arguments of MONAI's schedule that may grow with the epochs; the second is kept within the first."""
@@ -43,12 +44,24 @@ def schedule_settings(schedule: LRScheduler) -> dict[str, Any]:
     return {"_target_": _name(schedule), **describe(arguments)}
 
 
+def group_settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Return name, learning rate and weight decay of each group of parameters, which may be said there only."""
+    return [
+        {name: _at_first(group, name) for name in ("name", *OF_GROUPS) if name in group}
+        for group in optimizer.param_groups
+    ]
+
+
+def _at_first(group: Mapping[str, Any], name: str) -> Any:
+    """Return a value of a group as it was given: a schedule has changed the rates, and keeps the first ones."""
+    return group.get(f"initial_{name}", group[name])
+
+
 def _check_groups(optimizer: Optimizer) -> None:
     parameters = inspect.signature(type(optimizer)).parameters
     for name in parameters.keys() & OF_GROUPS:
         value, unsaid = optimizer.defaults[name], parameters[name].default
-        # A schedule has changed the rates of the groups, and keeps the first ones.
-        greatest = max(group.get(f"initial_{name}", group[name]) for group in optimizer.param_groups)
+        greatest = max(_at_first(group, name) for group in optimizer.param_groups)
         if unsaid is not inspect.Parameter.empty and value not in (unsaid, greatest):
             raise InputError(
                 f"{name} must be given as --{name}, for each group of parameters, got {value!r} as --optimizer#{name}, "
