@@ -100,6 +100,17 @@ def test_sections_bound_the_crops(cube):
 
 
 @pytest.mark.parametrize("resident_on", [None, "cpu"])
+def test_datasets_of_one_file_are_told_apart(tmp_path, resident_on):
+    names = [f"{tmp_path / 'cubes.h5'}:{part}/raw" for part in ("train", "test")]
+    for name in names:
+        write_volume(name, np.ones((4, 8, 8), np.uint8), voxel_size_nm=(30, 6, 6))
+    crops = RandomCrops([{"image": name, "rows": [0, 4]} for name in names], (2, 4, 4), 1, resident_on=resident_on)
+    first, second = (one.name for one in crops.tissue)
+    assert first.endswith("cubes.h5:train/raw, rows 0 to 3")
+    assert second.endswith("cubes.h5:test/raw, rows 0 to 3")
+
+
+@pytest.mark.parametrize("resident_on", [None, "cpu"])
 def test_rows_and_columns_bound_the_crops(cube, resident_on):
     entry = {**cube, "sections": [1, 5], "rows": [3, 7], "columns": [2, 9]}
     crops = RandomCrops([entry], (2, 4, 4), 1, labelled=True, places="foreground", resident_on=resident_on)

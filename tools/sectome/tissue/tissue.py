@@ -19,6 +19,7 @@ from sectome.transforms.label_volume import UNLABELLED
 from sectome.transforms.normaliser import FittedNormaliser
 from sectome.types import RANGES, Box, Shape3, VoxelSize
 from sectome.volumes import Volume
+from sectome.volumes.formats import split_dataset
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Tissue:
 
     @property
     def name(self) -> str:
-        """What tells this tissue from other: the end of its path, and its sections, rows and columns if not all."""
+        """What tells this tissue from other: the end of its path, its dataset, and sections, rows and columns."""
         steps = (self.section_step, 1, 1)
         parts = [
             f", {name} {part.start * step} to {(part.stop - 1) * step}"
@@ -44,7 +45,9 @@ class Tissue:
             if part.stop - part.start < extent
         ]
         one_in = f", one in {self.section_step}" if self.section_step > 1 else ""
-        return "/".join(Path(self.image.path).parts[-3:]) + "".join(parts) + one_in
+        dataset = split_dataset(self.image.name)[1]
+        place = "/".join(Path(self.image.path).parts[-3:]) + (f":{dataset}" if dataset else "")
+        return place + "".join(parts) + one_in
 
     @property
     def shape(self) -> Shape3:
