@@ -420,6 +420,8 @@ def test_it_begins_anew_where_what_was_written_is_gone(folder, network, expected
     with pytest.raises(StoppedError):
         predict(folder, Counted(network, 4), tmp_path / "a.zarr", batch_size=400, identity={})
     shutil.rmtree(tmp_path / "a.zarr.run" / "maps.zarr")
+    with pytest.raises(StoppedError):
+        predict(folder, Counted(network, 0), tmp_path / "a.zarr", batch_size=400, identity={})
     made = predict(folder, network, tmp_path / "a.zarr", identity={})
     np.testing.assert_allclose(made.read_all() / 255, expected, atol=0.6 / 255)
 

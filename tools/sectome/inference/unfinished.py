@@ -56,11 +56,13 @@ def unfinished(output: Path, plan: Mapping[str, Any]) -> Iterator[Unfinished]:
     folder.keep_plan(plan, f"remove {folder.path} to begin anew")
     # Where there are no locks two may write the same values to the same place, which does no harm.
     with folder.in_use(must_lock=False):
-        begun = (folder.path / _DONE).is_file() and _maps(folder).is_dir()
+        done = folder.path / _DONE
+        if not _maps(folder).is_dir():
+            done.unlink(missing_ok=True)
         try:
-            yield Unfinished(folder, *(folder.load(_DONE).tolist() if begun else ()))
+            yield Unfinished(folder, *(np.load(done).tolist() if done.is_file() else ()))
         except BaseException:
-            if not (folder.path / _DONE).is_file():
+            if not done.is_file():
                 shutil.rmtree(folder.path)
             raise
         shutil.rmtree(folder.path)
