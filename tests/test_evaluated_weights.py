@@ -65,7 +65,8 @@ def test_a_network_of_ones_own_is_used_with_the_arguments_of_its_training_only(t
     (tmp_path / "model.json").write_text(json.dumps({"offsets": LONG_RANGE, "network_def": network}))
     parser = ConfigParser()
     parser.read_config([str(BUNDLES / f"em_segmentation/configs/{name}.json") for name in configs])
-    [check] = [line for line in parser["initialize"] if "check_same_as_trained" in line]
+    lines = [*parser["initialize"], *parser.get("checked", [])]
+    [check] = [line for line in lines if "check_same_as_trained" in line]
     parser.update({"check": check, "checkpoint": str(tmp_path / "model.pt"), "network_def": dict(network)})
     parser["loss"] = {"_target_": "torch.nn.L1Loss"}
     parser.get_parsed_content("check")
