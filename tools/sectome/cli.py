@@ -33,12 +33,12 @@ from sectome.commands.check_flags import TRUTHS
 
 
 def info(volume: str, voxel_size_nm: Sequence[float] | None = None) -> None:
-    """Print what a volume is: shape, type, voxel size, offset, levels of a pyramid, grey values or number of objects.
+    """Print a volume's shape, type, voxel size, offset, pyramid levels, and grey values or number of objects.
 
     Args:
-        volume: a path, as vol.h5:volumes/raw for a dataset inside a container, or the address (s3://, gs://, https://)
-            of zarr, N5 or precomputed.
-        voxel_size_nm: z,y,x in nm, for a file that does not say it.
+        volume: a path, such as vol.h5:volumes/raw for a dataset in a container, or the s3://, gs:// or https:// address
+            of a zarr, N5 or precomputed volume.
+        voxel_size_nm: z,y,x in nm, for a file that does not state it.
     """
     from sectome.volumes import describe_volume, open_volume
 
@@ -51,15 +51,15 @@ def convert(
     voxel_size_nm: Sequence[float] | None = None,
     near_voxel_size_nm: Sequence[float] | None = None,
 ) -> None:
-    """Copy a volume into another format, in slabs, with its voxel size and its offset.
+    """Convert a volume to another format, slab by slab, with its voxel size and offset.
 
     Formats: .tif .h5 .zarr .ome.zarr .n5 .precomputed .nii .nii.gz .mrc .npy .npz, or a folder of sections.
 
     Args:
-        source: the volume to read; zarr, N5 and precomputed also from s3://, gs:// and https://.
-        output: the volume to write; its suffix names the format. .zarr and .ome.zarr also to s3:// and gs://.
-        voxel_size_nm: z,y,x in nm, for a source that does not say it.
-        near_voxel_size_nm: z,y,x in nm; of a pyramid the level that is nearest, the finest one without.
+        source: volume to read; zarr, N5 and precomputed also from s3://, gs:// and https://.
+        output: volume to write; its suffix selects the format. .zarr and .ome.zarr also to s3:// and gs://.
+        voxel_size_nm: z,y,x in nm, for a source that does not state it.
+        near_voxel_size_nm: z,y,x in nm; selects the pyramid level with the nearest voxel size, by default the finest.
     """
     from sectome.volumes import open_volume, write_volume
 
@@ -76,13 +76,13 @@ def phantom(
     suffix: str = ".tif",
     defects: float = 0.0,
 ) -> None:
-    """Make synthetic neural tissue with truth: OUTPUT/images, OUTPUT/labels and OUTPUT/mitochondria.
+    """Make synthetic neural tissue with ground truth: OUTPUT/images, OUTPUT/labels and OUTPUT/mitochondria.
 
     Args:
         output: folder to write into.
         shape: voxels z,y,x.
         voxel_size_nm: z,y,x in nm.
-        seed: the same seed makes the same tissue.
+        seed: random seed; the same seed makes the same tissue.
         suffix: format of the volumes.
         defects: share of sections that are lost, slipped, blurred, striped, charged, folded, torn or of other contrast.
     """
@@ -103,12 +103,12 @@ def phantom(
 
 
 def fetch(name: str, to: str = "data", archives: str | None = None) -> None:
-    """Download a public data set, check it, and unpack it into TO/NAME, for the bundles' overlay of that name.
+    """Download, check and unpack a public data set into TO/NAME, for use with the bundles' overlay of that name.
 
     Args:
         name: snemi3d, mitoem_r, mitoem_h, cremi, lucchi or fib25.
-        to: folder that holds the sets; what was downloaded so far is kept there, and the next call goes on.
-        archives: folder with archives that you downloaded yourself, where a login or a browser is needed.
+        to: folder that holds the sets; partial downloads are kept there, and the next call resumes them.
+        archives: folder with archives that you downloaded yourself, for sets that need a login or a browser.
     """
     from sectome.datasets import ALL_SETS
     from sectome.datasets import fetch as fetch_set
@@ -146,11 +146,11 @@ def gallery(
 
     Args:
         output: folder to write NAME.png into.
-        names: some transforms only, as in Fold,Crack.
-        volume: take the middle of this volume instead of synthetic tissue.
-        labels: its labels, for transforms that move or change them.
-        voxel_size_nm: z,y,x in nm, for a volume that does not say it.
-        seed: of the synthetic tissue and of what is drawn.
+        names: only these transforms, such as Fold,Crack.
+        volume: volume whose middle is shown instead of synthetic tissue.
+        labels: labels of that volume, for transforms that move or change them.
+        voxel_size_nm: z,y,x in nm, for a volume that does not state it.
+        seed: random seed of the synthetic tissue and of the transforms.
     """
     from sectome.report.gallery import make_gallery
 
@@ -192,12 +192,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def parse_by_annotation(command: Callable[..., None]) -> None:
-    """Let fire make of each word what its parameter says: by itself it takes 2024 for a number, a#1 for a."""
+    """Let fire parse each word by its parameter's annotation: by itself it takes 2024 for a number and a#1 for a."""
     parsers = {
         name: PARSERS.get(one.annotation, DefaultParseValue) for name, one in signature(command).parameters.items()
     }
     decorators.SetParseFns(**parsers)(command)
-    # Of *volumes and *runs, which fire has no name for: each other parameter is named above.
+    # For *volumes and *runs, which fire has no name for. All other parameters have a parser already.
     decorators.SetParseFn(str)(command)
 
 
@@ -210,7 +210,7 @@ def _truth(word: str) -> Any:
 
 
 def _names(word: str) -> list[str]:
-    """Return the names of a,b or [a,b], of 25 as well."""
+    """Return the names in a,b or [a,b]; a number such as 25 is a name, too."""
     value = DefaultParseValue(word)
     parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
     return [name for part in parts if (name := str(part).strip())]
@@ -223,21 +223,21 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "bool | None": _truth,
     "Sequence[str]": _names,
 }
-"""What is made of a word, by the annotation of its parameter; any other is fire's to guess."""
+"""Parsers of words by the annotation of their parameter; for other annotations fire guesses the type."""
 
 
 def main() -> None:
     """Run a sub-command; a user's mistake ends with one sentence and exit code 2."""
-    # Threads of torch that wait for each other spin for milliseconds, and keep the cores from what else runs there. It
-    # is read when torch is loaded, here and in the trainings that a command starts.
+    # Threads of torch spin for milliseconds while they wait, and keep other work from the cores. The variable is read
+    # when torch is loaded, here and in the trainings that a command starts.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # Under fire's own name, help would show what it notes of a command as a group of commands.
+    # fire keeps metadata in an attribute of each function. Under its default name, help lists it as a command group.
     decorators.FIRE_METADATA = "__fire_metadata__"
     for command in COMMANDS.values():
         parse_by_annotation(command)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        # As on ctrl+C: what is half written goes.
+        # As on Ctrl-C, so that partial output is removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_flags(COMMANDS, sys.argv[1:])

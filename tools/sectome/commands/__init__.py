@@ -1,4 +1,4 @@
-"""Commands of `sectome` that are more than a call. Each imports what it needs when it runs, so help is quick."""
+"""The longer commands of `sectome`. Each imports its dependencies when it runs, so that help is quick."""
 
 from sectome.commands.bundle import bundle
 from sectome.commands.check_flags import check_flags

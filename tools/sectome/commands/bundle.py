@@ -1,4 +1,4 @@
-"""`sectome bundle`: a trained model as a bundle that stands alone."""
+"""`sectome bundle`: a trained model as a standalone bundle."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def bundle(
     overlays: Sequence[str] = (),
     label: str = "neuron",
 ) -> None:
-    """Put a trained model into a bundle whose configs fit it without overlays: for MONAI Label, and to hand it on.
+    """Put a trained model into a bundle that needs no overlays, for MONAI Label or to share.
 
     Args:
         source: folder of the bundle that the model was trained with.
-        output: the folder, or the .zip, to write.
-        checkpoint: the model, as runs/a/model.pt; without, the source's own.
-        overlays: configs that it was trained with beyond the data set, as in targets/boundary_contour.json.
+        output: folder or .zip file to write.
+        checkpoint: the model, such as runs/a/model.pt; by default the source's own.
+        overlays: overlays it was trained with besides the data set's, such as targets/boundary_contour.json.
         label: what one object of the result is, as MONAI Label shows it.
     """
     from sectome.standalone_bundle import make_standalone_bundle

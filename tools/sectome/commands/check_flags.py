@@ -1,4 +1,4 @@
-"""A command line before its command runs: fire runs the command first, and complains of the rest afterwards."""
+"""Checks of a command line before its command runs: fire would run the command first and complain afterwards."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sectome.checks import InputError, check_switches
 from sectome.did_you_mean import nearest_or_all
 
 TRUTHS: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False}
-"""Words of a command line that are no text."""
+"""Words of a command line that mean true or false."""
 
 
 def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[str]) -> None:
-    """Raise an `InputError` for an unknown command, flag or argument, a missing value, or a switch that is no truth.
+    """Raise an `InputError` for an unknown command, flag or argument, a missing value or a switch that is no boolean.
 
     Args:
-        commands: the functions that fire is given.
-        arguments: the command line without the program's name. What follows a lone `--` is fire's own.
+        commands: the functions passed to fire, by command name.
+        arguments: the command line without the program's name. Words after a lone `--` are for fire itself.
     """
     words = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if not words or _is_flag(words[0]):
@@ -53,7 +53,7 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
 
 
 def _parameter(command: str, word: str, flags: Sequence[str], has_value: bool) -> str:
-    """Return the parameter that fire takes a flag for: its name, its first letter, or its name after "no"."""
+    """Return the parameter that fire matches with a flag: its name, its first letter, or its name after "no"."""
     key = word.lstrip("-").partition("=")[0].replace("-", "_")
     if key in flags or key in ("help", "h"):
         return key

@@ -1,4 +1,4 @@
-"""`sectome evaluate`: scores, and where the mistakes are."""
+"""`sectome evaluate`: scores of a segmentation, and the places of its mistakes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def evaluate(
     mistakes: str | None = None,
     run_length: bool = False,
 ) -> None:
-    """Print scores of a segmentation as JSON, and list what is wrong where.
+    """Print scores of a segmentation as JSON, and list its mistakes on request.
 
     Args:
-        truth: label volume made by people; -1, and ids from 2**63 on, mean that nothing is known there.
-        segmentation: label volume to score; of a larger one, the part where the truth lies by its offset.
-        background: what 0 means in the truth: not labelled, and ignored; or, with --background, no object there, as for
-            mitochondria.
-        objects: write a CSV file with a row for each object: its pieces, recall, precision and IoU.
-        mistakes: write a CSV file with a row for each split, merge and loss: objects, segments, voxels, and where.
-        run_length: add the expected run length in nm, on skeletons of the truth; takes a while.
+        truth: ground truth labels; -1 and ids from 2**63 on mark voxels where nothing is known.
+        segmentation: label volume to score; of a larger one, the part at the truth's offset.
+        background: count 0 in the truth as background without objects, as for mitochondria; without this option, 0
+            means not labelled and is ignored.
+        objects: CSV file to write, with a row for each object: its pieces, recall, precision and IoU.
+        mistakes: CSV file to write, with a row for each split, merge and loss: objects, segments, voxels and position.
+        run_length: add the expected run length in nm along skeletons of the truth; takes a while.
     """
     from sectome.metrics import (
         contingency_table,
@@ -58,7 +58,7 @@ def evaluate(
             raise InputError(f"--{name} must be a file of its own, got {path}, which is read or written already")
         taken.add(place)
     part = box_within(second, first, "truth") or ...
-    # Before anything is written: a truth may not say it.
+    # Before anything is written, because the truth may lack a voxel size.
     size_nm = _size_nm(first) if mistakes or run_length else (1.0, 1.0, 1.0)
     a, b = np.asarray(first), np.asarray(second[part])
     known = known_voxels(a)
@@ -81,14 +81,14 @@ def evaluate(
 
 
 def _size_nm(volume: Any) -> tuple[float, float, float]:
-    """Return the voxel size of the truth."""
+    """Return the voxel size of the truth, or raise an `InputError` if it has none."""
     if volume.voxel_size_nm is None:
         raise InputError("a truth that says its voxel size was expected, got none: sectome convert can give it one")
     return tuple(volume.voxel_size_nm)
 
 
 def _place_nm(place: Any, voxel_size_nm: Sequence[float], offset_nm: Sequence[float]) -> dict[str, float]:
-    """Return where a voxel lies in nm, by its volume's offset."""
+    """Return the position of a voxel in nm, with its volume's offset."""
     return {
         f"{axis}_nm": first + getattr(place, axis) * edge
         for axis, first, edge in zip("zyx", offset_nm, voxel_size_nm, strict=True)
@@ -96,7 +96,7 @@ def _place_nm(place: Any, voxel_size_nm: Sequence[float], offset_nm: Sequence[fl
 
 
 def _write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as a CSV file with a heading; ids that belong together are parted by a space."""
+    """Write rows as a CSV file with a header; several ids in a cell are separated by spaces."""
     from sectome.replace import replacing
 
     with replacing(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:

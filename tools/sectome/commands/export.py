@@ -1,4 +1,4 @@
-"""`sectome export`: a trained network in formats that other programs run."""
+"""`sectome export`: a trained network in formats for other programs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from sectome.checks import InputError, check_file_to_write, check_installed
 
 NEEDED = {".onnx": ("onnx", "onnxscript"), ".zip": ("onnx", "onnxscript", "bioimageio.spec")}
-"""The packages of the extra "export" that each suffix needs."""
+"""Packages of the extra "export" that each output suffix needs."""
 
 
 def export(bundle: str, output: str, license: str | None = None, checkpoint: str | None = None) -> None:
-    """Write a trained network of affinities as ONNX, or as a model of bioimage.io (docs/exports.md).
+    """Write a trained affinity network as ONNX, or as a bioimage.io model (docs/exports.md).
 
     Args:
-        bundle: the root of em_segmentation, or of a bundle that was made from it.
-        output: the .onnx or .zip file to write; its suffix names the format.
-        license: the terms of the weights, as SPDX names them; a .zip needs it. The shipped weights are CC-BY-4.0.
-        checkpoint: the model; without, the bundle's own.
+        bundle: root folder of em_segmentation, or of a bundle made from it.
+        output: the .onnx or .zip file to write; its suffix selects the format.
+        license: SPDX identifier of the weights' licence, required for a .zip. The shipped weights are CC-BY-4.0.
+        checkpoint: the model; by default the bundle's own.
     """
     path = Path(output)
     if path.suffix not in NEEDED:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 def inflate(weights: str, output: str, num_heads: int, patch_size: Sequence[int] = (4, 16, 16)) -> None:
     """Make a 3D encoder from a 2D vision transformer (timm, DINO, MAE), for --pretrained of em_segmentation.
 
-    The fine-tuning's hidden_size, depth, num_heads and patch_size must be the ones that are printed.
+    Fine-tune with the hidden_size, depth, num_heads and patch_size that this command prints.
 
     Args:
         weights: a .pth or .pt file of plain tensors under timm's names.
         output: the checkpoint to write.
         num_heads: attention heads of the transformer: 3, 6 and 12 for ViT-Ti, ViT-S and ViT-B.
-        patch_size: voxels z,y,x of a 3D patch.
+        patch_size: size of a 3D patch, z,y,x in voxels.
     """
     from sectome.inflate import inflate as inflate_weights
 

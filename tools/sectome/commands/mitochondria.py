@@ -1,4 +1,4 @@
-"""`sectome mitochondria`: foreground and contour to objects."""
+"""`sectome mitochondria`: from foreground and contour to objects."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def mitochondria(
 ) -> None:
     """Turn foreground and contour, with or without distance, into mitochondria by a seeded watershed.
 
-    Options that are not given are those that an evaluation chose for the model, else the defaults.
+    Options that are not given take the values that an evaluation chose for the model, else the defaults in brackets.
 
     Args:
         maps: a .zarr folder that `sectome predict` wrote, or an .npy file (2 or 3, Z, Y, X): foreground, contour,
             distance.
-        output: the label volume to write.
-        seed_foreground: seeds are where the foreground is at least this (0.9)...
-        seed_contour: ...and the contour below this (0.8)...
-        foreground: objects grow where the foreground is at least this (0.85).
-        seed_distance: ...and the distance, if there is one, at least this (0.5).
-        min_seed_voxels: smaller seeds are left out (32).
+        output: label volume to write.
+        seed_foreground: least foreground of a seed (0.9).
+        seed_contour: value that the contour of a seed stays below (0.8).
+        foreground: least foreground of an object (0.85).
+        seed_distance: least distance of a seed, if there is a distance map (0.5).
+        min_seed_voxels: smaller seeds are dropped (32).
         min_size_voxels: smaller objects become background (128).
-        checkpoint: the model; the options beside it are used.
-        voxel_size_nm: of an .npy file: z,y,x in nm.
+        checkpoint: the model; the options stored beside it are used.
+        voxel_size_nm: z,y,x in nm, for an .npy file.
     """
     from sectome.map_file import StoredMaps
     from sectome.postprocess import BoundaryContourOptions, boundary_contour_to_labels

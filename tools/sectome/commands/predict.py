@@ -1,4 +1,4 @@
-"""`sectome predict`: a volume of any size to affinities, or to foreground and contour."""
+"""`sectome predict`: from a volume of any size to affinities, or to foreground and contour."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def predict(
 ) -> None:
     """Predict in bounded memory: affinities for `sectome segment`, foreground and contour for `sectome mitochondria`.
 
-    The same command goes on if stopped.
+    If it is stopped, the same command resumes.
 
     Args:
-        volume: the volume to read.
-        output: the .zarr folder to write.
-        bundle: the root of em_segmentation, or of a bundle that was made from it.
-        checkpoint: the model; without, the bundle's own.
-        overlap: share of a window that the next one covers again.
+        volume: volume to read.
+        output: .zarr folder to write.
+        bundle: root folder of em_segmentation, or of a bundle made from it.
+        checkpoint: the model; by default the bundle's own.
+        overlap: share of a window that overlaps the next one.
         blending: weights of a window's voxels: "gaussian", "linear" or "constant".
-        batch_size: windows that the network takes at once.
-        orientations: take the mean over orientations of a window: "one", "flips" (8 times the work), "in_plane" (y and
-            x are exchanged as well, 16 times) or "isotropic" (all axes are, 48 times).
-        sections: start,stop of the sections (z) to predict; all without.
+        batch_size: windows per forward pass.
+        orientations: orientations of a window to average over: "one", "flips" (8 times the work), "in_plane" (also
+            exchanges y and x, 16 times) or "isotropic" (also exchanges all axes, 48 times).
+        sections: start,stop of the sections (z) to predict; all by default.
         rows: start,stop of the rows (y).
         columns: start,stop of the columns (x).
-        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
-        dtype: "uint8", where 255 is 1, "float16" or "float32".
-        memory_mib: what the values of a slab may take; sections that are wider are predicted in tiles.
-        voxel_size_nm: z,y,x in nm, for a volume that does not say it.
-        near_voxel_size_nm: z,y,x in nm; of a pyramid the level that is nearest, the finest one without.
-        device: cuda:0, cpu; without, a GPU if there is one.
+        mask: volume in the shape of the whole volume, 0 where no prediction is wanted.
+        dtype: "uint8", where 255 stands for 1, "float16" or "float32".
+        memory_mib: memory for the values of a slab in MiB; sections too wide for it are predicted in tiles.
+        voxel_size_nm: z,y,x in nm, for a volume that does not state it.
+        near_voxel_size_nm: z,y,x in nm; selects the pyramid level with the nearest voxel size, by default the finest.
+        device: such as cuda:0 or cpu; by default a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
-        compile: have torch write the network's kernels first, which takes a minute or two.
+        compile: compile the network with torch first, which takes a minute or two.
     """
     from sectome.inference import open_model, predict_volume
     from sectome.tissue import open_tissue

@@ -1,4 +1,4 @@
-"""`sectome segment`: affinities to objects."""
+"""`sectome segment`: from affinities to objects."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ def segment(
     voxel_size_nm: Sequence[float] | None = None,
     threads: int | None = None,
 ) -> None:
-    """Turn affinities into objects: fragments and agglomeration, or the mutex watershed.
+    """Turn affinities into objects, by agglomeration of fragments or by the mutex watershed.
 
-    Options that are not given are those that tuning chose for the model, else the defaults.
+    Options that are not given take the values that tuning chose for the model, else the defaults.
 
     Args:
         affinities: a .zarr folder that inference wrote with --save_affinities true, or an .npy file (K, Z, Y, X).
-        output: the label volume to write.
-        threshold: merge while two fragments score at least this; higher splits more.
+        output: label volume to write.
+        threshold: least score at which two fragments merge; higher values split more.
         method: "mean" (default), "quantile_75" and others, "max_10" and others, or "mutex", which has neither
             threshold nor fragments.
         fragments: "distance" (seeds in the middle of objects) or "watershed" (every basin of the affinities).
-        boundary_threshold: of "distance": mean affinity below which a voxel is boundary, or a percentile as 20%.
-        per_section: grow fragments in each section by itself, for thick sections.
-        long_range: what offsets beyond the nearest do: "no", "touching" or "all".
-        foreground_threshold: voxels with a mean affinity below it are background.
+        boundary_threshold: for "distance": mean affinity below which a voxel is boundary, or a percentile such as 20%.
+        per_section: grow fragments in each section separately, for thick sections.
+        long_range: use of offsets beyond the nearest: "no", "touching" or "all".
+        foreground_threshold: mean affinity below which a voxel is background.
         min_size_voxels: smaller objects become background.
-        small_voxels: smaller objects join the neighbour that scores highest.
-        large_voxels: two objects of this size or more never merge.
-        bias: of "mutex": above 0 merges more.
-        checkpoint: the model; the options beside it are used, and --tune writes them there.
-        tune: labels of the same tissue, 0 where unlabelled, or of a part of it that lies there by its offset: try many
-            settings, use the best one and keep it with the curve in segmentation.json beside the model (or the output).
-        criterion: what tuning makes small: "voi" (default) or "are".
-        apart: a CSV file of voxel pairs z,y,x,z,y,x that must not end in one object.
-        offsets: of an .npy file: nearest, long_range, isotropic, or a list of z,y,x steps.
-        voxel_size_nm: of an .npy file: z,y,x.
-        threads: all cores by default; the result does not depend on it.
+        small_voxels: smaller objects join the neighbour with the highest score.
+        large_voxels: two objects of at least this size never merge.
+        bias: for "mutex": values above 0 merge more.
+        checkpoint: the model; the options stored beside it are used, and --tune writes them there.
+        tune: labels of the same tissue or, placed by their offset, of a part of it; 0 where unlabelled. Many settings
+            are tried. The best is used, and kept with the curve in segmentation.json beside the model (or the output).
+        criterion: score that tuning minimises: "voi" (default) or "are".
+        apart: CSV file of voxel pairs z,y,x,z,y,x that must not end up in one object.
+        offsets: for an .npy file: nearest, long_range, isotropic, or a list of z,y,x steps.
+        voxel_size_nm: z,y,x in nm, for an .npy file.
+        threads: number of threads, by default all cores; the result does not depend on it.
     """
     from sectome.affinity_file import StoredAffinities
     from sectome.postprocess import SegmentationOptions, affinities_to_labels, showing_progress, tuned_path
@@ -113,7 +113,7 @@ def segment(
 
 
 def _beside(output: str) -> Path:
-    """Return where what tuning chooses is kept without a model: in an output that is a folder it would be replaced."""
+    """Return the file for tuned options without a model: beside the output, because an output folder is replaced."""
     from sectome.postprocess.segmentation_options import TUNED_NAME
     from sectome.volumes.formats import locate_output
 
@@ -126,7 +126,7 @@ def _beside(output: str) -> Path:
 def _tuned(
     source: Any, values: Array, truth: str, path: Path, criterion: str, threads: int | None, given: dict[str, Any]
 ) -> Any:
-    """Return the best options on labelled tissue, and keep them in a file."""
+    """Tune options on labelled tissue, keep the best ones in a file and return them."""
     from sectome.metrics import LabelledAffinities, known_voxels
     from sectome.metrics import tune as tune_options
     from sectome.postprocess import save_options
@@ -141,7 +141,7 @@ def _tuned(
     warn_of_grey_values(known, volume.name)
     labelled = LabelledAffinities(values[(slice(None), *part)], known, source.voxel_size_nm)
     methods = ("mean", "mutex") if given["method"] is None else (given["method"],)
-    # Rules on sizes act on what is chosen.
+    # The size rules are applied after tuning.
     fixed = {name: value for name, value in given.items() if name not in ("method", "min_size_voxels", "small_voxels")}
     tuned = tune_options([labelled], source.offsets, methods=methods, criterion=criterion, threads=threads, **fixed)
     save_options(path, tuned.best.options, {"criterion": criterion, "truth": truth, **tuned.evidence()})
@@ -155,10 +155,10 @@ def _tuned(
 
 
 def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:
-    """Return the voxel pairs of a CSV file; a first line that is a heading may be there."""
+    """Return the voxel pairs of a CSV file, whose first line may be a header."""
     if not Path(path).is_file():
         raise InputError(f"a CSV file of voxel pairs was expected at {path}, got none")
-    # Excel begins UTF-8 with a mark; a heading may be in any encoding, and what is no number is refused below.
+    # Excel writes a byte order mark. A header may have any encoding, because anything but numbers is refused below.
     with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = [row for row in csv.reader(file) if row]
     if rows and not any(cell.strip().lstrip("-").isdigit() for cell in rows[0]):

@@ -1,4 +1,4 @@
-"""`sectome segment-volume`: a volume of any size to labels, block by block."""
+"""`sectome segment-volume`: from a volume of any size to labels, block by block."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def segment_volume(
     workers: int | None = None,
     forecast: bool = False,
 ) -> None:
-    """Predict, segment and write a volume of any size as OME-Zarr, on this machine or a cluster; goes on if stopped.
+    """Predict and segment a volume of any size into OME-Zarr, on this machine or a cluster; run again to resume.
 
     Args:
-        config: a JSON file; what is given here as well comes first. docs/clusters.md lists its settings.
-        output: the .ome.zarr folder to write.
-        volume: grey values to predict affinities, or foreground and contour, of.
-        affinities: a .zarr folder of affinities, in the place of a volume.
-        maps: a .zarr folder of foreground and contour, in the place of a volume.
-        run: folder of what is needed to go on; OUTPUT.run without.
-        scheduler: "local" (a process a worker), "threads", the address or the file of a Dask scheduler, or "slurm",
+        config: JSON file of settings; options given here override it. docs/clusters.md lists its settings.
+        output: .ome.zarr folder to write.
+        volume: grey values to predict affinities, or foreground and contour, from.
+        affinities: .zarr folder of affinities, instead of a volume.
+        maps: .zarr folder of foreground and contour, instead of a volume.
+        run: folder with the state needed to resume; by default OUTPUT.run.
+        scheduler: "local" (one process per worker), "threads", the address or the file of a Dask scheduler, or "slurm",
             "pbs", "lsf".
-        workers: how many; without, one a core, or one job for "slurm", "pbs", "lsf".
-        forecast: only say what it will take.
+        workers: number of workers; by default one per core, or one job for "slurm", "pbs", "lsf".
+        forecast: only print what the run will take.
     """
     check_installed("distributed", "segment-volume", "cluster")
     from sectome.blockwise.config import read_config

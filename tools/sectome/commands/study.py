@@ -1,4 +1,4 @@
-"""`sectome study`: a declared experiment, run and tabled."""
+"""`sectome study`: a declared experiment, run and tabulated."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ def study(
     dataset_dir: str | None = None,
     bundles: str = "bundles",
 ) -> None:
-    """Run what is missing of a declared study: pre-training, fine-tuning, evaluation, for each arm and seed.
+    """Run the missing parts of a declared study: pre-training, fine-tuning, evaluation, for each arm and seed.
 
-    Writes results.csv, summary.csv and a figure into TO; a study that was stopped goes on by the same command.
+    Writes results.csv, summary.csv and a figure into TO. If it is stopped, the same command resumes.
 
     Args:
-        file: the declaration, as those in studies/.
-        to: folder of the runs and the tables.
-        only: some arms, as in scratch,pretrained.
-        redo: arms to run anew, and what starts from them; a pre-training as pretrainings/NAME.
-        jobs: runs at once; one a GPU by default, or one a core, each with OMP_NUM_THREADS (1) threads.
+        file: the declaration, such as those in studies/.
+        to: folder for runs and tables.
+        only: only these arms, such as scratch,pretrained.
+        redo: arms to run anew, with all that starts from them; name a pre-training as pretrainings/NAME.
+        jobs: parallel runs; by default one per GPU, or without one as many as the cores allow, each with
+            OMP_NUM_THREADS (1) threads.
         dry_run: print the commands and what is done already, and write nothing.
-        overrides: for every run, as in "{epochs: 1, val_crops: 2}"; under pretraining or fine_tuning for one bundle.
+        overrides: config keys for all runs, as in "{epochs: 1, val_crops: 2}"; under pretraining or fine_tuning for one
+            bundle.
         dataset_dir: folder of the volumes, for data sets whose overlays do not say where yours are.
         bundles: folder that holds the two bundles.
     """

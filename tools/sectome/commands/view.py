@@ -16,20 +16,20 @@ def view(
     port: int = 0,
     browser: bool = True,
 ) -> None:
-    """Show volumes and labels upon each other in a browser (Neuroglancer), read from their files where one looks.
+    """Show volumes and labels overlaid in a browser (Neuroglancer); only the parts in view are read from the files.
 
     Args:
-        volumes: paths or addresses, as `sectome info` takes them, or what `sectome predict` wrote; what looks like
-            labels has a colour an id, affinities and maps are red, green and blue.
-        voxel_size_nm: z,y,x in nm, for volumes that do not say it.
-        bind: the address to serve at; 0.0.0.0 lets other machines look, too, whoever knows the link.
-        port: the port to serve at; 0 takes any that is free.
-        browser: whether to open the page; its link is printed.
+        volumes: paths or addresses, as for `sectome info`, or what `sectome predict` wrote. What looks like labels gets
+            a colour per id; affinities and maps are shown in red, green and blue.
+        voxel_size_nm: z,y,x in nm, for volumes that do not state it.
+        bind: address to serve at; with 0.0.0.0, anyone on other machines who knows the link can view them, too.
+        port: port to serve at; 0 takes any free one.
+        browser: whether to open the page; its link is printed in any case.
     """
     if not volumes:
         raise InputError("a volume to view was expected, got none")
     check_installed("neuroglancer", "viewing", "view")
-    # The system's own check takes the rest of a division by 65536: 99999 would be served at 34463.
+    # The system takes ports modulo 65536: 99999 would be served at 34463.
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 2**16:
         raise InputError(f"port must be a whole number from 0 to 65535, got {port!r}")
     from neuroglancer import server
@@ -43,7 +43,7 @@ def view(
     except OSError as error:
         raise InputError(f"an address and a port to serve at were expected, got {bind} and {port}: {error}") from None
     try:
-        # The server forgets a viewer that nobody holds, and then the page is not found.
+        # The server drops a viewer that nobody references, and its page is then not found.
         viewer = show_volumes(dict(zip(_layer_names(volumes), opened, strict=True)))
         print(f"{viewer}\nCtrl-C ends it", flush=True)
         if browser:
@@ -56,6 +56,6 @@ def view(
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:
-    """Return the last part of each path, numbered where another has the same."""
+    """Return the last part of each path, numbered where several paths share it."""
     names = [path.rstrip("/").rpartition("/")[2] for path in paths]
     return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]
