@@ -1,4 +1,4 @@
-"""Volumes for training and evaluation: which there are, opened with image, labels and mask, and read crop by crop."""
+"""Volumes for training and evaluation: found, opened with image, labels and mask, and read crop by crop."""
 
 from sectome.tissue.doubts import warn_of_doubtful_labels, warn_of_voxels
 from sectome.tissue.entries import Data, find_corrected, find_volumes, without_labels

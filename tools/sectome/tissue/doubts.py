@@ -1,4 +1,4 @@
-"""What trains in silence and teaches nothing: labels that are none, voxels of several sizes."""
+"""Warnings about data that raise no error but teach nothing: dubious labels, mixed voxel sizes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sectome.types import Array, Box
 from sectome.volumes.sampling import is_label_like, middle
 
 LOOKED_AT = (0.25, 0.5, 0.75)
-"""Sections that are looked at, as shares of the depth."""
+"""Sections to inspect, as fractions of the depth."""
 
 GREATEST_WINDOW = 1024
-"""Rows and columns that are looked at in a section, in its middle."""
+"""Maximum number of rows and columns to inspect, in the middle of a section."""
 
 
 def warn_of_doubtful_labels(tissue: Iterable[Tissue], told_apart: bool = True) -> None:
-    """Warn of each volume whose labels do not tell objects apart; three sections of it are read.
+    """Warn of each volume whose labels do not separate objects; three of its sections are read.
 
-    A mask has one id for all objects, and the ids of an image change from voxel to voxel.
+    A mask given as labels has one id for all objects; in an image, ids change from voxel to voxel.
 
     Args:
-        tissue: volumes; those without labels are passed over.
-        told_apart: whether there must be several ids, as of neurons; of mitochondria one may be all.
+        tissue: volumes; those without labels are skipped.
+        told_apart: whether there must be several ids, as for neurons; a volume may hold a single mitochondrion.
     """
     for one in tissue:
         if one.label is not None and (doubt := _doubt(one, told_apart)):
@@ -38,10 +38,10 @@ def warn_of_doubtful_labels(tissue: Iterable[Tissue], told_apart: bool = True) -
 
 
 def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
-    """Warn of volumes whose voxels differ from the first one's by more than a quarter, or whose axes do if exchanged.
+    """Warn if voxel edges differ by more than a quarter from those of the first volume or between exchanged axes.
 
     Args:
-        tissue: all that one network learns from and is validated on.
+        tissue: all volumes that one network is trained and validated on.
         isotropic: whether augmentation exchanges z with y and x.
     """
     first = tissue[0]
@@ -57,7 +57,7 @@ def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
 
 
 def _doubt(tissue: Tissue, told_apart: bool) -> str | None:
-    """Return what is wrong with the labels of a volume, if anything."""
+    """Return what seems wrong with the labels of a volume, or None."""
     sections = [np.maximum(tissue.read_labels(_window(tissue, share))[0].cpu().numpy(), 0) for share in LOOKED_AT]
     ids = {number for section in sections for number in np.unique(section).tolist()} - {0}
     if not ids:

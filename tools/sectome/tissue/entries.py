@@ -1,4 +1,4 @@
-"""What training and evaluation are given: entries that name a volume, and how a folder becomes a list of them."""
+"""The input of training and evaluation: entries that name a volume, listed from a folder if need be."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from sectome.checks import InputError
 
 Data = Sequence[Mapping[str, Any]]
-"""Entries with "image" and optionally "label" and "mask" (paths, or opened volumes), "sections", "rows" and "columns"
-([start, stop] along z, y and x, in voxels of the volume; all of an axis without), "weight" (how often random crops come
-from here, against the others; 1 by default) and "near_voxel_size_nm" ((z, y, x), which level of a pyramid is taken).
-"membrane", a mask, takes the place of "label": see `MembraneLabels`. Label and mask have the image's shape or, with an
-offset, lie in it: see `PlacedInside`; all of an axis is then that of the label. "section_step" takes one section in so
-many of the file's, counted from its first: see `EveryNthSection`; "sections" are the file's, still."""
+"""Entries with "image" and optionally "label" and "mask" (paths or opened volumes), "sections", "rows" and "columns"
+([start, stop] along z, y and x in voxels of the volume; by default the whole axis), "weight" (how often random crops
+come from here relative to other entries; by default 1) and "near_voxel_size_nm" ((z, y, x), selects the pyramid level).
+"membrane", a mask, replaces "label": see `MembraneLabels`. Label and mask have the image's shape or lie inside it by
+their offset: see `PlacedInside`; ranges then default to the extent of the label. "section_step" n keeps every n-th
+section of the file, from the first on: see `EveryNthSection`; "sections" still counts all sections of the file."""
 
 
 def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     """List the volumes of a folder: `images/*`, with `labels/*` and `masks/*` of the same name where they exist.
 
     Raises:
-        InputError: if there is no image, a label or mask belongs to none, or two have one name up to the first dot.
+        InputError: if there is no image, a label or mask has no image, or two share a name up to the first dot.
     """
     images = _by_stem((Path(folder) / "images").glob("[!.]*"))
     if not images:
@@ -36,18 +36,18 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
 
 
 def without_labels(data: Data) -> list[dict[str, Any]]:
-    """Return the entries of `data` without what was labelled, for those who learn from images alone."""
+    """Return the entries of `data` without their labels, for training on images alone."""
     return [{key: value for key, value in entry.items() if key not in ("label", "membrane")} for entry in data]
 
 
 def find_corrected(studies: str | Path) -> list[dict[str, str]]:
-    """List the volumes of a folder that MONAI Label serves for which someone saved a label.
+    """List the volumes in a folder served by MONAI Label for which someone saved a label.
 
     Args:
-        studies: holds `NAME.nii.gz`, or another format, and `labels/final/NAME.*`.
+        studies: folder with `NAME.nii.gz`, or another format, and `labels/final/NAME.*`.
 
     Raises:
-        InputError: if no label was saved, one belongs to no image, or two images or two labels have one name up to the
+        InputError: if no label was saved, a label has no image, or two images or two labels share a name up to the
             first dot.
     """
     folder = Path(studies) / "labels" / "final"
@@ -63,7 +63,7 @@ def find_corrected(studies: str | Path) -> list[dict[str, str]]:
 
 
 def _by_stem(paths: Iterable[Path]) -> dict[str, str]:
-    """Return paths by their names up to the first dot, in order; an `InputError` if two have one."""
+    """Return sorted paths by their names up to the first dot, or raise an `InputError` if two share one."""
     found: dict[str, str] = {}
     for path in sorted(paths):
         stem = path.name.split(".")[0]

@@ -1,4 +1,4 @@
-"""Opening the entries of training and evaluation, and checking that what they name belongs together."""
+"""Opening the entries of training and evaluation, with checks that image, label and mask belong together."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def open_tissue(
 
     Args:
         data: see `Data`.
-        voxel_size_nm: of volumes whose files do not say it.
+        voxel_size_nm: (z, y, x), for volumes whose files do not state it.
         labelled: whether every entry must have labels.
-        intensity: how grey values are normalised, each volume by itself; standardised if none is given.
+        intensity: how grey values are normalised, fitted to each volume separately; by default, standardised.
 
     Raises:
-        InputError: if there is no entry, a volume cannot be opened, has no voxel size or another shape than its image,
-            no place in it, labels are missing or no integers, or a range lies outside.
+        InputError: if there is no entry, a volume cannot be opened or has no voxel size, a label or mask neither has
+            the image's shape nor lies inside it, labels are missing or not integers, or a range lies outside.
     """
     if not data:
         raise InputError("data must list at least one volume, got none")
@@ -89,13 +89,13 @@ def _open_entry(
 
 
 def _in_place(companion: Volume, image: Volume, outside: int, kind: str) -> Volume:
-    """Return a label or a mask in the shape of its image: as it is, or placed by its offset."""
+    """Return a label or mask in the shape of its image: unchanged, or placed by its offset."""
     box = box_within(image, companion, kind)
     return companion if box is None else PlacedInside(companion, image, box, outside)
 
 
 def _range(entry: Mapping[str, Any], name: str, extent: int, all_of_it: slice) -> slice:
-    """Return what an entry takes along an axis of so many voxels: all of it, if it does not say."""
+    """Return the range that an entry gives for an axis of `extent` voxels, by default `all_of_it`."""
     given = entry.get(name)
     if given is None:
         return all_of_it

@@ -1,4 +1,4 @@
-"""A volume with what is known of it, which gives crops of image and labels."""
+"""A volume with its labels and mask, read crop by crop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sectome.volumes.formats import split_dataset
 
 @dataclass(frozen=True)
 class Tissue:
-    """A volume with what is known of it: where crops may lie, and how its grey values are distributed."""
+    """A volume with its labels and mask, the box where crops may lie, and a normaliser fitted to its grey values."""
 
     image: Volume | ResidentVolume
     label: Volume | ResidentVolume | None
@@ -37,7 +37,7 @@ class Tissue:
 
     @property
     def name(self) -> str:
-        """What tells this tissue from other: the end of its path, its dataset, and sections, rows and columns."""
+        """A name that identifies this tissue: the end of its path, its dataset, and sections, rows and columns."""
         steps = (self.section_step, 1, 1)
         parts = [
             f", {name} {part.start * step} to {(part.stop - 1) * step}"
@@ -56,7 +56,7 @@ class Tissue:
         return z, y, x
 
     def in_volume(self, box: Box) -> Box:
-        """Return where a box of the tissue lies in its volume, without what is beyond the tissue."""
+        """Convert a box of the tissue to coordinates of its volume, clipped to the end of the tissue."""
         z, y, x = (
             slice(part.start + own.start, min(part.stop + own.start, own.stop))
             for part, own in zip(box, self.box, strict=True)
@@ -66,21 +66,21 @@ class Tissue:
     def read(
         self, start: Sequence[int], size: Sequence[int], max_empty: float = 1.0, raw: bool = False
     ) -> dict[str, Tensor] | None:
-        """Read the crop at `start` (z, y, x), counted from the first voxel allowed.
+        """Read the crop at `start` (z, y, x), counted from the first voxel of the tissue.
 
-        Along an axis where the tissue is thinner than the crop, the image goes on as its mirror image and nothing is
-        labelled there.
+        Along an axis where the tissue is thinner than the crop, the image is extended by its mirror image, and nothing
+        is labelled there.
 
         Args:
             start: first voxel along (z, y, x); negative only where the tissue is thinner than the crop.
             size: voxels along (z, y, x).
-            max_empty: the greatest share of voxels of value 0, as padding is, that the crop may have.
-            raw: leave grey values as they are in the volume; the image may then be a view of it, not to be changed.
+            max_empty: the largest allowed share of voxels of value 0, such as padding.
+            raw: keep the volume's grey values and type; the image may then be a view, which must not be modified.
 
         Returns:
-            "image" (1, Z, Y, X) float32, normalised as fitted to the whole volume, if not `raw`, and, where the tissue
-            has labels, "label" (1, Z, Y, X) int64: `UNLABELLED` where the mask is 0, beyond the tissue, and where the
-            ids are 2**63 or greater, as CREMI marks what is not known. None if too much of the crop is empty.
+            "image" (1, Z, Y, X), float32 and normalised as fitted to the whole volume unless `raw`, and, if the tissue
+            has labels, "label" (1, Z, Y, X) int64: `UNLABELLED` where the mask is 0, beyond the tissue, and at ids from
+            2**63 on, by which CREMI marks unknown voxels. None if too much of the crop is empty.
 
         Raises:
             InputError: if grey values are NaN or infinite, or a label is negative and not `UNLABELLED`.
@@ -103,27 +103,27 @@ class Tissue:
         return {key: value[None] for key, value in crop.items()}
 
     def _has_more_zeros(self, image: Tensor, box: Box, most: float) -> bool:
-        """Tell whether a crop of a box of the volume has more voxels of value 0; a device is asked only in doubt."""
+        """Return whether a crop has more than `most` voxels of value 0; a device is queried only in doubt."""
         if isinstance(self.image, ResidentVolume) and self.image.most_zeros(box) <= most:
             return False
-        # numpy counts bytes in a thirtieth of torch's time, whose own `count_nonzero` does not know uint16.
+        # numpy counts bytes 30 times as fast as torch, whose own `count_nonzero` does not support uint16.
         zeros = int((image == 0).sum()) if image.is_cuda else image.numel() - np.count_nonzero(image.numpy())
         return zeros > most
 
     def read_whole(self) -> dict[str, Tensor]:
-        """Read all that crops may cover; see `read`."""
+        """Read everything that crops may cover; see `read`."""
         whole = self.read((0, 0, 0), self.shape)
         assert whole is not None
         return whole
 
     def warn_of_decoding(self, sections: int) -> None:
-        """Warn as `Volume.warn_of_decoding` does; what is resident was decoded once."""
+        """Warn as `Volume.warn_of_decoding` does, except of resident volumes, which are decoded once."""
         for volume in (self.image, self.label, self.mask):
             if isinstance(volume, Volume):
                 volume.warn_of_decoding(sections)
 
     def on(self, device: torch.device | str) -> Tissue:
-        """Return the same tissue with its voxels in the memory of a device, in the types that the files have.
+        """Return the same tissue with its voxels in a device's memory, in the types of the files.
 
         Raises:
             InputError: if grey values are NaN or infinite, or a label is negative and not `UNLABELLED`.
@@ -140,13 +140,13 @@ class Tissue:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all voxels that crops may cover, in the types that the files have."""
+        """Bytes of all voxels that crops may cover, in the types of the files."""
         z, y, x = self.shape
         volumes = (self.image, self.label, self.mask)
         return sum(volume.dtype.itemsize * z * y * x for volume in volumes if volume is not None)
 
     def read_labels(self, box: Box) -> Tensor:
-        """Return labels (Z, Y, X), int64 with `UNLABELLED` voxels, of a box of the tissue, which must have labels.
+        """Read the labels (Z, Y, X) of a box of a labelled tissue as int64, with `UNLABELLED` where nothing is known.
 
         Raises:
             InputError: if a label is negative and not `UNLABELLED`.
@@ -155,10 +155,10 @@ class Tissue:
         box = self.in_volume(box)
         labels = as_tensor(self.label[box])
         if labels.dtype == torch.uint64:
-            # The greatest ids would not survive a conversion; as a view they are negative.
+            # Ids from 2**63 on would not survive a conversion; in an int64 view they are negative.
             labels = labels.view(torch.int64).clamp(min=UNLABELLED)
         else:
-            # A device is asked once, when it takes the labels: each answer would be waited for.
+            # Resident labels were checked when they were loaded: each check here would wait for the device.
             if not isinstance(self.label, ResidentVolume):
                 _check_ids(labels, self.label, box)
             labels = labels.to(torch.int64, copy=True)
@@ -176,7 +176,7 @@ def _check_ids(labels: Tensor, volume: Volume | ResidentVolume, box: Box) -> Non
 
 
 def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> dict[str, Tensor]:
-    """Return a crop that goes on along an axis: at each of its `places` the tissue or, beyond it, its mirror image."""
+    """Extend a crop along an axis: it holds at each of `places` the tissue or, beyond it, its mirror image."""
     extended = {key: value.index_select(axis, mirror(places, extent)) for key, value in crop.items()}
     if "label" in extended:
         shape = [-1 if number == axis else 1 for number in range(3)]
@@ -186,7 +186,7 @@ def _extend(crop: dict[str, Tensor], axis: int, places: Tensor, extent: int) -> 
 
 @contextmanager
 def naming(volume: Volume | ResidentVolume) -> Iterator[None]:
-    """Let an `InputError` about grey values say whose they are."""
+    """Put the volume's name in front of an `InputError` about its grey values."""
     try:
         yield
     except InputError as error:
@@ -194,5 +194,5 @@ def naming(volume: Volume | ResidentVolume) -> Iterator[None]:
 
 
 def _written(box: Box) -> str:
-    """Return a box as a user would index it."""
+    """Format a box as a user would index it."""
     return f"[{', '.join(f'{part.start}:{part.stop}' for part in box)}]"
