@@ -1,4 +1,4 @@
-"""Which tokens the masked autoencoder does not see."""
+"""The choice of tokens that are hidden from the masked autoencoder."""
 
 from sectome.masking.draw_mask import MASK_KINDS, MaskKind, check_mask, draw_mask
 from sectome.masking.kept import check_mask_ratio, count_kept

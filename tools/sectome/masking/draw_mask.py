@@ -1,4 +1,4 @@
-"""The kinds of masks by the names that a config gives them."""
+"""The kinds of masks, by their names in a config."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MaskKind = Literal["random", "tube", "block", "section"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 
 BLOCK: Shape3 = (2, 2, 2)
-"""Tokens of a cuboid (z, y, x) where nobody says."""
+"""Default size of a block in tokens (z, y, x)."""
 
 
 def check_mask(kind: MaskKind, block_size: Sequence[int]) -> tuple[MaskKind, Shape3]:
-    """Return a kind of mask and its block, as settings give them; a block that the kind has no use for costs a warning.
+    """Return the kind of mask and the block size once checked; warn if this kind does not use the given block size.
 
     Raises:
-        InputError: if the kind is none of `MASK_KINDS`, or the block's size is not three whole numbers from 1 on.
+        InputError: if the kind is none of `MASK_KINDS`, or the block size is not three whole numbers from 1 on.
     """
     mask, block = check_choice(kind, MASK_KINDS, "mask"), check_whole_triple(block_size, "mask_block")
     if mask != "block" and block != BLOCK:
@@ -43,26 +43,26 @@ def draw_mask(
     generator: torch.Generator | None = None,
     block_size: Sequence[int] = BLOCK,
 ) -> tuple[Tensor, Tensor]:
-    """Draw which tokens a masked autoencoder sees, for each sample on its own.
+    """Draw the tokens that a masked autoencoder sees, independently for each sample.
 
-    Single tokens as in He et al. 2022 (arXiv:2111.06377), section 3, and on patches of tissue in Cheng et al. 2023
-    (doi:10.3389/fninf.2023.1118419).
+    "random" masks are those of He et al. 2022 (arXiv:2111.06377), section 3, and, on patches of tissue, of Cheng et al.
+    2023 (doi:10.3389/fninf.2023.1118419).
 
     Args:
-        kind: "random" tokens, "tube" (columns along z), "block" (cuboids) or "section" (layers). Where these are hidden
-            together, at most one of them per sample is hidden in part, so that the ratio is exact.
+        kind: "random" tokens, "tube" (columns along z), "block" (cuboids) or "section" (layers). Tubes, blocks and
+            sections are hidden whole, but for at most one per sample that is hidden in part to make the ratio exact.
         batch: number of samples B.
-        grid: tokens of a sample (z, y, x), N together.
-        mask_ratio: share of tokens to hide; the number kept is `count_kept`, whatever the kind.
+        grid: tokens of a sample (z, y, x), N in total.
+        mask_ratio: share of tokens to hide; `count_kept` gives the number kept, for every kind.
         device: where the mask is drawn; no copy from the host is needed.
-        generator: a source of randomness on that device instead of the global one.
+        generator: random number generator on that device; by default the global one.
         block_size: tokens of a cuboid (z, y, x), for "block".
 
     Returns:
-        `ids_keep` (B, N_kept) and `ids_masked` (B, N - N_kept), int64: together each token once.
+        `ids_keep` (B, N_kept) and `ids_masked` (B, N - N_kept), int64; together they hold each token once.
 
     Raises:
-        InputError: if the kind is none of these, the block's size is not three whole numbers from 1 on, the ratio does
+        InputError: if the kind is none of these, the block size is not three whole numbers from 1 on, the ratio does
             not lie between 0 and 1, or a sample has one token.
     """
     if check_choice(kind, MASK_KINDS, "mask") == "random":

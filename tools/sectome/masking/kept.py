@@ -1,4 +1,4 @@
-"""How many tokens stay visible, and how the ones to hide are picked out by a score."""
+"""The number of visible tokens, and the choice of hidden ones by a score."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_mask_ratio(mask_ratio: float) -> float:
 
 
 def count_kept(tokens: int, mask_ratio: float) -> int:
-    """Return how many of the tokens stay visible: the nearest whole number, at least one and not all.
+    """Return how many tokens stay visible: the nearest whole number, at least one and not all.
 
     Raises:
         InputError: if the ratio does not lie strictly between 0 and 1, or there are fewer than two tokens.
@@ -28,10 +28,10 @@ def count_kept(tokens: int, mask_ratio: float) -> int:
 
 
 def keep_lowest(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor]:
-    """Split tokens by their score (B, N): the lowest are kept.
+    """Split tokens by their score (B, N), keeping those with the lowest scores.
 
     Returns:
-        `ids_keep` (B, N_kept) and `ids_masked` (B, N - N_kept), int64: together each token once.
+        `ids_keep` (B, N_kept) and `ids_masked` (B, N - N_kept), int64; together they hold each token once.
     """
     kept = count_kept(scores.shape[1], mask_ratio)
     ids_shuffle = scores.argsort(dim=1)
@@ -47,14 +47,14 @@ def mask_groups(
         groups: (B, N) int64, the group of each token, from 0 to `count` - 1.
         count: number of groups.
         mask_ratio: share of tokens to hide.
-        generator: a source of randomness on the groups' device instead of the global one.
+        generator: random number generator on the groups' device; None for the global one.
 
     Returns:
-        `ids_keep` and `ids_masked` as `keep_lowest`.
+        `ids_keep` and `ids_masked`, as from `keep_lowest`.
     """
     batch, tokens = groups.shape
     order = torch.rand(batch, count, device=groups.device, generator=generator).argsort(dim=1)
-    # A group's place in the order is a whole number, and half a step never reaches the next.
+    # Places are whole numbers, so that adding less than a half orders tokens within their group only.
     place = order.argsort(dim=1).gather(1, groups)
     within = torch.rand(batch, tokens, device=groups.device, generator=generator)
     return keep_lowest(place + 0.5 * within, mask_ratio)

@@ -1,4 +1,4 @@
-"""Tokens that are hidden together: the group of each token, from 0 on, and how many groups there are."""
+"""Groups of tokens that are hidden together: the group of each token, from 0 on, and the number of groups."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sectome.checks import check_whole_triple
 
 
 def tubes(grid: Sequence[int], device: torch.device | None) -> tuple[Tensor, int]:
-    """Return columns of tokens along z, (N,): what is hidden in one section cannot be copied from the next.
+    """Group tokens (N,) into columns along z, so that hidden tissue cannot be copied from the next section.
 
-    Tong et al. 2022 (arXiv:2203.12602), section 3.3, where sections are frames.
+    This is the tube masking of Tong et al. 2022 (arXiv:2203.12602), section 3.3, with sections for frames.
     """
     z, y, x = grid
     return torch.arange(y * x, device=device).repeat(z), y * x
 
 
 def sections(grid: Sequence[int], device: torch.device | None) -> tuple[Tensor, int]:
-    """Return layers of tokens, (N,), each as many sections as a patch is thick: as sections get lost."""
+    """Group tokens (N,) into layers as thick as a patch, which mimics lost sections."""
     z, y, x = grid
     return torch.arange(z, device=device).repeat_interleave(y * x), z
 
@@ -32,10 +32,10 @@ def blocks(
     device: torch.device | None,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, int]:
-    """Return cuboids of `block_size` tokens (z, y, x) of a lattice that lies elsewhere in each sample, (B, N).
+    """Group tokens (B, N) into cuboids of `block_size` tokens (z, y, x), on a lattice shifted randomly per sample.
 
     Raises:
-        InputError: if the block's size is not three whole numbers from 1 on.
+        InputError: if the block size is not three whole numbers from 1 on.
     """
     lengths = check_whole_triple(block_size, "block_size")
     groups = torch.zeros(batch, *grid, dtype=torch.int64, device=device)
