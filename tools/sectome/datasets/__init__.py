@@ -1,4 +1,4 @@
-"""Public electron microscopy: where it is, what it looks like, and fetching it. The table is `ALL_SETS`."""
+"""Public electron microscopy data sets: their descriptions, listed in `ALL_SETS`, and fetching them."""
 
 from sectome.datasets.cremi import CREMI
 from sectome.datasets.fetch import fetch
@@ -9,6 +9,6 @@ from sectome.datasets.public_set import Archive, PublicSet, PublicVolume
 from sectome.datasets.snemi3d import SNEMI3D
 
 ALL_SETS = {public.name: public for public in (SNEMI3D, MITOEM_R, MITOEM_H, CREMI, LUCCHI, FIB25)}
-"""Every set that `sectome fetch` knows, by its name."""
+"""All sets that `sectome fetch` knows, by name."""
 
 __all__ = ["ALL_SETS", "Archive", "PublicSet", "PublicVolume", "fetch"]

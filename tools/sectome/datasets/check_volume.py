@@ -1,4 +1,4 @@
-"""Whether a volume of a fetched set is what the table says."""
+"""A check of a fetched volume against its description in the table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sectome.volumes.blocks import CHUNK, iterate_blocks
 
 
 def check_volume(folder: Path, public: PublicSet, expected: PublicVolume) -> dict[str, Any]:
-    """Return "shape", "dtype" and "voxel_size_nm" of a volume and, of labels, "ids" and "unlabelled_voxels".
+    """Check a volume; return its "shape", "dtype", "voxel_size_nm" and, for labels, "ids" and "unlabelled_voxels".
 
     Raises:
-        InputError: If the volume is absent or damaged, or its shape, voxel size, type or ids are not the table's.
+        InputError: If the volume is missing or damaged, or its shape, voxel size, type or ids differ from the table.
     """
     volume = open_volume(folder / expected.path)
     name = f"{expected.path} of {public.name}"
@@ -45,7 +45,7 @@ def check_volume(folder: Path, public: PublicSet, expected: PublicVolume) -> dic
 
 
 def _scan_ids(volume: Volume, title: str) -> tuple[int, int, int]:
-    """Return the least and greatest id but 0, both 0 without any, and the number of unlabelled voxels."""
+    """Return the least and greatest non-zero id, both 0 if there is none, and the number of unlabelled voxels."""
     lows, highs, unlabelled = [], [], 0
     with progress_bar(title, volume.nbytes) as bar:
         for box in iterate_blocks(volume, CHUNK):

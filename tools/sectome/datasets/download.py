@@ -13,12 +13,12 @@ from sectome.datasets.resuming_download import bring
 
 
 def download(archive: Archive, folder: Path) -> Path:
-    """Return the archive in `folder`, downloaded unless it is there already, with the published checksum.
+    """Download an archive into `folder` unless it is already there, check its checksum and return its path.
 
-    It has its name when it was checked, and is a `.part` until then: who stops the check has not lost the download.
+    The file is a `.part` until it has been checked, so that stopping the check does not lose the download.
 
     Raises:
-        InputError: If it cannot be had, or what came is another file, which is removed.
+        InputError: If the download fails, or brings another file, which is then removed.
     """
     path, part = folder / archive.name, folder / f"{archive.name}.part"
     if path.is_file() and _other_checksum(path, archive) is None:
@@ -36,10 +36,10 @@ def download(archive: Archive, folder: Path) -> Path:
 
 
 def take_from(folder: Path, public: PublicSet) -> list[Path]:
-    """Return the archives of a set that a user has downloaded by hand.
+    """Check the archives of a set that a user has downloaded by hand, and return their paths.
 
     Raises:
-        InputError: If one is absent or has another checksum; it is left as it is.
+        InputError: If one is missing or has another checksum; it is left as it is.
     """
     paths = [folder / archive.name for archive in public.archives]
     for archive, path in zip(public.archives, paths, strict=True):
@@ -52,7 +52,7 @@ def take_from(folder: Path, public: PublicSet) -> list[Path]:
 
 
 def _other_checksum(path: Path, archive: Archive) -> str | None:
-    """Return the checksum of a file if it is not the archive's."""
+    """Return the checksum of a file if it differs from the archive's, else None."""
     print(f"checking {archive.name}", flush=True)
     algorithm, _, expected = archive.checksum.lower().partition(":")
     found = pooch.file_hash(str(path), alg=algorithm)

@@ -1,4 +1,4 @@
-"""From a name in the table to a folder that an overlay can use."""
+"""Fetching of a public set into a folder that an overlay can use."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ LOCK = ".fetching"
 
 
 def fetch(public: PublicSet, to: str | os.PathLike[str], archives: str | os.PathLike[str] | None = None) -> Path:
-    """Download a public set, unpack it, check it, and return its folder `to`/NAME; do nothing if it is there.
+    """Download, unpack and check a public set, and return its folder `to`/NAME; do nothing if it is already there.
 
-    Downloads are kept in `to`/NAME.download until the set is complete, so that a call that was stopped goes on. The
-    folder gets its name when everything in it was checked and `dataset.json` says so.
+    Downloads are kept in `to`/NAME.download until the set is complete, so that an interrupted call can be resumed. The
+    folder gets its name once everything in it has been checked and `dataset.json` records it.
 
     Args:
-        public: What to fetch, one of `ALL_SETS` as a rule.
+        public: The set to fetch, usually one of `ALL_SETS`.
         to: Folder that holds the sets.
         archives: Folder with archives that were downloaded by hand; nothing is downloaded then.
 
     Raises:
-        InputError: If another call is at it, a download fails or is not the published file, the disk is full, the set
-            is not as expected, or something else has its folder.
+        InputError: If another call is fetching the set, a download fails or is not the published file, the disk is
+            full, the set is not as expected, or something else occupies its folder.
     """
     folder, downloads = Path(to) / public.name, Path(to) / f"{public.name}.download"
     if _is_fetched(folder, public):
         if archives is None:
-            # Of a call that was killed when the set had its name.
+            # Left by a call that was killed after the set got its name.
             shutil.rmtree(downloads, ignore_errors=True)
         print(f"{public.name} is in {folder} already: nothing to do")
         return folder
@@ -60,13 +60,13 @@ def _download_and_build(public: PublicSet, folder: Path, downloads: Path) -> Non
     def check() -> None:
         check_room(folder.parent, public.download_bytes - _arrived(downloads) + public.unpacked_bytes)
 
-    if not downloads.is_dir():  # before there is any folder
+    if not downloads.is_dir():  # before any folder is created
         check()
     downloads.mkdir(parents=True, exist_ok=True)
     in_use = f"one call at a time must fetch {public.name} to {folder}, got another one that is at it: wait for its end"
     with locked(downloads / LOCK, in_use, must_lock=False):
         try:
-            # What a call that was killed had unpacked takes the room that is looked for.
+            # What a killed call had unpacked occupies the disk space that is needed now.
             remove_partials(folder)
             check()
             paths = [download(archive, downloads) for archive in public.archives]

@@ -14,13 +14,13 @@ from sectome.types import LabelArray
 
 
 def merge_supervoxels(unpacked: Path) -> LabelArray:
-    """Return the neurons (Z, Y, X) that NeuroProof's pair of datasets describes.
+    """Merge the supervoxels of NeuroProof's two datasets into neurons (Z, Y, X).
 
-    `stack` (Z, Y, X) holds supervoxels, `transforms` (N, 2) the neuron of each. What no row names becomes background,
-    with a `UserWarning`.
+    `stack` (Z, Y, X) holds supervoxels, `transforms` (N, 2) the neuron of each. Supervoxels without a row become
+    background, with a `UserWarning`.
 
     Raises:
-        InputError: If a dataset is absent.
+        InputError: If a dataset is missing.
     """
     with h5py.File(unpacked / "groundtruth.h5", "r") as file:
         if not {"stack", "transforms"} <= set(file):

@@ -1,4 +1,4 @@
-"""A disk that has no room: looked at before anything is downloaded, and said in one sentence if it fills up."""
+"""Disk space: checked before a download, and reported in one sentence if it runs out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sectome.checks import InputError, is_full
 
 
 def check_room(folder: Path, nbytes: int) -> None:
-    """Raise an `InputError` unless about `nbytes` are free where `folder` is or will be."""
+    """Raise an `InputError` if fewer than `nbytes` bytes are free on the disk where `folder` is or will be."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < nbytes:
@@ -20,7 +20,7 @@ def check_room(folder: Path, nbytes: int) -> None:
 
 @contextmanager
 def disk_errors_said(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` of writing into an `InputError` that says what to do."""
+    """Turn an `OSError` while writing into an `InputError` that says what to do."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Sections that an archive keeps in several folders, or together with others, as one volume."""
+"""One volume from sections that an archive keeps in several folders, or together with others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sectome.volumes import Volume, open_volume
 
 
 def gather_sections(unpacked: Path, patterns: tuple[str, ...]) -> Volume:
-    """Move the sections that match into a folder of their own and open it.
+    """Move the matching sections into a folder of their own and open it as a volume.
 
     Args:
-        unpacked: Folder of what was unpacked; the sections leave their place in it.
-        patterns: Globs relative to it, as "mito-train-v2/*.tif".
+        unpacked: Folder of unpacked archives, out of which the sections are moved.
+        patterns: Globs relative to it, such as "mito-train-v2/*.tif".
 
     Raises:
-        InputError: If a pattern matches nothing, two sections have one name, or they do not make a volume.
+        InputError: If a pattern matches nothing, two sections share a name, or they do not form a volume.
     """
     folder = Path(tempfile.mkdtemp(prefix="sections-", dir=unpacked))
     for pattern in patterns:

@@ -16,17 +16,17 @@ from sectome.types import LabelArray
 
 
 def label_mask(unpacked: Path, pattern: str) -> LabelArray:
-    """Return the connected components (Z, Y, X) of a mask, ids 1 to N, mitochondria that touch under one id.
+    """Return the connected components (Z, Y, X) of a mask, ids 1 to N; touching mitochondria share an id.
 
     Args:
-        unpacked: Folder of what was unpacked.
+        unpacked: Folder of unpacked archives.
         pattern: Glob of the mask's sections.
 
     Raises:
-        InputError: If the mask has other values than 0 and one more.
+        InputError: If the mask's values are not 0 and exactly one other.
     """
     with warnings.catch_warnings():
-        # That the test volume's mask is stored as colour is known, and said where the set is described.
+        # The test volume's mask is known to be stored as colour; the set's description says so.
         warnings.filterwarnings("ignore", message=".*stored as colour")
         mask = np.asarray(gather_sections(unpacked, (pattern,)))
     values = np.unique(mask)

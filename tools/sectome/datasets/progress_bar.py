@@ -1,4 +1,4 @@
-"""A bar with rate and estimate for what takes longer than two seconds."""
+"""A progress bar with rate and remaining time, for work that takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DELAY_SECONDS = 2.0
 
 
 def progress_bar(title: str, total: int | None, initial: int = 0) -> tqdm[Any]:
-    """Return a bar that counts bytes; in a log, where nothing can be overdrawn, it moves every ten seconds.
+    """Return a bar that counts bytes; in a log, where lines cannot be overwritten, it updates every ten seconds.
 
     Args:
-        title: What is going on.
-        total: Bytes in all, None if that is not known.
-        initial: Bytes that are there already and do not count for the rate.
+        title: Name of the work.
+        total: Bytes in total, None if unknown.
+        initial: Bytes that are already there and do not count towards the rate.
     """
     return tqdm(
         desc=title,

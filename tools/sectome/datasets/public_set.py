@@ -1,4 +1,4 @@
-"""What is known of a public data set: where it is, what it looks like, and under which terms it may be used."""
+"""Descriptions of public data sets: where they are, what they contain, and their terms of use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sectome.types import Array, Shape3, VoxelSize
 from sectome.volumes import Volume
 
 Make = Callable[[Path], "Volume | Array"]
-"""Takes the folder of what was unpacked, and returns the voxels (Z, Y, X) that are to be written."""
+"""Takes the folder of unpacked archives and returns the voxels (Z, Y, X) to write."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Archive:
     """A file to download.
 
     Attributes:
-        name: What it is called on disk; a .zip is unpacked, anything else is a volume already.
-        url: Where it is.
-        checksum: `sha256:...` or `md5:...` of its bytes, as published.
-        nbytes: About how large it is, for the disk that is needed.
+        name: File name on disk; a .zip is unpacked, anything else already is a volume.
+        url: Address to download it from.
+        checksum: Published checksum, `sha256:...` or `md5:...`.
+        nbytes: Approximate size, to estimate the disk space needed.
     """
 
     name: str
@@ -36,10 +36,10 @@ class PublicVolume:
     """A volume of the set as an overlay names it.
 
     Attributes:
-        path: Relative to the set's folder, a dataset inside of a container after a colon.
+        path: Path relative to the set's folder, followed by a colon and the dataset if it is a container.
         shape: Voxels along (z, y, x).
-        ids: Least and greatest id but 0 that its labels may have; None for an image.
-        make: How it is made from what was unpacked; None for a file that is used as it is.
+        ids: Least and greatest non-zero id that its labels may have; None for an image.
+        make: Makes it from the unpacked archives; None for a file that is used as it is.
     """
 
     path: str
@@ -58,14 +58,14 @@ class PublicSet:
     """A public data set.
 
     Attributes:
-        name: What `sectome fetch` and the overlays call it.
+        name: Name of the set for `sectome fetch` and the overlays.
         title: Tissue, microscope and labels in a line.
-        archives: What is downloaded.
-        volumes: What is there afterwards.
+        archives: Files to download.
+        volumes: Volumes of the fetched set.
         voxel_size_nm: Edge lengths along (z, y, x) in nm.
         terms: Licence or conditions of use.
-        citation: What to cite.
-        traps: What went wrong for others.
+        citation: Publication to cite.
+        traps: Known pitfalls.
     """
 
     name: str
@@ -79,11 +79,11 @@ class PublicSet:
 
     @property
     def download_bytes(self) -> int:
-        """Bytes to download, about."""
+        """Approximate number of bytes to download."""
         return sum(archive.nbytes for archive in self.archives)
 
     @property
     def unpacked_bytes(self) -> int:
-        """Bytes on disk beside the downloads while the set is made, about: compressed labels hardly count."""
+        """Approximate bytes on disk, besides the downloads, while the set is made; compressed labels hardly count."""
         made = (math.prod(volume.shape) for volume in self.volumes if volume.make is not None and volume.ids is None)
         return self.download_bytes + sum(made)

@@ -1,4 +1,4 @@
-"""Downloading over HTTP so that a broken connection costs only what it had not sent yet."""
+"""Downloads over HTTP that resume after a broken connection."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sectome.checks import InputError, is_full
 from sectome.datasets.progress_bar import progress_bar
 
 ATTEMPTS = 5
-"""How often in a row an attempt may bring nothing."""
+"""Consecutive attempts without new data after which a download fails."""
 
 WAIT_SECONDS = 1.0
-"""Before an attempt; twice as long after each one that brought nothing."""
+"""Pause before a new attempt, doubled after each one without new data."""
 
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 2**20
@@ -24,7 +24,7 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 def bring(url: str, part: Path) -> None:
-    """Bring a whole file, going on where `part` ends, which keeps what has arrived, in this call or a later one.
+    """Download a whole file into `part`, resuming where it ends; what has arrived is kept for later calls.
 
     Raises:
         InputError: If the server refuses, or several attempts in a row bring nothing.
@@ -62,7 +62,7 @@ def _size(part: Path) -> int:
 
 
 def _go_on(url: str, part: Path) -> bool:
-    """Ask for the bytes that are missing; return whether the file is complete."""
+    """Request the missing bytes; return whether the file is complete."""
     have = _size(part)
     request = Request(url, headers={"User-Agent": "sectome", **({"Range": f"bytes={have}-"} if have else {})})
     try:
@@ -71,7 +71,7 @@ def _go_on(url: str, part: Path) -> bool:
         if error.code != _RANGE_NOT_SATISFIABLE or not have:
             raise
         error.close()
-        # Either everything is here already, or what is here belongs to another file.
+        # Either the part is complete, or it belongs to another file.
         if error.headers.get("Content-Range") == f"bytes */{have}":
             return True
         part.unlink()
@@ -88,7 +88,7 @@ def _receive(response: HTTPResponse, part: Path, have: int) -> bool:
         return False
     if goes_on:
         total = None if answer is None or answer[2] == "*" else int(answer[2])
-    else:  # a server that does not know ranges sends everything again
+    else:  # a server that does not support ranges sends everything again
         have = 0
         length = response.headers.get("Content-Length")
         total = None if length is None else int(length)

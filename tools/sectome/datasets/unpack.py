@@ -1,4 +1,4 @@
-"""Bringing what was downloaded into one folder."""
+"""Unpacking of downloads into one folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sectome.datasets.progress_bar import progress_bar
 
 
 def unpack(archive: Path, folder: Path, *, may_link: bool = False) -> None:
-    """Unpack a .zip into `folder`; put anything else there as it is.
+    """Unpack a .zip into `folder`; put any other file there as it is.
 
     Args:
-        archive: What was downloaded; it stays.
-        folder: Where its content goes.
-        may_link: Whether a file may share its disk with the archive, which must not be the user's then.
+        archive: The downloaded file, which is kept.
+        folder: Destination folder.
+        may_link: Whether a file may be hard-linked instead of copied; not for a user's own archives.
 
     Raises:
         InputError: If the archive is damaged or a member would leave the folder.
@@ -33,7 +33,7 @@ def unpack(archive: Path, folder: Path, *, may_link: bool = False) -> None:
         if may_link:
             os.link(archive, folder / archive.name)
             return
-    except OSError:  # a disk without links
+    except OSError:  # a file system without hard links
         pass
     shutil.copyfile(archive, folder / archive.name)
 
