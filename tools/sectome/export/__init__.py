@@ -1,4 +1,4 @@
-"""A trained network in formats that other programs run: ONNX, and the model format of bioimage.io."""
+"""Export of a trained network to formats that other programs run: ONNX, and the model format of bioimage.io."""
 
 from sectome.export.bioimageio_package import write_bioimageio_package
 from sectome.export.exported_model import ExportedModel, open_for_export

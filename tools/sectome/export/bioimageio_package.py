@@ -22,28 +22,28 @@ from sectome.replace import replacing
 from sectome.types import AXES, FloatArray, Offset
 
 EPSILON = 1e-6
-"""What bioimage.io adds to a deviation that it divides by."""
+"""Term that bioimage.io adds to a standard deviation before it divides by it."""
 
 
 def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: str) -> None:
     """Write a zip of weights (TorchScript and ONNX), a description, test arrays, a page and a cover picture.
 
-    The test arrays and the cover show synthetic tissue. Nothing is looked up on the network.
+    The test arrays and the cover show synthetic tissue. No network access is needed.
 
     Args:
-        model: the network and its papers.
+        model: the network and its metadata.
         path: the .zip file.
-        licence: the terms of the weights, as SPDX names them: "CC-BY-4.0".
+        licence: SPDX identifier of the weights' licence, such as "CC-BY-4.0".
 
     Raises:
-        InputError: if what the bundle says of itself, or the licence, is not what the format takes.
+        InputError: if the format does not accept the bundle's metadata or the licence.
     """
     from bioimageio.spec import ValidationContext, save_bioimageio_package
     from bioimageio.spec.model import v0_5
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        # By itself, since what pydantic says of it is the list of all licences.
+        # Checked separately, because pydantic's message for it would list all licences.
         TypeAdapter(v0_5.LicenseId | v0_5.DeprecatedLicenseId).validate_python(licence)
     except ValidationError:
         raise InputError(
@@ -52,7 +52,7 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
     with tempfile.TemporaryDirectory() as name, replacing(Path(path)) as partial:
         folder = Path(name)
         write_parts(model, folder)
-        # Citations are given by DOI and everything else is a file, so that these checks open nothing but files.
+        # Citations are DOIs and everything else is a file, so that these checks access nothing but files.
         with _quiet_packaging(), ValidationContext(root=folder, log_warnings=False, progressbar=False):
             try:
                 description = describe(model, folder, licence)
@@ -67,7 +67,7 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
 
 @contextmanager
 def _quiet_packaging() -> Iterator[None]:
-    """Hide that bioimageio.spec looks for files where it does not pack them, and leaves them to be closed."""
+    """Hide bioimageio.spec's warnings about mappings with a "source" and about files that it leaves open."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found mapping with 'source'", UserWarning)
         warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
@@ -78,7 +78,7 @@ def write_parts(model: ExportedModel, folder: Path) -> None:
     """Write weights.ts, weights.onnx, test_input.npy, test_output.npy, cover.png, README.md and the bundle's pages."""
     torch.jit.save(torch.jit.script(model.network), str(folder / "weights.ts"))
     write_onnx(model.network, folder / "weights.onnx", model.patch_size)
-    # Of a network of single sections the crop is thinner than a phantom can be.
+    # The crop of a network for single sections is thinner than the smallest phantom.
     shape = tuple(map(max, model.crop_size, SMALLEST_SHAPE))
     z, y, x = model.crop_size
     image = make_phantom(shape, model.voxel_size_nm, 0).raw[:z, :y, :x].astype(np.float32)
@@ -92,7 +92,7 @@ def write_parts(model: ExportedModel, folder: Path) -> None:
 
 
 def predicted(model: ExportedModel, image: FloatArray) -> FloatArray:
-    """Return affinities (K, Z, Y, X) of grey values (Z, Y, X), with the processing that the description declares."""
+    """Predict affinities (K, Z, Y, X) of grey values (Z, Y, X), with the processing that the description declares."""
     standardised = (image - image.mean()) / (image.std() + EPSILON)
     with torch.no_grad():
         affinities: FloatArray = model.network(torch.from_numpy(standardised)[None, None]).sigmoid()[0].numpy()
@@ -100,10 +100,10 @@ def predicted(model: ExportedModel, image: FloatArray) -> FloatArray:
 
 
 def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
-    """Return bioimage.io's description of the parts in a folder, a `ModelDescr`.
+    """Return bioimage.io's description of the files in a folder, a `ModelDescr`.
 
     Raises:
-        pydantic.ValidationError: if the format does not take it.
+        pydantic.ValidationError: if the description does not fit the format.
     """
     from bioimageio.spec.model import v0_5
 
@@ -122,7 +122,7 @@ def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": ["grey"]},
-            # From the crop of the training on, in whole patches.
+            # At least the training crop, plus whole patches.
             *({**axis, "size": {"min": crop, "step": patch}, "concatenable": True} for axis, crop, patch in sizes),
         ],
         "test_tensor": part("test_input.npy"),
@@ -170,19 +170,19 @@ def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
 
 
 def halo_of(crop: int, patch: int) -> dict[str, int]:
-    """Return what to cut off along an axis: a patch, or less where that would leave none of the smallest block."""
+    """Return the halo to cut off along an axis: a patch, or less where nothing of the smallest input would remain."""
     halo = min(patch, (crop - patch) // 2)
     return {"halo": halo} if halo else {}
 
 
 def channel_name(offset: Offset) -> str:
-    """Return what the affinity of an offset (z, y, x) is called: "z_minus_9", "y_minus_3_x_plus_1"."""
+    """Return the channel name of an offset (z, y, x), such as "z_minus_9" or "y_minus_3_x_plus_1"."""
     steps = zip(AXES, offset, strict=True)
     return "_".join(f"{axis}_{'minus' if step < 0 else 'plus'}_{abs(step)}" for axis, step in steps if step)
 
 
 def citations(references: Sequence[str]) -> list[dict[str, str]]:
-    """Return references with the DOI or the number of arXiv that each of them names; others are left out."""
+    """Return those references that name a DOI or an arXiv number, with their DOI."""
     entries = []
     for text in references:
         doi = re.search(r"\b10\.\d{4,}/\S*\w", text)
@@ -193,7 +193,7 @@ def citations(references: Sequence[str]) -> list[dict[str, str]]:
 
 
 def page(model: ExportedModel) -> str:
-    """Return the documentation in Markdown: what goes in, what comes out, and the bundle's own pages."""
+    """Return the documentation in Markdown: input, output, and the bundle's own pages."""
     names = [f"- `{channel_name(offset)}`: offset {offset}" for offset in model.offsets]
     own = [f"## {name}\n{text}" for name, text in model.documents.items()]
     voxel = " x ".join(f"{edge:g}" for edge in model.voxel_size_nm)
@@ -222,7 +222,7 @@ def page(model: ExportedModel) -> str:
 
 
 def _write_cover(path: Path, image: FloatArray, affinities: FloatArray) -> None:
-    """Draw the middle section, twice as wide as high: grey values, and the first three affinities as colours."""
+    """Draw the middle section as grey values, and beside it its first three affinities as colours."""
     from PIL import Image
 
     section = image.shape[0] // 2

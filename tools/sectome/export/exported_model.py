@@ -1,4 +1,4 @@
-"""What an export must know of a trained network and of the bundle that it comes from."""
+"""A trained network with all that an export must know of it and of its bundle."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from sectome.types import Offset, Shape3, VoxelSize
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A trained network of affinities and its papers.
+    """A trained affinity network and its metadata.
 
     Attributes:
-        network: maps (B, 1, Z, Y, X), standardised, to logits (B, K, Z, Y, X); on the CPU, for evaluation.
-        offsets: K steps (z, y, x).
-        patch_size: voxels (z, y, x) of which each length of the input is a multiple.
-        crop_size: voxels (z, y, x) that it was trained on.
-        voxel_size_nm: (z, y, x) of the training.
+        network: maps standardised images (B, 1, Z, Y, X) to logits (B, K, Z, Y, X); on the CPU, in evaluation mode.
+        offsets: K offsets (z, y, x) in voxels.
+        patch_size: voxels of a patch (z, y, x); each length of the input must be a multiple.
+        crop_size: voxels of a training crop (z, y, x).
+        voxel_size_nm: voxel size of the training (z, y, x).
         metadata: the bundle's `metadata.json`.
-        documents: the bundle's pages about its own weights, by name; none for other weights.
+        documents: the bundle's pages about its own weights, by file name; empty for other weights.
     """
 
     network: nn.Module
@@ -41,14 +41,15 @@ class ExportedModel:
 
 
 def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) -> ExportedModel:
-    """Return the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
+    """Load the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
 
     Args:
-        bundle: the root of em_segmentation, or of a bundle that was made from it.
-        checkpoint: the model; without, the bundle's own.
+        bundle: root folder of em_segmentation, or of a bundle made from it.
+        checkpoint: the model; by default the bundle's own.
 
     Raises:
-        InputError: if there is no such bundle or model, or it is no model of affinities of standardised grey values.
+        InputError: if there is no such bundle or model, or it does not predict affinities from standardised grey
+            values.
     """
     read = read_inference(bundle, checkpoint, "cpu")
     offsets, channels, intensity = read("offsets"), read("out_channels"), read("intensity")

@@ -1,4 +1,4 @@
-"""A network as an ONNX file for any number of crops of any size that the patch divides."""
+"""Export of a network to ONNX, for any batch size and any crop that the patch divides."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import nn
 from sectome.types import Shape3
 
 OPSET = 20
-"""Version of ONNX's operators: the newest that programs of the field read, the oldest that has all of the network's."""
+"""ONNX operator set: the newest that programs of the field read, and the oldest with all operators of the network."""
 
 
 def write_onnx(network: nn.Module, path: str | Path, patch_size: Shape3) -> None:
-    """Write a network whose input is called "image" and whose output "logits"; nothing lies beside the file.
+    """Write a network with input "image" and output "logits" to a single file.
 
     Args:
-        network: maps (B, 1, Z, Y, X) to (B, K, Z, Y, X); for evaluation.
+        network: maps (B, 1, Z, Y, X) to (B, K, Z, Y, X); in evaluation mode.
         path: the .onnx file.
-        patch_size: voxels (z, y, x) of which each length of the input is a multiple.
+        patch_size: voxels of a patch (z, y, x); each length of the input must be a multiple.
     """
     pz, py, px = patch_size
-    # Grids of different lengths, and more than one of each: the exporter takes what is equal, or 1, to be so always.
+    # All lengths differ and exceed 1: the exporter assumes that equal lengths are always equal, and that 1 is constant.
     example = torch.zeros(2, 1, 2 * pz, 3 * py, 4 * px)
     grid = [patch * torch.export.Dim(f"patches_{axis}") for axis, patch in zip("zyx", patch_size, strict=True)]
     shapes = {0: torch.export.Dim("batch"), **dict(enumerate(grid, start=2))}
@@ -47,7 +47,7 @@ def write_onnx(network: nn.Module, path: str | Path, patch_size: Shape3) -> None
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Hide what torch's exporter says about torchvision, which nothing here uses, and about its own code."""
+    """Hide the exporter's messages about torchvision, which is not used here, and about its own code."""
     log = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = log.level
     log.setLevel(logging.ERROR)
