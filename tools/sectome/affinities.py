@@ -14,22 +14,22 @@ Slices = tuple[Any, ...]
 
 
 def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tuple[Any, Any]:
-    """Return which pairs of voxels lie in one object, and which pairs can be known.
+    """Return which pairs of voxels lie in the same object, and for which pairs this is known.
 
     ``affinities[k, p]`` is 1 where ``labels[p] == labels[p + offsets[k]] != 0`` (see `sectome.neighbourhoods`), and 0
-    elsewhere, so also where label 0 (background) meets itself and where ``p + offsets[k]`` lies outside the array.
-    ``valid[k, p]`` is 1 where ``p + offsets[k]`` lies inside and, with a mask, both of the voxels are labelled.
+    elsewhere, including pairs of background voxels (label 0) and pairs whose ``p + offsets[k]`` is outside the array.
+    ``valid[k, p]`` is 1 where ``p + offsets[k]`` lies inside and, with a mask, both voxels are labelled.
 
     Args:
-        labels: objects, integers of shape (..., Z, Y, X), a numpy array or a torch tensor on any device. The leading
-            axes, if there are some, are a batch. 0 is background.
-        offsets: K steps (z, y, x) in voxels. A channel whose step is longer than the array is invalid everywhere.
-        mask: not 0 where a person labelled the tissue, in the shape of `labels` or its last three axes; `None` means
-            everywhere. Label 0 inside the mask is background; outside it nothing is known.
+        labels: integer object ids of shape (..., Z, Y, X), a numpy array or a torch tensor on any device. Leading axes,
+            if any, are batch axes. 0 is background.
+        offsets: K offsets (z, y, x) in voxels. A channel whose offset is longer than the array is invalid everywhere.
+        mask: non-zero where the tissue was annotated, in the shape of `labels` or of its last three axes; `None` means
+            everywhere. Label 0 is background inside the mask; outside it nothing is known.
 
     Returns:
-        affinities and valid, both uint8 of shape (..., K, Z, Y, X) with values 0 and 1, numpy arrays or tensors as the
-        labels are, on their device. Affinities are also written where they are invalid: multiply the loss by `valid`.
+        affinities and valid, both uint8 of shape (..., K, Z, Y, X) with values 0 and 1, as numpy arrays or tensors like
+        the labels, on the same device. Affinities are also set where they are invalid: multiply the loss by `valid`.
 
     Raises:
         InputError: if the labels are not integers, have fewer than three axes, differ in shape from the mask, or are
@@ -38,7 +38,7 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
     steps = check_offsets(offsets)
     tensor = hasattr(labels, "new_zeros")
     if tensor and labels.device.type == "cpu":
-        # numpy is faster, on the same memory. Where there is a tensor, torch is imported already.
+        # numpy is faster and shares the memory. Given a tensor, torch is already imported.
         from torch import from_numpy
 
         affinities, valid = labels_to_affinities(labels.numpy(), offsets, None if mask is None else np.asarray(mask))
@@ -55,7 +55,7 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
 
     labelled = labels != 0
     shape = (*labels.shape[:-3], len(steps), *size)
-    # A tensor makes its own zeros: they land on its device, and numpy users never wait for torch to be imported.
+    # The tensor allocates the zeros: they are on its device, and numpy users never wait for an import of torch.
     affinities = labelled.byte().new_zeros(shape) if tensor else np.zeros(shape, np.uint8)
     valid = labelled.byte().new_zeros(shape) if tensor else np.zeros(shape, np.uint8)
     known = None if mask is None else _known(mask, tuple(labels.shape))
@@ -74,16 +74,16 @@ def labels_to_affinities(labels: Any, offsets: Offsets, mask: Any = None) -> tup
 
 
 def _narrowed(labels: Any) -> Any:
-    """Return the same ids in the smallest type: what is compared is bound by memory."""
+    """Return the same ids in the smallest type, because comparing them is bound by memory bandwidth."""
     if not labels.size:
         return labels
     narrowed = np.result_type(np.min_scalar_type(labels.min()), np.min_scalar_type(labels.max()))
-    # For -1 beside ids from 2**32 on numpy says float64, in which ids beyond 2**53 become equal.
+    # For -1 together with ids from 2**32 on, numpy chooses float64, in which ids beyond 2**53 become equal.
     return labels if narrowed.kind == "f" else labels.astype(narrowed, copy=False)
 
 
 def _check_labels(labels: Any, *, tensor: bool) -> None:
-    """Raise an `InputError` unless these are integers with at least three axes."""
+    """Raise an `InputError` unless the labels are integers with at least three axes."""
     kind = str(labels.dtype).removeprefix("torch.") if tensor else labels.dtype.name
     if not kind.startswith(("int", "uint")):
         raise InputError(f"labels must be integers, one an object, got {kind}")
@@ -92,7 +92,7 @@ def _check_labels(labels: Any, *, tensor: bool) -> None:
 
 
 def _known(mask: Any, shape: tuple[int, ...]) -> Any:
-    """Return the mask as booleans, or raise an `InputError` if it does not lie over labels of this shape."""
+    """Return the mask as booleans, or raise an `InputError` if it does not match labels of this shape."""
     if not hasattr(mask, "new_zeros"):
         mask = np.asarray(mask)
     if tuple(mask.shape) not in (shape, shape[-3:]):
@@ -101,7 +101,7 @@ def _known(mask: Any, shape: tuple[int, ...]) -> Any:
 
 
 def both_ends(offset: Offset, size: tuple[int, ...]) -> tuple[Slices, Slices] | None:
-    """Return the slices of every voxel p whose p + offset lies inside, and those of p + offset; `None` if none does."""
+    """Return the slices of all voxels p whose p + offset lies inside, and those of p + offset; `None` if none does."""
     here: list[Any] = [...]
     there: list[Any] = [...]
     for step, extent in zip(offset, size, strict=True):

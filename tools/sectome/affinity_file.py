@@ -1,4 +1,4 @@
-"""Affinities and other maps on disk: a zarr array (K, Z, Y, X) that knows what it holds and its voxel size, or .npy."""
+"""Affinities and other maps on disk: a zarr array (K, Z, Y, X) that stores its offsets and voxel size, or .npy."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def write_affinities(
     voxel_size_nm: Sequence[float],
     offset_nm: Sequence[float] = ORIGIN,
 ) -> None:
-    """Write affinities in 0 to 1, (K, Z, Y, X), or other maps, as uint8; the folder appears when it is complete.
+    """Write affinities or other maps (K, Z, Y, X), values 0 to 1, as uint8; the folder appears once it is complete.
 
     Raises:
-        InputError: if the name does not end in .zarr, or there is not one channel an offset or a name.
+        InputError: if the array is not (K, Z, Y, X) with one channel per offset or name, or `path` cannot be used (see
+            `checked_output`).
     """
     if affinities.ndim != 4:
         raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
@@ -62,22 +63,22 @@ def new_affinities(
     offset_nm: Sequence[float] = ORIGIN,
     unfinished: Path | None = None,
 ) -> Iterator[Any]:
-    """Give a tensorstore of affinities or other maps (K, Z, Y, X) to write into; the folder appears when done.
+    """Yield a tensorstore of affinities or other maps (K, Z, Y, X) to write into; the folder appears at the end.
 
     Args:
-        path: a .zarr folder; affinities that are there are replaced at the end.
+        path: .zarr folder to write; affinities already there are replaced at the end.
         shape: (K, Z, Y, X).
-        channels: K offsets (z, y, x), or K names of other maps.
-        voxel_size_nm: (z, y, x).
-        box: (K, Z, Y, X) of what is written at once; see `sectome.volumes.shards`.
-        chunk: what is stored together, (K, Z, Y, X).
-        dtype: "uint8", where 255 is 1, "float16" or "float32".
-        offset_nm: where the first voxel lies along (z, y, x).
-        unfinished: where they lie until then, which may be there already, and stays if the block raises.
+        channels: K offsets (z, y, x), or the names of K other maps.
+        voxel_size_nm: voxel size (z, y, x).
+        box: shape (K, Z, Y, X) of the parts written at once; see `sectome.volumes.shards`.
+        chunk: shape of a chunk (K, Z, Y, X).
+        dtype: "uint8", where 255 stands for 1, "float16" or "float32".
+        offset_nm: position of the first voxel (z, y, x).
+        unfinished: folder to write to until then. It may already exist, and is kept if the block raises.
 
     Raises:
-        InputError: if the name does not end in .zarr, something else is there, the folder around it can not be written,
-            or there is not one channel an offset or a name.
+        InputError: if `shape` does not have one channel per offset or name, or `path` cannot be used (see
+            `checked_output`).
     """
     path, says = checked_output(path), said_of_channels(channels)
     if len(shape) != 4 or shape[0] != len(channels):
@@ -91,11 +92,10 @@ def new_affinities(
 
 
 def checked_output(path: str | Path) -> Path:
-    """Return where affinities or other maps can be written.
+    """Return a path where affinities or other maps can be written.
 
     Raises:
-        InputError: if the name does not end in .zarr, something else is there, or the folder around it can not be
-            written.
+        InputError: if the path does not end in .zarr, holds something else, or its parent folder is not writable.
     """
     path = local_path(path, "affinities")
     if path.suffix != ".zarr":
@@ -119,9 +119,9 @@ def create_affinities(
     chunk: Sequence[int],
     block: Shape3,
 ) -> None:
-    """Make a zarr array of uint8 affinities or other maps, or leave it as it is where it is already.
+    """Create a zarr array of uint8 affinities or other maps; keep one that already exists.
 
-    Many processes fill it, each by whole blocks (z, y, x) of all channels.
+    Many processes fill it, each writing whole blocks (z, y, x) of all channels.
     """
     count = len(channels)
     metadata = _metadata(
@@ -131,7 +131,7 @@ def create_affinities(
 
 
 def said_of_channels(channels: Channels) -> dict[str, Any]:
-    """Return the attribute that says what the channels are."""
+    """Return the zarr attribute that describes the channels."""
     if channels and all(isinstance(name, str) for name in channels):
         return {"channels": list(channels)}
     return {"offsets": check_offsets(cast("Offsets", channels))}
@@ -146,7 +146,7 @@ def _metadata(
     offset_nm: Sequence[float],
     box: Sequence[int],
 ) -> dict[str, Any]:
-    """Return what the `zarr.json` of affinities says."""
+    """Return the content of `zarr.json`."""
     metadata = {
         "shape": list(shape),
         "data_type": check_choice(dtype, DTYPES, "dtype"),
@@ -172,16 +172,16 @@ class StoredAffinities(StoredChannels):
     """Affinities on disk, read box by box or all at once.
 
     Args:
-        path: of the .zarr folder, which knows its offsets and its voxel size, or of an .npy file that does not.
-        offsets: of an .npy file: (z, y, x) steps, one a channel, or "nearest", "long_range" or "isotropic".
-        voxel_size_nm: of an .npy file: (z, y, x).
+        path: .zarr folder, which stores its offsets and voxel size, or .npy file, which does not.
+        offsets: for an .npy file: one offset (z, y, x) per channel, or "nearest", "long_range" or "isotropic".
+        voxel_size_nm: for an .npy file: (z, y, x).
 
     Attributes:
-        name: what the user called the file.
-        offsets: K steps (z, y, x).
+        name: the path as the user gave it.
+        offsets: K offsets (z, y, x).
 
     Raises:
-        InputError: if there is no such file, or what it or the arguments say of it does not fit.
+        InputError: if there is no such file, or its content or the arguments do not fit.
     """
 
     def __init__(
@@ -205,16 +205,16 @@ _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]
 
 
 def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed]) -> tuple[Parsed, VoxelSize, PointNm]:
-    """Return what a zarr folder says its channels are, its voxel size and its place.
+    """Return the channels, the voxel size and the position that a zarr folder stores as attributes.
 
     Args:
-        path: of the folder.
-        kind: what it should hold, for the message.
-        name: of the attribute that says what the channels are.
-        parse: what is made of that.
+        path: the folder.
+        kind: what it should hold, for the error message.
+        name: attribute that describes the channels.
+        parse: converts the value of that attribute.
 
     Raises:
-        InputError: if there is no such folder, or it does not say that.
+        InputError: if there is no such folder, or an attribute is missing or invalid.
     """
     try:
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
@@ -229,7 +229,7 @@ def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed
 
 
 def _said_of_npy(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> _Said:
-    """Return offsets, voxel size and place of an .npy file, which says none of them."""
+    """Return the offsets, the voxel size and the position of an .npy file, which stores none of them."""
     if not path.is_file():
         raise InputError(f"a file of affinities was expected at {path}, got none")
     if offsets is None or voxel_size_nm is None:

@@ -1,4 +1,4 @@
-"""Maps of foreground, contour and distance on disk: a zarr array (C, Z, Y, X) with their names, or an .npy file."""
+"""Maps of foreground, contour and distance on disk: a zarr array (C, Z, Y, X) that stores their names, or .npy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sectome.stored_channels import StoredChannels
 from sectome.volumes.store_address import local_path
 
 MAPS = ("foreground", "contour", "distance")
-"""What a network of mitochondria predicts, the distance only if it was taught to."""
+"""Channels that a mitochondria network predicts; the distance is optional."""
 
 
 class StoredMaps(StoredChannels):
-    """Maps in the order of `MAPS` on disk, read box by box.
+    """Maps on disk in the order of `MAPS`, read box by box.
 
     Args:
-        path: a .zarr folder that knows its voxel size, or an .npy file (2 or 3, Z, Y, X) that does not.
-        voxel_size_nm: of an .npy file: (z, y, x).
+        path: .zarr folder, which stores its voxel size, or .npy file (2 or 3, Z, Y, X), which does not.
+        voxel_size_nm: for an .npy file: (z, y, x).
 
     Raises:
-        InputError: if there is no such file, or it holds something else.
+        InputError: if there is no such file, it holds something else, or `voxel_size_nm` is missing or superfluous.
     """
 
     def __init__(self, path: str | Path, voxel_size_nm: Sequence[float] | None = None) -> None:

@@ -13,7 +13,7 @@ from sectome.checks import InputError
 from sectome.types import Offset, Offsets
 
 NEAREST: Final[tuple[Offset, ...]] = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
-"""The three neighbours that share a face."""
+"""Offsets to the three preceding neighbours that share a face."""
 
 LONG_RANGE: Final[tuple[Offset, ...]] = (
     *NEAREST,
@@ -46,7 +46,7 @@ def check_offsets(offsets: Offsets) -> tuple[Offset, ...]:
     """Return the offsets as tuples of int.
 
     Raises:
-        InputError: if there is none, one has not three parts, one is not of whole numbers, one is zero, or one is given
+        InputError: if there are none, or one does not have three parts, is not of whole numbers, is zero, or is given
             twice.
     """
     try:

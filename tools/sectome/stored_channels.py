@@ -1,4 +1,4 @@
-"""What affinities and other maps on disk have in common: an array (K, Z, Y, X) that is read box by box."""
+"""The common base of affinities and other maps on disk: an array (K, Z, Y, X) that is read box by box."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 
 class StoredChannels:
-    """Channels (K, Z, Y, X) of a .zarr folder or an .npy file; can be pickled, and each process opens them for itself.
+    """Channels (K, Z, Y, X) of a .zarr folder or an .npy file; can be pickled, and each process opens the file anew.
 
     Args:
-        path: of the folder or the file, absolute.
-        said: names what the channels are, as plain values.
-        voxel_size_nm: (z, y, x).
-        offset_nm: where the first voxel lies along (z, y, x).
+        path: absolute path of the folder or the file.
+        said: description of the channels, in plain values.
+        voxel_size_nm: voxel size (z, y, x).
+        offset_nm: position of the first voxel (z, y, x).
 
     Attributes:
         shape: voxels (Z, Y, X).
-        dtype: uint8, where 255 is 1, or a float type.
+        dtype: uint8, where 255 stands for 1, or a float type.
     """
 
     def __init__(self, path: Path, said: dict[str, Any], voxel_size_nm: VoxelSize, offset_nm: PointNm) -> None:
@@ -44,7 +44,7 @@ class StoredChannels:
 
     @property
     def array(self) -> Any:
-        """The mapped array of an .npy file, or the tensorstore."""
+        """The memory-mapped array of an .npy file, or the tensorstore."""
         if self._array is None:
             self._array = map_npy(self.path) if self.path.suffix == ".npy" else open_zarr(self.path)
         return self._array
@@ -53,20 +53,20 @@ class StoredChannels:
         return {**self.__dict__, "_array": None}
 
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
-        """Return a box (K, z, y, x) of all channels or of some."""
+        """Read a box (K, z, y, x) of all channels or of some."""
         wanted = slice(None) if channels is None else list(channels)
         part = self.array[(wanted, *box)]
         return np.ascontiguousarray(part if isinstance(part, np.ndarray) else part.read().result())
 
     def read_all(self) -> Array:
-        """Return all of it, mapped where it is an .npy file."""
+        """Read everything; an .npy file is memory-mapped instead."""
         return self.array if isinstance(self.array, np.ndarray) else np.asarray(self.array.read().result())
 
     def description(self) -> dict[str, Any]:
-        """Return what tells these channels from others, as plain values.
+        """Return what identifies these channels: path, shape, type, voxel size and a fingerprint, in plain values.
 
         Raises:
-            InputError: if some of them can not be read.
+            InputError: if they cannot be read.
         """
         try:
             sample = fingerprint(self.shape, self.read)
@@ -84,10 +84,10 @@ class StoredChannels:
 
 
 def map_npy(path: Path) -> Array:
-    """Return the mapped array of an .npy file.
+    """Return the memory-mapped array of an .npy file.
 
     Raises:
-        InputError: if it is none.
+        InputError: if the file is no NumPy array.
     """
     try:
         array: Array = np.load(path, mmap_mode="r")

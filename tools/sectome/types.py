@@ -1,8 +1,8 @@
 """Axis orders and the types that carry them.
 
-Arrays are (Z, Y, X); with channels (C, Z, Y, X); batched (B, C, Z, Y, X); affinities are (K, Z, Y, X), one channel an
-offset. Lengths along axes, voxel sizes and offsets are always given z first. Nothing else is used between a reader and
-a writer.
+Arrays are (Z, Y, X); with channels (C, Z, Y, X); batched (B, C, Z, Y, X); affinities are (K, Z, Y, X), one channel per
+offset. Lengths along axes, voxel sizes and offsets are always given z first. No other order is used between a reader
+and a writer.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy.typing as npt
 AXES = ("z", "y", "x")
 
 RANGES = ("sections", "rows", "columns")
-"""What a range of voxels is called along (z, y, x)."""
+"""Names of voxel ranges along (z, y, x)."""
 
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 LabelArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 UNKNOWN_FROM = 2**63
-"""Ids of unsigned labels from here on mean that nobody labelled the voxel, as in CREMI."""
+"""Ids of unsigned labels from here on mark voxels that nobody labelled, as in CREMI."""
 
 Shape3: TypeAlias = tuple[int, int, int]
 """Voxels along (z, y, x)."""
@@ -41,4 +41,4 @@ Offsets: TypeAlias = Sequence[Sequence[int]]
 """Several offsets: tuples in code, lists when they come from a config."""
 
 Channels: TypeAlias = Offsets | Sequence[str]
-"""What a network predicts: affinities, by an offset a channel, or other maps, by their names."""
+"""The channels of a prediction: affinities, by one offset per channel, or other maps, by their names."""
