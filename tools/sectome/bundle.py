@@ -1,6 +1,6 @@
-"""What MONAI's bundle runner lacks: it ignores misspelt keys, and buries a user's mistake under a traceback.
+"""Checks for MONAI's bundle runner, which ignores misspelt keys and buries a user's mistake under a traceback.
 
-Each config of ours calls `prepare` first in its `initialize` list.
+Each config of this project calls `prepare` first in its `initialize` list.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ RUN_KEYS = {"imports", "initialize", "run", "finalize", "_meta_", "save_execute_
 """Top-level keys that MONAI's runner reads."""
 
 PROPERTIES = {**TrainProperties, **InferProperties, **MetaProperties}
-"""What MONAI's workflows read of a config; "id" is the place."""
+"""Config entries that MONAI's workflows read; "id" is the place."""
 
 RUN_OPTIONS = {"run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file"}
-"""What MONAI's runner takes beside config keys; misspelt, it is taken for one."""
+"""Options of MONAI's runner besides config keys; a misspelt one is taken for a config key."""
 
 FOLDERS = ("dataset_dir", "output_dir", "ckpt_dir")
 """Keys that name a folder."""
@@ -51,16 +51,16 @@ VOLUMES = ("train_data", "val_data", "test_data", "datalist")
 def prepare() -> None:
     """Refuse unknown config keys, and let an `InputError` end the program with its sentence and exit code 2.
 
-    Ctrl-C ends it with a sentence, too, and exit code 130.
+    Ctrl-C also ends it with one sentence, and with exit code 130.
 
-    The bundle is found in whatever folder the program runs, see `find_bundle`; true, false and null are no text, see
-    `take_plain_values`; a run that is to be tracked is, see `take_over_tracking`.
+    The bundle is found from any working directory, see `find_bundle`. The words true, false and null become values, see
+    `take_plain_values`. Tracking is set up if the run asks for it, see `take_over_tracking`.
 
     Raises:
-        InputError: if a key is used by nothing, a component does not take it, or a module has no such component; names
-            the nearest known one. If an option is of another workflow, a folder is no path, volumes are no list, this
-            machine lacks the device, `monai.bundle.load` would leave weights untrained, or what tracks the run is not
-            installed.
+        InputError: if nothing uses a key, a component does not take it, or a module has no such component; the message
+            names the nearest known one. Also if an option belongs to another workflow, a folder is no path, volumes are
+            no list, this machine lacks the device, `monai.bundle.load` would leave weights untrained, or MLflow is
+            needed but not installed.
     """
     sys.excepthook = _end_with_a_sentence
     workflow = _running_workflow()
@@ -77,7 +77,7 @@ def prepare() -> None:
 
 
 def data_folder(name: str) -> str:
-    """Return the folder of a data set in that which the environment variable SECTOME_DATA names.
+    """Return the folder of a data set inside the folder that the environment variable SECTOME_DATA names.
 
     Raises:
         InputError: if the variable is not set, or there is no such folder.
@@ -91,17 +91,17 @@ def data_folder(name: str) -> str:
 
 
 def in_monai_label() -> bool:
-    """Whether MONAI Label runs this training: in its own process, or, on several GPUs, by a config that it wrote."""
+    """Return whether MONAI Label runs this training, in its process or, on several GPUs, by a config that it wrote."""
     return "monailabel" in sys.modules or any("monailabel_train.json" in word for word in sys.argv)
 
 
 def check_keys(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for the first config key that has no effect, or that a value refers to and is not there.
+    """Raise an `InputError` for the first config key that has no effect, or reference to a key that does not exist.
 
     Args:
         parser: holds the merged config.
-        config_root: folder of the bundle's own configs. What one of them declares is known to all, so that a data set's
-            overlay can serve training, evaluation and inference.
+        config_root: folder of the bundle's own configs. A key that one of them declares is valid for all, so that a
+            data set's overlay can serve training, evaluation and inference.
     """
     config: Mapping[str, Any] = parser.get()
     known = keys_read(config).union(*_own_keys(config_root).values())
@@ -121,16 +121,16 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
 
 
 def keys_read(config: Mapping[str, Any]) -> set[str]:
-    """Return the top-level keys that MONAI reads, and those that some value of a merged config refers to."""
+    """Return the top-level keys that MONAI reads or that a value of a merged config refers to."""
     read = RUN_KEYS | {top_key(entry["id"]) for entry in PROPERTIES.values()}
     return read | {name for _, text in texts(config) for name in re.findall(r"[@%](\w+)", text)}
 
 
 def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
-    """Raise an `InputError` for an option on the command line that only other workflows of the bundle read.
+    """Raise an `InputError` for a command-line option that only other workflows of the bundle read.
 
-    A data set's overlay may have such keys, since it serves all workflows. An evaluation, whose configs are those of
-    the training and one more, takes the training's options.
+    A data set's overlay may have such keys, since it serves all workflows. An evaluation adds a config to those of the
+    training, so it takes the training's options.
 
     Args:
         parser: holds the merged config.
@@ -146,13 +146,13 @@ def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
 
 
 def _own_keys(config_root: Path) -> dict[Path, set[str]]:
-    """Return the top-level keys of each of the bundle's own configs; overlays lie in folders."""
+    """Return the top-level keys of each of the bundle's own configs, without the overlays, which lie in folders."""
     paths = sorted({*config_root.glob("*.json")} - {config_root / "metadata.json"})
     return {path: {top_key(key) for key in read_json_object(path, "a config")} for path in paths}
 
 
 def check_folders(parser: ConfigParser) -> None:
-    """Raise an `InputError` for a folder that is no path: MONAI's command line takes 2024 for a number.
+    """Raise an `InputError` for a folder that is no path: MONAI's command line turns 2024 into a number.
 
     Args:
         parser: holds the merged config.
@@ -164,10 +164,10 @@ def check_folders(parser: ConfigParser) -> None:
 
 
 def check_volumes(parser: ConfigParser) -> None:
-    """Raise an `InputError` for volumes that are no list of entries.
+    """Raise an `InputError` for volumes that are not a list of entries.
 
     Args:
-        parser: holds the merged config; what is computed, as a whole or an entry, is left alone.
+        parser: holds the merged config; computed lists and computed entries are not checked.
     """
     config: Mapping[str, Any] = parser.get()
     for name in VOLUMES:
@@ -183,7 +183,7 @@ def check_named_device(parser: ConfigParser) -> None:
     """Raise an `InputError` if a config names a device that this machine lacks.
 
     Args:
-        parser: holds the merged config; an expression for the device chooses by itself.
+        parser: holds the merged config; a device that an expression chooses is not checked.
     """
     name = parser.get().get("device")
     if isinstance(name, str) and not _is_expression(name):
@@ -193,7 +193,7 @@ def check_named_device(parser: ConfigParser) -> None:
 def check_device(name: str) -> torch.device:
     """Return a device of this machine by its name, or raise an `InputError`.
 
-    GPUs are counted: to ask one for memory takes some hundred MiB of it, in processes, too, that only plan.
+    GPUs are only counted: allocating on one would take some hundred MiB of it, even in processes that only plan.
     """
     gpus = torch.cuda.device_count()
     try:
@@ -215,7 +215,7 @@ def top_key(key: str) -> str:
 
 
 def _is_expression(value: Any) -> bool:
-    """Whether a config's value is computed, or refers to another."""
+    """Return whether a config's value is computed or refers to another."""
     return isinstance(value, str) and value.startswith(("$", "@"))
 
 
@@ -224,7 +224,7 @@ def _check_component(parser: ConfigParser, place: str, name: str, component: Map
     target = pydoc.locate(f"{path}.{name}" if isinstance(path, str) else name)
     if target is None:
         module, _, last = name.rpartition(".")
-        # Each bundle calls its own package `scripts`, and what is imported under that name may be another's.
+        # Each bundle has a package `scripts`, and the one that is imported may belong to another bundle.
         known = module and module.split(".")[0] != "scripts" and not component.get("_disabled_")
         if known and (there := pydoc.locate(module)) is not None:
             near = did_you_mean(last, dir(there))
@@ -244,7 +244,7 @@ def _check_component(parser: ConfigParser, place: str, name: str, component: Map
 
 
 def _running_workflow() -> ConfigWorkflow | None:
-    """Return the workflow that is being initialised: a config's expressions cannot name it."""
+    """Find the workflow that is being initialised on the call stack, because a config's expressions cannot name it."""
     for frame, _ in walk_stack(inspect.currentframe()):
         if isinstance(workflow := frame.f_locals.get("self"), ConfigWorkflow):
             return workflow
@@ -252,7 +252,7 @@ def _running_workflow() -> ConfigWorkflow | None:
 
 
 def find_input_error(error: BaseException) -> InputError | None:
-    """Return the user's mistake that an error comes from: MONAI raises others on top of it."""
+    """Return the user's mistake behind an error, if any: MONAI raises other errors on top of it."""
     return next((cause for cause in _causes(error) if isinstance(cause, InputError)), None)
 
 
@@ -269,12 +269,12 @@ def _end_with_a_sentence(kind: type[BaseException], error: BaseException, trace:
         print(said, file=sys.__stderr__, flush=True)
         raise SystemExit(INTERRUPTED)
     cause = find_input_error(error) or next(filter(is_full, _causes(error)), None)
-    # A data loader's worker hands on the text of its errors, not the errors.
+    # A data loader's worker passes on only the text of its errors.
     sentence = re.search(rf"^{InputError.__module__}\.{InputError.__name__}: (.+)$", str(error), re.MULTILINE)
     if cause is None and sentence is None:
         sys.__excepthook__(kind, error, trace)
         return
-    # Not `sys.stderr`: with several processes torch calls this hook with a buffer there, and drops it on an exit.
+    # Not `sys.stderr`: with several processes torch replaces it by a buffer for this hook, and drops that on exit.
     print(f"error: {cause or sentence[1]}", file=sys.__stderr__, flush=True)  # type: ignore[index]
-    # The interpreter ends with this code when its hook raises it.
+    # A hook that raises SystemExit sets the exit code of the interpreter.
     raise SystemExit(EXIT_CODE)

@@ -1,4 +1,4 @@
-"""A bundle is its folder: found from its configs, so that a workflow starts in any working directory."""
+"""The folder of a bundle, found from its configs, so that a workflow can start in any working directory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from monai.bundle import ConfigWorkflow
 
 SCRIPTS = "scripts"
-"""The package of Python code that each bundle has."""
+"""Name of the Python package of each bundle."""
 
 PAGES_OF_WEIGHTS = ("model_card.md", "data_license.txt")
-"""Pages in a bundle's `docs` that are about its own weights, and go nowhere with others."""
+"""Pages in a bundle's `docs` about its own weights; copies with other weights leave them out."""
 
 
 def bundle_folder(workflow: ConfigWorkflow) -> Path:
@@ -21,10 +21,10 @@ def bundle_folder(workflow: ConfigWorkflow) -> Path:
 
 
 def find_bundle(workflow: ConfigWorkflow) -> None:
-    """Let a workflow find its scripts, weights and data wherever Python was started.
+    """Let a workflow find its scripts, weights and data from any working directory.
 
-    MONAI adds the folder to Python's path in `run` only, and a `bundle_root` of "." is the working directory's: where
-    that is another, it becomes the bundle's.
+    MONAI adds the bundle's folder to Python's path in `run` only, and a `bundle_root` of "." means the working
+    directory. Where that is another folder, `bundle_root` is set to the bundle's.
     """
     folder = bundle_folder(workflow)
     if not (folder / SCRIPTS / "__init__.py").is_file():
@@ -36,7 +36,7 @@ def find_bundle(workflow: ConfigWorkflow) -> None:
 
 
 def find_scripts(folder: Path) -> None:
-    """Let Python find the package `scripts` of a bundle, and forget that of another; what was made of it stays."""
+    """Make Python import the package `scripts` of a bundle and forget that of another; existing objects stay valid."""
     sys.path.insert(0, str(folder))
     module = sys.modules.get(SCRIPTS)
     file = getattr(module, "__file__", None)

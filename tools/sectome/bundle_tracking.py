@@ -1,4 +1,4 @@
-"""MONAI's `--tracking mlflow`, with this project's tracker in the place of MONAI's handlers."""
+"""MONAI's `--tracking mlflow`, with this project's tracker in place of MONAI's handlers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TRACKING_KEYS: Final = ("tracking_uri", "experiment_name", "run_name")
 """Config keys that MONAI adds for `--tracking mlflow`, and that users override."""
 
 PLACE: Final = "trackers"
-"""The config's list of trackers."""
+"""Config key of the list of trackers."""
 
 
 def take_over_tracking(parser: ConfigParser) -> None:
     """Replace the handlers that MONAI has added for `--tracking mlflow` by a `sectome.training.MLflowRun`.
 
-    A config without trackers keeps MONAI's handlers, and so does one whose `--tracking` names settings of its own.
+    A config without trackers keeps MONAI's handlers, and so does a run whose `--tracking` names other settings.
 
     Args:
         parser: holds the merged config, which is changed.
@@ -39,7 +39,7 @@ def take_over_tracking(parser: ConfigParser) -> None:
     for place in asked:
         parser[place] = [handler for handler in parser[place] if handler not in added]
     config = json.dumps({key: value for key, value in parser.get().items() if key != "_meta_"}, indent=4, default=str)
-    # MONAI's default is as good as none: a run that goes on, or is evaluated, stays in its own experiment.
+    # MONAI's default name counts as none, so that a resumed or evaluated run stays in its own experiment.
     default = parser["experiment_name"] == DEFAULT_MLFLOW_SETTINGS["configs"]["experiment_name"]
     tracker = {
         "_target_": "sectome.training.MLflowRun",
@@ -50,5 +50,5 @@ def take_over_tracking(parser: ConfigParser) -> None:
         "config": config,
     }
     parser[PLACE] = [*parser[PLACE], tracker]
-    # A change makes the parser forget what it has parsed, and it is in the middle of using that.
+    # A change discards the parsed content, which the parser is using at this moment.
     parser.parse(reset=True)

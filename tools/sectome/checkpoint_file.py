@@ -1,4 +1,4 @@
-"""Weights from a file into a network, with a sentence where one does not fit the other."""
+"""Loading of weights from a file into a network, with a clear message if they do not fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def load_plain_tensors(path: str | Path, what: str) -> Any:
 
     Args:
         path: the file.
-        what: names the file to the user: "a checkpoint".
+        what: what the file should be, for the message, such as "a checkpoint".
 
     Raises:
         InputError: if the file is missing, or holds anything but plain tensors.
@@ -47,7 +47,7 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
 
 
 def take_whole_checkpoint(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
-    """Let `load_state_dict` take a checkpoint's whole content, as MONAI's exports give it, beside the model's state.
+    """Let `load_state_dict` accept the whole content of a checkpoint, as MONAI's exports pass it, or a model's state.
 
     A hook for `register_load_state_dict_pre_hook`.
     """

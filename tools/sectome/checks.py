@@ -1,6 +1,6 @@
-"""Checks of what a user gives, and the error that they raise.
+"""Checks of user input, and the error that they raise.
 
-Each check ends in one sentence that says what was expected and what came. The command line and the bundles print that
+A failed check says in one sentence what was expected and what came. The command line and the bundles print that
 sentence without a traceback and end with exit code 2.
 """
 
@@ -20,28 +20,28 @@ from sectome.types import AXES, Shape3
 Choice = TypeVar("Choice")
 
 EXIT_CODE = 2
-"""What a program that a user's mistake ended returns."""
+"""Exit code of a program that a user's mistake ended."""
 
 INTERRUPTED = 130
-"""What a program that Ctrl-C ended returns, by the habit of shells."""
+"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
 
 
 class InputError(ValueError):
-    """Something that the user gave cannot be used; the message is the sentence to show."""
+    """Unusable input from the user; the message is the sentence to show."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return what a library says of its error in one line, for the end of a sentence; its type if it says nothing."""
+    """Return the first line of an error's message, for the end of a sentence; its type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether the disk, or the user's share of it, has no room."""
+    """Return whether an error means that the disk or the user's quota is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_number(value: object) -> bool:
-    """Tell whether this is a real number, of numpy as well as of Python, and not true or false."""
+    """Return whether a value is a real number, of Python or numpy, and not a boolean."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -98,13 +98,13 @@ def check_whole_number(value: int, least: int, name: str) -> int:
 
 
 def check_counts(**counts: int) -> None:
-    """Raise an `InputError` for the first that is no whole number from 1 on, by its name."""
+    """Raise an `InputError` that names the first value that is not a whole number from 1 on."""
     for name, count in counts.items():
         check_whole_number(count, 1, name)
 
 
 def check_switches(**switches: bool) -> None:
-    """Raise an `InputError` for the first that is not true or false, by its name; any text, no included, is true."""
+    """Raise an `InputError` that names the first value that is no boolean: any text, even "no", would count as true."""
     for name, switch in switches.items():
         if not isinstance(switch, bool):
             raise InputError(f"{name} must be true or false, got {switch!r}")
@@ -129,13 +129,13 @@ def check_choice(value: Choice, known: Sequence[Choice], name: str) -> Choice:
 
 
 def check_installed(package: str, what: str, extra: str) -> None:
-    """Raise an `InputError` if `what` needs a package that is not installed; an extra of this one brings it."""
+    """Raise an `InputError` if `what` needs a package that is not installed; `extra` of sectome installs it."""
     if find_spec(package.replace("-", "_").split(".")[0]) is None:
         raise InputError(f"{what} needs {package}, which is not installed: pip install 'sectome[{extra}]'")
 
 
 def check_writable(folder: str | os.PathLike[str], name: str) -> Path:
-    """Return a folder that exists or could be made, or raise an `InputError` that calls it `name`."""
+    """Return a folder that can be written or created, or raise an `InputError` that calls it `name`."""
     place = Path(folder).absolute()
     there = next(parent for parent in (place, *place.parents) if os.path.exists(parent))
     if not there.is_dir():
@@ -153,7 +153,7 @@ def check_file_to_write(path: str | os.PathLike[str]) -> None:
 
 
 def check_chance(prob: float, name: str) -> float:
-    """Return a chance between 0 and 1, or raise an `InputError`; warn if `name` can then do nothing."""
+    """Return a probability between 0 and 1, or raise an `InputError`; warn if it is 0, so that `name` does nothing."""
     chance = check_within(prob, 0, 1, f"prob of {name}")
     if chance == 0:
         warnings.warn(f"{name} can change nothing with prob 0", UserWarning, stacklevel=3)
@@ -161,16 +161,16 @@ def check_chance(prob: float, name: str) -> float:
 
 
 def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:
-    """Return the sentence for a crop that the patch does not divide along an axis; can be scripted."""
+    """Return the message for a crop that the patch does not divide along an axis; TorchScript can compile this."""
     return f"the crop must be a multiple of the patch, got {crop} voxels and a patch of {patch} along {axis}"
 
 
 def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
-    """Return the grid of two patches or more (z, y, x).
+    """Return the grid of patches (z, y, x) of a crop, which must hold at least two.
 
     Raises:
-        InputError: naming the axis that does not divide, or if there is a single patch: nothing of it could be hidden,
-            and norms of its one voxel at the coarsest level would be none.
+        InputError: naming the axis that the patch does not divide, or if there is a single patch: nothing could be
+            hidden, and a norm over the one voxel of the coarsest level would be meaningless.
     """
     patches = check_whole_triple(patch_size, "patch_size")
     crops = check_whole_triple(crop_size, "crop_size")
@@ -184,6 +184,6 @@ def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> 
 
 
 def check_same_shape(image: Sequence[int], other: Sequence[int], name: str) -> None:
-    """Raise an `InputError` if the array called `name` has not the image's (Z, Y, X) shape."""
+    """Raise an `InputError` if the array called `name` does not have the image's shape (Z, Y, X)."""
     if tuple(image) != tuple(other):
         raise InputError(f"the {name} must have the image's shape {tuple(image)}, got {tuple(other)}")

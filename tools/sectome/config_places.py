@@ -1,6 +1,6 @@
-"""Places of a MONAI config, as "train::trainer::max_epochs", that nothing reads, and references to places that are not.
+"""Checks of places in a MONAI config, such as "train::trainer::max_epochs": that they are read, and that they exist.
 
-MONAI writes "#" for "::", too; messages do, because the command line does.
+MONAI also takes "#" for "::". Messages use "#", as the command line does.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SEPARATOR = ReferenceResolver.sep
 
 
 def declared_places(config_root: Path) -> set[str]:
-    """Return all places that some config file of a bundle declares, those in folders of overlays included.
+    """Return all places that any config file of a bundle declares, including the overlays in folders.
 
-    An overlay that cannot be read declares nothing, with a warning: a run that names it does not come so far.
+    An overlay that cannot be read is skipped with a warning: a run that uses it fails earlier.
 
     Raises:
         InputError: if one of the bundle's own configs cannot be read.
@@ -41,7 +41,7 @@ def declared_places(config_root: Path) -> set[str]:
 
 
 def check_references(parser: ConfigParser, declared: set[str]) -> None:
-    """Raise an `InputError` for the first reference to a place that neither the config nor another of the bundle has.
+    """Raise an `InputError` for the first reference to a place that neither this nor any other config has.
 
     Args:
         parser: holds the merged config.
@@ -61,7 +61,7 @@ def check_references(parser: ConfigParser, declared: set[str]) -> None:
 def check_sections(parser: ConfigParser, declared: set[str], properties: set[str]) -> None:
     """Raise an `InputError` for the first key of a section that nothing reads.
 
-    A section is a dictionary that is no component, and that nothing refers to as a whole: "train" and "validate".
+    A section is a dictionary that is no component and that nothing refers to as a whole, such as "train".
 
     Args:
         parser: holds the merged config.
@@ -102,14 +102,14 @@ def _places(config: Any, place: str) -> Iterator[str]:
 
 
 def _parents(place: str) -> Iterator[str]:
-    """Yield "train" and "train::trainer" of "train::trainer::max_epochs"."""
+    """Yield the parents of a place: "train" and "train::trainer" of "train::trainer::max_epochs"."""
     parts = place.split(SEPARATOR)
     for count in range(1, len(parts)):
         yield SEPARATOR.join(parts[:count])
 
 
 def leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the place of everything in a config that holds no other, and what it is; its metadata are left out."""
+    """Yield the place and the value of each leaf of a config, without its metadata."""
     if isinstance(config, (Mapping, list)):
         for key, inner, value in ReferenceResolver.iter_subconfigs(place, config):
             if key != ConfigParser.meta_key:
@@ -119,17 +119,17 @@ def leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def texts(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield the place of every text in a config, and the text; those of its metadata are left out."""
+    """Yield the place and the text of each string in a config, without its metadata."""
     return ((place, value) for place, value in leaves(config) if isinstance(value, str))
 
 
 def _references(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield where a value refers to another, and to which place."""
+    """Yield the place of each reference in a config, and the place that it refers to."""
     for place, text in texts(config):
         for reference in ReferenceResolver.match_refs_pattern(text):
             yield place, reference
 
 
 def written(place: str) -> str:
-    """Return a place as the command line names it."""
+    """Return a place as the command line writes it."""
     return place.replace(SEPARATOR, "#")

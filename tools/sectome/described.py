@@ -1,4 +1,4 @@
-"""What a component of a config is, in values that JSON can hold."""
+"""Descriptions of config components in JSON values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 
 def describe(component: Any) -> Any:
-    """Return plain values, lists and mappings as they are, a name for a function or class, attributes of others.
+    """Return plain values, lists and mappings as they are, functions and classes by name, others by attributes.
 
-    Arrays and tensors are lists. Attributes of a module are its buffers, as weights of classes, and its modules, too.
-    Left out are private attributes, those that are no such values, as generators of random numbers, and those that take
-    the place of a method, as a compiled one. What a random transform has drawn may be an attribute, too: describe it
-    before it is used.
+    Arrays and tensors become lists. Attributes of a module include its buffers, such as class weights, and submodules.
+    Left out are private attributes, those that cannot be described, such as random number generators, and those that
+    replace a method, such as a compiled one. What a random transform has drawn may be an attribute: describe the
+    transform before it is used.
     """
     if isinstance(component, Mapping):
         return {str(name): describe(value) for name, value in component.items() if _can_be_described(value)}
@@ -42,12 +42,12 @@ def describe(component: Any) -> Any:
 
 
 def arguments(place: str) -> Any:
-    """Return the class and the arguments of a component, as the config gives them whose expression calls this.
+    """Return the class and arguments of a component, from the config whose expression calls this function.
 
-    Of a network they say what its weights do not show, as dropout. One that is an expression is its text.
+    For a network they hold what its weights do not show, such as dropout. An expression is returned as its text.
 
     Args:
-        place: of the component, as "network_def".
+        place: place of the component, such as "network_def".
     """
     callers = (frame.f_locals.get("self") for frame, _ in walk_stack(currentframe()))
     parser = next(caller for caller in callers if isinstance(caller, ConfigParser))

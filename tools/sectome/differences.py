@@ -1,4 +1,4 @@
-"""Where two settings differ, for a message."""
+"""Differences between two settings, for messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Yield "name 1, got 2" for all plain values that differ, nested ones with the names on the way."""
+    """Yield "name 1, got 2" for each plain value that differs; a nested value has the names on its path."""
     if _lists_of_mappings(before, now):
         before, now = dict(enumerate(before)), dict(enumerate(now))
     if isinstance(before, Mapping) and isinstance(now, Mapping):

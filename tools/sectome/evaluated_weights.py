@@ -1,4 +1,7 @@
-"""A guard of what weights do not show: they take other grey values, heads or offsets as well, and score otherwise."""
+"""A check of the settings that weights do not show.
+
+Weights also load with other grey values, heads or offsets, but then score differently.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ from sectome.transforms import described_normaliser
 
 
 def check_same_as_trained(model: str | Path, settings: Mapping[str, Any]) -> None:
-    """Raise an `InputError` for the first setting that is not that of the training, as the file beside a model says it.
+    """Raise an `InputError` for the first setting that differs from the training's, stored in the file beside a model.
 
-    Weights without that file, of whatever origin, are left alone, and so is a setting that the file does not have.
+    Weights without that file are not checked, and neither is a setting that the file lacks.
 
     Args:
         model: the checkpoint.
-        settings: what the weights depend on, by the names in the file.
+        settings: settings that the weights depend on, by their names in the file.
     """
     trained = read_object(settings_path(model))
     if not trained:
         return
-    # As inference has it for models from before there was a choice.
+    # The default of inference for models from before this was a setting.
     trained.setdefault("intensity", describe(described_normaliser(None)))
     now = as_json({name: value for name, value in settings.items() if name in trained})
     for difference in differences({name: trained[name] for name in now}, now):

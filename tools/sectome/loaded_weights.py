@@ -1,4 +1,4 @@
-"""A guard of `monai.bundle.load`: it returns a network with random weights where no weight has a name that it knows."""
+"""A check of `monai.bundle.load`, which returns a network with random weights if no names of weights match."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def check_loaded_weights(workflow: ConfigWorkflow, folder: Path) -> None:
     """Raise an `InputError` if `monai.bundle.load` is about to return a network that keeps some of its random weights.
 
     Args:
-        workflow: is being initialised, by `load` or by anyone else, who is left alone.
-        folder: of the bundle.
+        workflow: the workflow being initialised; nothing is checked unless `load` initialises it.
+        folder: folder of the bundle.
     """
     frame = next((frame for frame, _ in walk_stack(inspect.currentframe()) if frame.f_code is load.__code__), None)
     if frame is None:
         return
-    # Local variables of MONAI 1.6: the weights of the file, the key of the model's, and how they will be copied.
+    # Local variables of `load` in MONAI 1.6: the file's content, the model's key in it, and how weights will be copied.
     names = frame.f_locals
     weights, key, how = (names.get(name) for name in ("model_dict", "key_in_ckpt", "copy_model_args"))
     if weights is None or (how and {"mapping", "exclude_vars", "filter_func"} & set(how)):

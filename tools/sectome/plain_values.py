@@ -1,4 +1,4 @@
-"""Values of a config as JSON has them, whoever gave them: the command line leaves words, Python its own objects."""
+"""Conversion of config values to JSON's: the command line gives words, and Python callers give Python objects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from monai.bundle import ConfigParser
 from sectome.config_places import leaves
 
 JSON_WORDS = {"true": True, "false": False, "null": None}
-"""Values of options that MONAI's runner leaves as text, which is true whatever it says."""
+"""Option values that MONAI's runner leaves as text, which would always count as true."""
 
 
 def take_plain_values(parser: ConfigParser) -> None:
-    """Replace true, false and null of the command line, and paths, numbers and arrays of Python, by what JSON has.
+    """Replace the command line's words true, false and null, and paths and NumPy values, by JSON values.
 
     Args:
         parser: holds the merged config, which is changed.
@@ -24,7 +24,7 @@ def take_plain_values(parser: ConfigParser) -> None:
     for place, value in plain.items():
         parser[place] = value
     if plain:
-        # A change makes the parser forget what it has parsed, and it is in the middle of using that.
+        # A change discards the parsed content, which the parser is using at this moment.
         parser.parse(reset=True)
 
 

@@ -1,4 +1,4 @@
-"""A bundle that stands alone: its configs fit its weights, so that programs that take no overlays can run it."""
+"""A standalone bundle, whose configs fit its weights, so that programs that take no overlays can run it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ OF_NETWORK = (
     "full_resolution",
     "convolutions",
 )
-"""Settings of a training that a later one must repeat to go on from its weights."""
+"""Settings of a training that a later training must repeat to start from its weights."""
 
 MERGED = ("train.json", "evaluate.json", "inference.json")
-"""Configs that take over what overlays say."""
+"""Configs into which overlays are merged."""
 
 _COPIED = ("LICENSE", "large_files.yml", "configs/**/*", "docs/**/*", "scripts/**/*.py")
 
@@ -64,22 +64,22 @@ def make_standalone_bundle(
 ) -> None:
     """Write a bundle whose train, evaluate and inference configs need no overlay and no override for its weights.
 
-    With other weights than the source's own, the pages about the source's stay behind, and metadata name no data set.
+    With other weights than the source's, the pages about the source's are left out, and the metadata name no data set.
 
     Args:
         source: folder of a bundle.
-        output: folder to write, or a `.zip` with one folder of its name in it.
-        checkpoint: the model that it gets, with the settings and the thresholds beside it; None is the source's own.
-        overlays: config files, as they would be named after the bundle's own; a relative path that is not there is
-            taken from the source's `configs`. Each config takes from them the keys that it has itself, but for what
-            the model's settings say of its network and targets.
+        output: folder or `.zip` file to write; a `.zip` holds one folder of its name.
+        checkpoint: the model, copied with the settings and thresholds beside it; None for the source's own.
+        overlays: config files, in the order of the command line; a relative path that does not exist is looked up in
+            the source's `configs`. Each config takes the keys that it has itself, except those of the network and the
+            targets, which the model's settings give.
         label: what one object of the result is, as MONAI Label shows it.
 
     Raises:
-        InputError: if the source is no bundle, there is no such model or overlay, no config has a key that an overlay
-            gives, the output exists, the overlays make another network or other targets than the model was trained
-            with, it was only pre-trained where a bundle segments or the other way round, or trained on grey values that
-            no overlay gives and sectome does not know.
+        InputError: if the source is no bundle, there is no such model or overlay, no config has a key of an overlay,
+            the output exists, the overlays make another network or other targets than the model's, the model was only
+            pre-trained but the bundle segments or vice versa, or its grey values were normalised in a way that no
+            overlay gives and sectome does not know.
     """
     source, output = Path(source), Path(output)
     if not (source / "configs" / "metadata.json").is_file():
@@ -142,9 +142,9 @@ def _find_overlay(source: Path, overlay: str | Path) -> Path:
 
 
 def _find_thresholds(source: Path, model: Path, trained: Mapping[str, Any]) -> Path | None:
-    """Return where a model's thresholds are: beside it, or beside the weights that its training went on from.
+    """Return the file of a model's thresholds: beside it, or beside the weights that its training started from.
 
-    These are named as they were from the working directory of the training, most often the source.
+    The path of those weights is relative to the working directory of the training, usually the source.
     """
     weights = trained.get("weights")
     for path in (model, *((source / weights, weights) if weights else ())):
@@ -167,8 +167,8 @@ def _check_made(
     config: Mapping[str, Any],
     given: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> None:
-    """Raise an `InputError` if a config with the given overlays makes another network or other targets than a model."""
-    # A model from before there were other targets names no channels: it is of affinities.
+    """Raise an `InputError` if a config with the overlays makes another network or other targets than the model's."""
+    # A model from before there were other targets names no channels: it predicts affinities.
     trained = {"channels": None, **trained}
     for key, setting, folder in (("network_name", "network", "networks"), ("channels", "channels", "targets")):
         if key not in config or setting not in trained:
@@ -199,7 +199,7 @@ def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapp
     parser.update(own)
     parser.update({name: trained[name] for name in OF_NETWORK if name in trained and name in config})
     if "intensity" in trained and not any(top_key(key) == "intensity" for key in own):
-        # What is no normaliser of ours is refused: settings beside weights must not name code to run.
+        # Only sectome's normalisers are accepted: settings beside weights must not name code to run.
         normaliser = described_normaliser(trained["intensity"])
         name = f"sectome.transforms.{type(normaliser).__name__}"
         parser.update({"intensity": {**describe(normaliser), "_target_": name}})
@@ -211,7 +211,7 @@ def _merge(config: Mapping[str, Any], overlaid: Mapping[str, Any], trained: Mapp
 
 
 def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Return metadata of what these weights take and what inference makes of them."""
+    """Return metadata with the input of these weights and the output of inference."""
     formats = metadata["network_data_format"]
     tensors = [*formats["inputs"].values(), *formats["outputs"].values()]
     for tensor in tensors:
@@ -224,7 +224,7 @@ def _describe(metadata: dict[str, Any], trained: Mapping[str, Any], label: str) 
 
 
 def _purpose(made: str) -> dict[str, str]:
-    """Return what metadata say of any network with these targets."""
+    """Return the metadata that fit any network with these targets."""
     return {
         "name": f"EM segmentation by {made}",
         "task": "Instance segmentation of objects in electron microscopy volumes",
@@ -237,7 +237,7 @@ def _same_file(one: Path, other: Path) -> bool:
 
 
 def _leave_out_pages(docs: Path) -> None:
-    """Remove the pages about the source's own weights, and say so in the page that names them."""
+    """Remove the pages about the source's own weights, and say so in README.md, which names them."""
     pages = [docs / name for name in PAGES_OF_WEIGHTS if (docs / name).is_file()]
     for page in pages:
         page.unlink()

@@ -1,4 +1,4 @@
-"""What a network was trained as, kept beside its weights, so that inference need not be told."""
+"""The settings of a network's training, kept beside its weights, so that inference need not be given them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sectome.json_object import read_json_object, read_object
 
 
 def settings_path(model: str | Path) -> Path:
-    """Return where the settings of a checkpoint lie: `model.json` beside `model.pt`, or in the folder that is named."""
+    """Return the path of a checkpoint's settings: `model.json` beside `model.pt`, or in the folder `model`."""
     model = Path(model)
     return model / "model.json" if model.is_dir() else model.with_suffix(".json")
 
@@ -23,9 +23,9 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
     """Warn if a volume's voxels differ from those that a model was trained on by more than a quarter along an axis.
 
     Args:
-        voxel_size_nm: of the volume, (z, y, x).
-        trained_nm: of the training, (z, y, x); None if the model does not say it.
-        name: of the volume.
+        voxel_size_nm: voxel size of the volume (z, y, x).
+        trained_nm: voxel size of the training (z, y, x); None if the model does not state it.
+        name: name of the volume.
     """
     if trained_nm is not None and not are_alike(voxel_size_nm, trained_nm):
         warnings.warn(
@@ -37,11 +37,11 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
 
 
 def warn_of_other_start(model: str | Path, settings: Mapping[str, Any]) -> None:
-    """Warn if a training starts from weights that were trained on other voxels, or on grey values scaled otherwise.
+    """Warn if a training starts from weights trained with another voxel size or another scaling of grey values.
 
     Args:
         model: the checkpoint; "" for a training that starts from none.
-        settings: of the training. Compared are "voxel_size_nm" and "intensity", where the checkpoint's say them.
+        settings: settings of the training; "voxel_size_nm" and "intensity" are compared, if the checkpoint has them.
     """
     trained = read_object(settings_path(model)) if model else {}
     before = {name: trained[name] for name in ("voxel_size_nm", "intensity") if name in trained}
@@ -56,16 +56,16 @@ def warn_of_other_start(model: str | Path, settings: Mapping[str, Any]) -> None:
 
 
 class TrainedSettings:
-    """The settings that a training wrote beside a checkpoint, by the names that its config has.
+    """The settings that a training wrote beside a checkpoint, by their names in its config.
 
     Args:
         model: the checkpoint.
 
     Attributes:
-        settings: all of them, for those that a model may lack.
+        settings: all settings, to look up those that a model may lack.
 
     Raises:
-        InputError: if there is no such file, or it holds no settings; and when a setting is asked for that it lacks.
+        InputError: if there is no such file or it holds no settings; also on access to a setting that it lacks.
     """
 
     def __init__(self, model: str | Path) -> None:
@@ -85,7 +85,7 @@ class TrainedSettings:
         return self.settings[name]
 
     def check_fine_tuned(self) -> None:
-        """Raise an `InputError` if the model was only pre-trained, and segments nothing."""
+        """Raise an `InputError` if the model was only pre-trained and cannot segment."""
         if "mask_ratio" in self.settings:
             raise InputError(
                 f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
