@@ -1,4 +1,4 @@
-"""How much of the machine this process has."""
+"""The cores that this process may use, and how to divide work among them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 
 
 def cores() -> int:
-    """Return how many cores this process may use; where the system does not say it, how many there are."""
+    """Return how many cores this process may use, or, if the system does not say so, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_for(count: int, nbytes: int) -> int:
-    """Return how many threads should share out pieces of work that each hold so much memory meanwhile.
+    """Return how many threads should share `count` pieces of work that hold `nbytes` of memory each.
 
-    They hold a GiB at most in all, and have 4 MiB each to do. A process that another one started has one: of
-    those there is one a core already.
+    Together they hold at most 1 GiB, and each has at least 4 MiB of work. A child process gets one thread, because
+    there is one such process per core already.
     """
     if multiprocessing.parent_process() is not None:
         return 1

@@ -1,7 +1,7 @@
 """Training and validation crops, read lazily from opened volumes.
 
-A sample has a number, and the crop, its place and its augmentation follow from the seed and that number alone: the same
-whatever the number of workers, and after a resume.
+Samples are numbered. The place and the augmentation of a crop follow from the seed and the sample's number alone: they
+are the same for any number of workers, and after a resume.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from sectome.transforms.standardise_intensity import FittedStandardisation
 from sectome.types import AXES
 
 TRIES = 1000
-"""How many places are tried for a sample before a volume counts as empty. 100 would end a long training on a volume of
-which a tenth is tissue."""
+"""Places to try for a sample before giving up. 100 would end a long training on a volume of which a tenth is tissue."""
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -59,7 +58,7 @@ class _Crops(Dataset):
             tissue.warn_of_decoding(tissue.shape[0])
 
     def _finish(self, crop: dict[str, Any]) -> dict[str, Any]:
-        # Not `if self.transform`: MONAI's `Compose` seeds its transforms anew when it is asked for its length.
+        # Not `if self.transform`: MONAI's `Compose` reseeds its transforms when it is asked for its length.
         return crop if self.transform is None else self.transform(crop)
 
 
@@ -79,25 +78,25 @@ class RandomCrops(_Crops):
     Args:
         data: the volumes; see `Data`.
         crop_size: voxels of a crop (z, y, x). A thinner volume is extended by its mirror image, with a warning.
-        length: crops of an epoch.
+        length: crops per epoch.
         transform: applied to each crop, a dictionary of tensors (1, Z, Y, X).
-        augmentation: applied after it, and seeded anew for each sample.
-        augment_on_device: leave the augmentation to `sectome.training.PrepareBatch`, which does the same to a whole
-            batch on its device; a sample then has an "augmentation_seed". Where all volumes are bytes to be
-            standardised and `transform` leaves images alone, that is left to it, too: images are those bytes, a quarter
-            of what would travel from a worker to the device, and a sample has "standardisation", gain and offset (2,).
-        voxel_size_nm: of volumes whose files do not say it.
+        augmentation: applied after the transform, reseeded for each sample.
+        augment_on_device: leave the augmentation to `sectome.training.PrepareBatch`, which applies it to a whole batch
+            on its device; each sample then has an "augmentation_seed". If all volumes are uint8 and standardised, and
+            `transform` leaves images alone, standardisation is left to it, too: images then stay uint8, a quarter of
+            the data to transfer, and each sample has "standardisation", gain and offset (2,).
+        voxel_size_nm: (z, y, x), for volumes whose files do not state it.
         labelled: whether every volume must have labels.
         intensity: how grey values are normalised; see `open_tissue`.
-        places: what a random place is: any of the volume's ("volume"), or one near "labelled" voxels or those of the
+        places: where crops are drawn: anywhere in the "volume", near "labelled" voxels or near voxels of the
             "foreground"; see `LabelDensity`.
-        max_empty: the greatest share of voxels of value 0, as padding is, that a crop may have.
-        resident_on: a device that reads every volume once and keeps it; None reads each crop from its file.
-        seed: of the places and the augmentation.
+        max_empty: the largest share of voxels of value 0, such as padding, that a crop may have.
+        resident_on: device that keeps all volumes in its memory, read once; None reads each crop from its file.
+        seed: random seed of places and augmentation.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`), or has no such places, the share of empty voxels
-            does not lie in 0..1, or the augmentation is not for crops of this size.
+        InputError: if a volume cannot be used (see `open_tissue`) or has no such places, `max_empty` does not lie in
+            0..1, or the augmentation does not suit crops of this size.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class RandomCrops(_Crops):
         resident_on: torch.device | str | None = None,
         seed: int = 0,
     ) -> None:
-        # A percentage would let every crop pass.
+        # A percentage, such as 50, would let every crop pass.
         check_within(max_empty, 0, 1, "max_empty")
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on)
         if augmentation is not None:
@@ -137,7 +136,7 @@ class RandomCrops(_Crops):
         return self.length
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return sample `number`, any whole number from 0: beyond the length the next epochs go on.
+        """Return sample `number`, a whole number from 0 on; numbers beyond the length belong to later epochs.
 
         Raises:
             InputError: if `TRIES` places in a row are too empty, or the voxels cannot be used (see `Tissue.read`).
@@ -174,7 +173,7 @@ class RandomCrops(_Crops):
 
 
 def _standardisations(tissue: Sequence[Tissue], transform: Transform | None) -> list[Tensor] | None:
-    """Return what is left to do to the bytes of each volume's images, None if anything needs them done."""
+    """Return gain and offset for each volume if standardisation can be left to the device, else None."""
     steps = transform.transforms if isinstance(transform, Compose) else [transform]
     left_alone = all(step is None or (isinstance(step, Keywise) and "image" not in step.keys) for step in steps)
     fitted = [one.intensity for one in tissue if one.image.dtype == np.uint8]
@@ -189,16 +188,16 @@ class GridCrops(_Crops):
         data: the volumes; see `Data`.
         crop_size: voxels of a crop (z, y, x). A thinner volume is extended by its mirror image, with a warning.
         transform: applied to each crop; should not be random.
-        voxel_size_nm: of volumes whose files do not say it.
-        labelled: whether every volume must have labels. A place where none is known is then left out: a loss has
-            nothing to say there, and would count as 0.
+        voxel_size_nm: (z, y, x), for volumes whose files do not state it.
+        labelled: whether every volume must have labels. Places without a known label are then left out, because their
+            undefined loss would count as 0.
         intensity: how grey values are normalised; see `open_tissue`.
-        limit: take at most so many crops, spread evenly over the grid; 0 takes all.
-        instead: volumes to take, with a warning, where `data` lists none: all that an annotator has may be one volume.
+        limit: maximum number of crops, spread evenly over the grid; 0 takes all.
+        instead: volumes to use, with a warning, if `data` lists none: an annotator may have a single volume.
 
     Raises:
-        InputError: if a volume cannot be used (see `open_tissue`), no label is known where they are looked for (see
-            `labelled_places`), or the limit is no whole number from 0 on.
+        InputError: if a volume cannot be used (see `open_tissue`), no known label is found (see `labelled_places`), or
+            the limit is not a whole number from 0 on.
     """
 
     def __init__(
@@ -234,11 +233,11 @@ class GridCrops(_Crops):
 
 
 class WholeVolumes(Dataset):
-    """Whole volumes, one a sample, for evaluation.
+    """Whole volumes, one per sample, for evaluation.
 
     Args:
         data: the volumes; see `Data`.
-        voxel_size_nm: of volumes whose files do not say it.
+        voxel_size_nm: (z, y, x), for volumes whose files do not state it.
         labelled: whether every volume must have labels.
         intensity: how grey values are normalised; see `open_tissue`.
     """
@@ -273,16 +272,16 @@ def _say_thin_axes(tissue: Tissue, crop_size: Sequence[int]) -> None:
 
 
 class SampleNumbers(Sampler[int]):
-    """Numbers of samples without end, from `start` on; a resumed run sets `start` to the samples already seen.
+    """Endless sample numbers from `start` on; a resumed run sets `start` to the number of samples already seen.
 
-    Of several processes each takes every so-manyth number, so that their batches together are those of one process with
-    so much greater batches.
+    Each of n processes takes every n-th number, so that their batches together equal the n times larger batch of a
+    single process.
 
     Args:
-        epoch_length: samples of an epoch of one process, the sampler's length.
-        start: the first number of the first process.
-        process: which of the processes this is, from 0 on.
-        processes: how many there are.
+        epoch_length: samples per epoch and process, the sampler's length.
+        start: first number of process 0.
+        process: index of this process, from 0 on.
+        processes: number of processes.
     """
 
     def __init__(self, epoch_length: int, start: int = 0, process: int = 0, processes: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The whole road on synthetic tissue: what `make demo` runs, with the commands that a user would type."""
+"""The whole pipeline on synthetic tissue, as `make demo` runs it, with the commands that a user would type."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ TISSUE: dict[str, tuple[Shape3, int]] = {
     "validation": ((24, 192, 192), 3),
     "test": ((24, 192, 192), 4),
 }
-"""Folder of each volume, its shape and its seed; train, validation and test are different tissue."""
+"""Shape and seed of each volume, by folder; train, validation and test are different tissue."""
 
-# Small batches, because leaving the plateau of the first steps takes steps rather than samples.
+# Small batches, because leaving the initial plateau takes a number of steps, not of samples.
 PRETRAINING = shlex.split(
     "--epochs 9 --epoch_length 100 --val_interval 3 --val_crops 16 --batch_size 8 --warmup_steps 50"
 )
@@ -45,14 +45,14 @@ FINE_TUNING = shlex.split("--epochs 4 --epoch_length 100 --val_interval 1 --val_
 
 
 def run_demo(output: Path, bundles: Path) -> None:
-    """Make tissue, run both bundles on it, and write `report.html`; goes on where an earlier call was stopped.
+    """Make tissue, run both bundles on it, and write `report.html`; resume where an earlier call was stopped.
 
     Args:
         output: folder for data, runs and report.
         bundles: folder that holds `mae_pretrain` and `em_segmentation`.
 
     Raises:
-        InputError: if the bundles are not there, or one of their commands fails.
+        InputError: if the bundles are missing, or one of their commands fails.
     """
     output, roots = output.resolve(), find_bundles(bundles)
     pretrain, segmentation = roots[PRETRAIN], roots[SEGMENT]
@@ -97,7 +97,7 @@ def _write_phantom(folder: Path, shape: Shape3, seed: int) -> None:
 
 
 def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> None:
-    """Run a bundle's config from its root, and print the command; what is trained already is not trained again."""
+    """Run a bundle's config from its root, and print the command; skip a training that is complete."""
     if config == "train" and is_trained(run):
         print(f"{run} is trained already", flush=True)
         return

@@ -1,4 +1,4 @@
-"""Volumes that are made from another one as they are read: thicker sections, labels from membranes, cubes in images."""
+"""Volumes that are derived from another one on reading: thicker sections, labels from membranes, cubes in images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sectome.volumes.indexing import split_index
 
 
 class DerivedVolume(Volume, ABC):
-    """A volume whose voxels follow from those of a `source`; it is sliced, pickled and described as a volume is."""
+    """A volume whose voxels are derived from a `source`; it can be sliced, pickled and described like any volume."""
 
     def __init__(self, source: Volume) -> None:
         vars(self).update(source.__getstate__())
@@ -29,16 +29,16 @@ class DerivedVolume(Volume, ABC):
 
     @property
     def affine_mm(self) -> Array:
-        """That of the source; see `Volume`."""
+        """Affine of the source; see `Volume`."""
         return self.source.affine_mm
 
     @abstractmethod
     def derive(self, z: slice, y: slice, x: slice) -> Array:
-        """Return the voxels (Z, Y, X) of a box, given with starts, stops and positive steps."""
+        """Return the voxels (Z, Y, X) of a box of slices with starts, stops and positive steps."""
 
 
 class EveryNthSection(DerivedVolume):
-    """Sections 0, n, 2 n .. of a volume: what it would look like in sections n times as thick, without their blur."""
+    """Sections 0, n, 2n ... of a volume: like sections n times as thick, but without their blur."""
 
     def __init__(self, source: Volume, step: int) -> None:
         super().__init__(source)
@@ -51,20 +51,20 @@ class EveryNthSection(DerivedVolume):
 
     @property
     def affine_mm(self) -> Array:
-        """That of the source in longer steps along z; see `Volume`."""
+        """Affine of the source with longer steps along z; see `Volume`."""
         return self.source.affine_mm @ np.diag([1, 1, self.step, 1])
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
-        """Return the voxels of the sections that are kept."""
+        """Return the voxels of the kept sections."""
         voxels: Array = self.source[z.start * self.step : z.stop * self.step : z.step * self.step, y, x]
         return voxels
 
 
 class MembraneLabels(DerivedVolume):
-    """Labels made of a mask of membranes: in each section, the parts that hang together by edges of what is none.
+    """Labels from a mask of membranes: in each section, the connected components (by edges) of all other pixels.
 
-    An id is of one section. Where sections are so thick that neurites are not followed from one to the next, membranes
-    are all that is annotated (as in ISBI 2012, doi:10.3389/fnana.2015.00142), and sections are scored by themselves.
+    Ids differ between sections. Where sections are too thick to follow neurites from one to the next, only membranes
+    are annotated (as in ISBI 2012, doi:10.3389/fnana.2015.00142), and each section is scored separately.
     """
 
     def __init__(self, source: Volume) -> None:
@@ -73,10 +73,10 @@ class MembraneLabels(DerivedVolume):
         self._parts = DecodedSections(self._parts_of, self.shape, np.dtype(np.int32))
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
-        """Return ids, 0 on membranes; whole sections are read, whose parts may hang together outside of the box."""
+        """Return ids, 0 on membranes; whole sections are read, because parts may be connected outside the box."""
         depth, height, width = self.shape
         labels = self._parts.read(z, y, x).astype(self.dtype)
-        # A section has fewer parts than pixels, so that ids of two sections differ.
+        # A section has fewer components than pixels, so that ids of two sections differ.
         first = np.array(range(depth)[z])[:, None, None] * height * width
         return np.add(labels, first, out=labels, where=labels > 0)
 
@@ -86,13 +86,13 @@ class MembraneLabels(DerivedVolume):
 
 
 class PlacedInside(DerivedVolume):
-    """A volume at its place in a larger one, by the offsets that both files say: a labelled cube of a large image.
+    """A volume placed in a larger one by the offsets in both files, such as a labelled cube in a large image.
 
     Args:
         source: the smaller volume.
-        image: the larger one.
-        box: where the smaller one lies in it, see `box_within`.
-        outside: value where the smaller one says nothing; -1 is what an unsigned type of 8 bytes calls its greatest.
+        image: the larger volume.
+        box: where the smaller volume lies in the larger one; see `box_within`.
+        outside: value outside the smaller volume; -1 becomes the greatest value of uint64.
     """
 
     def __init__(self, source: Volume, image: Volume, box: Box, outside: int) -> None:
@@ -106,11 +106,11 @@ class PlacedInside(DerivedVolume):
 
     @property
     def affine_mm(self) -> Array:
-        """That of the larger volume; see `Volume`."""
+        """Affine of the larger volume; see `Volume`."""
         return self.image.affine_mm
 
     def derive(self, z: slice, y: slice, x: slice) -> Array:
-        """Return the voxels of the smaller volume, and `outside` around them."""
+        """Return the voxels of the smaller volume, with `outside` around them."""
         asked = [range(extent)[part] for extent, part in zip(self.shape, (z, y, x), strict=True)]
         voxels = np.full([len(numbers) for numbers in asked], self.outside, self.dtype)
         into, out_of = [], []

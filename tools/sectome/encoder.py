@@ -1,11 +1,10 @@
 """The 3D vision transformer that both bundles share: pre-trained in one, fine-tuned in the other.
 
 Blocks are MONAI's `TransformerBlock` with scaled-dot-product attention. The patch embedding is a linear map of a
-patch's voxels, so that it runs on the tokens at hand only; positions are 3D sine-cosine codes of the grid at hand, so
-that any crop which the patch divides can be encoded.
+patch's voxels, so that it can run on visible tokens only. Positions are 3D sine-cosine codes of the grid at hand, so
+that any crop that the patch divides can be encoded.
 
-What runs in a forward pass is written in the part of Python that TorchScript knows, so that networks can be exported
-for any crop.
+The forward pass uses only Python that TorchScript supports, so that networks can be exported for any crop.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from sectome.trained_settings import settings_path
 from sectome.types import Shape3
 
 PREFIX = "encoder."
-"""Keys of the encoder in a masked autoencoder's and in a UNETR's state."""
+"""Prefix of the encoder's keys in the state of a masked autoencoder or a UNETR."""
 
 
 def token_grid(image: Tensor, patch_size: Shape3) -> Shape3:
@@ -85,7 +84,7 @@ def position_codes(grid: Shape3, hidden_size: int, device: torch.device | None =
 
 
 def axis_codes(length: int, pairs: int, device: torch.device | None = None) -> Tensor:
-    """Return codes (length, 2 * pairs) of the places along an axis, with the frequencies of Vaswani et al. 2017."""
+    """Return codes (length, 2 * pairs) of the positions along an axis, with the frequencies of Vaswani et al. 2017."""
     exponents = torch.arange(pairs, dtype=torch.float32, device=device) / pairs
     places = torch.arange(length, dtype=torch.float32, device=device)
     angles = places[:, None] * torch.exp(-math.log(10000.0) * exponents)
@@ -93,7 +92,7 @@ def axis_codes(length: int, pairs: int, device: torch.device | None = None) -> T
 
 
 def check_width(hidden_size: int, num_heads: int, part: str = "") -> None:
-    """Raise an `InputError` if a width does not suit heads and position codes; `part` goes before the names of both."""
+    """Raise an `InputError` if a width does not suit heads and position codes; `part` is a prefix of both names."""
     check_counts(**{f"{part}hidden_size": hidden_size, f"{part}num_heads": num_heads})
     if hidden_size % num_heads or hidden_size % 2 or hidden_size < 6:
         raise InputError(
@@ -105,7 +104,7 @@ def check_width(hidden_size: int, num_heads: int, part: str = "") -> None:
 def vit_blocks(hidden_size: int, depth: int, num_heads: int, mlp_ratio: float = 4.0) -> nn.ModuleList:
     """Return MONAI's transformer blocks with SDPA, without the cross-attention norm that they never use.
 
-    A parameter that gets no gradient makes distributed training fail or forces it to search for such parameters.
+    A parameter without a gradient makes distributed training fail, or forces it to search for such parameters.
     """
     mlp = round(hidden_size * mlp_ratio)
     blocks = [
@@ -134,11 +133,11 @@ class Encoder(nn.Module):
         hidden_size: width of a token; a multiple of `num_heads` and even.
         depth: number of transformer blocks.
         num_heads: attention heads.
-        mlp_ratio: hidden width of a block's MLP over `hidden_size`.
+        mlp_ratio: hidden width of a block's MLP, as a multiple of `hidden_size`.
 
     Raises:
-        InputError: if the patch is no three whole numbers from 1 on, the width does not suit heads and position codes,
-            or there is no block.
+        InputError: if the patch size is not three whole numbers from 1 on, the width does not suit heads and position
+            codes, or there is no block.
     """
 
     def __init__(
@@ -155,9 +154,9 @@ class Encoder(nn.Module):
         check_counts(depth=depth)
         self.patch_size = pz, py, px = check_whole_triple(patch_size, "patch_size")
         self.hidden_size = hidden_size
-        # By their names among the settings.
+        # By its name among the settings, for `_check_heads`.
         self.attention_heads = {"num_heads": num_heads}
-        # In the state, because (4, 16, 16) and (16, 8, 8) give weights of one shape and another meaning.
+        # Part of the state, because (4, 16, 16) and (16, 8, 8) give weights of equal shape and different meaning.
         self.register_buffer("patch_size_voxels", torch.tensor(self.patch_size))
         self.patch_embedding = nn.Linear(in_channels * pz * py * px, hidden_size)
         self.blocks = vit_blocks(hidden_size, depth, num_heads, mlp_ratio)
@@ -194,7 +193,7 @@ class Encoder(nn.Module):
 
 
 def _check_heads(module: nn.Module, path: str | Path) -> None:
-    """Raise an `InputError` if a transformer has other heads than `model.json` says: weights of one shape take any."""
+    """Raise an `InputError` if the number of heads differs from `model.json`: shapes of weights do not show it."""
     trained = read_object(settings_path(path))
     for part in module.modules():
         for name, heads in getattr(part, "attention_heads", {}).items():
@@ -206,13 +205,14 @@ def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep
     """Load a whole checkpoint strictly and return the network.
 
     Args:
-        network: is changed in place.
-        path: a file that `train.json` wrote.
-        prefix: of the network's own keys that the checkpoint lacks, where the trained network is a part of it.
-        keep: start of the keys that the network keeps as they are, and that the checkpoint may lack or have otherwise.
+        network: changed in place.
+        path: a checkpoint that `train.json` wrote.
+        prefix: added to the checkpoint's keys, if the trained network is a part of `network`.
+        keep: prefix of keys whose values the network keeps; the checkpoint may lack them or differ in them.
 
     Raises:
-        InputError: if the file is no checkpoint, differs in a key or a shape, or was trained with other heads.
+        InputError: if the file is no checkpoint, differs in a key or a shape, or was trained with another patch size or
+            number of heads.
     """
     state = {prefix + key: value for key, value in read_checkpoint(path).items()}
     if keep is not None:

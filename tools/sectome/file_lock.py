@@ -1,4 +1,4 @@
-"""A file that one process at a time may hold, on one machine or on many that see the same folders."""
+"""A lock file that one process at a time may hold, on one machine or on several that share folders."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sectome.checks import InputError
 
 @contextmanager
 def locked(path: Path, in_use: str, *, must_lock: bool = True) -> Iterator[TextIO]:
-    """Hold a file for this process, until it ends however it ends, and give it open to read and to append.
+    """Lock a file until the block or the process ends, and yield it open for reading and appending.
 
     Args:
-        path: of the file; made if it is not there.
-        in_use: the sentence to show where another process holds it.
-        must_lock: whether a file system without locks is refused; else it is warned of.
+        path: the file; created if it is missing.
+        in_use: message for the error if another process holds it.
+        must_lock: whether a file system without locks is an error; else it is a warning.
 
     Raises:
-        InputError: if another process does, or the file system has no locks and must have them.
+        InputError: if another process holds the file, or the file system has no locks and `must_lock` is set.
     """
     with path.open("a+", encoding="utf-8") as file:
         try:

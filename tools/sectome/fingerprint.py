@@ -1,4 +1,4 @@
-"""What tells one input from another without reading all of it."""
+"""Fingerprints that identify an input without reading all of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAMPLE = (4, 32, 32)
 
 
 def identify(name: str, volume: Any, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
-    """Return what tells a volume (Z, Y, X) from others: name, shape, type, voxel size, offset and fingerprint."""
+    """Return what identifies a volume (Z, Y, X): name, shape, type, voxel size, offset and fingerprint."""
     return {
         "name": name,
         "shape": list(volume.shape),
@@ -29,7 +29,7 @@ def identify(name: str, volume: Any, voxel_size_nm: Sequence[float]) -> dict[str
 
 
 def fingerprint(shape: Sequence[int], read: Callable[[Sequence[slice]], Array]) -> str:
-    """Return a hash of the values in 16 small boxes that are spread over a volume.
+    """Return a hash of the values in 16 small boxes spread over a volume.
 
     Args:
         shape: voxels (Z, Y, X).
@@ -40,7 +40,7 @@ def fingerprint(shape: Sequence[int], read: Callable[[Sequence[slice]], Array]) 
         np.linspace(0, max(0, extent - size), _PLACES).astype(int) for extent, size in zip(shape, _SAMPLE, strict=True)
     ]
     for number in range(_PLACES):
-        # Steps without a common divisor with the number of places: not all boxes lie on one diagonal.
+        # Different steps, coprime to the number of places, keep the boxes off a single diagonal.
         at = [axis[number * step % _PLACES] for axis, step in zip(corners, (1, 5, 11), strict=True)]
         box = [
             slice(int(first), min(int(first) + size, extent))
@@ -51,7 +51,7 @@ def fingerprint(shape: Sequence[int], read: Callable[[Sequence[slice]], Array]) 
 
 
 def identify_model(checkpoint: str | Path) -> dict[str, str]:
-    """Return what tells a model from others: its weights, and its settings, by which the same weights do otherwise."""
+    """Return what identifies a model: hashes of its weights, and of the settings that change what they predict."""
     return {
         "checkpoint": str(checkpoint),
         "sha256": file_hash(checkpoint),

@@ -1,4 +1,4 @@
-"""Units of length by the names that files use, and where in space a volume lies."""
+"""Units of length by their names in files, and the position of a volume in space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ORIGIN: PointNm = (0.0, 0.0, 0.0)
 NM_IN_MM = 1e6
 
 LEAST_NM, GREATEST_NM = 0.5, 5000.0
-"""Edges that a voxel of electron microscopy, or of light microscopy beside it, may have."""
+"""Plausible range of voxel edges in electron microscopy, and in light microscopy beside it."""
 
 _NM_BY_NAMES = {
     ("pm", "picometer", "picometers", "picometre", "picometres"): 1e-3,
@@ -33,12 +33,12 @@ _NM = {name: nm for names, nm in _NM_BY_NAMES.items() for name in names}
 
 @dataclass(frozen=True)
 class Placement:
-    """How large the voxels of a volume are and where it lies.
+    """The voxel size and the position of a volume.
 
     Attributes:
         voxel_size_nm: Edge lengths along (z, y, x) in nm, None if unknown.
-        offset_nm: Where the first voxel lies, along (z, y, x) in nm.
-        why_no_size: What is wrong with the size that the file gives, where it gives one that cannot be used.
+        offset_nm: Position of the first voxel along (z, y, x) in nm.
+        why_no_size: What is wrong with the voxel size in the file, if it has an unusable one.
     """
 
     voxel_size_nm: VoxelSize | None = None
@@ -47,17 +47,17 @@ class Placement:
 
 
 def are_alike(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Return whether a network can take voxels of two sizes for one: no edge differs by more than a quarter."""
+    """Return whether a network can treat two voxel sizes as one: no edge differs by more than a quarter."""
     return all(0.8 <= edge / other_edge <= 1.25 for edge, other_edge in zip(one, other, strict=True))
 
 
 def rounded(triple: Sequence[float]) -> tuple[float, ...]:
-    """Return lengths or coordinates for a message."""
+    """Round lengths or coordinates for a message."""
     return tuple(float(f"{number:g}") for number in triple)
 
 
 def unit_in_nm(unit: str | None) -> float | None:
-    """Return how many nm a unit of length has, None if it is no known unit of length."""
+    """Return the length of a unit in nm, None if it is no known unit of length."""
     return _NM.get(unit.strip().lower()) if unit else None
 
 
@@ -66,7 +66,7 @@ def as_voxel_size(values: Sequence[float | None], nm: float | None = 1.0) -> Vox
 
     Args:
         values: Lengths along (z, y, x), as a file gives them.
-        nm: How many nm the unit of `values` has, None if unknown.
+        nm: Length of the unit of `values` in nm, None if unknown.
     """
     if nm is None or len(values) != 3 or not all(value is not None and 0 < value < float("inf") for value in values):
         return None
@@ -80,8 +80,8 @@ def as_point(values: Sequence[float | None], nm: float | None = 1.0, digits: int
 
     Args:
         values: Coordinates along (z, y, x), as a file gives them.
-        nm: How many nm the unit of `values` has, None if unknown.
-        digits: How many of a coordinate's digits mean something: 7 in float32.
+        nm: Length of the unit of `values` in nm, None if unknown.
+        digits: Significant digits of a coordinate: 7 for float32.
     """
     if nm is None or len(values) != 3 or not all(value is not None and abs(value) < float("inf") for value in values):
         return ORIGIN

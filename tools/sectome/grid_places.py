@@ -1,4 +1,4 @@
-"""Where a validation's crops are taken: on a grid that covers the volumes, and only where something is known of it."""
+"""Places of validation crops on a grid that covers the volumes, if need be only where labels are known."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sectome.tissue import Tissue
 from sectome.transforms.label_volume import UNLABELLED
 
 LOOKS = 64
-"""How many places of a grid are looked at, at the most, for each crop that is wanted."""
+"""Maximum number of grid places to inspect per wanted crop."""
 
 Start = tuple[int, int, int]
-"""The first voxel of a crop along (z, y, x), counted from that of its tissue."""
+"""First voxel of a crop along (z, y, x), counted from the first voxel of its tissue."""
 
 
 class Grid:
-    """The places of crops that cover some volumes, side by side but for the last along each axis, by their numbers.
+    """Numbered places of crops that cover volumes, side by side except for the last one along each axis.
 
-    A terabyte has millions of them: none is made before it is asked for.
+    A terabyte has millions of places: each is computed only when it is asked for.
 
     Args:
-        tissue: the volumes, one after the other.
+        tissue: the volumes, in the order of their numbers.
         crop_size: voxels of a crop (z, y, x).
     """
 
@@ -41,7 +41,7 @@ class Grid:
         return self.ends[-1]
 
     def __getitem__(self, number: int) -> tuple[Tissue, Start]:
-        """Return a place: its tissue and where a crop starts there."""
+        """Return a place: its tissue and the first voxel of the crop there."""
         which = int(np.searchsorted(self.ends, number, side="right"))
         axes = self.axes[which]
         lengths = [len(axis) for axis in axes]
@@ -51,28 +51,29 @@ class Grid:
 
 
 def starts(extent: int, size: int) -> list[int]:
-    """Return the first voxels, along one axis, of crops that lie side by side; the last one ends at the border."""
+    """Return the first voxels of crops side by side along one axis; the last crop ends at the border."""
     return sorted({*range(0, extent - size + 1, size), max(extent - size, 0)})
 
 
 def even_places(grid: Grid, limit: int) -> list[tuple[Tissue, Start]]:
-    """Return at most so many places, spread evenly over a grid; all if the limit is 0."""
+    """Return at most `limit` places, spread evenly over a grid; all if the limit is 0."""
     return [grid[number] for number in _spread(len(grid), limit or len(grid))]
 
 
 def labelled_places(grid: Grid, crop_size: Sequence[int], limit: int) -> list[tuple[Tissue, Start]]:
-    """Return at most so many places of a grid with a voxel whose label is known, spread evenly; all if the limit is 0.
+    """Return at most `limit` places of a grid where a label is known, spread evenly; all if the limit is 0.
 
-    Labels are read at as many places as are wanted and, while too few of these know something, at others between them:
-    at all of a small grid, at up to `LOOKS` for each crop of a large one. They are the same in each process and run.
+    Labels are read at as many places as are wanted and, while too few of these have a known label, at more places in
+    between: all of a small grid, up to `LOOKS` per wanted crop of a large one. The result is the same in each process
+    and run.
 
     Args:
-        grid: the places; its tissue has labels.
+        grid: the places; their tissue has labels.
         crop_size: voxels of a crop (z, y, x).
-        limit: how many are wanted.
+        limit: number of places wanted.
 
     Raises:
-        InputError: if nothing is known at any place that was looked at.
+        InputError: if no inspected place has a known label.
     """
     wanted = limit or len(grid)
     known: dict[int, bool] = {}
@@ -93,7 +94,7 @@ def labelled_places(grid: Grid, crop_size: Sequence[int], limit: int) -> list[tu
 
 
 def _finer_and_finer(count: int, wanted: int) -> Iterator[list[int]]:
-    """Yield some of the numbers below `count`, evenly, then as many again between them, and so on to all or `LOOKS`."""
+    """Yield evenly spaced numbers below `count`, then about twice as many, and so on, up to all or `LOOKS` per crop."""
     number = wanted
     while number < count:
         yield _spread(count, number)
@@ -104,7 +105,7 @@ def _finer_and_finer(count: int, wanted: int) -> Iterator[list[int]]:
 
 
 def _spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` of the numbers below `count`, evenly, with the first and the last."""
+    """Return at most `limit` of the numbers below `count`, evenly spaced from the first to the last."""
     if limit >= count:
         return list(range(count))
     return [int(number) for number in np.linspace(0, count - 1, limit).round()]

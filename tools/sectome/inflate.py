@@ -1,9 +1,9 @@
 """A 3D encoder from the weights of a 2D vision transformer, as timm and DINO store them.
 
-Blocks are taken as they are: attention knows no space. The patch embedding is summed over the colours, resampled to the
-patch's width and height, and spread evenly over its sections (Carreira and Zisserman 2017, arXiv:1705.07750), so that a
-patch of equal sections is embedded as its picture was. Learned positions, class and register tokens are left out: the
-encoder has sine-cosine positions of its own.
+Blocks are copied unchanged, because attention works on any tokens. The patch embedding is summed over the colours,
+resampled to the patch's width and height, and spread evenly over its sections (Carreira and Zisserman 2017,
+arXiv:1705.07750), so that a patch of equal sections is embedded as the 2D image was. Learned positions, class and
+register tokens are left out: the encoder has its own sine-cosine positions.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sectome.trained_settings import settings_path
 from sectome.training import save_atomically
 
 WRAPPERS = ("model", "state_dict", "teacher", "student")
-"""Keys under which checkpoints keep the state."""
+"""Keys under which checkpoints store the state."""
 
 OUTER_NAMES = ("module.", "backbone.", "encoder.", "visual.")
-"""What training scripts put before the names of a ViT."""
+"""Prefixes that training scripts put before the names of a ViT."""
 
 NAMES = {
     "norm1": "norm1",
@@ -38,7 +38,7 @@ NAMES = {
     "mlp.fc1": "mlp.linear1",
     "mlp.fc2": "mlp.linear2",
 }
-"""Layers of a block in timm, and in MONAI."""
+"""Layers of a block: names in timm to names in MONAI."""
 
 LAYER_SCALES = {
     "ls1.gamma": "attn.out_proj",
@@ -46,23 +46,23 @@ LAYER_SCALES = {
     "gamma_1": "attn.out_proj",
     "gamma_2": "mlp.linear2",
 }
-"""Factors for each channel, as DINOv2 and DeiT III name them, and the layer whose output they scale."""
+"""Per-channel scales, as DINOv2 and DeiT III name them, and the layers whose output they scale."""
 
 
 def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], num_heads: int) -> Encoder:
-    """Write a checkpoint whose encoder is a 2D vision transformer's, for `--pretrained` of em_segmentation.
+    """Write a checkpoint whose encoder is an inflated 2D vision transformer, for `--pretrained` of em_segmentation.
 
-    Its heads are told beside it, as a training tells them: weights of one shape take any.
+    The number of heads is written to a file beside it, as a training does, because weights do not show it.
 
     Args:
-        weights: a .pth or .pt file of plain tensors, of timm, DINO or MAE.
+        weights: a .pth or .pt file of plain tensors, from timm, DINO or MAE.
         output: the checkpoint to write.
         patch_size: voxels of the 3D patch (z, y, x).
-        num_heads: attention heads of the transformer, which its weights do not say.
+        num_heads: attention heads of the transformer, which its weights do not show.
 
     Raises:
         InputError: if the file is no such transformer, its width does not suit the heads, it has layers that the
-            encoder does not have, or the output is the file itself or cannot be written.
+            encoder lacks, or the output is the input file or cannot be written.
     """
     check_file_to_write(output)
     if os.path.realpath(output) == os.path.realpath(weights):
@@ -83,7 +83,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
     """Return the state of a 2D vision transformer under timm's names.
 
     Raises:
-        InputError: if the file is missing, holds more than plain tensors, or no vision transformer.
+        InputError: if the file is missing, holds more than plain tensors, or is no 2D vision transformer.
     """
     content = load_plain_tensors(path, "a vision transformer")
     while isinstance(content, Mapping) and (inner := next((name for name in WRAPPERS if name in content), None)):
@@ -103,7 +103,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
 
 
 def encoder_state(state: Mapping[str, Tensor], patch_size: Sequence[int]) -> dict[str, Tensor]:
-    """Translate a 2D transformer's state into that of an `Encoder` of one channel with this patch (z, y, x)."""
+    """Translate a 2D transformer's state into that of an `Encoder` with one channel and this patch (z, y, x)."""
     embedding = inflate_patch_embedding(state["patch_embed.proj.weight"], patch_size)
     hidden_size = len(embedding)
     inflated = {
@@ -116,7 +116,7 @@ def encoder_state(state: Mapping[str, Tensor], patch_size: Sequence[int]) -> dic
     for name, value in state.items():
         if match := re.fullmatch(r"(blocks\.\d+\.)(.+)\.(weight|bias)", name):
             block, layer, kind = match.groups()
-            # A layer that the encoder does not have, as norms of queries, keeps its name, and the load refuses it.
+            # A layer that the encoder lacks, such as a norm of queries, keeps its name, so that loading refuses it.
             inflated[f"{block}{NAMES.get(layer, layer)}.{kind}"] = value.clone()
         elif name.startswith("norm_pre."):
             inflated[name] = value
@@ -129,15 +129,15 @@ def encoder_state(state: Mapping[str, Tensor], patch_size: Sequence[int]) -> dic
 
 
 def inflate_patch_embedding(weight: Tensor, patch_size: Sequence[int]) -> Tensor:
-    """Return (hidden, pz * py * px) from a picture's (hidden, colours, height, width).
+    """Return 3D weights (hidden, pz * py * px) from the 2D weights (hidden, colours, height, width).
 
-    Where the patch has another size in x and y, weights are found that embed a resampled picture as the picture itself
-    was (Beyer et al. 2023, arXiv:2212.08013).
+    If the patch has another size in x and y, the weights embed a resampled image as the 2D weights embed the original
+    (Beyer et al. 2023, arXiv:2212.08013).
     """
     pz, py, px = patch_size
     hidden, _, height, width = weight.shape
     pixels = torch.eye(height * width).reshape(-1, 1, height, width)
-    # Row i is the picture whose pixel i is 1, resampled.
+    # Row i is the image whose pixel i is 1, resampled.
     resampling = F.interpolate(pixels, size=(py, px), mode="area").reshape(height * width, py * px)
     grey = weight.sum(dim=1).reshape(hidden, -1)
     resampled = grey @ torch.linalg.pinv(resampling).T

@@ -1,4 +1,4 @@
-"""JSON files: read with a sentence that names file and place where one went wrong, written whole or not at all."""
+"""JSON files: errors on reading name the file and the place, and files are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
     """Return the object in a JSON file.
 
     Args:
-        path: of the file, which is there.
-        what: it should hold, for the message.
+        path: the file, which exists.
+        what: what it should hold, for the message.
 
     Raises:
         InputError: if the file holds something else.
@@ -30,7 +30,7 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file that a run has written, an empty one if there is no file.
+    """Return the object in a JSON file written by a run, an empty one if there is no file.
 
     Raises:
         InputError: if the file holds something else.
@@ -39,11 +39,11 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def as_json(content: Any) -> Any:
-    """Return values as a JSON file gives them back: a tuple that becomes a list on the way is no difference."""
+    """Return values as they come back from a JSON file, for comparisons: tuples become lists."""
     return json.loads(json.dumps(content))
 
 
 def write_json(content: Any, path: str | Path) -> None:
-    """Write indented JSON that appears under its name when it is complete."""
+    """Write indented JSON; the file appears once it is complete."""
     with replacing(Path(path)) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

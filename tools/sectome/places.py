@@ -1,4 +1,4 @@
-"""Where random crops are taken when not every place is worth as much: labels are sparse, and so are organelles."""
+"""Places of random crops where labels or organelles are sparse."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _SECTIONS_OF_A_CELL = 4
 
 
 class LabelDensity:
-    """How many voxels of a kind there are in each cell of a lattice, to draw crops where they are.
+    """Counts of labelled or foreground voxels in each cell of a lattice, to draw crops near such voxels.
 
-    A crop is drawn where places of the kind are, and need not hold one: a cell by its density, any voxel of the cell,
-    and a crop that has this voxel anywhere in it. Densities are counted once, in up to four sections of a cell.
+    A cell is drawn in proportion to its count, then any voxel of the cell, then a crop with this voxel anywhere in it:
+    the crop need not hold a voxel of the kind. Voxels are counted once, in up to four sections of a cell.
 
     Args:
-        tissue: with labels.
+        tissue: a volume with labels.
         crop_size: voxels of a crop (z, y, x), and of a cell.
-        kind: "labelled" counts what is not `UNLABELLED`, "foreground" what belongs to an object.
+        kind: "labelled" counts voxels that are not `UNLABELLED`, "foreground" voxels of objects.
 
     Raises:
         InputError: if the tissue has no labels, or none of this kind.
@@ -48,7 +48,7 @@ class LabelDensity:
         self.cumulative = counts.ravel().cumsum()
 
     def draw_start(self, random: np.random.Generator) -> list[int]:
-        """Return the first voxel (z, y, x) of a crop."""
+        """Draw the first voxel (z, y, x) of a crop."""
         drawn = random.integers(self.cumulative[-1])
         index = np.unravel_index(np.searchsorted(self.cumulative, drawn, side="right"), self.counts.shape)
         start = []
@@ -63,7 +63,7 @@ class LabelDensity:
         return tqdm(starts, desc=f"count labels of {name}", unit="slab", delay=2)
 
     def _count(self, tissue: Tissue, z: int, kind: Places) -> np.ndarray:
-        """Return the voxels of the kind in each cell (y, x) of the slab that starts at z."""
+        """Count the voxels of the kind in each cell (y, x) of the slab that starts at z."""
         _, height, width = self.shape
         depth = min(self.cell[0], self.shape[0] - z)
         counts = []
@@ -74,6 +74,6 @@ class LabelDensity:
             wanted = labels > 0 if kind == "foreground" else labels >= 0
             rows = np.add.reduceat(wanted, range(0, height, self.cell[1]), axis=0, dtype=np.int64)
             counts.append(np.add.reduceat(rows, range(0, width, self.cell[2]), axis=1))
-        # Of a thinner last slab a greater share is looked at: it counts for what it holds.
+        # A larger share of a thinner last slab is read: its counts are scaled to the share of the other slabs.
         share, share_of_others = len(sections) / depth, min(_SECTIONS_OF_A_CELL, self.cell[0]) / self.cell[0]
         return np.ceil(np.stack(counts).sum(axis=0) * (share_of_others / share)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Writing beside the output and renaming, so that nothing half-written carries its name."""
+"""Writing under a temporary name and renaming, so that nothing half-written carries the output's name."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _WAITS_SECONDS = (0.01, 0.1, 1.0)
 
 @contextmanager
 def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None) -> Iterator[Path]:
-    """Give a temporary name beside `path`; what was written there takes the name when the block ends well.
+    """Yield a temporary path beside `path`; what was written there is renamed to `path` when the block ends well.
 
-    A file or folder that has the name until then is replaced. If the block raises, the output is as it was before.
+    An existing file or folder is replaced. If the block raises, the output stays as it was.
 
     Args:
         path: the output.
-        adds: whether the block adds to a copy of what is there, or begins what others may add to.
-        unfinished: the temporary name, on the same file system; what is there stays if the block raises, to go on with.
+        adds: whether the block adds to a copy of the output, or starts an output that others may add to.
+        unfinished: temporary path on the same file system; its content is kept if the block raises, to be resumed.
 
     Raises:
-        InputError: if it adds, and another process has written the output since.
+        InputError: if `adds` is set and another process has written the output since, or a file would replace a folder.
     """
-    path = Path(os.path.realpath(path))  # a link keeps pointing to the output
+    path = Path(os.path.realpath(path))  # replace the target of a link, not the link
     before = stamp(path) if adds else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not the number of the process: containers on several machines have the same ones.
+    # Not the process id: containers on several machines may have equal ones.
     own = uuid4().hex[:8]
     partial = unfinished or path.with_name(f".{path.name}.{own}.partial")
     replaced = path.with_name(f".{path.name}.{own}.replaced")
@@ -56,9 +56,9 @@ def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None)
 
 
 def remove_partials(path: Path) -> None:
-    """Remove what processes that were killed in the middle of writing `path` have left beside it.
+    """Remove what processes that were killed while writing `path` have left beside it.
 
-    For an output that no other process may be writing now.
+    Use it only if no other process may be writing this output now.
     """
     path = Path(os.path.realpath(path))
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
@@ -66,7 +66,7 @@ def remove_partials(path: Path) -> None:
 
 
 def stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file is written, None without one."""
+    """Return values that change whenever a file is written, None if there is no file."""
     if not path.exists():
         return None
     found = path.stat()
@@ -74,7 +74,7 @@ def stamp(path: Path) -> tuple[int, ...] | None:
 
 
 def _remove_failed(path: Path) -> None:
-    """Remove what a write that failed has left: threads of tensorstore put files and folders there a moment longer."""
+    """Remove what a failed write has left, repeatedly: threads of tensorstore still write there for a moment."""
     for seconds in _WAITS_SECONDS:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

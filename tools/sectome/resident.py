@@ -1,4 +1,4 @@
-"""Volumes that were read once and stay in the memory of a device: a GPU then cuts its own crops."""
+"""Volumes that are read once and kept in a device's memory, so that a GPU cuts its own crops."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from sectome.types import Array, Box, Shape3
 from sectome.volumes import Volume
 
 CELL = 16
-"""Voxels along each axis of a cell in which those of value 0 are counted."""
+"""Edge in voxels of the cells in which voxels of value 0 are counted."""
 
 _BYTES_AT_ONCE = 64 * 2**20
 
 
 class ResidentVolume:
-    """A box of a volume on a device, sliced as the volume is, in the volume's own type.
+    """A box of a volume on a device, sliced like the volume, in the volume's own type.
 
     Args:
-        volume: where the voxels come from.
-        box: what is kept.
-        device: where they are kept.
+        volume: source of the voxels.
+        box: the part to keep.
+        device: device to keep it on.
 
     Raises:
         InputError: if voxels are NaN or infinite.
 
     Attributes:
-        name: What the user called the volume.
+        name: The volume's path as the user gave it.
         path: The file or folder.
         shape: Voxels of the whole volume along (z, y, x); only its `box` can be read.
         dtype: Type of the voxels as numpy names it.
@@ -49,14 +49,14 @@ class ResidentVolume:
         self.voxels = _load(volume, box, device)
 
     def __getitem__(self, box: Box) -> Tensor:
-        """Return a crop (Z, Y, X) on the device: a view of the volume, not to be changed."""
+        """Return a crop (Z, Y, X) on the device: a view of the volume, which must not be modified."""
         z, y, x = (
             slice(part.start - own.start, part.stop - own.start) for part, own in zip(box, self.box, strict=True)
         )
         return self.voxels[z, y, x]
 
     def most_zeros(self, box: Box) -> int:
-        """Return how many voxels of value 0 a box can have at most, without asking the device, which would wait."""
+        """Return an upper bound on the voxels of value 0 in a box, without a query that would wait for the device."""
         (z, z_end), (y, y_end), (x, x_end) = (
             ((part.start - own.start) // CELL, -(-(part.stop - own.start) // CELL))
             for part, own in zip(box, self.box, strict=True)
@@ -69,10 +69,10 @@ class ResidentVolume:
 
     @cached_property
     def _zeros(self) -> Array:
-        """Voxels of value 0 before each corner of a lattice of cells along (z, y, x)."""
+        """Cumulative counts of voxels of value 0 before each corner of a lattice of cells along (z, y, x)."""
         _, height, width = self.voxels.shape
         rest = (0, -width % CELL, 0, -height % CELL)
-        # One slab after the other: counts of all voxels' columns at once would take half of the volume's memory.
+        # Slab by slab, because counting all columns at once would take half of the volume's memory.
         slabs = (F.pad((slab == 0).sum(dim=0), rest) for slab in self.voxels.split(CELL))
         counts = torch.stack([slab.unfold(0, CELL, CELL).unfold(1, CELL, CELL).sum(dim=(2, 3)) for slab in slabs])
         return np.pad(counts.cpu().numpy().cumsum(0).cumsum(1).cumsum(2), ((1, 0), (1, 0), (1, 0)))

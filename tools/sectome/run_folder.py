@@ -1,4 +1,4 @@
-"""What a run that can go on keeps on disk: its plan, what each block found, and which blocks are done."""
+"""The state of a resumable run on disk: its plan, the results of each block, and which blocks are done."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAN = "plan.json"
 IDENTITY = "identity"
 LOG = "log.csv"
 PLACES = ("output", "bundle", "checkpoint", "name")
-"""What a plan calls the places of files."""
+"""Keys of a plan that hold paths of files."""
 LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib", "cpu_seconds")
 _BLOCKS_A_FOLDER = 1000
 
@@ -36,38 +36,38 @@ _BLOCKS_A_FOLDER = 1000
 class RunFolder:
     """A folder that all processes of a run can write to.
 
-    A block is done when its record is there. Records appear whole, and what a block writes elsewhere is the same
-    whenever it is written, so that a run can be stopped at any moment and go on.
+    A block is done once its record exists. Records appear whole, and what a block writes elsewhere is the same whenever
+    it is written, so that a run can be stopped at any moment and resumed.
     """
 
     path: Path
 
     def record_path(self, stage: str, number: int) -> Path:
-        """Return where the record of a block lies."""
+        """Return the path of a block's record."""
         return self.path / "done" / stage / f"{number // _BLOCKS_A_FOLDER:06d}" / f"{number}.npz"
 
     def record(self, stage: str, number: int, found: Mapping[str, Array]) -> None:
-        """Keep what a block found; with that it is done."""
+        """Save the results of a block, which marks it as done."""
         with replacing(self.record_path(stage, number)) as partial, partial.open("wb") as file:
             np.savez(file, **dict(found))  # type: ignore[arg-type]
 
     def read(self, stage: str, number: int, names: Sequence[str] | None = None) -> dict[str, Array]:
-        """Return what a block found, or some of it."""
+        """Return the results of a block, or only those named."""
         with np.load(self.record_path(stage, number)) as stored:
             return {name: stored[name] for name in names or stored.files}
 
     def save(self, name: str, array: Array) -> None:
-        """Keep an array of all blocks."""
+        """Save an array of all blocks."""
         with replacing(self.path / name) as partial, partial.open("wb") as file:
             np.save(file, array)
 
     def load(self, name: str) -> Array:
-        """Return an array of all blocks, mapped."""
+        """Return a memory-mapped array of all blocks."""
         array: Array = np.load(self.path / name, mmap_mode="r")
         return array
 
     def is_done(self, stage: str, number: int) -> bool:
-        """Tell whether a block is done."""
+        """Return whether a block is done."""
         return self.record_path(stage, number).is_file()
 
     def done(self, stage: str) -> set[int]:
@@ -80,10 +80,10 @@ class RunFolder:
             return list(csv.DictReader(file, LOG_COLUMNS))
 
     def log(self, stage: str, number: int, event: str, seconds: float, cpu_seconds: float) -> None:
-        """Add a line of `LOG_COLUMNS` to the log of what was done where; lines of several processes do not mix.
+        """Append a line of `LOG_COLUMNS` to the log; lines of several processes do not mix.
 
-        The peak is that of the process since it began. Processor time is that of all its threads: what a block takes
-        where a process does one at a time.
+        The peak memory is that of the process since it started. CPU time is that of all its threads, which is the
+        block's own if the process does one block at a time.
         """
         where = f"{os.uname().nodename},{os.getpid()},{peak_mib():.0f}"
         line = f"{time.time():.3f},{stage},{number},{event},{seconds:.3f},{where},{cpu_seconds:.3f}\n"
@@ -91,16 +91,16 @@ class RunFolder:
             file.write(line)
 
     def in_use(self, *, must_lock: bool = True) -> AbstractContextManager[TextIO]:
-        """Hold the folder for this process, until it ends however it ends.
+        """Lock the folder until the block or the process ends.
 
         Raises:
-            InputError: if another process does, or the file system has no locks and must have them.
+            InputError: if another process holds it, or the file system has no locks and `must_lock` is set.
         """
         in_use = f"a run that nobody works on was expected in {self.path}, got one in use"
         return locked(self.path / "lock", in_use, must_lock=must_lock)
 
     def identity(self) -> str:
-        """Return what tells this run from any other, also one of the same plan, and stays when the folder is moved."""
+        """Return an id that is unique to this run, even among runs of one plan, and stays when the folder is moved."""
         path = self.path / IDENTITY
         if not path.is_file():
             with replacing(path) as partial:
@@ -108,11 +108,11 @@ class RunFolder:
         return path.read_text(encoding="utf-8")
 
     def keep_plan(self, plan: Mapping[str, Any], otherwise: str = "name another --output and another --run") -> None:
-        """Write the plan of a new run, or check that an old one has the same but for where its files lie.
+        """Write the plan of a new run, or check that an existing run has the same plan except for paths of files.
 
         Args:
             plan: plain values.
-            otherwise: what to do with another plan, for the message.
+            otherwise: advice if the plans differ, for the message.
 
         Raises:
             InputError: if the folder holds a run of another plan, with the differences, or something else.
@@ -120,7 +120,7 @@ class RunFolder:
         path = self.path / PLAN
         now = as_json(plan)
         if not path.is_file():
-            # What a process that was killed here has left begins with a dot.
+            # Names of files that a killed process has left here begin with a dot.
             if any(self.path.glob("[!.]*")):
                 raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
             write_json(now, path)
@@ -131,16 +131,16 @@ class RunFolder:
 
 
 def without_places(plan: Any) -> Any:
-    """Return a plan without the places of files, at any depth: they may be moved, and are told by what they hold."""
+    """Return a plan without paths of files, at any depth: files may be moved, and are identified by their content."""
     if isinstance(plan, Mapping):
         return {key: without_places(value) for key, value in plan.items() if key not in PLACES}
     return plan
 
 
 def peak_mib() -> float:
-    """Return the most memory that this process has held since it began."""
+    """Return the peak memory of this process in MiB since it started."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # What getrusage says is that of the process which this one was forked from, where that was larger.
+        # getrusage reports the peak of the process that this one was forked from, if that was larger.
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

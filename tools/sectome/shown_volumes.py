@@ -1,4 +1,4 @@
-"""Volumes and labels upon each other in Neuroglancer (https://github.com/google/neuroglancer), read where one looks."""
+"""Volumes and labels overlaid in Neuroglancer (https://github.com/google/neuroglancer), read only where in view."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from sectome.volumes.volume import open_with_default_size, require_voxel_size
 from sectome.volumes.zarr_metadata import read_node
 
 MESH_VOXELS: Final = 2**27
-"""Labels of more voxels are shown in sections only: for a mesh all of them must be in memory."""
+"""Labels with more voxels are shown in sections only, because a mesh needs all of them in memory."""
 
 _DOWNSAMPLING: Final = 64
-"""How many voxels are read for one that is shown."""
+"""Maximum number of voxels to read for each one shown."""
 
 _GREYS: Final = 256
-"""Of the middle of a section, along each axis, that much says how dark and how bright an image is."""
+"""Edge in voxels of the square in the middle of a section that is sampled for the range of grey values."""
 
 _TYPES: Final = {"bool": "uint8", "int64": "float32", "float16": "float32", "float64": "float32"}
-"""In what type Neuroglancer gets voxels that it does not know."""
+"""Types in which Neuroglancer gets voxels of types that it does not support."""
 
 _IDS: Final = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
-"""In what type it gets labels, by their bytes."""
+"""Types in which it gets labels, by their size in bytes."""
 
 _SHADER: Final = """\
 #uicontrol invlerp normalized
@@ -48,15 +48,15 @@ void main() { emitRGB(vec3(channel(0), channel(1), COUNT > 2 ? channel(2) : 0.0)
 """
 
 Shown: TypeAlias = Volume | StoredChannels
-"""A volume, or what `sectome predict` writes."""
+"""A volume, or an output of `sectome predict`."""
 
 
 def open_shown(path: str, voxel_size_nm: Sequence[float] | None = None) -> Shown:
-    """Open what is to be shown.
+    """Open a volume, affinities or maps to show.
 
     Args:
-        path: of a volume, as `open_volume` takes it, or of a .zarr folder of affinities or maps.
-        voxel_size_nm: along (z, y, x), for a volume that does not say it.
+        path: a volume, as `open_volume` takes it, or a .zarr folder of affinities or maps.
+        voxel_size_nm: (z, y, x), for a volume that does not state it.
 
     Raises:
         InputError: as `open_volume`.
@@ -70,13 +70,13 @@ def open_shown(path: str, voxel_size_nm: Sequence[float] | None = None) -> Shown
 
 
 def show_volumes(volumes: Mapping[str, Shown]) -> neuroglancer.Viewer:
-    """Return a viewer of volumes, each in a layer of its name and where its file says that it lies.
+    """Return a viewer with a layer for each volume, placed by the offset in its file.
 
-    What looks like labels is shown in colours; a segment that is double-clicked gets a mesh in 3D. Of affinities and of
-    maps the first three channels are red, green and blue.
+    What looks like labels is shown in colours; a double-click on a segment shows its mesh in 3D. The first three
+    channels of affinities and maps are shown in red, green and blue.
 
     Args:
-        volumes: by the name of the layer; at least one.
+        volumes: at least one volume, by layer name.
 
     Raises:
         InputError: if a volume has no voxel size.
@@ -95,10 +95,10 @@ def show_volumes(volumes: Mapping[str, Shown]) -> neuroglancer.Viewer:
 
 
 class ShownVolume(LocalVolume):
-    """A volume as the viewer asks for it; what is asked for coarsely comes from a level of its pyramid, if it has one.
+    """A volume served to the viewer; coarse requests are answered from a level of its pyramid, if it has one.
 
     Args:
-        volume: with a voxel size.
+        volume: a volume with a voxel size.
         labels: whether it holds ids.
     """
 
@@ -114,13 +114,13 @@ class ShownVolume(LocalVolume):
         super().__init__(finest, _space(volume, "zyx"), kind, max_downsampling=_DOWNSAMPLING * coarsest)
 
     def get_encoded_subvolume(self, data_format: str, start: Any, end: Any, scale_key: str) -> tuple[bytes, str]:
-        """Return the voxels between two places, counted in voxels of the scale, encoded, and their media type.
+        """Return the encoded voxels of a box, and their media type.
 
         Args:
-            data_format: as LocalVolume.
-            start: the first voxel, (z, y, x).
-            end: the one after the last.
-            scale_key: how many voxels become one along each axis, as in "1,2,2".
+            data_format: as in `LocalVolume`.
+            start: first voxel (z, y, x), counted in voxels of the scale.
+            end: the voxel after the last one.
+            scale_key: downsampling factor along each axis, such as "1,2,2".
         """
         wanted = [int(factor) for factor in scale_key.split(",")]
         factors = max(
@@ -131,18 +131,18 @@ class ShownVolume(LocalVolume):
         return self._levels[factors].get_encoded_subvolume(data_format, start, end, rest)
 
     def get_object_mesh(self, object_id: int) -> bytes:
-        """Return the surface of one id, or raise what makes the viewer show none, where the volume is too large."""
+        """Return the mesh of one id; if the volume is too large, raise the error that makes the viewer show none."""
         if math.prod(self.shape) > MESH_VOXELS:
             raise MeshesNotSupportedForVolume
         mesh = bytearray(super().get_object_mesh(object_id))
-        # Its corners are counted between the middles of voxels, what is shown from the first voxel's edge.
+        # Vertices are relative to the centre of the first voxel, but the viewer counts from its edge.
         corners = np.frombuffer(mesh, "<f4", 3 * int.from_bytes(mesh[:4], "little"), offset=4).reshape(-1, 3)
         corners += np.asarray(self.dimensions.scales, np.float32) / 2
         return bytes(mesh)
 
 
 class _Voxels:
-    """A volume for Neuroglancer: in a type that it knows, one read at a time."""
+    """A volume for Neuroglancer: in a type that it supports, with one read at a time."""
 
     def __init__(self, volume: Volume, dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = volume.shape, dtype
@@ -152,7 +152,7 @@ class _Voxels:
         with self._lock:
             voxels: Array = self._volume[box]
         if self.dtype.kind == "u":
-            # Negative ids, and those from 2**63 on, are of voxels that nobody labelled.
+            # Negative ids, and those from 2**63 on, mark voxels that nobody labelled.
             voxels = np.where(known_voxels(voxels), voxels, 0)
         return voxels.astype(self.dtype, copy=False)
 
@@ -162,7 +162,7 @@ class _Voxels:
 
 
 class _Channels:
-    """Channels (K, Z, Y, X) for Neuroglancer: in a type that it knows."""
+    """Channels (K, Z, Y, X) for Neuroglancer, in a type that it supports."""
 
     def __init__(self, stored: StoredChannels) -> None:
         self.shape = (stored.channel_count, *stored.shape)
@@ -176,14 +176,14 @@ class _Channels:
 
 
 def _levels(volume: Volume) -> dict[Shape3, Volume]:
-    """Return the volume and those levels of its pyramid whose voxels are blocks of its own, by the blocks' edges."""
+    """Return the volume and those pyramid levels whose voxels are blocks of its voxels, by the edges of the blocks."""
     levels = {(1, 1, 1): volume}
     for level in volume.levels:
         z, y, x = (round(fine / coarse) for fine, coarse in zip(volume.shape, level.shape, strict=True))
         blocks = tuple(-(-extent // edge) for extent, edge in zip(volume.shape, (z, y, x), strict=True))
         if min(z, y, x) >= 1 and blocks == level.shape and (z, y, x) not in levels:
             coarser = volume.at_level(level)
-            # Scales of precomputed are counted from the origin: the first block may hold a part of one only.
+            # Precomputed scales are aligned with the origin: the first block may be incomplete.
             before = np.subtract(_starts(volume), np.divide(coarser.offset_nm, _size_of(volume)))
             if not ((before > 0.01) & (before < np.subtract((z, y, x), 0.01))).any():
                 levels[z, y, x] = coarser
@@ -191,7 +191,7 @@ def _levels(volume: Volume) -> dict[Shape3, Volume]:
 
 
 def _space(volume: Shown, names: str) -> neuroglancer.CoordinateSpace:
-    """Return the axes of a volume in nm; `names` is their order, "zyx" or "xyz"."""
+    """Return the axes of a volume in nm, in the order of `names`: "zyx" or "xyz"."""
     lengths = dict(zip("zyx", _size_of(volume), strict=True))
     return neuroglancer.CoordinateSpace(names=list(names), units="nm", scales=[lengths[name] for name in names])
 
@@ -201,12 +201,12 @@ def _size_of(volume: Shown) -> VoxelSize:
 
 
 def _starts(volume: Shown) -> list[float]:
-    """Return where the first voxel lies along (z, y, x), in voxels."""
+    """Return the position of the first voxel along (z, y, x), in voxels."""
     return [start / length for start, length in zip(volume.offset_nm, _size_of(volume), strict=True)]
 
 
 def _placed(shown: LocalVolume, starts: Sequence[float]) -> neuroglancer.LayerDataSource:
-    """Return what a layer shows, with its first voxel where `starts` says along the axes that it has."""
+    """Return the data source of a layer, with its first voxel at `starts` along its axes."""
     matrix = np.column_stack([np.eye(len(starts)), starts])
     transform = neuroglancer.CoordinateSpaceTransform(output_dimensions=shown.dimensions, matrix=matrix)
     return neuroglancer.LayerDataSource(url=shown, transform=transform)
@@ -236,10 +236,10 @@ def _channels_layer(stored: StoredChannels) -> neuroglancer.ImageLayer:
 
 
 def _grey_values(volume: Volume) -> list[float]:
-    """Return what is black and what is white: all but a hundredth at either end of what sampled sections hold."""
+    """Return the grey values to show as black and white: the 1st and 99th percentile of sampled sections."""
     y, x = (middle(extent, _GREYS) for extent in volume.shape[1:])
     sampled = np.stack([volume[z, y, x] for z in sampled_sections(volume.shape[0])])
-    # NumPy has no percentile of booleans, as masks are.
+    # NumPy has no percentile of booleans, the type of masks.
     known = sampled[np.isfinite(sampled)].astype(np.float64)
     low, high = (float(value) for value in np.percentile(known, (1, 99))) if known.size else (0.0, 1.0)
     return [low, high if high > low else low + 1]

@@ -1,4 +1,4 @@
-"""Memory of large arrays on a CPU: kept for the next step of a training, given back to the system between blocks."""
+"""Memory of large arrays on a CPU: kept for the next training step, or given back to the system between blocks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 @cache
 def keep_freed_memory() -> None:
-    """Let this process keep what arrays leave for the next ones, from here on; where there is no glibc nothing changes.
+    """Let this process keep freed memory for later arrays from now on; without glibc nothing changes.
 
-    A step of training frees the arrays that it has made, and makes the same ones again. glibc gives those beyond 32 MiB
-    back to the system, and others when enough of them lie at the end of its heap; all are paged in anew, which is up to
-    a third of a step. `give_back_memory` still does what it says.
+    A training step frees its arrays, and the next one allocates the same again. glibc gives arrays beyond 32 MiB back
+    to the system, and others once enough of them lie at the end of its heap. Paging all of them in again takes up to a
+    third of a step. `give_back_memory` still works.
     """
     if (mallopt := _of_glibc("mallopt")) is not None:
         mallopt(_M_MMAP_MAX, 0)
@@ -25,15 +25,15 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Return what the heap of this process does not use; where there is no glibc this does nothing.
+    """Give unused heap memory of this process back to the system; without glibc do nothing.
 
-    What a process holds would grow with the number of slabs or blocks that it has seen, as small arrays keep the gaps
-    between large ones from closing.
+    Otherwise the memory of a process would grow with the number of slabs or blocks that it has processed, because small
+    arrays keep the gaps between large ones open.
     """
     if (trim := _of_glibc("malloc_trim")) is not None:
         trim(0)
 
 
 def _of_glibc(name: str) -> Any | None:
-    """Return a function of the C library, None if this system's has none of that name."""
+    """Return a function of the C library, None if this system has none of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
