@@ -96,7 +96,8 @@ class RandomCrops(_Crops):
 
     Raises:
         InputError: if a volume cannot be used (see `open_tissue`) or has no such places, `max_empty` does not lie in
-            0..1, or the augmentation does not suit crops of this size.
+            0..1, the augmentation does not suit crops of this size, or resident volumes need over half of a GPU's free
+            memory.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ TISSUE: dict[str, tuple[Shape3, int]] = {
 }
 """Shape and seed of each volume, by folder; train, validation and test are different tissue."""
 
-# Small batches, because leaving the initial plateau takes a number of steps, not of samples.
+# Small batches, because leaving the initial plateau depends on the number of steps rather than of samples.
 PRETRAINING = shlex.split(
     "--epochs 9 --epoch_length 100 --val_interval 3 --val_crops 16 --batch_size 8 --warmup_steps 50"
 )

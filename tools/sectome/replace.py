@@ -30,7 +30,7 @@ def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None)
     Raises:
         InputError: if `adds` is set and another process has written the output since, or a file would replace a folder.
     """
-    path = Path(os.path.realpath(path))  # replace the target of a link, not the link
+    path = Path(os.path.realpath(path))  # replaces the target of a link, not the link
     before = stamp(path) if adds else None
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not the process id: containers on several machines may have equal ones.

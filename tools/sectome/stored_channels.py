@@ -63,7 +63,7 @@ class StoredChannels:
         return self.array if isinstance(self.array, np.ndarray) else np.asarray(self.array.read().result())
 
     def description(self) -> dict[str, Any]:
-        """Return what identifies these channels: path, shape, type, voxel size and a fingerprint, in plain values.
+        """Return what identifies these channels, such as path, shape, voxel size and fingerprint, in plain values.
 
         Raises:
             InputError: if they cannot be read.

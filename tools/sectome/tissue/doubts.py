@@ -38,7 +38,7 @@ def warn_of_doubtful_labels(tissue: Iterable[Tissue], told_apart: bool = True) -
 
 
 def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
-    """Warn if voxel edges differ by more than a quarter from those of the first volume or between exchanged axes.
+    """Warn if voxel edges differ by more than a quarter from the first volume's, or between axes to be exchanged.
 
     Args:
         tissue: all volumes that one network is trained and validated on.
