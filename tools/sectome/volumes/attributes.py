@@ -15,11 +15,11 @@ _IN_UNITS = ("resolution", "voxel_size", "offset")
 
 
 def placement_from_attributes(attributes: Mapping[str, Any]) -> Placement:
-    """Return the voxel size and the offset that a dataset's attributes give, z first.
+    """Return voxel size and offset (z first) from a dataset's attributes.
 
-    Read are `voxel_size_nm`, ilastik's `element_size_um`, CREMI's `resolution` (nm) and the `voxel_size` of funlib;
-    `offset_nm`, and the `offset` of CREMI and funlib. `resolution`, `voxel_size` and `offset` count in the unit of the
-    attribute `units` if there is one, else in nm.
+    Known sizes are `voxel_size_nm`, ilastik's `element_size_um`, CREMI's `resolution` (nm) and funlib's `voxel_size`.
+    Known offsets are `offset_nm`, and the `offset` of CREMI and funlib. `resolution`, `voxel_size` and `offset` are in
+    the unit that the attribute `units` names, else in nm.
     """
     sizes = (as_voxel_size(*_triple(attributes, name)) for name in _SIZES)
     offset = next((found for name in _OFFSETS if (found := _triple(attributes, name))[0]), ([], None))
@@ -37,7 +37,7 @@ def attributes_of(placement: Placement) -> dict[str, list[float]]:
 
 
 def common_unit(units: Any) -> float | None:
-    """Return how many nm a unit has that is given once or the same for each axis, None if it is no unit of length."""
+    """Return a unit's length in nm, given once or equally for each axis; None if it is no unit of length."""
     names = {
         name.decode() if isinstance(name, bytes) else str(name) for name in np.atleast_1d(np.asarray(units)).tolist()
     }
@@ -45,7 +45,7 @@ def common_unit(units: Any) -> float | None:
 
 
 def _triple(attributes: Mapping[str, Any], name: str) -> tuple[list[float], float | None]:
-    """Return the three numbers of an attribute, none if it holds others, and how many nm their unit has."""
+    """Return an attribute's three numbers and the length of their unit in nm; no numbers if it holds anything else."""
     values = np.atleast_1d(np.asarray(attributes.get(name, ())))
     if values.dtype.kind not in "iuf" or values.shape != (3,):
         return [], None

@@ -1,4 +1,4 @@
-"""Walking over a volume in pieces that fit into memory."""
+"""Iterating over a volume in pieces that fit into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sectome.types import Array, Box, Shape3
 from sectome.volumes.tensorstore_process import finish
 
 CHUNK: Shape3 = (32, 64, 64)
-"""Voxels along (z, y, x) of a stored chunk: small enough for crops, large enough for a file of its own."""
+"""Chunk size along (z, y, x) in voxels: small enough for crops, large enough for one file each."""
 
 _SECTIONS_AT_ONCE = 64
 _BYTES_AT_ONCE = 128 * 2**20
@@ -20,7 +20,7 @@ _DECODED_BYTES_AT_ONCE = 2**30
 
 
 class Source(Protocol):
-    """What can be written: an array (Z, Y, X) or a lazily read volume."""
+    """Anything that can be written: an array (Z, Y, X) or a lazily read volume."""
 
     @property
     def shape(self) -> Any: ...  # noqa: D102
@@ -30,16 +30,16 @@ class Source(Protocol):
 
 
 def iterate_blocks(source: Source, chunk: Shape3, voxel_bytes: int | None = None) -> Iterator[Box]:
-    """Yield boxes that cover a volume once, each made of whole chunks and of about 128 MiB at most.
+    """Yield boxes that cover a volume once, each made of whole chunks and of at most about 128 MiB.
 
-    A box spans many sections where it can, because a source in chunks decodes a chunk anew for every box that
-    touches it. Compressed sections are decoded as a whole, for each of the boxes along y and x: these may have a GiB
-    where a chunk has several sections.
+    A box spans as many sections as it can, because a chunked source decodes a chunk again for every box that touches
+    it. A source of compressed sections decodes whole sections for every box along y and x; if chunks then span several
+    sections, a box may take 1 GiB.
 
     Args:
-        source: what is walked over.
-        chunk: Voxels along (z, y, x) that are stored together; one that spans an axis keeps it whole.
-        voxel_bytes: Memory that a voxel takes while its box is worked on; without it its own size.
+        source: The volume.
+        chunk: Chunk size along (z, y, x) in voxels; an axis that it spans is not split.
+        voxel_bytes: Memory per voxel while its box is processed; by default the size of the type.
     """
     shape, itemsize = source.shape, voxel_bytes or source.dtype.itemsize
     decodes_sections = chunk[0] > 1 and getattr(source, "decodes_sections", False)
@@ -64,22 +64,22 @@ def iterate_blocks(source: Source, chunk: Shape3, voxel_bytes: int | None = None
 
 
 def write_blocks(store: Any, source: Source, voxel_bytes: int | None = None) -> None:
-    """Write a volume into a tensorstore (Z, Y, X) of chunks of `CHUNK` voxels, each chunk once.
+    """Write a volume into a tensorstore (Z, Y, X) with chunks of `CHUNK` voxels, each chunk once.
 
     Args:
-        store: what is written into.
-        source: what is read, block by block.
-        voxel_bytes: see `iterate_blocks`.
+        store: The tensorstore.
+        source: The volume, read block by block.
+        voxel_bytes: See `iterate_blocks`.
     """
     for box in iterate_blocks(source, CHUNK, voxel_bytes):
         voxels = np.ascontiguousarray(source[box])
-        # A box of decoded sections is large, and what is being written takes as much again.
+        # Boxes of decoded sections are large, and data being written take as much memory again.
         for part in iterate_blocks(voxels, CHUNK):
             place = tuple(slice(of.start + at.start, of.start + at.stop) for of, at in zip(box, part, strict=True))
             finish(store[place].write(voxels[part], can_reference_source_data_indefinitely=True))
 
 
 def iterate_sections(source: Source) -> Iterator[Array]:
-    """Yield the sections (Y, X) in order, reading several at once."""
+    """Yield the sections (Y, X) in order, reading several at a time."""
     for box in iterate_blocks(source, (1, *source.shape[1:])):
         yield from np.ascontiguousarray(source[box])

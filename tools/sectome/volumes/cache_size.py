@@ -1,4 +1,4 @@
-"""How much decoded data a process keeps."""
+"""How much decoded data a process caches."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from sectome.checks import InputError
 
 CACHE_VARIABLE = "SECTOME_CACHE_MB"
-"""Environment variable: MiB of decoded chunks, and as many of decoded sections, that a process keeps at most."""
+"""Environment variable: MiB that a process may use to cache decoded chunks, and again to cache decoded sections."""
 
 _DEFAULT_MB = 512
 
 
 def cache_bytes() -> int:
-    """Return how many bytes a cache may hold, over all volumes that share it.
+    """Return the capacity of a cache in bytes, over all volumes that share it.
 
     Raises:
-        InputError: If `SECTOME_CACHE_MB` is no whole number from 0 on.
+        InputError: If `SECTOME_CACHE_MB` is not a whole number of at least 0.
     """
     text = os.environ.get(CACHE_VARIABLE, str(_DEFAULT_MB)).strip()
     if not text.isdecimal():
@@ -27,7 +27,7 @@ def cache_bytes() -> int:
 
 
 def bytes_of_chunks(box: Sequence[int], shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> int:
-    """Return what the chunks that a box of this size can touch take, all along the same axes, wherever it lies."""
+    """Return the most bytes that the chunks touching a box of this size can take, wherever the box lies."""
     chunks = (
         min((size - 2) // part + 2, -(-extent // part)) * part
         for size, extent, part in zip(box, shape, chunk, strict=True)

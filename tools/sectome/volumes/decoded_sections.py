@@ -1,4 +1,4 @@
-"""Sections that are decoded as a whole, and kept: crops of compressed images ask for the same ones again and again."""
+"""A cache of decoded sections: crops of compressed images need the same sections again and again."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from sectome.volumes.cache_size import cache_bytes
 
 
 class DecodedSections:
-    """The sections of a volume, of which those that were read last stay in memory.
+    """The sections of a volume, with a least-recently-used cache.
 
     Args:
-        decode: returns section z, (Y, X), a new array.
-        shape: voxels (Z, Y, X) of the volume.
-        dtype: of its voxels.
+        decode: returns section z as a new array (Y, X).
+        shape: voxels of the volume along (z, y, x).
+        dtype: type of its voxels.
     """
 
     def __init__(self, decode: Callable[[int], Array], shape: Shape3, dtype: np.dtype[Any]) -> None:
         self._decode = decode
         self._shape = shape
         self._dtype = dtype
-        # The key of this volume in a cache that others share; its `id` could be another's later.
+        # This volume's key in the shared cache; its `id` could be reused after it is deleted.
         self._name = object()
         self._own_cache: _Latest | None = None
 
@@ -37,9 +37,9 @@ class DecodedSections:
         return {**vars(self), "_own_cache": None}
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X), a new array; threads share out what is not in memory.
+        """Return a box (Z, Y, X) as a new array, decoding missing sections in several threads.
 
-        Whole sections are not kept where the cache cannot hold what will be asked for again.
+        Whole sections bypass the shared cache if it cannot hold the entire volume.
         """
         sections, rows, columns = (range(part.start, part.stop, part.step) for part in (z, y, x))
         voxels = np.empty((len(sections), len(rows), len(columns)), self._dtype)
@@ -80,7 +80,7 @@ class DecodedSections:
 
 
 class _Latest:
-    """Arrays by key: those that were asked for last, of so many bytes at most. Threads may share it."""
+    """A thread-safe least-recently-used cache of arrays by key, limited in bytes."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -97,7 +97,7 @@ class _Latest:
             if key in self._arrays:
                 self._arrays.move_to_end(key)
                 return self._arrays[key]
-        # A view would keep all that it is a part of.
+        # A view would keep its whole base array alive.
         made = np.ascontiguousarray(make())
         with self._lock:
             if key not in self._arrays:
@@ -112,7 +112,7 @@ _shared: _Latest | None = None
 
 
 def _shared_by_all() -> _Latest:
-    """Return the cache of this process; that of the one it was forked from could be locked for ever."""
+    """Return this process's shared cache; one inherited through a fork could stay locked forever."""
     global _shared
     if _shared is None or _shared.process != os.getpid():
         _shared = _Latest(cache_bytes())

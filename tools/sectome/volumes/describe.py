@@ -1,4 +1,4 @@
-"""A short description of a volume from a few of its sections."""
+"""A short description of a volume, from a few of its sections."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sectome.volumes.volume import Volume
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
-    """Return what `sectome info` shows, in types that JSON knows.
+    """Return what `sectome info` shows, in JSON-serialisable types.
 
-    Five sections spread over the volume are read, one at a time. A volume of floats is read whole, in slabs.
+    Five sections spread over the volume are read, one at a time. A float volume is also read whole, in slabs.
 
     Returns:
         `name`, `shape` (Z, Y, X), `dtype`, `voxel_size_nm` and `extent_um` along (z, y, x) or None, `offset_nm`,
         `levels` (`dataset`, `shape` and `voxel_size_nm` of each resolution, empty without a pyramid), `memory_bytes`,
-        `sampled_sections` (their z), `min`, `max`, `mean` over the finite voxels of these (None without any),
-        `not_finite` (the number of voxels of the volume that are nan or infinite; None unless it holds floats), and
-        `ids`: the number of ids in the sampled sections if they look like labels, else None; 0, and what means that
-        nothing is known (negative, or from 2**63 on), is none.
+        `sampled_sections` (their z), `min`, `max` and `mean` over the finite voxels of these sections (None if there
+        are none), `not_finite` (number of NaN or infinite voxels in the volume; None unless it holds floats), and `ids`
+        (number of ids in the sampled sections if they look like labels, else None). Background (0) and ids that mean
+        "unknown" (negative, or from 2**63 on) are not counted.
     """
     sampled = sampled_sections(volume.shape[0])
     lows, highs, total, count = [], [], 0.0, 0

@@ -1,4 +1,4 @@
-"""Coarser levels of a volume, made box by box from the finer one."""
+"""Coarser levels of a volume, made box by box from the next finer one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COARSEST_VOXELS = 64
 
 
 def next_factors(shape: Shape3, voxel_size: VoxelSize) -> Shape3 | None:
-    """Return by how much the next level is coarser along (z, y, x), None if there is no need of one.
+    """Return the downsampling factors (z, y, x) of the next level; None if no coarser level is needed.
 
     Axes whose voxels are less than twice as long as the shortest are halved, so that levels become isotropic. An axis
-    of one voxel stays.
+    of one voxel is kept.
 
     Args:
         shape: Voxels along (z, y, x) of the finer level.
@@ -40,11 +40,11 @@ WHOLE: Shape3 = (0, 0, 0)
 
 
 def block_mean(voxels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> Array:
-    """Return the mean of each block of voxels, rounded for integers; a block at either end holds what there is.
+    """Return the mean of each block of voxels, rounded for integers; blocks at either end may be incomplete.
 
     Args:
         voxels: (Z, Y, X).
-        factors: Voxels of a block along (z, y, x).
+        factors: Block size along (z, y, x) in voxels.
         lacking: Voxels that the first block lacks along (z, y, x).
     """
     mean = voxels.astype(np.float64 if voxels.dtype.itemsize > 4 else np.float32)
@@ -57,11 +57,11 @@ def block_mean(voxels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> Array
 
 
 def block_majority(labels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> Array:
-    """Return the label that most voxels of each block have, of equally many the one that comes first.
+    """Return the most frequent label of each block; in a tie, the one that comes first.
 
     Args:
         labels: (Z, Y, X).
-        factors: Voxels of a block along (z, y, x), 1 or 2. A block at either end holds what there is.
+        factors: Block size along (z, y, x), 1 or 2 voxels. Blocks at either end may be incomplete.
         lacking: Voxels that the first block lacks along (z, y, x).
     """
     majority = np.empty(coarser_shape(labels.shape, factors, lacking), labels.dtype)
@@ -71,7 +71,7 @@ def block_majority(labels: Array, factors: Shape3, lacking: Shape3 = WHOLE) -> A
 
 @njit(cache=True, nogil=True)
 def _write_majority(labels: Any, factors: Any, lacking: Any, block: Any, majority: Any) -> None:
-    """Write the majority of each block of voxels; `block` has room for one."""
+    """Write the majority of each block of voxels; `block` is scratch space for one."""
     depth, height, width = labels.shape
     before_z, before_y, before_x = lacking
     for z, y, x in np.ndindex(majority.shape):
@@ -95,18 +95,18 @@ def _write_majority(labels: Any, factors: Any, lacking: Any, block: Any, majorit
 
 
 def coarser_shape(shape: Sequence[int], factors: Shape3, lacking: Shape3 = WHOLE) -> Shape3:
-    """Return how many blocks cover so many voxels along (z, y, x), of which the first block may lack some."""
+    """Return how many blocks along (z, y, x) cover a volume whose first block may be incomplete."""
     z, y, x = (-(-(extent + before) // factor) for extent, factor, before in zip(shape, factors, lacking, strict=True))
     return z, y, x
 
 
 class Downsampled:
-    """A coarser level as a source (Z, Y, X), read box by box.
+    """A coarser level as a source (Z, Y, X), computed box by box.
 
     Args:
-        finer: The level to make it from.
-        factors: Voxels along (z, y, x) that become one.
-        is_labels: Take the majority of each block in place of the mean.
+        finer: Reader of the finer level.
+        factors: Voxels along (z, y, x) that are merged into one.
+        is_labels: Take the majority of each block instead of the mean.
         lacking: Voxels that the first block lacks along (z, y, x).
     """
 
@@ -120,11 +120,11 @@ class Downsampled:
 
     @property
     def voxel_bytes(self) -> int:
-        """Memory that a voxel takes while its box is made: the finer voxels, and two copies as float for the mean."""
+        """Memory per voxel while a box is computed: the finer voxels, and for the mean two float copies."""
         return math.prod(self.factors) * (self.dtype.itemsize * 2 if self._is_labels else self.dtype.itemsize + 16)
 
     def __getitem__(self, key: Any) -> Array:
-        """Return a box given with starts, stops and no steps."""
+        """Return a box whose slices have starts and stops but no steps."""
         box: Box = key
         z, y, x = (
             slice(max(part.start * factor - before, 0), min(part.stop * factor - before, extent))
@@ -137,12 +137,12 @@ class Downsampled:
 
 @dataclass(frozen=True)
 class CoarserLevel:
-    """A level of a pyramid below the finest.
+    """A level of a pyramid other than the finest.
 
     Attributes:
-        factors: By how much it is coarser than the one before, along (z, y, x).
+        factors: Downsampling from the next finer level along (z, y, x).
         shape: Voxels along (z, y, x).
-        placement: Size and offset of its voxels, in the unit of the finest level's.
+        placement: Voxel size and offset, in the unit of the finest level.
     """
 
     factors: Shape3
@@ -151,9 +151,9 @@ class CoarserLevel:
 
 
 def coarser_levels(shape: Shape3, placement: Placement) -> list[CoarserLevel]:
-    """Return the levels of a pyramid below the finest, of which shape and placement are given.
+    """Return the levels of a pyramid below the finest, given the shape and placement of the finest.
 
-    The centre of a first block lies half a block less half a voxel on.
+    The centre of a first block lies half a block minus half a voxel further.
     """
     levels: list[CoarserLevel] = []
     size, offset = placement.voxel_size_nm or (1.0, 1.0, 1.0), placement.offset_nm

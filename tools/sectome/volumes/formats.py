@@ -1,4 +1,4 @@
-"""The known formats, and which of them a path means."""
+"""The supported formats, and which of them a path refers to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sectome.volumes.reader import Reader
 from sectome.volumes.store_address import WRITABLE_SCHEMES, is_address, scheme_of
 from sectome.volumes.store_folder import Place, StoreFolder, fetch, open_address, why_nothing
 
-# The first argument is a path, or a folder on a server for the formats in chunks.
+# The first argument is a path, or for chunked formats also a folder on a server.
 Open = Callable[[Any, str | None], Reader]
 FindLevels = Callable[[Any, str | None], tuple[Level, ...]]
 Write = Callable[[Any, str | None, Source, Placement], None]
@@ -52,22 +52,24 @@ def _is_zarr_folder(folder: Place) -> bool:
     return folder.name.lower().endswith(".zarr") or zarr_metadata.is_zarr_node(folder)
 
 
-# Functions by name and no lambdas: a volume is pickled with its format on its way to a worker.
+# Named functions, not lambdas: a volume is pickled with its format when sent to a worker.
 @dataclass(frozen=True)
 class Format:
     """How volumes of one format are opened and written.
 
     Attributes:
-        name: What messages call it.
-        suffixes: How its files or folders end.
-        open: Makes a reader of a path and the name of a dataset.
-        write: Writes a source to a path and the name of a dataset, which `check_output` has looked at.
-        check_output: Raises an `InputError` if what exists there would be lost, or leaves no room for the dataset.
+        name: Name in messages.
+        suffixes: Suffixes of its files or folders.
+        open: Makes a reader from a path and a dataset name.
+        write: Writes a source to a path and dataset name that `check_output` has accepted.
+        check_output: Raises an `InputError` if writing would destroy existing data, or they leave no place for the
+            dataset.
         holds_datasets: Whether a path may end in `:dataset`.
-        find_levels: Lists the resolutions of a pyramid, the datasets that each of them is.
-        is_folder: Tells whether a folder is one of the format; None if it is made of files. Any other holds sections.
-        files: One of these lies in each of its folders; without, it is not read from servers.
-        is_written_to_stores: Whether it is written to object stores.
+        find_levels: Lists the levels of a pyramid, each with its dataset.
+        is_folder: Returns whether a folder has this format; None for formats of single files. Any other folder holds
+            sections.
+        files: Names of which each of its folders has at least one; if empty, it is not read from servers.
+        is_written_to_stores: Whether it can be written to object stores.
     """
 
     name: str
@@ -142,7 +144,7 @@ _WITH_DATASET = re.compile(rf"(?P<path>.*(?:{_CONTAINER_SUFFIXES})):(?P<dataset>
 
 
 class Location(NamedTuple):
-    """A name taken apart: the absolute path (or the folder on a server), the dataset inside of it, and the format."""
+    """A parsed name: the absolute path (or the folder on a server), the dataset inside it, and the format."""
 
     path: Place
     dataset: str | None
@@ -150,17 +152,17 @@ class Location(NamedTuple):
 
 
 def locate_existing(name: str | os.PathLike[str]) -> Location:
-    """Return where an existing volume lies.
+    """Return the location of an existing volume.
 
     Raises:
-        InputError: If nothing is there, or its format is not known.
+        InputError: If nothing is there, or its format is unknown.
     """
     text = os.fspath(name)
     place, dataset = _split(text)
     if isinstance(place, StoreFolder):
         known = PRECOMPUTED if text.startswith(PREFIX) else _format_on_server(place, dataset)
         return Location(place, dataset, known)
-    # Nothing, as of a shell's variable that is not set, would be the working directory.
+    # An empty name, for example from an unset shell variable, would mean the working directory.
     if not text or not place.exists():
         raise InputError(f"expected an existing volume, got {text!r}, where there is nothing")
     if text.startswith(PREFIX):
@@ -172,10 +174,10 @@ def locate_existing(name: str | os.PathLike[str]) -> Location:
 
 
 def locate_output(name: str | os.PathLike[str]) -> Location:
-    """Return where a volume is to be written; a name with no suffix or a final slash means a folder of sections.
+    """Return where and how a volume is to be written; no suffix or a trailing slash means a folder of sections.
 
     Raises:
-        InputError: If the suffix is not a known one, or a server does not take it.
+        InputError: If the suffix is unknown, or the format or the server cannot be written to.
     """
     text = os.fspath(name)
     if not text:
@@ -202,7 +204,7 @@ def locate_output(name: str | os.PathLike[str]) -> Location:
 
 
 def split_dataset(name: str) -> tuple[str, str | None]:
-    """Return a container and the dataset in it, of a name as in vol.h5:volumes/raw; None where none is named."""
+    """Split a name such as vol.h5:volumes/raw into container and dataset; the dataset is None if none is named."""
     match = _WITH_DATASET.fullmatch(name)
     return (match["path"], match["dataset"].strip("/")) if match else (name, None)
 

@@ -1,4 +1,4 @@
-"""Grey from images that are stored as colour, and values that are no brightness as they are stored."""
+"""Grey values from images stored as colour, and stored values that are not brightness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOUR_CHANNELS = (3, 4)
 
 
 def grey_channel(image: Array, where: str) -> Array:
-    """Return one channel of an image (Y, X, C) whose colours are equal; a second or fourth channel is alpha, no colour.
+    """Return one channel of an image (Y, X, C) whose colours are equal; a second or fourth channel is alpha.
 
     Raises:
         InputError: If the colours differ.
@@ -26,14 +26,14 @@ def grey_channel(image: Array, where: str) -> Array:
 
 
 def warn_of_colour(where: str) -> None:
-    """Say that an image is read as grey though it is stored as colour."""
+    """Warn that an image stored as colour is read as grey."""
     warnings.warn(f"reading {where} as grey: it is stored as colour, its channels are equal", UserWarning, stacklevel=2)
 
 
 def misread_greys(page: tifffile.TiffPage) -> str:
-    """Return what is to be said of a TIFF's page whose values are read as they are, but mean others; else nothing.
+    """Return a warning about a TIFF page whose stored values are not its brightness; else an empty string.
 
-    Of a palette of colours, as labels have it, the values count; so they do where greys are only stretched.
+    A colour palette, as of labels, and a palette that only stretches the greys need no warning.
     """
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         return (
@@ -42,7 +42,7 @@ def misread_greys(page: tifffile.TiffPage) -> str:
         )
     palette = page.colormap
     if palette is not None and (palette == palette[0]).all():
-        # What is not used is black.
+        # Unused entries at the end are black.
         greys = np.trim_zeros(palette[0], "b").astype(np.int64)
         if (np.diff(greys) < 0).any():
             return (

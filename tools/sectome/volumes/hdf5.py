@@ -1,4 +1,4 @@
-"""HDF5 files, one dataset of them a volume."""
+"""HDF5 files, each dataset one volume."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from sectome.volumes.reader import (
 
 _LEAST_BYTES = 2**20
 _SLOTS = 100_003
-"""Of the table of chunks that are kept: many more than chunks, and prime, as HDF5 wants it."""
+"""Slots of HDF5's chunk cache: a prime far above the number of cached chunks, as HDF5 recommends."""
 
 
 class Hdf5Reader(Reader):
-    """A dataset (Z, Y, X) of an HDF5 file; without a name the only 3D one."""
+    """A dataset (Z, Y, X) of an HDF5 file; without a name, the only 3D dataset."""
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._path = path
         self._file: h5py.File | None = None
         self._stored: h5py.Dataset | None = None
-        # Without any HDF5 reads a part of a chunk row by row.
+        # Without a chunk cache HDF5 reads part of a chunk row by row.
         self._cache_bytes = max(cache_bytes() // 4, _LEAST_BYTES)
         with h5py.File(path, "r") as file:
             self._dataset = dataset if dataset is not None else choose_dataset(_datasets(file), path)
@@ -78,7 +78,7 @@ class Hdf5Reader(Reader):
 
 
 def _check_order(stored: h5py.Dataset, where: str) -> None:
-    """Raise an `InputError` if ilastik's `axistags`, or labels of dimensions, name axes that do not end in y, x."""
+    """Raise an `InputError` if ilastik's `axistags` or HDF5's dimension labels name axes that do not end in y, x."""
     if "axistags" in stored.attrs:
         names = [str(axis["key"]) for axis in json.loads(stored.attrs["axistags"])["axes"]]
     else:
@@ -88,35 +88,34 @@ def _check_order(stored: h5py.Dataset, where: str) -> None:
 
 
 def _check_sources(stored: h5py.Dataset, path: Path) -> None:
-    """Raise an `InputError` if a file that a virtual dataset is made of is not there: HDF5 reads its part as 0."""
+    """Raise an `InputError` if a source file of a virtual dataset is missing: HDF5 would read its part as 0."""
     folders = (path.parent, path.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")))
     for name in sorted({source.file_name for source in stored.virtual_sources()}):
         found = any((folder / form).exists() for folder in folders for form in (name, Path(name).name))
-        # One with a % stands for many, as many as there are.
+        # A name with % is a pattern for however many files exist.
         if not found and "%" not in name:
             raise InputError(f"expected the file {name}, of which a virtual dataset in {path} is made, got none")
 
 
 def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:
-    """Open a dataset that keeps so many bytes of decoded chunks as long as it is open, those that were read last."""
+    """Open a dataset with a least-recently-used cache of `kept_bytes` for decoded chunks."""
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_chunk_cache(_SLOTS, kept_bytes, 0.0)
     return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
 
 
 def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a chunked dataset; a named one goes into an existing file beside what that holds.
+    """Write a chunked dataset; a named one is added to an existing file.
 
-    Integers of two bytes and more, which are labels for the most part, are compressed by gzip, which every HDF5
-    library reads.
+    Integers of two or more bytes, which are mostly labels, are compressed with gzip, which every HDF5 library reads.
     """
     shape = tuple(source.shape)
     is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
     with replacing(path, adds=dataset is not None) as partial:
         if dataset is not None and path.exists():
             shutil.copyfile(path, partial)
-        # Blocks are whole chunks, written once. Kept, they would be written as the file is closed, where HDF5 takes the
-        # process down if the disk is full.
+        # Blocks are whole chunks, written once. Cached chunks would be written when the file is closed, and HDF5
+        # crashes the process there if the disk is full.
         with _refused_by_system(), h5py.File(partial, "a", rdcc_nbytes=0) as file:
             name = dataset or DEFAULT_DATASET
             if name in file:
@@ -137,7 +136,7 @@ def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Place
 
 @contextmanager
 def _refused_by_system() -> Iterator[None]:
-    """Turn the `RuntimeError` into an `OSError` that h5py raises where the system refuses the last of a file."""
+    """Turn the `RuntimeError` that h5py raises if the system refuses the end of a file into an `OSError`."""
     try:
         yield
     except RuntimeError as error:
@@ -145,7 +144,7 @@ def _refused_by_system() -> Iterator[None]:
 
 
 def check_output(path: Path, dataset: str | None) -> None:
-    """Raise an `InputError` if a file that exists would lose its datasets, or has no place for a named one."""
+    """Raise an `InputError` if an existing file would lose its datasets or cannot hold the named one."""
     if not path.exists():
         return
     if dataset is not None:

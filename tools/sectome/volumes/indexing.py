@@ -1,4 +1,4 @@
-"""Numpy's basic indexing, split into what is read from the file and what is done to it afterwards."""
+"""NumPy's basic indexing, split into the box to read from a file and the index to apply afterwards."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _REVERSED = slice(None, None, -1)
 
 
 def split_index(key: Any, shape: Shape3) -> tuple[Box, tuple[slice | int, ...]]:
-    """Return the box to read and the index to apply to what was read.
+    """Return the box to read, and the index to apply to the voxels read.
 
     Args:
-        key: Integers, slices and one ellipsis, as in `array[key]`.
+        key: Integers, slices and at most one ellipsis, as in `array[key]`.
         shape: Voxels along (z, y, x).
 
     Raises:
-        IndexError: If the key has another type or too many axes, or an integer is outside of the volume.
+        IndexError: If the key has another type or too many axes, or an integer lies outside the volume.
     """
     box: list[slice] = []
     after: list[slice | int] = []

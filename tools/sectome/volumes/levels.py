@@ -1,4 +1,4 @@
-"""The levels of a pyramid, and which of them is nearest to a voxel size."""
+"""The levels of a pyramid, and how to find the one nearest to a voxel size."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Level:
     """One resolution of a volume.
 
     Attributes:
-        dataset: Its name inside of the container.
+        dataset: Its name inside the container.
         shape: Voxels along (z, y, x).
-        voxel_size_nm: Edge lengths along (z, y, x) in nm, None if the file says nothing that has a unit.
+        voxel_size_nm: Edge lengths along (z, y, x) in nm; None if the file gives none with a unit.
     """
 
     dataset: str
@@ -26,18 +26,18 @@ class Level:
 
 
 def choose_level(levels: Sequence[Level], near_voxel_size_nm: VoxelSize | None, name: str) -> Level:
-    """Return the level whose voxels are nearest to a size, the one with the smallest voxels without it.
+    """Return the level whose voxel size is nearest to the wanted one; by default the finest.
 
-    Sizes are compared by their ratios, summed over the axes; of two that are as near the one with smaller voxels is
-    taken.
+    The distance is the sum over axes of the absolute log ratio of edge lengths. Of two equally near levels, the one
+    with smaller voxels is taken.
 
     Args:
-        levels: At least one, in the file's order.
-        near_voxel_size_nm: Edge lengths along (z, y, x) in nm.
-        name: What the user called the volume.
+        levels: The levels, at least one, in the file's order.
+        near_voxel_size_nm: Edge lengths along (z, y, x) in nm, or None.
+        name: Name of the volume, for the error message.
 
     Raises:
-        InputError: If a size is asked for and a level has none.
+        InputError: If a size is wanted and a level has none.
     """
     sizes = [level.voxel_size_nm for level in levels]
     if any(size is None for size in sizes):

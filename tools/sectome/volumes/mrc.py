@@ -1,4 +1,4 @@
-"""MRC2014 maps and tomograms, mapped into memory."""
+"""MRC2014 maps and tomograms, memory-mapped."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _FLOAT32_DIGITS = 7
 _HEADER_BYTES = 1024
 _MODES = {"int8": 0, "uint8": 0, "int16": 1, "float32": 2, "uint16": 6, "float16": 12}
 
-# IMOD's own fields, from byte 40 of the header's second free part: a stamp, and flags, of which one means that bytes
-# are signed and one that the origin is as in MRC2014. MRC2014 itself has no unsigned byte.
+# IMOD's own fields, from byte 40 of the header's second free part: a stamp, and flags. One flag means that bytes are
+# signed, another that the origin is as in MRC2014. MRC2014 itself has no unsigned byte.
 _IMOD_AT = 40
 _IMOD_STAMP = 1146047817
 _SIGNED_BYTES = 1
@@ -63,7 +63,7 @@ class MrcReader(Reader):
 
 
 def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a map section by section; bytes are marked as signed or not in the way of IMOD.
+    """Write a map section by section; IMOD's flag says whether bytes are signed.
 
     Raises:
         InputError: If MRC cannot hold the type.
@@ -80,7 +80,7 @@ def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placem
                 file.header["origin"][axis] = position / _NM_IN_ANGSTROM
             if mode == 0:
                 _imod_fields(file.header)[:] = _IMOD_STAMP, _SIGNED_BYTES if source.dtype == np.int8 else 0
-        # Not through the mapped memory: on a full disk that ends the process.
+        # Do not write through the memory map: on a full disk that kills the process.
         with partial.open("r+b") as voxels:
             voxels.seek(_HEADER_BYTES)
             for section in iterate_sections(source):
@@ -91,18 +91,18 @@ def _has_unsigned_bytes(header: Any) -> bool:
     stamp, flags = _imod_fields(header)
     if stamp == _IMOD_STAMP:
         return not flags & _SIGNED_BYTES
-    # Before there was a stamp, bytes were unsigned in many files, and then the greatest one tells.
+    # Without the stamp bytes may be of either kind; a maximum above 127 shows that they are unsigned.
     return float(header["dmax"]) > np.iinfo(np.int8).max
 
 
 def _has_imods_own_origin(header: Any) -> bool:
-    """Return whether the origin says where the origin of space lies from the first voxel, as IMOD long wrote it."""
+    """Return whether the origin has IMOD's old convention: the origin of space relative to the first voxel."""
     stamp, flags = _imod_fields(header)
     return bool(stamp == _IMOD_STAMP and not flags & _ORIGIN_AS_IN_MRC2014 and header["nversion"] < _MRC2014)
 
 
 def _imod_fields(header: Any) -> Array:
-    """Return IMOD's stamp and flags, a view into the header."""
+    """Return IMOD's stamp and flags as a view into the header."""
     byte_order = header["mode"].dtype.byteorder
     free = header["extra2"].reshape(1).view(np.uint8)
     fields: Array = free[_IMOD_AT : _IMOD_AT + 8].view(np.dtype(np.int32).newbyteorder(byte_order))

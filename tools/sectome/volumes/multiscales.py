@@ -1,4 +1,4 @@
-"""OME-Zarr images: which arrays are their levels, how large the voxels are and where they lie."""
+"""Metadata of OME-Zarr images: the arrays of the levels, their voxel sizes and offsets."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ VERSION = "0.5"
 
 
 def multiscale_placements(attributes: Mapping[str, Any]) -> dict[str, Placement]:
-    """Return the placement of each level by its path inside of the group; nothing if the group is no OME-Zarr image.
+    """Return the placement of each level by its path in the group; empty if the group is no OME-Zarr image.
 
-    A level's scale and translation count, then those of the whole image. Without a scale or without units there is no
-    voxel size and no offset. Of several images in a group the first one counts.
+    A level's transformations are applied first, then those of the whole image. Without a scale or without units there
+    is no voxel size and no offset. Of several images the first is used.
 
     Args:
-        attributes: Of the group, OME-NGFF 0.4 or 0.5.
+        attributes: Attributes of the group, OME-NGFF 0.4 or 0.5.
 
     Raises:
-        InputError: If the last three axes are not z, y and x, in whatever order.
+        InputError: If the last three axes are not z, y and x, in any order.
     """
     images = _images(attributes)
     return {str(level["path"]): _placement(images[0], level) for level in images[0]["datasets"]} if images else {}
 
 
 def multiscale_axes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the last three axes in the order of the arrays, as WEBKNOSSOS has x, y, z.
+    """Return the names of the last three axes in stored order; WEBKNOSSOS, for example, stores x, y, z.
 
     Args:
-        attributes: Of a group that holds an image.
+        attributes: Attributes of a group that holds an image.
 
     Raises:
         InputError: If they are not z, y and x.
@@ -41,13 +41,13 @@ def multiscale_axes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def multiscale_attributes(name: str, levels: Mapping[str, Placement], unit: str | None, method: str) -> dict[str, Any]:
-    """Return the attributes of a group that holds an image (z, y, x) of these levels, as OME-NGFF 0.5.
+    """Return the OME-NGFF 0.5 attributes of a group that holds an image (z, y, x) with these levels.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         levels: Placement by path, finest first, each with a voxel size.
-        unit: Of the placements, None if they count voxels of the finest level.
-        method: How a level was made from the finer one.
+        unit: Unit of the placements; None if they are in voxels of the finest level.
+        method: Downsampling method.
     """
     datasets = [
         {

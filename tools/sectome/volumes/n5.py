@@ -1,4 +1,4 @@
-"""N5 containers, one dataset of them a volume."""
+"""N5 containers, each dataset one volume."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TYPES = (
 
 
 class N5Reader(Reader):
-    """A dataset (Z, Y, X) of a container, (X, Y, Z) in its files; without a name the only 3D one."""
+    """A dataset (Z, Y, X) of a container, stored as (X, Y, Z); without a name, the only 3D dataset."""
 
     def __init__(self, path: Place, dataset: str | None = None) -> None:
         folder = path / dataset if dataset else path
@@ -78,7 +78,7 @@ def is_n5_node(folder: Place) -> bool:
 
 
 def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
-    """Return the levels s0, s1 and so on of a group, finest first, none if the path is something else."""
+    """Return the levels s0, s1, ... of a group, finest first; empty if the path is anything else."""
     group = path / dataset if dataset else path
     levels = []
     for folder in level_folders(group) if group.is_dir() and not is_dataset(read_attributes(group)) else ():
@@ -88,7 +88,7 @@ def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
 
 
 def write_n5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a dataset, compressed by gzip, which every N5 library reads; others of the container stay.
+    """Write a dataset with gzip compression, which every N5 library reads; other datasets stay.
 
     Raises:
         InputError: If N5 cannot hold the type.
@@ -122,7 +122,7 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
 
 
 def check_output(path: Path, dataset: str | None) -> None:
-    """Raise an `InputError` if a folder that exists is no container, would lose its datasets or has no place there."""
+    """Raise an `InputError` if the path is no container, would lose its datasets, or cannot hold the new one."""
     if not path.exists():
         return
     if not path.is_dir() or (any(path.iterdir()) and not (path / ATTRIBUTES).is_file()):

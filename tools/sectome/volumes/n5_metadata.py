@@ -1,4 +1,4 @@
-"""Groups and datasets of N5 as their JSON describes them, whose (X, Y, Z) is turned to (Z, Y, X) here."""
+"""JSON metadata of N5 groups and datasets; their (X, Y, Z) is reversed to (Z, Y, X) here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sectome.volumes.store_folder import Place, StoreFolder, fetch
 
 ATTRIBUTES = "attributes.json"
 NODE_FILES = (ATTRIBUTES, f"s0/{ATTRIBUTES}", f"data/s0/{ATTRIBUTES}")
-"""Files of which each dataset and each group of levels has one."""
+"""Every dataset and every group of levels has at least one of these files."""
 
 _LEVEL = re.compile(r"s\d+")
 _LEVELS_AT_ONCE = 8
 
 
 def read_attributes(folder: Place) -> dict[str, Any]:
-    """Return the attributes of a group or dataset, none if it has no `attributes.json`.
+    """Return the attributes of a group or dataset; empty if it has no `attributes.json`.
 
     Raises:
         InputError: If its JSON is damaged.
@@ -43,7 +43,7 @@ def read_attributes(folder: Place) -> dict[str, Any]:
 
 
 def is_dataset(attributes: Mapping[str, Any]) -> bool:
-    """Return whether attributes are those of a dataset."""
+    """Return whether these are the attributes of a dataset."""
     return "dimensions" in attributes and "dataType" in attributes
 
 
@@ -53,7 +53,7 @@ def stored_shape(attributes: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def find_datasets(root: Path) -> Datasets:
-    """Return the shape of every dataset of a container, z first, by its path inside of `root`."""
+    """Return the shape (z first) of every dataset of a container, by its path relative to `root`."""
     return {
         folder.relative_to(root).as_posix(): stored_shape(attributes)
         for folder, attributes in _walk(root)
@@ -62,7 +62,7 @@ def find_datasets(root: Path) -> Datasets:
 
 
 def level_folders(group: Place) -> list[Place]:
-    """Return the datasets s0, s1 and so on of a group, or of its `data` as Paintera stores labels; finest first."""
+    """Return the datasets s0, s1, ... of a group, or of its `data` as Paintera stores labels; finest first."""
     for folder in (group, group / "data"):
         if found := [child for child in _children_like_levels(folder) if is_dataset(read_attributes(child))]:
             return sorted(found, key=lambda child: int(child.name[1:]))
@@ -70,15 +70,15 @@ def level_folders(group: Place) -> list[Place]:
 
 
 def n5_placement(folder: Place) -> Placement:
-    """Return the voxel size and the offset of a dataset.
+    """Return voxel size and offset of a dataset.
 
-    `resolution` and `offset` of CREMI's exports are those of the dataset, of Paintera those of the group of levels;
-    `pixelResolution` of n5-viewer is that of level s0, of which a level's voxels are `downsamplingFactors` times as
-    long. What a level lacks comes from its group, or from s0 beside it; factors from the group's list of them,
-    `downsamplingFactors` or `scales`, unless the level has a `pixelResolution`, which is its own then, as COSEM's are.
-    Numbers are x first, unless `axes` says z first; `units` is their unit, else nm where that makes voxels of a
-    microscope: BigDataViewer's are in a unit, often µm, that its XML beside says alone. COSEM's `transform` names its
-    axes; others go first.
+    In CREMI's exports `resolution` and `offset` belong to the dataset, in Paintera to the group of levels. n5-viewer's
+    `pixelResolution` is that of level s0; the voxels of a level are `downsamplingFactors` times as long. What a level
+    lacks is taken from its group or from s0 beside it. Its factors are taken from the group's list
+    (`downsamplingFactors` or `scales`), unless the level has a `pixelResolution`, which is then its own, as in COSEM.
+    Numbers are x first unless `axes` says z first. Their unit is `units`, else nm if that gives a plausible voxel size:
+    BigDataViewer states its unit, often µm, only in a separate XML file. COSEM's `transform` names its axes; all others
+    take precedence over it.
     """
     own = read_attributes(folder)
     inherited = {}
@@ -105,8 +105,8 @@ def n5_placement(folder: Place) -> Placement:
 
 
 def n5_attributes(placement: Placement) -> dict[str, Any]:
-    """Return the attributes that this package writes, x first, for Paintera and for n5-viewer."""
-    # An offset of 0, too: what a level does not say is taken from its group.
+    """Return the attributes that this package writes, x first, for Paintera and n5-viewer."""
+    # Write an offset of 0 too: a level without an offset inherits that of its group.
     offset = list(reversed(placement.offset_nm))
     attributes: dict[str, Any] = {"axes": list(reversed(AXES)), "units": ["nm"] * 3, "offset": offset}
     if placement.voxel_size_nm is not None:
@@ -117,7 +117,7 @@ def n5_attributes(placement: Placement) -> dict[str, Any]:
 
 def _children_like_levels(folder: Place) -> list[Place]:
     if isinstance(folder, StoreFolder):
-        # Levels of a server are asked for by number, some at once, until one is missing.
+        # Request a server's levels by number, several at once, until one is missing.
         fetch(folder / f"s{number}" / ATTRIBUTES for number in range(_LEVELS_AT_ONCE))
         numbered = (folder / f"s{number}" for number in count())
         return list(takewhile(lambda child: (child / ATTRIBUTES).is_file(), numbered))
@@ -154,7 +154,7 @@ def _transform(attributes: Mapping[str, Any]) -> Placement:
 
 
 def _factors(folder: Place, own: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[float]:
-    """Return how many times as long as those that the resolution is of a dataset's voxels are."""
+    """Return how many times longer a dataset's voxels are than those that the resolution refers to."""
     factors = own.get("downsamplingFactors")
     if factors is None and "pixelResolution" not in own and _LEVEL.fullmatch(folder.name):
         number = int(folder.name[1:])
@@ -172,12 +172,12 @@ def _z_first(values: list[float], attributes: Mapping[str, Any]) -> list[float]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    # A dataset's folder can hold millions of blocks: it is never listed.
+    # Never list a dataset's folder: it can hold millions of blocks.
     attributes = read_attributes(folder)
     if is_dataset(attributes):
         yield folder, attributes
         return
     for child in sorted(folder.iterdir()):
-        # What is being written has a hidden name, and keeps it if that is killed.
+        # Unfinished outputs have hidden names, also after a killed write.
         if child.is_dir() and not child.name.startswith("."):
             yield from _walk(child)

@@ -1,4 +1,4 @@
-"""NIfTI, whose (X, Y, Z) exists here and nowhere else."""
+"""NIfTI; its axis order (X, Y, Z) is confined to this module."""
 
 from __future__ import annotations
 
@@ -34,29 +34,28 @@ _FLOAT32_DIGITS = 7
 class NiftiReader(Reader):
     """A NIfTI volume in its stored order, transposed to (Z, Y, X).
 
-    Of the affine the zooms count, and its translation as the offset if it neither turns nor mirrors the axes. Zooms
-    without a unit are taken as mm, with a warning, where that makes voxels of a microscope.
+    The voxel size comes from the zooms, the offset from the affine's translation if the affine neither rotates nor
+    mirrors. Zooms without a unit are taken as mm, with a warning, if that gives a plausible voxel size.
 
     Attributes:
-        affine_mm: (4, 4), the whole affine in mm.
-        orientation: where z, y and x go, as in "SAR"; empty for an image without an affine.
+        affine_mm: (4, 4) affine in mm.
+        orientation: directions of z, y and x, such as "SAR"; empty for an image without an affine.
 
-    A `.nii` is read by box. A `.nii.gz` is one stream without entry points and is held in memory after the first
-    read.
+    A `.nii` is read by box. A `.nii.gz` is one stream without random access and stays in memory after the first read.
     """
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         image: Any = nibabel.load(path)
         header = image.header
         stored = tuple(int(extent) for extent in image.shape)
-        # A time axis of one is how many tools write a plain volume.
+        # Many tools write a plain volume with a time axis of length one.
         self._trailing = len(stored) - 3 if len(stored) > 3 and set(stored[3:]) == {1} else 0
         self.shape = check_three_axes(stored[: len(stored) - self._trailing][::-1], str(path))
-        # nibabel resets the slope in the header that it gives, and keeps the file's with the voxels.
+        # nibabel resets the slope in the header that it returns; the file's slope is in `dataobj`.
         is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
         self.dtype = np.dtype(np.float32) if is_scaled else check_number_type(header.get_data_dtype(), str(path))
         self.placement = _placement(image, path)
-        # Without a unit, and for programs that know none, a NIfTI is in mm.
+        # A NIfTI without a unit is in mm, as it is for programs that ignore units.
         scale = (unit_in_nm(header.get_xyzt_units()[0]) or NM_IN_MM) / NM_IN_MM
         self.affine_mm = np.diag([scale, scale, scale, 1.0]) @ image.affine
         has_affine = header["sform_code"] or header["qform_code"]
@@ -84,7 +83,7 @@ class NiftiReader(Reader):
 
 
 def write_nifti(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write NIfTI-1, section by section: its x runs fastest, as it does in (Z, Y, X).
+    """Write NIfTI-1 section by section: x varies fastest, as it does in (Z, Y, X).
 
     Raises:
         InputError: If NIfTI cannot hold the type or an axis is longer than 32767.
@@ -137,7 +136,7 @@ def _placement(image: Any, path: Path) -> Placement:
 
 
 def _offset(image: Any, nm: float | None) -> PointNm:
-    """Return the translation of the affine (x, y, z) as a point in nm; an image without an affine has none."""
+    """Return the affine's translation as a point (z, y, x) in nm; the origin unless the affine only scales."""
     header = image.header
     if not (header["sform_code"] or header["qform_code"]):
         return ORIGIN

@@ -1,4 +1,4 @@
-"""numpy's own files: `.npy` mapped into memory, `.npz` with its arrays by name."""
+"""NumPy's own formats: memory-mapped `.npy`, and `.npz` with named arrays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OFFSET_ARRAYS = ("offset_nm_zyx", "offset_nm")
 
 
 class NpyReader(Reader):
-    """A `.npy` array, mapped into memory; the format has no place for a voxel size or an offset."""
+    """A memory-mapped `.npy` array; the format cannot store a voxel size or an offset."""
 
     placement = Placement()
 
@@ -45,7 +45,7 @@ class NpyReader(Reader):
 
 
 class NpzReader(Reader):
-    """An array of an `.npz`; without a name the only 3D one. It is held in memory after the first read."""
+    """An array of an `.npz`; without a name, the only 3D array. It stays in memory after the first read."""
 
     def __init__(self, path: Path, dataset: str | None = None) -> None:
         self._path = path
@@ -73,7 +73,7 @@ class NpzReader(Reader):
 
 
 def write_npy(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a `.npy` section by section, with a warning that the voxel size and the offset are lost."""
+    """Write a `.npy` section by section, with a warning if a voxel size or an offset is lost."""
     lost = [f"the voxel size {placement.voxel_size_nm} nm"] if placement.voxel_size_nm else []
     lost += [f"the offset {placement.offset_nm} nm"] if any(placement.offset_nm) else []
     if lost:
@@ -87,9 +87,9 @@ def write_npy(path: Path, dataset: str | None, source: Source, placement: Placem
 
 
 def write_npz(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a compressed `.npz`, which takes the whole volume into memory; a named array joins those of the file.
+    """Write a compressed `.npz`, with the whole volume in memory; a named array is added to an existing file.
 
-    The voxel size and the offset are the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, one for the whole file.
+    Voxel size and offset are stored in the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, once for the whole file.
     """
     with replacing(path, adds=dataset is not None) as partial, open(partial, "wb") as file:
         kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
@@ -105,7 +105,7 @@ def write_npz(path: Path, dataset: str | None, source: Source, placement: Placem
 
 
 def check_npz_output(path: Path, dataset: str | None) -> None:
-    """Raise an `InputError` if a file that exists would lose its other arrays."""
+    """Raise an `InputError` if an existing file would lose its other arrays."""
     if dataset is not None or not path.exists():
         return
     try:
@@ -142,7 +142,7 @@ def _warn(path: Path, what: str) -> None:
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return shape and type of each array without reading it."""
+    """Return shape and type of each array without reading its values."""
     found = {}
     with zipfile.ZipFile(path) as archive:
         for entry in archive.namelist():

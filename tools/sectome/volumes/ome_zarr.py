@@ -1,4 +1,4 @@
-"""Writing OME-Zarr 0.5: one image as a pyramid, each chunk of each level once."""
+"""Writing OME-Zarr 0.5: an image as a pyramid, each chunk of each level once."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _VOXELS = (1.0, 1.0, 1.0)
 
 
 def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write an OME-Zarr image at `path`, or as `dataset` in a group there: its voxels and ever coarser levels of them.
+    """Write an OME-Zarr image with its coarser levels, at `path` or as `dataset` in a group there.
 
-    Each level is made from the one before as that was written: an image by the mean, labels by the majority of each
-    block. A level halves the axes with the shortest voxels, all of them once voxels are about as long along each, down
-    to 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit. Integers that
-    look like labels are said to be labels, and a group `labels` around them lists them.
+    Each level is made from the stored next finer one: by the mean of each block for an image, by the majority for
+    labels. It halves the axes along which voxels are less than twice as long as along the shortest, until no axis
+    exceeds 64 voxels. Translations are those of voxel centres. Without a voxel size, the axes have no unit. Integers
+    that look like labels are declared labels, and a parent group `labels` lists them.
     """
     has_size = placement.voxel_size_nm is not None
     with new_node(path, dataset) as folder:
@@ -54,15 +54,15 @@ def write_group(
     is_labels: bool,
     image_label: Mapping[str, Any] | None,
 ) -> None:
-    """Write the metadata that make the arrays 0, 1, ... of a folder an image of these voxels.
+    """Write the metadata that make the arrays 0, 1, ... of a folder an OME-Zarr image.
 
     Args:
-        folder: Of the image.
-        name: Of the image.
-        placement: Of the finest level.
+        folder: Folder of the image.
+        name: Name of the image.
+        placement: Placement of the finest level.
         shape: Its voxels along (z, y, x).
-        is_labels: Whether levels were made by the majority of each block, and not by the mean.
-        image_label: What OME-NGFF's "image-label" says; None for an image that is none of labels.
+        is_labels: Whether levels were made by the majority of each block instead of the mean.
+        image_label: Content of OME-NGFF's "image-label"; None if the image does not hold labels.
     """
     has_size = placement.voxel_size_nm is not None
     finest = placement if has_size else Placement(_VOXELS)
@@ -79,7 +79,7 @@ def write_group(
 
 
 def find_image(path: Path, dataset: str | None) -> Path | None:
-    """Return the folder of the OME-Zarr image that a dataset of a container is a level of, None if it is none."""
+    """Return the folder of the OME-Zarr image of which a dataset is a level; None if there is none."""
     group = (path / (dataset or "")).parent
     node = read_node(group) if dataset else None
     return group if node is not None and multiscale_placements(node.attributes) else None

@@ -1,4 +1,4 @@
-"""Whether two volumes are of one place, and what goes wrong in silence if not: overwritten inputs, other voxels."""
+"""Whether two volumes lie at the same place, to prevent silent errors: overwritten inputs, mismatched voxels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sectome.volumes.formats import locate_output
 
 
 class Placed(Protocol):
-    """Voxels that lie somewhere, as far as a file says it."""
+    """Voxels with a position, as far as the file gives one."""
 
     @property
     def name(self) -> str:
-        """What the user called the file."""
+        """The file's path as the user gave it."""
         ...
 
     @property
@@ -35,20 +35,20 @@ class Placed(Protocol):
 
     @property
     def offset_nm(self) -> PointNm:
-        """Of the first voxel along (z, y, x); 0 if the file says nothing."""
+        """Position of the first voxel along (z, y, x) in nm; 0 if the file gives none."""
         ...
 
 
 def check_output(output: str, source: str) -> None:
-    """Check the name of a volume before the work whose result it takes.
+    """Check the name of an output volume before starting the work.
 
     Args:
-        output: name of the volume to write, as `locate_output` takes it.
-        source: path of a file or folder that is read.
+        output: name of the volume to write, see `locate_output`.
+        source: path of a file or folder that will be read.
 
     Raises:
-        InputError: as `locate_output`, or if it is what is read, the output's folder cannot be written, or what exists
-            there holds something else.
+        InputError: as `locate_output`, or if the output is or contains the input, its folder cannot be written to, or
+            what exists there holds something else.
     """
     place, dataset, known = locate_output(output)
     if isinstance(place, Path):
@@ -60,15 +60,15 @@ def check_output(output: str, source: str) -> None:
 
 
 def box_within(outer: Placed, inner: Placed, kind: str) -> Box | None:
-    """Return where a volume lies in a larger one by the offsets of both, None if both are of one shape.
+    """Return where a volume lies in a larger one according to their offsets; None if they have one shape.
 
     Args:
-        outer: the larger one.
-        inner: the smaller one.
-        kind: what it is called, for messages.
+        outer: the larger volume.
+        inner: the smaller volume.
+        kind: what the smaller volume is, for messages.
 
     Raises:
-        InputError: if the shapes differ and the smaller one has no offset, or does not lie within.
+        InputError: if the shapes differ and the smaller volume has no offset or does not lie inside the larger one.
     """
     names = f"{outer.name} and its {kind} {inner.name}"
     ways = [getattr(volume, "orientation", "") for volume in (outer, inner)]
@@ -86,10 +86,10 @@ def box_within(outer: Placed, inner: Placed, kind: str) -> Box | None:
 
 
 def place_inside(outer: Placed, inner: Placed) -> Box:
-    """Return where a volume lies in a larger one by the offsets of both.
+    """Return where a volume lies in a larger one according to their offsets.
 
     Raises:
-        InputError: if it does not lie within, at whole voxels of the same size.
+        InputError: if it does not lie inside, at whole voxels of the same size.
     """
     if inner.voxel_size_nm is None or outer.voxel_size_nm is None:
         raise InputError(f"{inner.name} and {outer.name} must say their voxel size, to lie in each other")
@@ -112,12 +112,12 @@ def place_inside(outer: Placed, inner: Placed) -> Box:
 
 
 def warn_of_other_place(first: Placed, second: Placed, names: str) -> None:
-    """Warn if two volumes of one shape have voxels of other sizes, or lie elsewhere.
+    """Warn if two volumes of one shape differ in voxel size or offset.
 
     Args:
-        first: one volume; what it does not say cannot differ.
+        first: one volume; what either of them lacks is not compared.
         second: the other.
-        names: of both, for the warning.
+        names: names of both, for the warning.
     """
     size, other_size = first.voxel_size_nm, second.voxel_size_nm
     if size and other_size and not np.allclose(size, other_size, rtol=0.01):

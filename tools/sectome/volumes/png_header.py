@@ -1,4 +1,4 @@
-"""The first bytes of a PNG, which tell its shape without decoding it."""
+"""The first bytes of a PNG, which give its shape without decoding it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-"""By colour type: grey, RGB, palette of RGB, grey with alpha, RGB with alpha."""
+"""Channels by colour type: grey, RGB, palette of RGB, grey with alpha, RGB with alpha."""
 
 
 def read_png_header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
-    """Return the shape (Y, X) and the type of a PNG's voxels, and how many channels they have, alpha included.
+    """Return a PNG's shape (Y, X), voxel type and number of channels, alpha included.
 
     Raises:
-        ValueError: If the file is no PNG.
+        ValueError: If the file is not a PNG.
     """
     with open(path, "rb") as file:
         start = file.read(26)

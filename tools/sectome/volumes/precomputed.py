@@ -1,4 +1,4 @@
-"""Neuroglancer precomputed volumes: read in a folder or on a server, written to a folder."""
+"""Neuroglancer precomputed volumes: read from a folder or a server, written to a folder."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _FOREIGN_SUFFIXES = (".gz", ".br", ".zstd")
 
 
 class PrecomputedReader(Reader):
-    """One scale of a volume, (X, Y, Z, channel) in its files, read as (Z, Y, X); the first one without a name.
+    """One scale of a volume, stored as (X, Y, Z, channel) and read as (Z, Y, X); by default the first.
 
     Args:
         place: The folder that holds `info`.
-        dataset: The key of a scale.
+        dataset: Key of the scale.
     """
 
     def __init__(self, place: Place, dataset: str | None = None) -> None:
@@ -48,7 +48,7 @@ class PrecomputedReader(Reader):
         self._store = LazyStore(spec | reading_options(place))
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X), reading the chunks that it touches; those that are not stored are 0."""
+        """Return a box (Z, Y, X), reading the chunks that it touches; chunks that are not stored are 0."""
         z, y, x = (
             slice(part.start + first, part.stop + first, part.step)
             for part, first in zip((z, y, x), self._first, strict=True)
@@ -67,21 +67,21 @@ def is_precomputed(folder: Place) -> bool:
 
 
 def find_scales(place: Place, dataset: str | None) -> tuple[Level, ...]:
-    """Return the scales of a volume in the file's order, none if one of them is named."""
+    """Return the scales of a volume in the file's order; empty if the path already names one."""
     if dataset is not None:
         return ()
     return tuple(Level(scale.key, scale.shape, scale.placement.voxel_size_nm) for scale in read_info(place).scales)
 
 
 def write_precomputed(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a volume and ever coarser scales of it, uint32 and uint64 as compressed segmentation.
+    """Write a volume and its coarser scales, uint32 and uint64 as compressed segmentation.
 
-    Smaller integers that look like labels are said to be a segmentation too, so that viewers show objects.
+    Other integers that look like labels are also declared a segmentation, so that viewers show objects.
 
-    Scales are made as the levels of an OME-Zarr are, an image by the mean, labels by the majority of each block. The
-    offset of each is a whole number of its own voxels. So that all lie upon each other, blocks are counted from the
-    origin: where a volume begins within one, that block holds what there is, as one at the far end does. The
-    offset is kept to a whole voxel, with a warning if that changes it.
+    Scales are made like the levels of an OME-Zarr: by the mean of each block for an image, by the majority for labels.
+    The offset of each scale is a whole number of its own voxels. To keep scales aligned, blocks are counted from the
+    origin, so the first block may be incomplete, like the last one. The offset is rounded to a whole voxel, with a
+    warning if that changes it.
 
     Raises:
         InputError: If the format cannot hold the type, or there is no voxel size.
@@ -112,14 +112,14 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
 
 
 def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, voxel_bytes: int, kind: str) -> None:
-    """Write one scale by blocks and add it to `info`.
+    """Write one scale block by block and add it to `info`.
 
     Args:
-        folder: Of the volume.
-        source: What is read by block.
-        size: Of its voxels along (z, y, x).
-        first: Its offset along (z, y, x) in its voxels.
-        voxel_bytes: Memory that a voxel takes while its block is made.
+        folder: Folder of the volume.
+        source: The voxels, read block by block.
+        size: Voxel size along (z, y, x) in nm.
+        first: Offset along (z, y, x) in voxels of this scale.
+        voxel_bytes: Memory per voxel while a block is computed.
         kind: "image" or "segmentation".
     """
     shape = tuple(source.shape)
@@ -135,7 +135,7 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
     volume = {"type": kind, "data_type": source.dtype.name, "num_channels": 1}
     spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(folder)}
     spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
-    # Counted from its first voxel, so that blocks are made of whole chunks.
+    # Indices relative to the first voxel, so that blocks are made of whole chunks.
     store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
     write_blocks(store.T, source, voxel_bytes)
 
@@ -148,7 +148,7 @@ def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:
 
 
 def _refuse_foreign_chunks(folder: Path) -> None:
-    """Raise an `InputError` for chunks in files that are compressed as a whole, which would be read as absent."""
+    """Raise an `InputError` for chunk files that are compressed as a whole, which would be read as absent."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as files:
@@ -171,7 +171,7 @@ def _whole_voxels(path: Path, placement: Placement, size: tuple[float, float, fl
 
 
 def check_output(path: Path, dataset: str | None) -> None:
-    """Raise an `InputError` if what exists is anything but one volume, which is replaced, or an empty folder."""
+    """Raise an `InputError` if the path is anything but one volume, which is replaced, or an empty folder."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir() or not (path / INFO).is_file():

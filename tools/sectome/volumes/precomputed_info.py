@@ -1,4 +1,4 @@
-"""Where a Neuroglancer precomputed volume lies, and what its `info` says; (X, Y, Z) there, (Z, Y, X) here."""
+"""Location and `info` file of a Neuroglancer precomputed volume; (X, Y, Z) there, (Z, Y, X) here."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Scale:
     """One resolution of a volume.
 
     Attributes:
-        index: Its place in `info`.
-        key: Its name, a folder beside `info`.
+        index: Position in `info`.
+        key: Name, also of its folder beside `info`.
         shape: Voxels along (z, y, x).
-        voxel_offset: Of the first voxel along (z, y, x).
-        placement: Size of its voxels and where they start, in nm.
+        voxel_offset: Position of the first voxel along (z, y, x), in voxels.
+        placement: Voxel size and offset in nm.
     """
 
     index: int
@@ -44,17 +44,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Info:
-    """What `info` says of a volume: the type of its voxels and its scales, in the file's order."""
+    """Content of `info`: the type of the voxels, and the scales in the file's order."""
 
     dtype: np.dtype[Any]
     scales: tuple[Scale, ...]
 
 
 def resolve(name: str) -> Place:
-    """Return the folder, on a server or not, that `precomputed://...` means.
+    """Return the local or remote folder that `precomputed://...` refers to.
 
     Raises:
-        InputError: If the scheme is not a known one.
+        InputError: If the scheme is unknown.
     """
     rest = name[len(PREFIX) :].rstrip("/")
     if is_address(rest):
@@ -68,10 +68,10 @@ def resolve(name: str) -> Place:
 
 
 def read_info(place: Place) -> Info:
-    """Return what the volume in a folder is.
+    """Return the parsed `info` of the volume in a folder.
 
     Raises:
-        InputError: If there is no `info`, it is damaged, or it is not that of a volume with one channel.
+        InputError: If `info` is missing, damaged, or not that of a volume with one channel.
     """
     if not (place / INFO).is_file():
         if isinstance(place, StoreFolder):
@@ -104,7 +104,7 @@ def _scale(index: int, scale: dict[str, Any], place: Place) -> Scale:
 
 def _json(content: bytes, place: Place) -> dict[str, Any]:
     try:
-        # Some servers hand out a compressed info whether or not it was asked for.
+        # Some servers send info compressed even if the client did not ask for it.
         text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
         found = json.loads(text)
         if not isinstance(found, dict):

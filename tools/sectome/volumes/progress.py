@@ -1,4 +1,4 @@
-"""A source that shows how much of it was read."""
+"""A source that shows how much of it has been read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sectome.volumes.blocks import Source
 
 
 class WatchedSource:
-    """A volume (Z, Y, X) that moves a bar on by the bytes of each box that is read."""
+    """A volume (Z, Y, X) that advances a progress bar by the bytes of each box that is read."""
 
     def __init__(self, source: Source, bar: Any) -> None:
         self.shape: Shape3 = source.shape
@@ -31,7 +31,7 @@ class WatchedSource:
 
 @contextmanager
 def watched(source: Source, what: str) -> Iterator[WatchedSource]:
-    """Give a source that shows a bar with rate and estimate on a terminal, after two seconds."""
+    """Provide a source that shows a progress bar on a terminal, after two seconds."""
     nbytes = math.prod(source.shape) * source.dtype.itemsize
     with tqdm(total=nbytes, desc=what, unit="B", unit_scale=True, delay=2, disable=None) as bar:
         yield WatchedSource(source, bar)

@@ -1,4 +1,4 @@
-"""What a format gives to a volume, and how the errors of its library become one sentence."""
+"""The interface between a format and a volume, and library errors turned into one sentence."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sectome.types import Array, Shape3
 from sectome.volumes.store_folder import Place
 
 Datasets: TypeAlias = dict[str, tuple[int, ...]]
-"""Shapes of the datasets of a container by their names."""
+"""Shape of each dataset of a container, by name."""
 
 DEFAULT_DATASET = "volume"
-"""What is written to a container without a name."""
+"""Name of a dataset that is written without a name."""
 
 
 class Reader(ABC):
-    """One stored volume whose header was read and whose voxels were not.
+    """One stored volume: its header has been read, its voxels have not.
 
     Attributes:
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
-        placement: The voxel size and the offset that the file gives.
+        placement: Voxel size and offset from the file.
         decodes_sections: See `Volume.decodes_sections`.
         orientation: See `Volume`.
         affine_mm: See `Volume.affine_mm`; None for all formats but NIfTI.
@@ -42,25 +42,25 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return the voxels (Z, Y, X) of a box that is not empty, given with starts, stops and positive steps."""
+        """Return the voxels (Z, Y, X) of a non-empty box, whose slices have starts, stops and positive steps."""
 
     def keep_chunks_of(self, box: Shape3) -> None:  # noqa: B027
-        """See `Volume.keep_chunks_of`; a format that keeps nothing stays as it is."""
+        """See `Volume.keep_chunks_of`; does nothing for a format without a cache."""
 
 
 @contextmanager
 def readable(path: Place, format_name: str) -> Iterator[None]:
-    """Turn whatever a library raises about a file into an `InputError` that names the file."""
+    """Turn any exception of a library about a file into an `InputError` that names the file."""
     try:
         yield
     except (InputError, MemoryError):
         raise
-    except Exception as error:  # a damaged file ends in exceptions of zlib, zipfile, struct and each library's own
+    except Exception as error:  # a damaged file can raise errors of zlib, zipfile, struct and each library's own
         raise InputError(f"expected a readable {format_name}, got {path}: {first_line(error)[:200]}") from error
 
 
 def check_three_axes(shape: tuple[int, ...], where: str) -> Shape3:
-    """Return the shape as (Z, Y, X), or raise an `InputError` if it has not three axes or holds no voxel."""
+    """Return the shape as (Z, Y, X); raise an `InputError` unless it has three axes and at least one voxel."""
     if len(shape) != 3:
         raise InputError(f"expected a volume of three axes (z, y, x), got {len(shape)} in shape {shape} in {where}")
     if 0 in shape:
@@ -70,19 +70,19 @@ def check_three_axes(shape: tuple[int, ...], where: str) -> Shape3:
 
 
 def check_number_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
-    """Return the type in native byte order, or raise an `InputError` unless it is boolean, integer or floating."""
+    """Return the type in native byte order; raise an `InputError` unless it is boolean, integer or floating."""
     if dtype.kind not in "biuf":
         raise InputError(f"expected voxels that are booleans, integers or floats, got {dtype} in {where}")
-    # By its name: C has two types of 8 bytes, of which torch takes one alone.
+    # By name, because C has two 8-byte integer types and torch accepts only one.
     return np.dtype(dtype.name)
 
 
 def choose_dataset(datasets: Datasets | None, path: Place) -> str:
-    """Return the name of the only 3D dataset of a container, or raise an `InputError` that lists what there is.
+    """Return the name of a container's only 3D dataset, or raise an `InputError` that lists its datasets.
 
     Args:
-        datasets: Shape by name, of every dataset in the container; None if they cannot be listed.
-        path: The container, for the message.
+        datasets: Shape of every dataset in the container, by name; None if they cannot be listed.
+        path: The container, for the error message.
     """
     if datasets is None:
         raise InputError(
@@ -97,7 +97,7 @@ def choose_dataset(datasets: Datasets | None, path: Place) -> str:
 
 
 def unnamed_output(datasets: Datasets, path: Place) -> InputError:
-    """Return the error for an output in a container that holds others, without a name to stand beside them."""
+    """Return the error for an output without a dataset name in a container that holds other datasets."""
     return InputError(
         f"expected the name of a dataset, as in {path.name}:{DEFAULT_DATASET}, because {path} holds others, got none "
         f"(there is {_listed(datasets)})"
@@ -109,6 +109,6 @@ def _listed(datasets: Datasets) -> str:
 
 
 def absent_dataset(dataset: str, datasets: Datasets | None, path: Place) -> InputError:
-    """Return the error for a dataset that the container has not, or does not list."""
+    """Return the error for a dataset that the container does not have, or does not list."""
     others = ", which is not there" if datasets is None else f" (there is {_listed(datasets)})"
     return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")

@@ -33,7 +33,7 @@ _WRITTEN = re.compile(rf"section\d+\.(png|tif)|{re.escape(_SIDECAR)}")
 
 
 class _Header(NamedTuple):
-    """What a section's file says of it: shape (Y, X), type, channels with alpha, and how its greys are misread."""
+    """A section's file header: shape (Y, X), type, channels including alpha, and why its greys may be misread."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -42,9 +42,9 @@ class _Header(NamedTuple):
 
 
 class SectionsReader(Reader):
-    """A folder of images of one shape and type, in the order of the one number that changes in their names.
+    """A folder of images of one shape and type, ordered by the only number that varies in their names.
 
-    Voxel size and offset are those of `volume.json` in the folder, which `write_sections` writes. Sections stored as
+    Voxel size and offset come from `volume.json` in the folder, which `write_sections` writes. Sections stored as
     colour are read as grey, with a warning, if their channels are equal.
     """
 
@@ -66,7 +66,7 @@ class SectionsReader(Reader):
             _read_section(coloured[0], shape)
             warn_of_colour(str(path))
         self._sections = DecodedSections(self._decode, self.shape, self.dtype)
-        # Each thing is said once, of the first section.
+        # Give each warning once, for its first section.
         for said, file in {header.misread: file for file, header in reversed(headers.items())}.items():
             if said:
                 warnings.warn(f"{file} {said}", UserWarning, stacklevel=2)
@@ -75,7 +75,7 @@ class SectionsReader(Reader):
         self.placement = placement_from_attributes(attributes)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X), decoding the sections that it touches."""
+        """Return a box (Z, Y, X); every section that it touches is decoded."""
         return self._sections.read(z, y, x)
 
     def keep_chunks_of(self, box: Shape3) -> None:
@@ -115,12 +115,12 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
 
 
 def check_output(path: Path, dataset: str | None) -> None:
-    """Raise an `InputError` if what exists is anything but a folder of sections that `write_sections` wrote."""
+    """Raise an `InputError` if the path exists and is anything but a folder that `write_sections` wrote."""
     if not path.exists():
         return
     if not path.is_dir():
         raise InputError(f"expected a new folder or one that sectome wrote, got the file {path}")
-    # A folder of somebody's images looks much the same, so only what is written here is replaced.
+    # A folder of the user's own images looks similar, so only files named as ours are replaced.
     foreign = [item.name for item in path.iterdir() if not _WRITTEN.fullmatch(item.name) or item.is_dir()]
     if foreign:
         raise InputError(f"expected a new folder or one that sectome wrote, got {path}, which holds {foreign[0]}")
@@ -143,7 +143,7 @@ def _sorted_sections(folder: Path) -> list[Path]:
 
 
 def _numbered(files: list[Path], folder: Path) -> list[tuple[Path, int]]:
-    """Return each file with the number in its name that tells it from the others, the last one for a single file."""
+    """Return each file with the number in its name that differs between files; for a single file, the last number."""
     parts = [re.split(r"(\d+)", file.name) for file in files]
     if len(parts[0]) == 1:
         raise InputError(f"expected a number in the name of each section, got {files[0].name} in {folder}")

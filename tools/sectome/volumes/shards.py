@@ -1,13 +1,13 @@
-"""Shards: chunks of zarr v3 that lie in one file, so that large volumes do not become millions of files.
+"""Shards: files that hold many zarr v3 chunks each, so that large volumes do not become millions of files.
 
-**A shard is written once, whole, by one process.** To change a chunk of a shard is to write all of the shard again, and
-two that do so at the same time wait for each other. So an array has shards only if it is written by the boxes of a
-grid, each by one call of tensorstore, and a shard is one of these boxes. tensorstore then writes one file beside its
-place and renames it: after a kill the file is the old one or the new one. A box that is written again, in a run
-that goes on, replaces the whole file. (At the ends of a volume tensorstore reads the old file first, as it does for a
-chunk that the end cuts, and keeps nothing of it.)
+**A shard is written once, whole, by one process.** Changing one chunk means rewriting its whole shard, and concurrent
+writers to one shard wait for each other. So an array has shards only if it is written in the boxes of a grid, each box
+by one call of tensorstore, and a shard is one of these boxes. tensorstore writes a temporary file and renames it: after
+a kill the file is either the old one or the new one. A box that is written again in a resumed run replaces the whole
+file. (At the ends of a volume tensorstore first reads the old file, as for any chunk cut by the end, but keeps nothing
+of it.)
 
-Arrays that are written by other boxes keep a file a chunk.
+Arrays that are written in other boxes have one file per chunk.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from sectome.volumes.tensorstore_process import finish
 
 
 def in_shards(metadata: dict[str, Any], box: Sequence[int]) -> dict[str, Any]:
-    """Return what the `zarr.json` of an array says if its chunks lie in shards of one box each.
+    """Return an array's `zarr.json` with its chunks combined into one shard per box.
 
     Args:
-        metadata: of the array with a file a chunk.
-        box: extents of the boxes of a grid from the first voxel on, by which the array is written: whole chunks, or
-            all of an axis.
+        metadata: `zarr.json` with one file per chunk.
+        box: box size of the grid in which the array is written; along each axis whole chunks, or the whole axis.
 
     Raises:
-        InputError: if some chunks lie in more than one box.
+        InputError: if a chunk would lie in more than one box.
     """
     chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     for size, part, extent in zip(box, chunk, metadata["shape"], strict=True):
@@ -52,8 +51,8 @@ def in_shards(metadata: dict[str, Any], box: Sequence[int]) -> dict[str, Any]:
 
 
 def write_box(store: Any, box: Sequence[slice], values: Array) -> None:
-    """Write a whole box of the grid that an array was made for, and wait until its file has its name.
+    """Write one whole box of the array's grid, and wait until its file has been renamed into place.
 
-    No copy is made of the values, so that memory holds beside them only the compressed chunks.
+    The values are not copied, so the only further memory is that of the compressed chunks.
     """
     finish(store[tuple(box)].write(values, can_reference_source_data_indefinitely=True))

@@ -1,4 +1,4 @@
-"""Addresses of volumes in object stores and on web servers, and what tensorstore must know to reach them."""
+"""Addresses of volumes in object stores and on web servers, and tensorstore's settings to reach them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sectome.checks import InputError
 SCHEMES = "s3://, gs://, https:// or http://"
 WRITABLE_SCHEMES = ("s3", "gs")
 UNSIGNED_VARIABLE = "AWS_NO_SIGN_REQUEST"
-"""Environment variable: YES reads S3 without an account, whatever credentials there are."""
+"""Environment variable: with YES, S3 is read anonymously even if there are credentials."""
 
 _ADDRESS = re.compile(r"(?P<scheme>s3|gs|https?)://(?P<place>.*)", re.IGNORECASE)
 
 
 def is_address(name: str | os.PathLike[str]) -> bool:
-    """Return whether a name is the address of something in an object store or on a web server."""
+    """Return whether a name is an address in an object store or on a web server."""
     return _ADDRESS.fullmatch(os.fspath(name)) is not None
 
 
@@ -28,17 +28,17 @@ def scheme_of(address: str) -> str:
 
 
 def local_path(name: str | os.PathLike[str], what: str) -> Path:
-    """Return a path, or raise an `InputError` that calls it `what` if the name is an address."""
+    """Return a path; raise an `InputError` that calls it `what` if the name is an address."""
     if is_address(name):
         raise InputError(f"expected a folder of this machine for {what}, got {os.fspath(name)!r}")
     return Path(name)
 
 
 def kvstore_at(address: str) -> dict[str, Any]:
-    """Return tensorstore's description of an address.
+    """Return tensorstore's key-value store spec of an address.
 
-    S3 is reached as the environment says: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, and there `AWS_REGION` or
-    `AWS_DEFAULT_REGION`; without an endpoint the bucket's own region is asked for.
+    For S3 the environment sets the endpoint (`AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`) and its region (`AWS_REGION`
+    or `AWS_DEFAULT_REGION`). Without an endpoint the bucket is asked for its own region.
 
     Raises:
         InputError: If the address names no bucket or no host.
@@ -58,7 +58,7 @@ def _aws_environment() -> dict[str, str]:
     found = {"aws_credentials": f"aws_credentials#{_aws_credentials()}"}
     if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
         found["endpoint"] = endpoint.rstrip("/")
-        # Without an endpoint a region would be taken for the bucket's, which may lie in another.
+        # Without an endpoint a given region would be taken as the bucket's, which may lie in another.
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
             found["aws_region"] = region
     return found
@@ -67,7 +67,7 @@ def _aws_environment() -> dict[str, str]:
 def _aws_credentials() -> str:
     if os.environ.get(UNSIGNED_VARIABLE, "").lower() in ("yes", "true", "1"):
         return "anonymous"
-    # The default chain finds these as well, but first complains on the terminal that there are no files.
+    # The default chain would find these too, but first complains about missing credential files.
     if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
         return "environment"
     return "default"

@@ -1,4 +1,4 @@
-"""A folder in an object store or on a web server, of which metadata are read as those of a local folder are."""
+"""A folder in an object store or on a web server, whose metadata are read like those of a local folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sectome.volumes.tensorstore_process import open_kvstore
 
 _TIMEOUT_S = 30
 _CURL = re.compile(r"CURL error (?P<reason>.*?)(?: \[|$)")
-# What messages of tensorstore's errors begin with.
+# Error messages of tensorstore begin with a status code.
 _STATUS = re.compile(r"[A-Z_]+: ")
 _DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 class _Files:
-    """Metadata files of one volume by their keys, None for those that are not there: each is fetched once."""
+    """Cache of a volume's metadata files by key, None for files that do not exist; each is fetched once."""
 
     def __init__(self, kvstore: dict[str, Any]) -> None:
         self.contents: dict[str, bytes | None] = {}
@@ -42,16 +42,16 @@ class _Files:
 
 @dataclass(frozen=True)
 class StoreFolder:
-    """What readers need of a `Path`, for a key below the address of a volume.
+    """The part of `Path` that readers need, for a key below the address of a volume.
 
-    Folders of one volume share what was read, which a pickled volume takes along.
+    Folders of one volume share a cache of metadata files, which is pickled with the volume.
 
-    Nothing is ever listed: an array's folder can hold millions of chunks, whose names would all be sent.
+    Folders are never listed: an array can have millions of chunks, and the server would send all their names.
 
     Attributes:
-        address: Of the volume, as the user wrote it.
-        kvstore: Tensorstore's description of that place.
-        key: Names below it, "" for the volume's own folder.
+        address: Address of the volume as the user wrote it.
+        kvstore: Tensorstore's key-value store spec of the address.
+        key: Path relative to the address; "" for the volume's own folder.
     """
 
     address: str
@@ -72,20 +72,20 @@ class StoreFolder:
 
     @property
     def parent(self) -> StoreFolder:
-        """The folder around this one, the volume's own at most."""
+        """The enclosing folder; the volume's own folder is its own parent."""
         return replace(self, key=self.key.rpartition("/")[0])
 
     def is_dir(self) -> bool:
-        """Return True: a store has no folders, only keys that begin alike."""
+        """Return True: a store has no folders, only keys with a common prefix."""
         return True
 
     def is_file(self) -> bool:
-        """Return whether there is such a file, and it may be read."""
+        """Return whether the file exists and may be read."""
         fetch([self])
         return self._files.contents[self.key] is not None
 
     def read_bytes(self) -> bytes:
-        """Return the content of a file, which must be there."""
+        """Return the content of a file, which must exist."""
         fetch([self])
         content = self._files.contents[self.key]
         if content is None:
@@ -93,42 +93,42 @@ class StoreFolder:
         return content
 
     def read_text(self, encoding: str) -> str:
-        """Return the content of a file of text, which must be there."""
+        """Return the content of a text file, which must exist."""
         return self.read_bytes().decode(encoding)
 
     def write_text(self, text: str, encoding: str) -> None:
-        """Write a file at once."""
+        """Write a text file at once."""
         content = text.encode(encoding)
         self._files().write(self.key, content).result()
         self._files.contents[self.key] = content
 
     def forget_absent(self) -> None:
-        """Ask again for the files in this folder that were not there."""
+        """Forget which files of this folder are absent."""
         for key in [key for key, content in self._files.contents.items() if content is None]:
             if key.rpartition("/")[0] == self.key:
                 del self._files.contents[key]
 
     @property
     def is_denied(self) -> bool:
-        """Whether a file of the volume may not be read, or is not there and its absence may not be known."""
+        """Whether access to a file of the volume was denied, which may also mean that it does not exist."""
         return bool(self._files.denied)
 
     def known_files(self) -> list[PurePosixPath]:
-        """Return the files below here that were found, by the names that lead to them."""
+        """Return the files below this folder that are known to exist, as relative paths."""
         found = (PurePosixPath(key) for key, content in self._files.contents.items() if content is not None)
         return [file.relative_to(self.key) for file in found if file.is_relative_to(self.key)]
 
     def remember(self, name: str, content: bytes | None) -> None:
-        """Take the content of a file from another file that quotes it, None if it says that there is none."""
+        """Cache the content of a file that another file quotes; None records that it does not exist."""
         self._files.contents.setdefault((self / name).key, content)
 
 
 Place: TypeAlias = Path | StoreFolder
-"""Where a volume in chunks lies."""
+"""Location of a chunked volume, local or on a server."""
 
 
 def open_address(address: str) -> StoreFolder:
-    """Return the folder at an address; nothing is asked yet.
+    """Return the folder at an address, without asking the server.
 
     Raises:
         InputError: If the address names no bucket or no host.
@@ -138,14 +138,14 @@ def open_address(address: str) -> StoreFolder:
 
 
 def name_below(folder: Place, root: Place) -> str:
-    """Return the names that lead from a folder to one inside of it, joined by slashes; "." from a folder to itself."""
+    """Return the path of a folder relative to `root`, joined by slashes; "." for `root` itself."""
     if isinstance(folder, StoreFolder) and isinstance(root, StoreFolder):
         return PurePosixPath(folder.key).relative_to(root.key).as_posix()
     return Path(str(folder)).relative_to(str(root)).as_posix()
 
 
 def kvstore_of(place: Place) -> dict[str, Any]:
-    """Return tensorstore's description of a folder."""
+    """Return tensorstore's key-value store spec of a folder."""
     if isinstance(place, Path):
         return {"driver": "file", "path": f"{place}/"}
     if not place.key:
@@ -154,14 +154,14 @@ def kvstore_of(place: Place) -> dict[str, Any]:
 
 
 def reading_options(place: Place) -> dict[str, Any]:
-    """Return how tensorstore keeps what it read: of a server, decoded chunks are not asked for again."""
+    """Return tensorstore's caching options: on a server, decoded chunks are not revalidated."""
     return {} if isinstance(place, Path) else {"recheck_cached_data": "open", "recheck_cached_metadata": "open"}
 
 
 def fetch(files: Iterable[Place]) -> None:
-    """Read files of a store at the same time, those that are not known yet; local files are left for later.
+    """Fetch those files of a store that are not cached yet, concurrently; local files are skipped.
 
-    A file that may not be read counts as absent, as S3 answers for an absent one where keys may not be listed.
+    A file that may not be read counts as absent: S3 denies access to absent keys too if keys may not be listed.
 
     Raises:
         InputError: If the server does not answer, or answers with an error.
@@ -189,7 +189,7 @@ def why_nothing(folder: StoreFolder) -> InputError:
         return denied(folder)
     if folder.kvstore["driver"] != "http":
         try:
-            # A range without keys, which costs one request: only here does a store say that there is no such bucket.
+            # Listing an empty key range costs one request, and only a listing reveals that the bucket does not exist.
             folder._files().list(type(folder._files()).KeyRange("\x00", "\x01")).result(timeout=_TIMEOUT_S)
         except (ValueError, TimeoutError, FutureTimeoutError) as error:
             if str(error).startswith("NOT_FOUND"):
@@ -199,7 +199,7 @@ def why_nothing(folder: StoreFolder) -> InputError:
 
 @contextmanager
 def errors_of_store(place: Place) -> Iterator[None]:
-    """Turn what tensorstore raises about an object store into an `InputError`; other errors stay as they are."""
+    """Turn tensorstore's errors about an object store into an `InputError`; other errors pass unchanged."""
     try:
         yield
     except ValueError as error:
@@ -209,7 +209,7 @@ def errors_of_store(place: Place) -> Iterator[None]:
 
 
 def store_error(error: Exception, address: str) -> InputError:
-    """Return what tensorstore says of a server, as one sentence."""
+    """Return tensorstore's error about a server as an `InputError`."""
     text = first_line(error)
     if match := _CURL.search(text):
         return InputError(f"expected a server that answers, got {match['reason']} for {address}")
@@ -223,7 +223,7 @@ def store_error(error: Exception, address: str) -> InputError:
 
 
 def denied(address: str | StoreFolder) -> InputError:
-    """Return the error for what the credentials do not allow."""
+    """Return the error for an address that the credentials do not open."""
     return InputError(
         f"expected an address that may be read or written with the credentials at hand, got {address}, which is denied "
         "or not there"

@@ -1,9 +1,9 @@
 """The one process that may use tensorstore, and the cache that all its volumes share.
 
-tensorstore keeps threads, which a fork does not copy: a child that uses it after its parent did is aborted by the
-library. Opening a local volume in chunks therefore reads JSON only, and a forked child may read voxels as long as its
-parent has not; a volume on a server is opened by tensorstore already. Where the parent has used it, the child gets a
-sentence in place of the abort.
+tensorstore runs threads, which a fork does not copy: the library aborts a forked child that uses it after its parent
+did. Opening a local chunked volume therefore reads only JSON, so a forked child may read voxels as long as its parent
+has not. A volume on a server uses tensorstore already when opened. If the parent has used it, the child gets an error
+message instead of the abort.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import tensorstore as ts
 from sectome.checks import InputError
 from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
 
-# The library's 32 attempts keep a user waiting for minutes when a server is gone. One that never answered is given up
-# after two seconds; one that did has most of a minute to come back, so that a long run outlives a short outage.
+# The library's default of 32 attempts takes minutes if a server is gone. Give up on a server that never answered after
+# two seconds. One that has answered gets most of a minute, so that a long run survives a short outage.
 _FIRST_TRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "1s"}
 _TRIES = {"max_retries": 10, "initial_delay": "200ms", "max_delay": "8s"}
 
@@ -31,7 +31,7 @@ _context: ts.Context | None = None
 
 
 class LazyStore:
-    """A tensorstore that opens when it is first called for, by the process that calls."""
+    """A tensorstore that is opened on its first use, by the calling process."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
@@ -49,12 +49,12 @@ class LazyStore:
         return self._store
 
     def keep_chunks_of(self, box: Sequence[int]) -> None:
-        """Keep at most the decoded chunks that a box of this size can touch, apart from the cache that all share.
+        """Cache at most the decoded chunks that a box of this size can touch, apart from the shared cache.
 
-        What this store has in the shared cache goes, once no other store that is open now is in use.
+        This store's data in the shared cache are freed once no other store that is open now is in use.
 
         Args:
-            box: extents along the axes that the store has in its files.
+            box: box size along the store's axes as stored.
         """
         global _context
         store = self()
@@ -65,22 +65,22 @@ class LazyStore:
 
 
 def open_store(spec: dict[str, Any], *, cached: bool = True, **options: Any) -> Any:
-    """Open a tensorstore: to read it through the shared cache or without, or with `write=True`, always without.
+    """Open a tensorstore with the shared cache, unless `cached` is false or `write` is true.
 
     Raises:
-        InputError: If this process was forked from one that used tensorstore, or `SECTOME_CACHE_MB` is no number.
+        InputError: If this process was forked from one that used tensorstore, or `SECTOME_CACHE_MB` is not a number.
     """
     check_not_forked()
-    # Whole chunks are written once: kept in a cache, they would only stay there.
+    # Whole chunks are written once, so caching them would only waste memory.
     context = _reading_context() if cached and not options.get("write") else ts.Context(_servers(_TRIES))
     return finish(ts.open(spec, context=context, **options))
 
 
 def finish(future: Any) -> Any:
-    """Wait until tensorstore has opened or written something, and return what it gives.
+    """Wait for a tensorstore future and return its result.
 
     Raises:
-        OSError: If the system refuses it, as where the disk is full.
+        OSError: If the system refuses it, for example on a full disk.
     """
     try:
         return future.result()
@@ -92,7 +92,7 @@ def finish(future: Any) -> Any:
 
 
 def open_kvstore(spec: dict[str, Any]) -> Any:
-    """Open a store of files, which gives up soon when its server does not answer.
+    """Open a key-value store that gives up soon if its server does not answer.
 
     Raises:
         InputError: If this process was forked from one that used tensorstore.
@@ -102,12 +102,12 @@ def open_kvstore(spec: dict[str, Any]) -> Any:
 
 
 def zarr_spec(path: Path) -> dict[str, Any]:
-    """Return what tensorstore calls a zarr v3 array in a folder, whose path it takes without `..` only."""
+    """Return tensorstore's spec of a local zarr v3 array, without `..` in its path, which tensorstore rejects."""
     return {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{os.path.realpath(path)}/"}}
 
 
 def open_zarr(path: Path, *, write: bool = False) -> Any:
-    """Open a zarr v3 array that is there, to read large boxes of it once or to write; nothing stays in memory."""
+    """Open an existing local zarr v3 array without a cache, to write or to read large boxes once."""
     return open_store(zarr_spec(path), open=True, cached=False, read=not write, write=write)
 
 

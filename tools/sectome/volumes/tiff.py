@@ -1,4 +1,4 @@
-"""TIFF stacks, one page a section."""
+"""TIFF stacks, one page per section."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CLASSIC_TIFF_BYTES = 4 * 2**30 - 2**25
 
 
 class TiffReader(Reader):
-    """A TIFF stack: mapped into memory where its voxels lie in one piece, else decoded section by section.
+    """A TIFF stack: memory-mapped if its voxels are contiguous, else decoded section by section.
 
     A stack stored as colour is read as grey, with a warning, if its channels are equal.
     """
@@ -59,7 +59,7 @@ class TiffReader(Reader):
                 self._mapped = np.memmap(path, dtype=stored, mode="r", offset=offset, shape=self.shape)
 
     def read(self, z: slice, y: slice, x: slice) -> Array:
-        """Return a box (Z, Y, X); a compressed stack decodes the sections that the box touches."""
+        """Return a box (Z, Y, X); in a compressed stack every section that it touches is decoded."""
         if self._mapped is not None:
             return self._mapped[z, y, x]
         return self._sections.read(z, y, x)
@@ -69,8 +69,8 @@ class TiffReader(Reader):
         self._sections.keep_chunks_of(box)
 
     def _decode(self, z: int) -> Array:
-        # The handle is closed between sections, so that none is left open or shared; threads take turns with it.
-        # Of an OME-TIFF in several files, a section lies in one of them.
+        # The handle is closed between sections, so that none stays open or is shared; threads take turns. In an
+        # OME-TIFF of several files, each section has the handle of its own file.
         handle = self._pages[z].parent.filehandle
         with self._lock, _complaints_are_errors(self._path):
             handle.open()
@@ -98,16 +98,16 @@ class TiffReader(Reader):
 
 
 def write_tiff(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write an uncompressed stack that can be mapped into memory.
+    """Write an uncompressed stack that can be memory-mapped.
 
-    ImageJ's metadata is used where ImageJ knows the type (uint8, uint16, float32), the file is below 4 GiB and no
-    axis is one voxel long, which ImageJ would drop; else a JSON description that holds `voxel_size_nm` and `offset`.
+    ImageJ's metadata is used if ImageJ knows the type (uint8, uint16, float32), the file is below 4 GiB and no axis is
+    one voxel long, because ImageJ would drop it. Otherwise a JSON description holds `voxel_size_nm` and `offset`.
     """
     nbytes = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
     is_big = nbytes > _CLASSIC_TIFF_BYTES
     size = placement.voxel_size_nm
     for_imagej = source.dtype.name in _IMAGEJ_TYPES and not is_big and min(source.shape) > 1
-    # ImageJ counts an offset in voxels.
+    # ImageJ gives an offset in voxels, so it needs a voxel size.
     for_imagej = for_imagej and (size is not None or not any(placement.offset_nm))
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None
@@ -131,13 +131,13 @@ def write_tiff(path: Path, dataset: str | None, source: Source, placement: Place
 
 
 def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], list[Any], int | None]:
-    """Return the stack's shape, type, pages, and where its voxels start if they lie in one piece."""
-    # Of a long stack tifffile looks at a few pages, and reads the others as if they were of the same type.
+    """Return the stack's shape, type and pages, and the byte offset of its voxels if they are contiguous."""
+    # By default tifffile checks only a few pages of a long stack and assumes that the others are alike.
     file.is_uniform = False
     series = file.series
     shapes = {(s.shape, s.dtype) for s in series}
     if len(series) > 1 and len(shapes) == 1 and len(series[0].shape) == 2:
-        # Sections that were appended one by one are one series each.
+        # Sections that were appended one by one are separate series.
         return (len(series), *series[0].shape), series[0].dtype, [s.pages[0] for s in series], None
     if len(series) != 1:
         raise InputError(f"expected one stack in {path}, got {len(series)} images of {len(shapes)} shapes")
@@ -162,7 +162,7 @@ def _find_stack(file: tifffile.TiffFile, path: Path) -> tuple[tuple[int, ...], n
 
 @contextmanager
 def _complaints_are_errors(path: Path) -> Iterator[None]:
-    """Raise an `InputError` for what tifffile only logs: a chain of pages that breaks off gives a shorter stack."""
+    """Raise an `InputError` for what tifffile only logs: a broken chain of pages would yield a shorter stack."""
     handler = BufferingHandler(sys.maxsize)
     handler.setLevel(logging.ERROR)
     logger = tifffile.logger()
@@ -170,7 +170,7 @@ def _complaints_are_errors(path: Path) -> Iterator[None]:
     error: Exception | None = None
     try:
         yield
-    except Exception as caught:  # the complaint says more than what follows from it
+    except Exception as caught:  # the logged complaint says more than this consequence
         error = caught
     finally:
         logger.removeHandler(handler)
@@ -181,6 +181,6 @@ def _complaints_are_errors(path: Path) -> Iterator[None]:
 
 
 def _pixels_per_nm(length_nm: float) -> tuple[int, int]:
-    # TIFF has 32 bits for either number.
+    # TIFF stores numerator and denominator in 32 bits each.
     fraction = Fraction(length_nm).limit_denominator(max(min(10**6, int(2**31 / length_nm)), 1))
     return fraction.denominator, fraction.numerator

@@ -1,4 +1,4 @@
-"""Voxel sizes and offsets in the metadata of TIFF: this package's JSON, OME-XML, ImageJ."""
+"""Voxel sizes and offsets in TIFF metadata: this package's JSON, OME-XML, ImageJ."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DIGITS = 9
 
 
 def tiff_placement(file: tifffile.TiffFile) -> Placement:
-    """Return the voxel size that a TIFF gives along z, y and x with a unit, and its offset.
+    """Return a TIFF's voxel size along z, y and x, if it has a unit, and its offset.
 
-    The resolution tags alone say nothing of z, so they count only together with ImageJ's spacing. The offset is that
-    of this package's JSON or ImageJ's origin.
+    The resolution tags do not cover z, so they count only together with ImageJ's spacing. The offset comes from this
+    package's JSON or from ImageJ's origin.
     """
     ome = _size_from_ome(file.ome_metadata)
     found = _from_json(file.pages.first.description) or (Placement(ome) if ome else _from_imagej(file))
@@ -26,7 +26,7 @@ def tiff_placement(file: tifffile.TiffFile) -> Placement:
 
 
 def imagej_origin(placement: Placement) -> dict[str, float]:
-    """Return ImageJ's properties for an offset: the voxel (x, y, z) that lies in the origin of space."""
+    """Return ImageJ's properties for an offset: the voxel (x, y, z) at the origin of space."""
     size = placement.voxel_size_nm
     if size is None or not any(placement.offset_nm):
         return {}
@@ -66,7 +66,7 @@ def _size_from_ome(xml: str | None) -> VoxelSize | None:
 def _from_imagej(file: tifffile.TiffFile) -> Placement | None:
     metadata = file.imagej_metadata or {}
     unit = metadata.get("unit")
-    # ImageJ names the units of y and z where they are others than that of x.
+    # ImageJ gives the units of y and z only if they differ from that of x.
     nm = [unit_in_nm(metadata.get(name, unit)) for name in ("zunit", "yunit", "unit")]
     tags = file.pages.first.tags
     lengths: list[float | None] = [metadata.get("spacing")]

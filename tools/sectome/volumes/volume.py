@@ -1,4 +1,4 @@
-"""A volume on disk that is read by crop."""
+"""A volume on disk, opened lazily and read by crop."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from sectome.volumes.sampling import looks_like_labels
 
 
 class Volume:
-    """Voxels (Z, Y, X) in a file; slicing reads what it needs and returns a new numpy array.
+    """Voxels (Z, Y, X) in a file; slicing reads only what it needs and returns a new numpy array.
 
-    `volume[z, y, x]` takes integers and slices as numpy does, `np.asarray(volume)` reads everything. A volume can be
-    pickled and used after a fork: each process opens the file for itself when it first reads. Only zarr, n5
-    and precomputed have a limit, see `sectome.volumes.tensorstore_process`.
+    `volume[z, y, x]` takes integers and slices as numpy does; `np.asarray(volume)` reads everything. A volume can be
+    pickled and used after a fork: each process opens the file itself when it first reads. For zarr, N5 and precomputed
+    this has a limit; see `sectome.volumes.tensorstore_process`.
 
     Attributes:
-        name: What the user called it, dataset included.
-        path: The file or folder; for a volume on a server its address, as a path that has a name.
-        dataset: The dataset inside of a container, as the user named it or as the level that was chosen, or None.
+        name: The path as the user gave it, dataset included.
+        path: The file or folder; on a server, the address as a `Path`, good for its `name` only.
+        dataset: The dataset inside the container, named by the user or chosen as a level, or None.
         shape: Voxels along (z, y, x).
         dtype: Type of the voxels, in native byte order.
         voxel_size_nm: Edge lengths along (z, y, x) in nm, None if neither the file nor the user gave them.
-        offset_nm: Where the file puts the first voxel along (z, y, x), in nm; 0 if it says nothing.
-        orientation: Where a NIfTI says that z, y and x go, as in "SAR" (superior, anterior, right); else empty.
-        levels: The resolutions to choose from where the path names a pyramid, in the file's order; else none.
+        offset_nm: Position of the first voxel along (z, y, x) in nm; 0 if the file gives none.
+        orientation: Directions of z, y and x in a NIfTI, such as "SAR" (superior, anterior, right); else empty.
+        levels: The available resolutions if the path names a pyramid, in the file's order; else empty.
     """
 
     ndim = 3
@@ -63,9 +63,9 @@ class Volume:
 
     @property
     def affine_mm(self) -> Array:
-        """(4, 4) float64: from a voxel (x, y, z, 1) to its place in mm, as medical images have it.
+        """(4, 4) float64 affine from a voxel (x, y, z, 1) to its position in mm, as in medical images.
 
-        A NIfTI's own, which may turn and mirror; for other formats, made of the voxel size and the offset.
+        For NIfTI it is the file's own, which may rotate and mirror; for others it is made from voxel size and offset.
         """
         if (own := self._open().affine_mm) is not None:
             return own
@@ -80,7 +80,7 @@ class Volume:
 
     @property
     def dataset(self) -> str | None:
-        """The dataset inside of a container."""
+        """The dataset inside the container, or None."""
         return self._location.dataset
 
     @property
@@ -91,12 +91,12 @@ class Volume:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the whole volume in memory."""
+        """Bytes that the whole volume takes in memory."""
         return self.size * self.dtype.itemsize
 
     @property
     def decodes_sections(self) -> bool:
-        """Whether reading a part of a section takes what reading all of it does, as of compressed images."""
+        """Whether reading part of a section costs as much as reading all of it, as in compressed images."""
         return self._open().decodes_sections
 
     def __len__(self) -> int:
@@ -109,7 +109,7 @@ class Volume:
         """Return the voxels of the crop, a new array that the caller may change.
 
         Raises:
-            IndexError: If the key is not made of integers and slices, or an integer is outside of the volume.
+            IndexError: If the key holds anything but integers and slices, or an integer lies outside the volume.
             InputError: If the file turns out to be damaged.
         """
         box, after = split_index(key, self.shape)
@@ -122,27 +122,27 @@ class Volume:
         return array if array.ndim else array[()]
 
     def at_level(self, level: Level) -> Volume:
-        """Return one of the resolutions of `levels`."""
+        """Return the volume at a resolution of `levels`."""
         return Volume(f"{self.path}:{level.dataset}", self._location._replace(dataset=level.dataset))
 
     def looks_like_labels(self) -> bool:
-        """Return whether the middle of five sections looks like labels: integers that hardly change along x."""
+        """Return whether five sections look like labels in their middle: integers that rarely change along x."""
         with readable(self._location.path, self._location.format.name):
             return looks_like_labels(self._open())
 
     def keep_chunks_of(self, box: Shape3) -> None:
-        """Keep of what is read, in this process and from now on, only the chunks that a box of this size can touch.
+        """Limit what this process caches from now on to the chunks that a box of this size can touch.
 
-        For boxes that are read in order, of which none comes again. Formats that keep nothing stay as they are.
+        Meant for boxes that are read in order and only once. Formats without a cache are unaffected.
 
         Args:
-            box: voxels along (z, y, x).
+            box: Voxels along (z, y, x).
         """
         with readable(self._location.path, self._location.format.name):
             self._open().keep_chunks_of(box)
 
     def warn_of_decoding(self, sections: int) -> None:
-        """Warn if crops from so many sections decode whole ones again and again, as memory does not keep them."""
+        """Warn if crops of this many sections will decode whole sections repeatedly because the cache is too small."""
         needed = self.nbytes // len(self) * sections
         if self.decodes_sections and needed > (kept := cache_bytes()):
             warnings.warn(
@@ -163,9 +163,10 @@ class Volume:
         return {name: value for name, value in self.__dict__.items() if name not in ("_reader", "_process")}
 
     def _open(self) -> Reader:
-        """Return this process's reader: handles must not be shared with the process that this one was forked from."""
+        """Return this process's reader: file handles must not be shared with the parent after a fork."""
         if self.__dict__.get("_process") != os.getpid():
-            # HDF5 shares one file between handles of a process, so the inherited one must go before a new one opens.
+            # Within a process HDF5 shares one file between handles, so drop the inherited handle before opening a new
+            # one.
             self._reader: Reader | None = None
             with readable(self._location.path, self._location.format.name):
                 self._reader = self._location.format.open(self._location.path, self._location.dataset)
@@ -183,17 +184,17 @@ def open_volume(
     """Open a volume without reading its voxels.
 
     Args:
-        path: A file whose suffix names the format, a folder of numbered sections, a container with a dataset after
-            a colon (`vol.h5:volumes/raw`), `precomputed://` and a folder or address, or the address of zarr, N5 or
-            precomputed on a server (`s3://`, `gs://`, `https://`). A local container that holds one 3D dataset needs no
-            name.
-        voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm. They are needed where the file says none, and
-            win with a `UserWarning` where the file says otherwise.
-        near_voxel_size_nm: Of a pyramid, take the level whose voxels along (z, y, x) in nm are nearest to these; the
-            finest one without. Where there is one resolution this changes nothing, with a `UserWarning`.
+        path: A file whose suffix names the format, a folder of numbered sections, a container with a dataset after a
+            colon (`vol.h5:volumes/raw`), `precomputed://` and a folder or address, or the address of zarr, N5 or
+            precomputed on a server (`s3://`, `gs://`, `https://`). For a local container with one 3D dataset, the
+            dataset may be omitted.
+        voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm. Needed if the file gives none. Overrides a
+            different size in the file, with a `UserWarning`.
+        near_voxel_size_nm: Voxel size along (z, y, x) in nm; of a pyramid, the level nearest to it is opened, by
+            default the finest. It has no effect on a single resolution, with a `UserWarning`.
 
     Raises:
-        InputError: If there is no such volume, it is damaged or has not three axes, or the voxel size is not three
+        InputError: If there is no such volume, it is damaged or does not have three axes, or a voxel size is not three
             positive numbers.
     """
     given = None if voxel_size_nm is None else check_triple(voxel_size_nm, "voxel_size_nm")
@@ -220,16 +221,16 @@ def open_with_default_size(
     default_size_nm: Sequence[float] | None = None,
     near_voxel_size_nm: Sequence[float] | None = None,
 ) -> Volume:
-    """Open a volume that takes a voxel size only where its file says none: one setting for many files.
+    """Open a volume, using the given voxel size only if its file has none: one setting for many files.
 
     Args:
-        path: as `open_volume`.
-        default_size_nm: edge lengths of a voxel along (z, y, x) in nm for such files; None leaves them without. A file
-            that says otherwise wins, with a `UserWarning`.
-        near_voxel_size_nm: as `open_volume`.
+        path: see `open_volume`.
+        default_size_nm: voxel size along (z, y, x) in nm for files without one; None leaves it unset. A file with a
+            different size keeps its own, with a `UserWarning`.
+        near_voxel_size_nm: see `open_volume`.
 
     Raises:
-        InputError: as `open_volume`, or if the default is no size.
+        InputError: as `open_volume`, or if the default is invalid.
     """
     default = None if default_size_nm is None else check_triple(default_size_nm, "voxel_size_nm")
     volume = open_volume(path, near_voxel_size_nm=near_voxel_size_nm)

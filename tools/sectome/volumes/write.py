@@ -26,21 +26,21 @@ def write_volume(
     voxel_size_nm: Sequence[float] | None = None,
     offset_nm: Sequence[float] | None = None,
 ) -> None:
-    """Write a volume, keeping type, voxel size and offset; the output appears under its name when it is complete.
+    """Write a volume with its type, voxel size and offset; the output appears under its name once it is complete.
 
-    A `Volume` is read and written in slabs, with a bar on a terminal. What a format cannot hold of voxel size and
-    offset is said in a `UserWarning`. An existing file is replaced. A dataset named after a colon is put into
-    its container beside the others (`labels.h5:volumes/labels`). Missing folders are created.
+    A `Volume` is read and written in slabs, with a progress bar on a terminal. If the format cannot store the voxel
+    size or the offset, a `UserWarning` says so. An existing file is replaced. A dataset named after a colon joins the
+    others in its container (`labels.h5:volumes/labels`). Missing folders are created.
 
     Args:
-        path: The output; its suffix names the format, no suffix or a final slash a folder of sections.
+        path: The output. Its suffix names the format; no suffix or a trailing slash means a folder of sections.
         array: Voxels (Z, Y, X): booleans, integers or floats.
-        voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm; without it a `Volume` keeps its own.
-        offset_nm: Where the first voxel lies along (z, y, x) in nm; without it a `Volume` keeps its own.
+        voxel_size_nm: Edge lengths of a voxel along (z, y, x) in nm; by default those of a `Volume`.
+        offset_nm: Position of the first voxel along (z, y, x) in nm; by default that of a `Volume`.
 
     Raises:
-        InputError: If the suffix is unknown, the array has not three axes, the format cannot hold its type, the output
-            is a container or folder that holds something else, or the system refuses to write it.
+        InputError: If the suffix is unknown, the array does not have three axes, the format cannot hold its type, the
+            output is a container or folder that holds something else, or the system refuses to write it.
     """
     place, dataset, known = locate_output(path)
     source: Source = array if isinstance(array, Volume) else np.asarray(array)
@@ -65,12 +65,12 @@ def write_volume(
 def write_result(
     path: str | os.PathLike[str], labels: Array, *, voxel_size_nm: Sequence[float], offset_nm: Sequence[float]
 ) -> None:
-    """Write what was computed as `write_volume` does; if that fails, to a TIFF beside it, so that it is not lost.
+    """Write a computed volume as `write_volume` does; if that fails, save it as a TIFF beside the output instead.
 
-    How many objects there are, and so the type of their ids, is known only when the work is done.
+    The number of objects, and so the type of their ids, is known only after the computation.
 
     Raises:
-        InputError: if the result is not where it was wanted.
+        InputError: if the result could not be written to `path`.
     """
     try:
         write_volume(path, labels, voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)

@@ -1,4 +1,4 @@
-"""Zarr v2 and v3: an array, an array in a group, a level of an OME-Zarr image."""
+"""Zarr v2 and v3: an array, an array in a group, or a level of an OME-Zarr image."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Number = TypeVar("Number", int, float)
 
 
 class ZarrReader(Reader):
-    """An array (Z, Y, X), or (1, ..., 1, Z, Y, X) as OME-Zarr stores it; a group stands for its only 3D array.
+    """An array (Z, Y, X), or OME-Zarr's (1, ..., 1, Z, Y, X); a group stands for its only 3D array.
 
-    Where names of axes say so, the last three are in another order, as WEBKNOSSOS writes x, y, z.
+    The last three axes may have another order if they are named, such as WEBKNOSSOS's x, y, z.
     """
 
     def __init__(self, path: Place, dataset: str | None = None) -> None:
@@ -37,7 +37,7 @@ class ZarrReader(Reader):
         self.dtype = node.dtype
         own = placement_from_attributes(node.attributes)
         size_nm, offset_nm = own.voxel_size_nm, _ordered(own.offset_nm, self._order)
-        # An array's own attributes win, each by itself: CREMI's `resolution` says nothing of a translation.
+        # An array's own size and offset each take precedence: CREMI's `resolution` says nothing about a translation.
         self.placement = Placement(
             _ordered(size_nm, self._order) if size_nm else image.voxel_size_nm,
             offset_nm if any(offset_nm) else image.offset_nm,
@@ -58,10 +58,10 @@ class ZarrReader(Reader):
 
 
 def find_zarr_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
-    """Return the levels of an OME-Zarr image in the file's order, none if the path is another group or an array.
+    """Return the levels of an OME-Zarr image in the file's order; empty for another group or an array.
 
     Raises:
-        InputError: If an array that the image names is not there.
+        InputError: If an array that the image names is missing.
     """
     folder = path / dataset if dataset else path
     node = read_node(folder) if folder.is_dir() else None
@@ -96,9 +96,9 @@ def _find_array(path: Place, dataset: str | None) -> Node:
 
 
 def _image_around(node: Node, root: Place) -> tuple[Placement, tuple[str, ...]]:
-    """Return placement and axes by the OME-Zarr image around a level, which may lie several groups below it.
+    """Return placement and axes from the OME-Zarr image that contains a level, possibly several groups above it.
 
-    A level that is named by its own folder, as a shell completes it, lies in the groups around that, too.
+    If the path is the level's own folder, as after shell completion, the groups around it are searched too.
     """
     while isinstance(root, Path) and is_zarr_node(root.parent):
         root = root.parent
@@ -114,11 +114,11 @@ def _image_around(node: Node, root: Place) -> tuple[Placement, tuple[str, ...]]:
 
 
 def _order_of(axes: Sequence[str]) -> tuple[int, ...]:
-    """Return which of three axes is z, which y and which x."""
+    """Return the positions of z, y and x among three axes."""
     return tuple(axes.index(axis) for axis in AXES)
 
 
 def _ordered(stored: Sequence[Number], order: Sequence[int]) -> tuple[Number, Number, Number]:
-    """Return an array's numbers for each axis along (z, y, x)."""
+    """Return numbers given per stored axis in the order (z, y, x)."""
     z, y, x = (stored[place] for place in order)
     return z, y, x

@@ -1,4 +1,4 @@
-"""Groups and arrays of zarr v2 and v3 as their JSON describes them."""
+"""JSON metadata of zarr v2 and v3 groups and arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sectome.volumes.reader import Datasets, check_number_type
 from sectome.volumes.store_folder import Place, StoreFolder, fetch, name_below
 
 NODE_FILES = ("zarr.json", ".zarray", ".zgroup")
-"""Files of which each group and array has one."""
+"""Every group and array has at least one of these files."""
 
 _FILES = (*NODE_FILES, ".zattrs")
 _CONSOLIDATED = ".zmetadata"
@@ -24,7 +24,7 @@ _FUNLIB_AXES = "axis_names"
 
 @dataclass(frozen=True)
 class Node:
-    """A group or an array; a group has the shape () and no type.
+    """A group or an array; a group has shape () and no type.
 
     Attributes:
         folder: Where it lies.
@@ -32,8 +32,8 @@ class Node:
         is_array: Whether it is an array.
         attributes: The user's attributes.
         shape: Extents of an array.
-        data_type: An array's type as its JSON writes it.
-        axes: Names of an array's axes, in v2 those of xarray, else those of funlib; empty where it has none.
+        data_type: Type of an array as its JSON gives it.
+        axes: Axis names of an array: those of the zarr format (in v2, xarray's), else funlib's; empty if it has none.
     """
 
     folder: Place
@@ -46,7 +46,7 @@ class Node:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the voxels, in native byte order; an `InputError` if it is none of numbers."""
+        """Type of the voxels, in native byte order; raises an `InputError` unless boolean or numeric."""
         try:
             dtype = np.dtype(self.data_type)
         except TypeError:
@@ -62,11 +62,11 @@ def is_zarr_node(folder: Place) -> bool:
 
 
 def read_node(folder: Place, version: int | None = None) -> Node | None:
-    """Return the group or array in a folder, None if it is neither.
+    """Return the group or array in a folder; None if there is neither.
 
     Args:
-        folder: Where it lies.
-        version: Which one of zarr it is; a server is then asked for less.
+        folder: The folder.
+        version: The zarr version if known, which saves requests to a server.
 
     Raises:
         InputError: If its JSON is damaged.
@@ -97,18 +97,18 @@ def read_node(folder: Place, version: int | None = None) -> Node | None:
 
 
 def read_nodes(folders: Sequence[Place], version: int) -> list[Node | None]:
-    """Return what `read_node` returns for each of several folders, asking a server for all at once."""
+    """Return the result of `read_node` for each of several folders, with concurrent requests to a server."""
     fetch(folder / name for folder in folders for name in _FILES[: 1 if version == 3 else None])
     return [read_node(folder, version) for folder in folders]
 
 
 def find_arrays(root: Path) -> Datasets:
-    """Return the shape of every array in a group, by its path inside of `root`."""
+    """Return the shape of every array in a group, by its path relative to `root`."""
     return {name_below(node.folder, root): node.shape for node in _walk(root)}
 
 
 def listed_arrays(root: Place) -> Datasets | None:
-    """Return what `find_arrays` returns; on a server what consolidated metadata quote, None without them."""
+    """Return the result of `find_arrays`; for a server from consolidated metadata, or None without them."""
     if isinstance(root, Path):
         return find_arrays(root)
     folders = {file.parent.as_posix() for file in root.known_files() if file.name in NODE_FILES} - {"."}
@@ -117,9 +117,9 @@ def listed_arrays(root: Place) -> Datasets | None:
 
 
 def _walk(folder: Path) -> Iterator[Node]:
-    # An array's folder can hold millions of chunks: it is never listed.
+    # Never list an array's folder: it can hold millions of chunks.
     for child in sorted(folder.iterdir()):
-        # What is being written has a hidden name, and keeps it if that is killed.
+        # Unfinished outputs have hidden names, also after a killed write.
         if not child.is_dir() or child.name.startswith("."):
             continue
         node = read_node(child)
@@ -130,7 +130,7 @@ def _walk(folder: Path) -> Iterator[Node]:
 
 
 def _remember(folder: StoreFolder, quoted: Mapping[str, Any]) -> None:
-    """Take the files of the groups and arrays below a group that quotes them; what it does not quote is not there."""
+    """Cache the metadata that a group quotes for the nodes below it; files it does not quote do not exist."""
     for below in {name.rpartition("/")[0] for name in quoted} - {""}:
         for name in (f"{below}/{file}" for file in _FILES):
             folder.remember(name, json.dumps(quoted[name]).encode() if name in quoted else None)

@@ -1,4 +1,4 @@
-"""Writing zarr v3 through tensorstore, each chunk once."""
+"""Writing zarr v3 through tensorstore, each chunk exactly once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from sectome.volumes.store_folder import Place, StoreFolder, denied, errors_of_s
 from sectome.volumes.tensorstore_process import open_store
 from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_node
 
-# Of an N5 group and of a precomputed volume.
+# Metadata of an N5 group and of a precomputed volume.
 _FOREIGN = ("attributes.json", "info")
 
 
 def write_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
-    """Write a zarr v3 array, compressed by zstd: at `path`, or as `dataset` in a group there.
+    """Write a zarr v3 array with zstd compression, at `path` or as `dataset` in a group there.
 
-    An array that was there is replaced when the new one is complete; other arrays of the group stay.
+    An existing array is replaced once the new one is complete; other arrays of the group stay.
     """
     with new_node(path, dataset) as folder:
         write_array(folder, source, placement)
@@ -38,10 +38,10 @@ def write_zarr(path: Place, dataset: str | None, source: Source, placement: Plac
 
 @contextmanager
 def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
-    """Give a folder to write an array or an image into; it takes its name when it is complete.
+    """Provide a folder to write an array or an image into, which is renamed once it is complete.
 
-    An object store cannot rename. There the folder is the output's own from the start, nothing that is there is
-    replaced, and what makes it a volume, its `zarr.json` and then that of groups around it, is written last.
+    An object store cannot rename. There the folder is the output's own from the start and nothing existing is replaced.
+    What makes it a volume is written last: its `zarr.json`, then those of the groups around it.
     """
     if isinstance(path, StoreFolder):
         with errors_of_store(path):
@@ -53,7 +53,7 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
         with replacing(path) as partial:
             yield partial
     elif path.exists():
-        # Groups come first: until the array is renamed into them they are empty, and do no harm if it never is.
+        # Create the groups first: empty groups do no harm if the array is never completed.
         _make_groups(path, dataset)
         with replacing(path / dataset) as partial:
             yield partial
@@ -64,11 +64,11 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
 
 
 def list_labels(root: Place, dataset: str) -> None:
-    """Add a label image to those that a group `labels` lists (OME-NGFF 0.5), if it lies right in such a group.
+    """Add a label image to the list of its parent group `labels` (OME-NGFF 0.5), if it has such a parent.
 
     Args:
         root: The outermost group.
-        dataset: The image inside of it.
+        dataset: Path of the image inside it.
     """
     group, name = PurePath(dataset).parent, PurePath(dataset).name
     if group.name != "labels":
@@ -83,16 +83,16 @@ def list_labels(root: Place, dataset: str) -> None:
 
 
 def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes: int | None = None) -> None:
-    """Write a zarr v3 array (Z, Y, X) by blocks, its metadata after its voxels.
+    """Write a zarr v3 array (Z, Y, X) block by block, its metadata after its voxels.
 
     Args:
-        folder: Where the array goes.
-        source: What is read by block.
-        placement: For the array's attributes.
-        voxel_bytes: Memory that a voxel takes while its block is made; without it its own size.
+        folder: The array's folder.
+        source: The voxels, read block by block.
+        placement: Voxel size and offset.
+        voxel_bytes: Memory per voxel while a block is computed; by default the size of the type.
 
     Raises:
-        InputError: If an object store has something there.
+        InputError: If an object store already holds something there.
     """
     _check_nothing_at(folder)
     shape = tuple(source.shape)
@@ -106,7 +106,7 @@ def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes
 
 
 def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Placement) -> dict[str, Any]:
-    """Return what the `zarr.json` of an array (Z, Y, X) says: chunks of `CHUNK` voxels, compressed by zstd."""
+    """Return the `zarr.json` of an array (Z, Y, X): chunks of `CHUNK` voxels, compressed with zstd."""
     chunk = [min(part, extent) for part, extent in zip(CHUNK, shape, strict=True)]
     compressor = {"cname": "zstd", "clevel": 3, "shuffle": "shuffle" if dtype.itemsize > 1 else "noshuffle"}
     metadata: dict[str, Any] = {
@@ -123,9 +123,9 @@ def array_metadata(shape: tuple[int, ...], dtype: np.dtype[Any], placement: Plac
 
 
 def check_output(path: Place, dataset: str | None) -> None:
-    """Raise an `InputError` if a node that is written there would lose what is there, or has no place in it.
+    """Raise an `InputError` if writing a node there would destroy existing data, or is not possible.
 
-    A v2 group has none: it cannot hold a v3 node.
+    For example, a v2 group cannot hold a v3 node.
     """
     if isinstance(path, StoreFolder):
         _check_store(path, dataset)
@@ -185,13 +185,13 @@ def _check_group(node: Node, where: str) -> None:
 
 
 def _is_one_volume(node: Node, folder: Path) -> bool:
-    """Return whether the node in a folder is an array, an image with all of its levels, or an empty group."""
+    """Return whether the node is an array, an image without further arrays than its levels, or an empty group."""
     return node.is_array or set(find_arrays(folder)) <= set(multiscale_placements(node.attributes))
 
 
 def _make_groups(root: Place, dataset: str) -> None:
     folders = [root, *(root / parent.as_posix() for parent in reversed(PurePath(dataset).parents) if parent.parts)]
-    # In an object store the outermost comes last, for it makes what is new visible.
+    # In an object store the outermost group comes last: it makes the new node visible.
     for folder in reversed(folders) if isinstance(root, StoreFolder) else folders:
         metadata = folder / "zarr.json"
         content = group_metadata({})
@@ -211,5 +211,5 @@ def _replace_json(file: Place, content: dict[str, Any]) -> None:
 
 
 def group_metadata(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a group's `zarr.json`."""
+    """Return the content of a zarr v3 group's `zarr.json`."""
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
