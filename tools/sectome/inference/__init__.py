@@ -1,4 +1,4 @@
-"""A network over a volume of any size, in bounded memory."""
+"""Running a network over a volume of any size, in bounded memory."""
 
 from sectome.inference.blended_slabs import Slab, Tile, blended_slabs
 from sectome.inference.orientations import predict_oriented

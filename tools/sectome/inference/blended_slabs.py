@@ -1,4 +1,4 @@
-"""A sliding-window prediction that is finished slab by slab, so that memory does not grow with the volume's depth."""
+"""Sliding-window prediction that is finished slab by slab, so that memory does not grow with the volume's depth."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from sectome.inference.window_grid import WindowGrid
 from sectome.types import Box
 
 ReadBox = Callable[[Box], Tensor]
-"""Returns the image (z, y, x) of a box, float32."""
+"""Returns the image of a box, float32 (z, y, x)."""
 
 Predict = Callable[[Tensor], Tensor]
 """Maps windows (B, 1, z, y, x) to values (B, C, z, y, x)."""
 
 
 class Slab(NamedTuple):
-    """Finished values (C, z, y, x), and the volume's section that they start at; see `blended_slabs` for how long."""
+    """Finished values (C, z, y, x) and the index of their first section; see `blended_slabs` for their lifetime."""
 
     start: int
     values: Tensor
 
 
 class Tile(NamedTuple):
-    """A part of all sections, in voxels."""
+    """A part of every section, in voxels."""
 
     y: slice
     x: slice
@@ -45,27 +45,26 @@ def blended_slabs(
     device: torch.device | str = "cpu",
     wanted: Callable[[Box], bool] | None = None,
 ) -> Iterator[Slab]:
-    """Predict windows from the first section to the last, and yield sections as soon as no window is left for them.
+    """Predict windows from the first section to the last, and yield each section once no further window covers it.
 
-    An accumulator of one window's depth takes each window's values by its weights; a section that is finished makes
-    room for the one a depth below it. The weights' sums are known in advance (`WindowGrid.sums`), so that no count of
-    windows is kept. While the network computes, the image
-    of the next windows is read.
+    The weighted values of all windows are added up in a ring buffer of one window's depth, in which a finished section
+    makes room for the one a window's depth further. The sums of weights are known in advance (`WindowGrid.sums`), so
+    they need not be accumulated. While the network computes, the image of the next windows is read.
 
     Args:
         read: reads the image.
         predict: runs the network.
         grid: the windows.
-        tile: what is asked for of each section; all windows that reach into it are predicted. None is all of it.
-        sections: what is asked for along z; None is all of it.
-        batch_size: windows that the network takes at once.
+        tile: the wanted part of each section; all windows that overlap it are predicted. None for whole sections.
+        sections: the wanted sections; None for all.
+        batch_size: windows per call of the network, at most.
         device: where values are accumulated.
-        wanted: tells whether a window's box is worth predicting. Values are right wherever all windows over a voxel
-            are; where none is, they are 0 or left out.
+        wanted: returns whether the window at a box must be predicted. A voxel's values are right if all windows that
+            cover it are wanted; if none is, they are 0 or left out.
 
     Yields:
-        Values of the tile, float32 on the device, from the first section asked for to the last; slabs before the
-        first wanted window are left out. They may be changed, and hold until the next slab is asked for.
+        Values of the tile, float32 on the device, from the first wanted section to the last; slabs before the first
+        wanted window are left out. A slab may be modified, and is valid until the next one is requested.
     """
     depth, height, width = grid.window
     tile = tile or Tile(slice(0, grid.shape[1]), slice(0, grid.shape[2]))
@@ -77,7 +76,7 @@ def blended_slabs(
     weights = z_weights[:, None, None] * y_weights[:, None] * x_weights
     z_sums, y_sums, x_sums = (torch.from_numpy(sums).to(device) for sums in grid.sums)
     section_sums = y_sums[tile.y, None] * x_sums[tile.x]
-    # The tile, seen from the region that its windows cover.
+    # The tile relative to the region that its windows cover.
     inner = tuple(
         slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(tile, region, strict=True)
     )
@@ -98,7 +97,7 @@ def blended_slabs(
             for some in _batches(places, batch_size):
                 local = [(y - region.y.start, x - region.x.start) for y, x in some]
                 windows = torch.stack([image[:, y : y + height, x : x + width] for y, x in local])[:, None]
-                # Of a MetaTensor the values alone: it has no room for what is written into it.
+                # Strip MetaTensor: the accumulator must be a plain tensor.
                 values = predict(windows).as_subclass(Tensor).to(device, torch.float32)
                 if accumulator is None:
                     accumulator = values.new_zeros(values.shape[1], *image.shape)
@@ -114,15 +113,15 @@ def blended_slabs(
                 if first < last:
                     wanted_place = slice(place.start + first - part.start, place.stop + last - part.stop)
                     sums = z_sums[first:last, None, None] * section_sums
-                    # Where they are: they make room next, and new memory would have to be paged in.
+                    # In place: these sections are cleared next, and new memory would have to be paged in.
                     yield Slab(first, accumulator[(slice(None), wanted_place, *inner)].div_(sums))
                 accumulator[:, place] = 0
 
 
 def _batches(places: Sequence[tuple[int, int]], most: int) -> Iterator[Sequence[tuple[int, int]]]:
-    """Yield so many windows at a time at most, as evenly as can be.
+    """Yield batches of at most `most` windows, as equal in size as possible.
 
-    Of a single one torch unfolds what it convolves in float32 on a CPU, which takes as long as four do together.
+    On a CPU torch's convolution unfolds a single float32 window, which takes as long as four windows together.
     """
     count = -(-len(places) // most)
     for number in range(count):
@@ -130,12 +129,12 @@ def _batches(places: Sequence[tuple[int, int]], most: int) -> Iterator[Sequence[
 
 
 def _in_ring(first: int, last: int, depth: int) -> list[tuple[slice, slice]]:
-    """Return the one or two parts of sections that follow each other in a ring of a depth, and where they are there."""
+    """Split a range of sections into one or two parts that are contiguous in the ring buffer, with their places."""
     turn = first - first % depth + depth
     parts = [(first, min(last, turn)), (turn, last)]
     return [(slice(a, b), slice(a % depth, a % depth + b - a)) for a, b in parts if a < b]
 
 
 def _reaching(starts: Sequence[int], size: int, part: slice) -> list[int]:
-    """Return the starts of the windows that reach into a part of an axis."""
+    """Return the starts of the windows that overlap a part of an axis."""
     return [start for start in starts if start < part.stop and start + size > part.start]

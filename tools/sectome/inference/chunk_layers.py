@@ -1,4 +1,4 @@
-"""Slabs of logits as layers of whole chunks, as they are stored, and their writes while the network goes on."""
+"""Slabs of logits regrouped into layers of whole chunks, and writes that overlap with the network's computation."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from sectome.types import Array
 from sectome.volumes.tensorstore_process import finish
 
 IN_FLIGHT = 1
-"""Writes that may be under way while the network goes on."""
+"""Maximum number of pending writes while the network computes."""
 
 
 def layer_depth(grid: WindowGrid) -> int:
-    """Return how many sections are stored together: as many as one window adds to those before."""
+    """Return the sections per stored layer: the window stride along z, or the depth of a single window."""
     return grid.starts[0][1] if len(grid.starts[0]) > 1 else grid.window[0]
 
 
 def chunk_layers(slabs: Iterator[Slab], depth: int, dtype: str) -> Iterator[tuple[int, Array]]:
-    """Yield layers (first section, affinities (K, z, Y, X)) of whole chunks of logits, as they are stored.
+    """Regroup slabs of logits into layers (first section, affinities (K, z, Y, X)) of whole chunks, as stored.
 
-    Each starts at a multiple of `depth`, and each but the last is so deep. Layers take turns in the same memory, so
-    that it does not grow with what is asked for and freed: one holds until `IN_FLIGHT` more have been asked for. It may
-    be changed.
+    Each layer starts at a multiple of `depth`, and all but the last have that depth. Layers reuse the same buffers to
+    avoid repeated allocation: one is valid until `IN_FLIGHT` more have been requested. It may be modified.
     """
     memory: list[Array] = []
     number = end = 0
@@ -48,7 +47,7 @@ def chunk_layers(slabs: Iterator[Slab], depth: int, dtype: str) -> Iterator[tupl
 
 
 def store_affinities(logits: Tensor, affinities: Array) -> None:
-    """Put the affinities of logits, which are changed, into an array of their shape, as its type keeps them."""
+    """Write the affinities of logits into an array of the same shape, in its type; the logits are modified."""
     values = logits.sigmoid_()
     if affinities.dtype == np.uint8:
         values = values.mul_(255).round_()
@@ -56,10 +55,10 @@ def store_affinities(logits: Tensor, affinities: Array) -> None:
 
 
 class Writes:
-    """Writes that are under way, `IN_FLIGHT` at most; none is when the block of `with` ends.
+    """At most `IN_FLIGHT` pending writes; leaving the `with` block waits for all of them.
 
     Args:
-        done: is told of each write that has ended well, in order, until one fails.
+        done: called after each successful write, in order, until one fails.
     """
 
     def __init__(self, done: Callable[[tuple[int, int]], None]) -> None:
@@ -73,11 +72,11 @@ class Writes:
         self._finish(0)
 
     def add(self, write: Any, what: tuple[int, int]) -> None:
-        """Take a write that has begun, and wait until there are not too many.
+        """Add a write that has begun, and wait until at most `IN_FLIGHT` are pending.
 
         Args:
             write: a future of tensorstore.
-            what: tells `done` what it is.
+            what: the argument for `done`.
         """
         self._under_way.append((write, what))
         self._finish(IN_FLIGHT)
@@ -85,7 +84,7 @@ class Writes:
     def _finish(self, most: int) -> None:
         while len(self._under_way) > most:
             write, what = self._under_way[0]
-            # One that fails stays the first, for those after it are of no use without it.
+            # A failed write stays first in the queue: later writes are useless without it.
             finish(write)
             self._done(what)
             del self._under_way[0]

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of a network's predictions for a window in several orientations."""
+"""Test-time augmentation: the mean of a network's predictions over several orientations of a window."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ _ORDERS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "in_plane": ANISOTROPIC_ORDERS,
     "isotropic": ISOTROPIC_ORDERS,
 }
-"""Orders of the axes by the choice of orientations; each is combined with all flips."""
+"""Axis orders by choice of orientations, each combined with all flips except for "one"."""
 
 _FLIPS: Final = tuple(product((False, True), repeat=3))
 
 
 def predict_oriented(predict: Predict, orientations: str, offsets: Offsets | None = None) -> Predict:
-    """Return a prediction that is the mean over orientations of a window.
+    """Return a prediction function that averages over orientations of each window.
 
-    A flipped affinity lies at the other end of its pair of voxels, and a transposed one belongs to another channel:
-    both are brought back. Where the other end lies outside of the window, that orientation has no vote. Windows are
-    predicted one orientation after the other, so that no more memory is needed.
+    A flip moves an affinity to the other end of its pair of voxels, and a transposition to another channel; both are
+    undone. If the other end lies outside the window, that orientation has no vote there. Orientations are predicted one
+    after the other, so they need no more memory than one.
 
     Args:
         predict: maps windows (B, 1, z, y, x) to values (B, C, z, y, x).
-        orientations: "one", the window as it is; "flips", all 8 of them; "in_plane", these with y and x exchanged as
-            well, 16; or "isotropic", these with all axes exchanged, 48.
-        offsets: (z, y, x) steps of the channels if they are affinities; None for channels that no orientation changes.
+        orientations: "one", the window as it is; "flips", all 8 flips; "in_plane", flips with and without exchanged y
+            and x, 16; or "isotropic", flips with all permutations of axes, 48.
+        offsets: (z, y, x) offsets of the channels if they are affinities; None for channels that do not depend on
+            orientation.
 
     Raises:
-        InputError: if the choice is not known, or exchanging axes does not map the offsets onto themselves up to their
-            signs; when it is called, if axes that are exchanged differ in length.
+        InputError: if the choice is unknown, or exchanging axes does not map the set of offsets onto itself up to
+            signs; when the result is called, if exchanged axes of a window differ in length.
     """
     orders = _orders_of(orientations)
     if orientations == "one":
@@ -70,7 +71,7 @@ def predict_oriented(predict: Predict, orientations: str, offsets: Offsets | Non
 
 
 def predictions_a_window(orientations: str) -> int:
-    """Return how often the network is run for a window; see `predict_oriented`."""
+    """Return how often the network runs per window; see `predict_oriented`."""
     orders = _orders_of(orientations)
     return 1 if orientations == "one" else len(orders) * len(_FLIPS)
 
@@ -80,9 +81,9 @@ def check_exchanged(orientations: str, lengths: Sequence[float], name: str, most
 
     Args:
         orientations: see `predict_oriented`.
-        lengths: along (z, y, x).
-        name: what is so long, for the message.
-        most_ratio: of two of them, up to which they count as equal.
+        lengths: lengths along (z, y, x).
+        name: what has these lengths, for the message.
+        most_ratio: largest ratio of two lengths that still count as equal.
     """
     orders = _orders_of(orientations)
     exchanged = [lengths[axis] for axis in range(3) if any(order[axis] != axis for order in orders)]
@@ -94,12 +95,12 @@ def check_exchanged(orientations: str, lengths: Sequence[float], name: str, most
 
 
 def check_voxels_exchanged(orientations: str, voxel_size_nm: Sequence[float], name: str) -> None:
-    """Raise an `InputError` if edges of a volume's voxels that the orientations exchange differ by more than a quarter.
+    """Raise an `InputError` if voxel edges that the orientations exchange differ by more than a quarter.
 
     Args:
         orientations: see `predict_oriented`.
-        voxel_size_nm: along (z, y, x).
-        name: of the volume.
+        voxel_size_nm: voxel size (z, y, x).
+        name: name of the volume.
     """
     check_exchanged(orientations, voxel_size_nm, f"the voxels of {name}", most_ratio=1.25)
 
@@ -109,7 +110,7 @@ def _orders_of(orientations: str) -> tuple[tuple[int, ...], ...]:
 
 
 def _check_mapped(steps: Sequence[Offset], orientations: str) -> None:
-    """Raise an `InputError` if a step whose parts change places is none of the steps, whatever the signs."""
+    """Raise an `InputError` if exchanging the axes of an offset yields one that is not in the set, up to signs."""
     sizes = [tuple(abs(part) for part in step) for step in steps]
     for step, size in zip(steps, sizes, strict=True):
         for order in _orders_of(orientations):
@@ -128,19 +129,19 @@ def _add(
     order: Sequence[int],
     signs: Sequence[int],
 ) -> None:
-    """Add values that were turned back to the sum, each channel to that which it means, and count the votes."""
+    """Add values whose orientation was undone to `total`, each channel to the one of its offset, and count votes."""
     if steps is None:
         total += values
         votes += 1
         return
     known = [list(step) for step in steps]
     for channel, step in enumerate(steps):
-        # The network saw axis `order[i]` as its axis i: its step along that, in the direction of the flip.
+        # The network saw axis `order[i]` as its axis i: undo that permutation of the offset, then the flips.
         seen = [0, 0, 0]
         for axis in range(3):
             seen[order[axis]] = step[axis]
         seen = [sign * part for sign, part in zip(signs, seen, strict=True)]
-        # The same pair of voxels, from its other end.
+        # The offset of the same voxel pairs from their other end.
         other = [-part for part in seen]
         if seen in known:
             target, shift = known.index(seen), (0, 0, 0)
@@ -151,6 +152,6 @@ def _add(
         if (pair := both_ends(shift, values.shape[2:])) is None:
             continue
         here, there = pair
-        # values[p] is the pair p and p + seen; that is what total[target] has at p + shift.
+        # values[p] belongs to the pair of p and p + seen, which total[target] stores at p + shift.
         total[:, target][there] += values[:, channel][here]
         votes[:, target][there] += 1

@@ -1,4 +1,4 @@
-"""Parts of wide sections that are predicted one after the other, as memory allows."""
+"""Tiles of wide sections that are predicted one after the other, as memory allows."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from sectome.inference.chunk_layers import IN_FLIGHT, layer_depth
 from sectome.inference.window_grid import WindowGrid
 
 CHUNK_IN_PLANE = 128
-"""Voxels along y and x of a chunk of affinities."""
+"""Chunk size of affinities along y and x, in voxels."""
 
 
 def plan_tiles(grid: WindowGrid, channels: int, dtype: str, memory_mib: float) -> list[Tile]:
-    """Return parts of a section, whole chunks each, whose values take at most so much memory.
+    """Divide a section into tiles of whole chunks whose values fit into the given memory.
 
-    These are the accumulator of `blended_slabs`, float32 of one window's depth in all windows that reach into the part,
-    and the layers of `chunk_layers`.
+    The memory is that of the accumulator of `blended_slabs` (float32, one window deep, over all windows that overlap
+    the tile) and of the layers of `chunk_layers`.
 
     Args:
         grid: the windows.
-        channels: of the values.
-        dtype: that they are stored in.
-        memory_mib: what they may take.
+        channels: number of channels.
+        dtype: stored type of the values.
+        memory_mib: memory limit in MiB.
 
     Raises:
-        InputError: if not even one chunk with the windows around it fits.
+        InputError: if a tile of one chunk does not fit.
     """
     height, width = grid.shape[1:]
 

@@ -48,32 +48,32 @@ def predict_volume(
 ) -> None:
     """Predict affinities or other maps of a volume of any size and write them as a zarr array (K, Z, Y, X).
 
-    Memory holds one window's depth of a section's width, or of a part of it where that would be more than
-    `memory_mib`; it does not grow with the number of sections.
+    Memory holds one window's depth of whole sections, or of tiles if whole sections would exceed `memory_mib`. It does
+    not grow with the number of sections.
 
-    With an `identity`, what is written lies in the folder PATH.run until it is complete, and a prediction that was
-    stopped at any moment goes on when it is called again, to the same values.
+    With an `identity`, unfinished output is kept in the folder PATH.run. A prediction that was stopped at any moment
+    resumes when called again, with the same result.
 
     Args:
-        tissue: what is predicted: the sections, rows and columns that its entry allows.
+        tissue: the tissue to predict, limited to the sections, rows and columns of its entry.
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
-        path: a .zarr folder, which appears when it is complete.
+        path: the .zarr folder to write, which appears once it is complete.
         channels: K offsets (z, y, x) of affinities, or K names of other maps.
-        window: voxels (z, y, x). A volume that is thinner is extended by its mirror image.
-        overlap: share of a window that the next one covers again.
-        blending: weights of a window's voxels; see `window_grid`.
-        batch_size: windows that the network takes at once.
-        device: of the network, and where its values are blended.
-        dtype: "uint8", where 255 is 1, "float16" or "float32".
-        memory_mib: what the values of a slab may take, blended and as they are stored; the network's own needs and
-            the image come on top.
-        mask: of the whole volume's shape, 0 where nothing is wanted: windows without any other value are not
-            predicted, and what is predicted there is 0.
-        identity: plain values that tell `predict` and how grey values are normalised from others.
+        window: window size in voxels (z, y, x). A thinner volume is extended by reflection.
+        overlap: fraction of a window that the next one covers too.
+        blending: weighting of a window's voxels; see `window_grid`.
+        batch_size: windows per call of the network, at most.
+        device: device of the network, on which its values are blended too.
+        dtype: "uint8" (255 means 1), "float16" or "float32".
+        memory_mib: memory limit in MiB for the values of a slab, as blended and as stored; the network and the image
+            come on top.
+        mask: volume of the whole volume's shape. Where it is 0, the output is 0, and windows that lie there entirely
+            are not predicted.
+        identity: plain values that identify `predict` and the normalisation of grey values.
 
     Raises:
-        InputError: if a number is out of its range, the mask has another shape, the tissue is resident on a
-            device, the output can not be written, or what there is of it was begun otherwise.
+        InputError: if a number is out of range, the mask has another shape, the tissue is resident on a device, the
+            output cannot be written, or an unfinished output was begun with other settings.
     """
     path = checked_output(path)
     check_whole_number(batch_size, 1, "batch_size")
@@ -81,11 +81,11 @@ def predict_volume(
     shape = tissue.shape
     grid = grid_over(shape, window, overlap, blending)
     planned = plan_tiles(grid, len(channels), check_choice(dtype, DTYPES, "dtype"), memory_mib)
-    # Of a volume that is thinner than a window, tiles may lie in its mirror image alone.
+    # If the volume is thinner than a window, a tile may lie entirely in its reflection.
     tiles = [tile for tile in planned if tile.y.start < shape[1] and tile.x.start < shape[2]]
     stride = layer_depth(grid)
     chunk = (1, stride, CHUNK_IN_PLANE, CHUNK_IN_PLANE)
-    # Layers of a tile are what is written at once; the first tile is as large as any.
+    # One layer of a tile is written at a time, and the first tile is the largest.
     box = (len(channels), stride, tiles[0].y.stop, tiles[0].x.stop)
     read, image = box_reader(tissue), file_of(tissue)
     if mask is not None:
@@ -162,10 +162,10 @@ def predict_volume(
                     slice(own.start, own.start + length) for own, length in zip(tile, part.shape[2:], strict=True)
                 )
                 place = (slice(None), slice(start, stop), rows, columns)
-                # No copy: the layer stays as it is until it is written.
+                # No copy: the layer's buffer is reused only after the write.
                 writes.add(store[place].write(part, can_reference_source_data_indefinitely=True), (number, stop))
                 give_back_memory()
-                # Sections without a window that is wanted are left out, and are done nevertheless.
+                # Count skipped sections, those without a wanted window, as done.
                 bar.update(number * shape[0] + stop - bar.n)
             bar.update((number + 1) * shape[0] - bar.n)
 
@@ -182,16 +182,16 @@ def predict_box(
     dtype: str = "uint8",
     mask: Volume | None = None,
 ) -> Array:
-    """Return the affinities (K, z, y, x) of a box of a volume, as they are when all of it is predicted.
+    """Return the affinities (K, z, y, x) of a box of a volume, equal to those of predicting the whole volume.
 
     Args:
-        tissue: what is predicted.
+        tissue: the tissue to predict.
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x) without gradients.
-        grid: the windows over all of the volume, see `grid_over`.
-        box: what is asked for, (z, y, x).
-        channels: K.
-        batch_size: windows that the network takes at once.
-        device: of the network, and where its values are blended.
+        grid: the windows over the whole volume, see `grid_over`.
+        box: the wanted box (z, y, x).
+        channels: number of channels K.
+        batch_size: windows per call of the network, at most.
+        device: device of the network, on which its values are blended too.
         dtype: see `predict_volume`.
         mask: see `predict_volume`.
     """
@@ -216,12 +216,12 @@ def predict_box(
 
 
 def grid_over(shape: Sequence[int], window: Sequence[int], overlap: float, blending: str) -> WindowGrid:
-    """Return the windows over a volume, which goes on as its mirror image where it is thinner than one."""
+    """Return the windows over a volume, extended by reflection where it is thinner than a window."""
     return window_grid([max(pair) for pair in zip(shape, window, strict=True)], window, overlap, blending)
 
 
 def box_reader(tissue: Tissue) -> ReadBox:
-    """Return what reads the image of boxes of a tissue.
+    """Return a function that reads the image of a box of a tissue.
 
     Raises:
         InputError: if the tissue is resident on a device.
@@ -237,11 +237,11 @@ def box_reader(tissue: Tissue) -> ReadBox:
 
 
 def warn_of_equalised(tissue: Tissue, parts: str) -> None:
-    """Warn if contrast is equalised: in parts of a section it is so in each by itself, which a network notices.
+    """Warn if contrast is equalised (CLAHE) per part of a section, which changes the network's predictions.
 
     Args:
-        tissue: what is predicted.
-        parts: what shares a section, and how that is avoided.
+        tissue: the tissue to predict.
+        parts: what the parts are and how to avoid them.
     """
     if isinstance(tissue.intensity, FittedPercentiles) and tissue.intensity.clahe:
         warnings.warn(
@@ -264,7 +264,7 @@ def file_of(tissue: Tissue) -> Volume:
 
 
 def offset_of(tissue: Tissue) -> PointNm:
-    """Return where the first voxel that a tissue allows lies along (z, y, x) in nm."""
+    """Return the position of a tissue's first allowed voxel along (z, y, x) in nm."""
     start = [part.start for part in tissue.box]
     z, y, x = np.add(file_of(tissue).offset_nm, np.multiply(start, tissue.voxel_size_nm)).tolist()
     return z, y, x

@@ -1,4 +1,4 @@
-"""The part of a mask that belongs to what is predicted."""
+"""The part of a mask that covers the predicted region."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sectome.volumes.other_place import box_within
 
 
 def check_mask(mask: Volume, tissue: Tissue) -> None:
-    """Raise an `InputError` if a mask has another shape than a tissue's volume; warn if it says to lie otherwise."""
+    """Raise an `InputError` if a mask's shape differs from the tissue's volume; warn if its placement differs."""
     assert isinstance(tissue.image, Volume)
     check_same_shape(tissue.image.shape, mask.shape, f"mask {mask.name}")
     box_within(tissue.image, mask, "mask")
 
 
 class RegionMask:
-    """Where a mask (Z, Y, X) wants values, read by sections of a part of it.
+    """A mask (Z, Y, X) of wanted voxels, restricted to a region and read by sections.
 
     Args:
-        mask: of the shape of the tissue's volume, see `check_mask`.
-        tissue: what is predicted: its first voxel counts as 0.
-        region: the part (y, x) that is asked for; windows may reach beyond it.
+        mask: mask of the tissue's whole volume, see `check_mask`.
+        tissue: the tissue to predict; indices count from its first voxel.
+        region: the wanted part (y, x); windows may extend beyond it.
     """
 
     def __init__(self, mask: Volume, tissue: Tissue, region: Tile) -> None:
@@ -35,14 +35,14 @@ class RegionMask:
         self.kept: tuple[tuple[int, int], Array] | None = None
 
     def sections(self, start: int, stop: int) -> Array:
-        """Return the region of some sections as booleans, those read last without reading them again."""
+        """Return the region of a range of sections as booleans; the last range is cached."""
         if self.kept is None or self.kept[0] != (start, stop):
             box = self.tissue.in_volume((slice(start, stop), *self.region))
             self.kept = ((start, stop), self.mask[box] != 0)
         return self.kept[1]
 
     def any_in(self, box: Box) -> bool:
-        """Tell whether anything is wanted where a box reaches into the region."""
+        """Return whether any voxel is wanted in the overlap of a box and the region."""
         z, *plane = box
         y, x = (
             slice(max(0, part.start - own.start), max(0, part.stop - own.start))
@@ -51,7 +51,7 @@ class RegionMask:
         return bool(self.sections(z.start, z.stop)[:, y, x].any())
 
     def box(self, start: int, shape: Sequence[int]) -> Array:
-        """Return the mask of a shape (z, y, x), from a section and the region's first row and column on."""
+        """Return the mask of a box of this shape (z, y, x) at a section and the region's first row and column."""
         depth, *size = shape
         y, x = (slice(own.start, own.start + length) for own, length in zip(self.region, size, strict=True))
         values: Array = self.mask[self.tissue.in_volume((slice(start, start + depth), y, x))] != 0

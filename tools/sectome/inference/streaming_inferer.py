@@ -1,4 +1,4 @@
-"""The streaming prediction in the place of MONAI's sliding window, for volumes that are in memory."""
+"""The streaming prediction as a replacement for MONAI's sliding window, for volumes in memory."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from sectome.types import Offsets
 
 
 class StreamingInferer(Inferer):
-    """Predict windows and blend them slab by slab: a `SlidingWindowInferer` that keeps one slab beside its result.
+    """A `SlidingWindowInferer` that blends windows slab by slab and holds only one slab besides its result.
 
     Args:
-        roi_size: voxels of a window (z, y, x).
-        sw_batch_size: windows that the network takes at once.
-        overlap: share of a window that the next one covers again.
-        mode: weights of a window's voxels: "gaussian", "linear" or "constant".
-        output_device: of the result; None is that of the inputs.
-        progress: show a bar of the windows.
-        orientations: of a window, whose mean is taken; see `predict_oriented`.
-        offsets: (z, y, x) steps of the network's channels if they are affinities.
+        roi_size: window size (z, y, x) in voxels.
+        sw_batch_size: windows per call of the network, at most.
+        overlap: fraction of a window that the next one covers too.
+        mode: weighting of a window's voxels: "gaussian", "linear" or "constant".
+        output_device: device of the result; None for that of the inputs.
+        progress: whether to show a progress bar.
+        orientations: orientations of a window to average over; see `predict_oriented`.
+        offsets: (z, y, x) offsets of the network's channels if they are affinities.
 
     Raises:
-        InputError: if the window is no three whole numbers from 1 on, the orientations are not known or do not suit it,
-            or no window is taken at once; when it is called, if they do not suit the offsets or the voxels that an
-            image's metadata name ("voxel_size_nm"), or a number is out of its range.
+        InputError: if the window is not three whole numbers of at least 1, the orientations are unknown or do not suit
+            it, or the batch size is below 1; when called, if the orientations do not suit the offsets or the voxel size
+            in an image's metadata ("voxel_size_nm"), or a number is out of range.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StreamingInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return the network's values (B, C, Z, Y, X) for images (B, 1, Z, Y, X), with the images' metadata.
 
-        An image thinner than a window goes on as its mirror image, as crops of a training do.
+        An image thinner than a window is extended by reflection, like crops in training.
         """
         if isinstance(inputs, MetaTensor) and "voxel_size_nm" in inputs.meta:
             for size_nm in torch.as_tensor(inputs.meta["voxel_size_nm"]).reshape(-1, 3).tolist():

@@ -26,17 +26,17 @@ from sectome.types import Offset, Shape3, VoxelSize
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What predicts affinities or other maps, and what it was trained as.
+    """A network that predicts affinities or other maps, and its training settings.
 
     Attributes:
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x).
         channels: K offsets (z, y, x) of affinities, or K names of other maps.
-        window: voxels (z, y, x) of the crops that it was trained on.
-        intensity: how grey values are normalised.
-        voxel_size_nm: (z, y, x) of the training; None if the model does not say it.
-        device: of the network.
-        checkpoint: the file of its weights.
-        orientations: of a window, whose mean is predicted.
+        window: size (z, y, x) in voxels of the crops that it was trained on.
+        intensity: normalisation of grey values.
+        voxel_size_nm: (z, y, x) in training; None if the model does not state it.
+        device: device of the network.
+        checkpoint: file of the weights.
+        orientations: orientations of a window that are averaged.
         precision: "bf16", "fp32" or "auto".
     """
 
@@ -52,7 +52,7 @@ class TrainedModel:
 
     @property
     def offsets(self) -> tuple[Offset, ...]:
-        """K steps (z, y, x) of affinities.
+        """K offsets (z, y, x) of affinities.
 
         Raises:
             InputError: if the channels are other maps.
@@ -67,7 +67,7 @@ class TrainedModel:
         return steps
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells this model's predictions from others', for `predict_volume`."""
+        """Return plain values that identify this model's predictions, for `predict_volume`."""
         return {
             "model": identify_model(self.checkpoint),
             "orientations": self.orientations,
@@ -75,11 +75,11 @@ class TrainedModel:
         }
 
     def check_voxels(self, voxel_size_nm: VoxelSize, name: str) -> None:
-        """Warn if a volume's voxels are not those of the training; see `warn_of_other_voxels`.
+        """Warn if a volume's voxel size differs from that of the training; see `warn_of_other_voxels`.
 
         Args:
-            voxel_size_nm: of the volume, (z, y, x).
-            name: of the volume.
+            voxel_size_nm: voxel size of the volume (z, y, x).
+            name: name of the volume.
 
         Raises:
             InputError: if edges that the orientations exchange differ by more than a quarter.
@@ -97,19 +97,19 @@ def open_model(
     orientations: str = "one",
     compile: bool = False,
 ) -> TrainedModel:
-    """Return the network that a bundle's `inference.json` declares; its `scripts` can be imported from then on.
+    """Return the network that a bundle's `inference.json` declares; its `scripts` become importable.
 
     Args:
-        bundle: the root of em_segmentation, or of a bundle that was made from it.
-        checkpoint: the model; without, the bundle's own.
-        device: as "cuda:0" or "cpu"; without, a GPU if there is one.
+        bundle: root folder of em_segmentation, or of a bundle made from it.
+        checkpoint: file of the weights; by default the bundle's own.
+        device: "cuda:0", "cpu" or others; by default a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
-        orientations: of a window, whose mean is taken; see `predict_oriented`.
-        compile: have torch write the network's kernels; see `compile_prediction`.
+        orientations: orientations of a window to average over; see `predict_oriented`.
+        compile: whether torch compiles the network; see `compile_prediction`.
 
     Raises:
-        InputError: if there is no such bundle or model, it does not say what each of its channels is, the
-            orientations do not suit its windows or offsets, or it can not be compiled here.
+        InputError: if there is no such bundle or model, it does not name each of its channels, the orientations do not
+            suit its windows or offsets, or it cannot be compiled here.
     """
     read = read_inference(bundle, checkpoint, device)
     names, offsets, out_channels = read("channels"), read("offsets"), read("out_channels")
@@ -146,10 +146,10 @@ def open_model(
 
 
 def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: str | None) -> Callable[[str], Any]:
-    """Return what makes the parts of a bundle's `inference.json` by name.
+    """Return a function that makes the parts of a bundle's `inference.json` by name.
 
     Raises:
-        InputError: if there is no such bundle or device; when called, if a part says so or is not there.
+        InputError: if there is no such bundle or device; when called, if a part raises one or is missing.
     """
     root = Path(bundle).resolve()
     config = root / "configs" / "inference.json"

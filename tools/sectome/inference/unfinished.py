@@ -1,4 +1,4 @@
-"""How far a prediction has come, kept beside its output, so that one that was stopped goes on."""
+"""The progress of a prediction, kept beside its output, so that a stopped one can resume."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DONE = "done.npy"
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What there is of a prediction that is written tile by tile, from the first section to the last.
+    """Progress of a prediction that is written tile by tile, from the first section to the last.
 
     Attributes:
-        folder: where it lies; None of one that cannot go on.
-        tile: number of the first tile that is not complete.
-        section: the first one of that tile that is not written.
+        folder: its folder; None if it cannot be resumed.
+        tile: index of the first incomplete tile.
+        section: index of that tile's first section that is not written.
     """
 
     folder: RunFolder | None = None
@@ -33,28 +33,28 @@ class Unfinished:
 
     @property
     def maps(self) -> Path | None:
-        """Where the values are written."""
+        """Path of the values; None without a folder."""
         return None if self.folder is None else _maps(self.folder)
 
     def record(self, done: tuple[int, int]) -> None:
-        """Keep that all tiles before one are complete, and all sections of that tile before one."""
+        """Save the progress: the tile being written, and its first section that is not written."""
         if self.folder is not None:
             self.folder.save(_DONE, np.array(done))
 
 
 @contextmanager
 def unfinished(output: Path, plan: Mapping[str, Any]) -> Iterator[Unfinished]:
-    """Give what there is of a prediction, in the folder OUTPUT.run, which is removed when the block ends well.
+    """Provide the progress of a prediction from the folder OUTPUT.run, which is removed if the block succeeds.
 
-    If the block raises, the folder stays, unless nothing was recorded yet.
+    If the block raises, the folder stays, unless no progress was recorded.
 
     Raises:
-        InputError: if it was begun with another plan, or another process is at it.
+        InputError: if it was begun with another plan, or another process is running it.
     """
     folder = RunFolder(Path(f"{os.path.realpath(output)}.run"))
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.keep_plan(plan, f"remove {folder.path} to begin anew")
-    # Where there are no locks two may write the same values to the same place, which does no harm.
+    # Without file locks two processes may write the same values to the same place, which is harmless.
     with folder.in_use(must_lock=False):
         done = folder.path / _DONE
         if not _maps(folder).is_dir():

@@ -1,4 +1,4 @@
-"""Where the windows of a sliding-window prediction lie, and how much each voxel of one counts."""
+"""Positions of the windows of a sliding-window prediction, and the weights of their voxels."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sectome.types import FloatArray, Shape3
 BLENDINGS = ("gaussian", "linear", "constant")
 
 SIGMA_SCALE = 0.125
-"""Deviation of the Gaussian over the window's length, as in MONAI."""
+"""Standard deviation of the Gaussian as a fraction of the window's length, as in MONAI."""
 
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Windows that cover a volume, and their separable weights; one entry an axis (z, y, x).
+    """Windows that cover a volume, and their separable weights; one entry per axis (z, y, x).
 
     Attributes:
         shape: voxels of the volume.
         window: voxels of a window.
-        starts: first voxels of the windows, ascending; the last window ends with the volume.
-        weights: of the voxels of a window.
-        sums: of all windows' weights at each voxel of the volume. A voxel's blended value is the sum of its windows'
-            values by the product of their weights, over the product of these sums.
+        starts: first voxel of each window, ascending; the last window ends with the volume.
+        weights: weights of a window's voxels.
+        sums: sum of all windows' weights at each voxel of the volume. A voxel's blended value is the sum of its
+            windows' values times the products of their weights, divided by the product of these sums.
     """
 
     shape: Shape3
@@ -39,16 +39,16 @@ class WindowGrid:
 def window_grid(
     shape: Sequence[int], window: Sequence[int], overlap: float = 0.5, blending: str = "gaussian"
 ) -> WindowGrid:
-    """Lay windows over a volume as MONAI's `SlidingWindowInferer` does.
+    """Place windows over a volume as MONAI's `SlidingWindowInferer` does.
 
     Args:
-        shape: voxels (z, y, x) of the volume, none below the window's.
-        window: voxels (z, y, x).
-        overlap: share of a window that the next one covers again, from 0 to less than 1.
+        shape: voxels (z, y, x) of the volume, at least those of the window.
+        window: window size (z, y, x) in voxels.
+        overlap: fraction of a window that the next one covers too, in [0, 1).
         blending: "gaussian", "linear" (a pyramid) or "constant".
 
     Raises:
-        InputError: if a number is out of its range or the volume is smaller than a window.
+        InputError: if a number is out of range or the volume is smaller than a window.
     """
     sizes, extents = check_whole_triple(window, "the window"), check_whole_triple(shape, "the volume's shape")
     check_choice(blending, BLENDINGS, "blending")
@@ -64,13 +64,13 @@ def window_grid(
 
 
 def axis_starts(extent: int, size: int, overlap: float) -> tuple[int, ...]:
-    """Return the first voxels of windows along an axis; the last one is moved back to end at the border."""
+    """Return the first voxel of each window along an axis; the last window is moved back to end at the border."""
     stride = max(1, int(size * (1 - overlap)))
     return (*range(0, extent - size, stride), extent - size)
 
 
 def axis_weights(size: int, blending: str) -> FloatArray:
-    """Return the weights (size,) of a window's voxels along an axis, greatest in the middle and never 0."""
+    """Return the weights (size,) of a window's voxels along an axis, largest in the middle and never 0."""
     places = np.arange(size) - (size - 1) / 2
     if blending == "gaussian":
         weights = np.exp(-(places**2) / (2 * (SIGMA_SCALE * size) ** 2))
@@ -82,7 +82,7 @@ def axis_weights(size: int, blending: str) -> FloatArray:
 
 
 def axis_sums(extent: int, starts: Sequence[int], weights: FloatArray) -> FloatArray:
-    """Return what the windows' weights sum up to at each voxel (extent,) along an axis."""
+    """Return the sum of the windows' weights at each voxel (extent,) along an axis."""
     sums = np.zeros(extent, np.float32)
     for start in starts:
         sums[start : start + len(weights)] += weights

@@ -27,7 +27,7 @@ class Node:
     """A group or an array; a group has shape () and no type.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its folder.
         version: 2 or 3.
         is_array: Whether it is an array.
         attributes: The user's attributes.
