@@ -1,4 +1,4 @@
-"""From affinities to neurons, or from maps to mitochondria, block by block, on one machine or many."""
+"""From affinities to neurons, or from maps to mitochondria, block by block, on one or many machines."""
 
 from sectome.blockwise.block_grid import BlockGrid
 from sectome.blockwise.mitochondria_plan import MitochondriaPlan, plan_mitochondria

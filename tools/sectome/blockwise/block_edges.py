@@ -1,4 +1,4 @@
-"""The edges of the region graph whose affinities one block stores, and fragments that go on beyond its faces."""
+"""Region-graph edges whose affinities belong to one block, and fragments that continue beyond its faces."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 
 def find_edges(plan: NeuronPlan, number: int) -> dict[str, Array]:
-    """Sum the affinities between fragments, and find which fragments of the blocks before it are some of its own.
+    """Sum the affinities between fragments, and find which fragments of preceding blocks continue in this one.
 
     Returns:
-        "edges" (E, 2) ids of fragments that `as_id` makes, with "sums", "counts", "touching" and "unit", see
-        `RegionGraph`; "same" (P, 2) ids of fragments that are one.
+        "edges" (E, 2), ids of fragments as `as_id` makes them, with "sums", "counts", "touching" and "unit", see
+        `RegionGraph`; "same" (P, 2), pairs of ids that belong to one fragment.
     """
     offsets = NEAREST if plan.options.long_range == "no" else plan.source.offsets
     channels = [plan.source.offsets.index(step) for step in offsets]
@@ -30,7 +30,7 @@ def find_edges(plan: NeuronPlan, number: int) -> dict[str, Array]:
         plan.source.read(box, channels),
         offsets,
         fragments,
-        # Whether two fragments touch is known of the whole volume only.
+        # Keep all: whether two fragments touch is known only for the whole volume.
         long_range="no" if plan.options.long_range == "no" else "all",
         core=inside(plan.grid.core(number), box),
         threads=1,
@@ -46,22 +46,22 @@ def find_edges(plan: NeuronPlan, number: int) -> dict[str, Array]:
 
 
 def as_id(block: int, fragment: LabelArray) -> npt.NDArray[np.int64]:
-    """Return ids that hold the number of a block and those of some of its fragments."""
+    """Return ids that combine a block's number with the numbers of its fragments."""
     return (np.int64(block) << 32) | fragment.astype(np.int64)
 
 
 def block_of(ids: Array) -> Array:
-    """Return the block of each id that `as_id` made."""
+    """Return the block number of each id that `as_id` made."""
     return ids >> 32
 
 
 def within_block(ids: Array) -> Array:
-    """Return the number within its block of each id that `as_id` made."""
+    """Return the number inside its block of each id that `as_id` made."""
     return ids & 0xFFFFFFFF
 
 
 def read_fragments(plan: NeuronPlan, box: Box) -> tuple[LabelArray, npt.NDArray[np.int64]]:
-    """Return the fragments of a box (z, y, x), numbered through all blocks that it reaches into, and the id of each."""
+    """Return the fragments of a box (z, y, x), numbered consecutively across its blocks, and the id of each."""
     store = open_zarr(plan.blocks_path)
     fragments = np.zeros([part.stop - part.start for part in box], np.uint32)
     ids = [np.zeros(1, np.int64)]
@@ -76,11 +76,11 @@ def read_fragments(plan: NeuronPlan, box: Box) -> tuple[LabelArray, npt.NDArray[
 
 
 def same_fragments(plan: NeuronPlan, number: int) -> npt.NDArray[np.int64]:
-    """Return pairs (P, 2) of fragments of the blocks before a block and of its own that are one.
+    """Return pairs (P, 2) of a preceding block's fragment and one of this block's that are one fragment.
 
-    Two fragments that touch across a face are one if both were grown from the same seed; or, where one of the seeds may
-    be none because its block stops seeing there, if both blocks take most voxels on either side for one fragment. What
-    is not joined here is left to the agglomeration.
+    Two fragments that touch across a face are one if both grew from the same seed; or, if a seed is not "sure" (see
+    `find_fragments`), if both blocks assign most voxels on either side of the contact to one fragment. All others are
+    left to the agglomeration.
     """
     store = open_zarr(plan.blocks_path)
     core = plan.grid.core(number)

@@ -18,14 +18,14 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 
 def find_fragments(plan: NeuronPlan, number: int) -> dict[str, Array]:
-    """Grow the fragments of a block in its context, and write those of its core, numbered from 1.
+    """Grow the fragments of a block with its context, and write those of its core, numbered from 1.
 
     Returns:
-        of the N fragments in the core: "voxels" there, the "first" of them, and the first voxel of the "seed" from
-        which each was grown, in the core or around it; voxels as flat indices of the volume. "sure" (N,) is false where
-        the seed may be none in the whole volume, because it lies where this block stops seeing. For each axis what
-        this block takes the voxels beyond its faces for: "below_z" (y, x) are those before the core, "above_z" those
-        after it, as fragments of the core or 0. There is none at the ends of the volume.
+        for the N fragments in the core: "voxels" there; the "first" of them, and the first voxel of the "seed" from
+        which each grew, in the core or its context, as flat indices of the volume; "sure" (N,), false if the seed is so
+        close to the limit of the context that it may not be a seed in the whole volume. For each axis, this block's
+        fragments in the planes next to the core, as numbers of the core's fragments or 0: "below_z" (y, x) before it
+        and "above_z" after it, absent at the ends of the volume.
     """
     box = plan.grid.with_context(number, plan.context, plan.context)
     core = plan.grid.core(number)
@@ -55,7 +55,7 @@ def find_fragments(plan: NeuronPlan, number: int) -> dict[str, Array]:
 
 
 def _seen_around(flat: Array, box: Box, plan: NeuronPlan) -> npt.NDArray[np.bool_]:
-    """Return whether voxels, flat indices of a box, lie so far from its faces that they are seeds in any larger box."""
+    """Return whether voxels, flat indices of a box, lie far enough from its faces to be seeds in any larger box."""
     sigma_nm = plan.options.sigma_nm
     size = plan.source.voxel_size_nm
     reach_nm = 2 * (1.5 * min(size) if sigma_nm is None else sigma_nm)
@@ -71,11 +71,11 @@ def _seen_around(flat: Array, box: Box, plan: NeuronPlan) -> npt.NDArray[np.bool
 
 
 def number_core(core: LabelArray, largest: int) -> tuple[LabelArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the labels of a core (z, y, x), up to the `largest` of its box, in the order of their first voxels.
+    """Number the labels of a core (z, y, x), at most `largest`, in the order of their first voxels.
 
     Returns:
-        (largest + 1,) uint32 new numbers from 1, 0 for those that do not occur; the voxels (N,) and the first voxel
-        (N,) of each, as a flat index.
+        (largest + 1,) uint32, new numbers from 1, 0 for labels that do not occur; (N,) number of voxels and (N,) first
+        voxel, a flat index, of each new number.
     """
     numbers = np.zeros(largest + 1, np.uint32)
     voxels, first = np.zeros(numbers.size, np.int64), np.zeros(numbers.size, np.int64)
@@ -85,7 +85,7 @@ def number_core(core: LabelArray, largest: int) -> tuple[LabelArray, npt.NDArray
 
 @njit(cache=True, nogil=True)
 def _number(core: LabelArray, numbers: LabelArray, voxels: Array, first: Array) -> int:
-    """Write numbers, voxels and first voxels; return how many labels there are."""
+    """Fill `numbers`, `voxels` and `first`; return the number of labels."""
     count = 0
     for index in range(core.size):
         label = core[index]

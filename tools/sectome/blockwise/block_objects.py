@@ -1,4 +1,4 @@
-"""The mitochondria of one block, and the foreground that may go on beyond it."""
+"""The mitochondria of one block, and foreground that may continue beyond it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 
 def find_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
-    """Grow and write the objects of the foreground that ends within a block, and list the voxels of what may not.
+    """Grow and write the objects of foreground that ends within a block, and list the voxels of the rest.
 
-    The foreground falls into parts, by faces, that know nothing of each other: each is complete, or has a voxel at a
-    face with a block beyond.
+    Parts are the face-connected components of the foreground, grown independently. A part is complete unless it has a
+    voxel at a face shared with another block.
 
     Returns:
-        "first" (N,): of the N objects, numbered from 1, the first voxel of the seed, as a flat index of the volume. Of
-        the P parts that may go on their voxels, one part after the other, each in ascending order: "index" (V,) uint32
-        of the core, "level" (V,) and "seeded" (V,), see `ListedVoxels`, and "starts" (P + 1,) of the parts.
+        "first" (N,), the first voxel of the seed of each of the N objects, numbered from 1, as a flat index of the
+        volume. For the P parts that may continue, their voxels, part by part and each in ascending order: "index" (V,)
+        uint32 in the core, "level" (V,) and "seeded" (V,), see `ListedVoxels`; "starts" (P + 1,) of the parts.
     """
     core, options = plan.grid.core(number), plan.options
     maps = plan.source.read(core)
@@ -58,10 +58,10 @@ def find_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
 
 
 def find_contacts(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
-    """Find which parts of the blocks before a block and of its own share a face.
+    """Find which parts of preceding blocks share a face with parts of this block.
 
     Returns:
-        "same" (S, 2): ids of parts, as `as_id` makes them.
+        "same" (S, 2), pairs of ids of parts as `as_id` makes them.
     """
     core = plan.grid.core(number)
     own = plan.folder.read("objects", number, ["index", "starts"])
@@ -82,7 +82,7 @@ def find_contacts(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
 
 
 def _in_plane(index: Array, core: Box, axis: int, at: int) -> tuple[Array, Array]:
-    """Return which voxels, flat indices of a core, lie in its first (0) or last (-1) plane, and where in the plane."""
+    """Return which of the flat indices lie in the core's first (0) or last (-1) plane, and their flat indices there."""
     shape = [part.stop - part.start for part in core]
     places = list(np.unravel_index(index, shape))
     here = np.flatnonzero(places[axis] == at % shape[axis])
@@ -91,12 +91,12 @@ def _in_plane(index: Array, core: Box, axis: int, at: int) -> tuple[Array, Array
 
 
 def _part_of(voxels: Array, starts: Array) -> npt.NDArray[np.int64]:
-    """Return the parts, from 1 on, of voxels that are listed one part after the other."""
+    """Return the part, from 1 on, of each position in a list that holds one part after the other."""
     return np.searchsorted(starts, voxels, side="right")
 
 
 def _at_inner_faces(flat: Array, core: Box, shape: Shape3) -> npt.NDArray[np.bool_]:
-    """Return which voxels, flat indices of a core, lie at a face that is none of the volume's."""
+    """Return which voxels, flat indices of a core, lie at a face inside the volume."""
     places = np.unravel_index(flat, [part.stop - part.start for part in core])
     reached = np.zeros(flat.size, np.bool_)
     for at, part, extent in zip(places, core, shape, strict=True):

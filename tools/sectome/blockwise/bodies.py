@@ -1,4 +1,4 @@
-"""Mitochondria that lie in several blocks: the foreground that hangs together across faces, grown as a whole."""
+"""Bodies: connected components of foreground that span several blocks, each grown as a whole into mitochondria."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
 PARTS = "parts.npy"
-"""(P, 2): the id of each part, as `as_id` makes it, and its voxels; those of the bodies of one block together."""
+"""(P, 2), id as `as_id` makes it and number of voxels of each part, grouped by the block that grows its body."""
 
 PARTS_STARTS = "parts_starts.npy"
-"""(blocks + 1,): where the parts of the bodies of each block begin in `PARTS`."""
+"""(blocks + 1,), where each block's group of parts begins in `PARTS`."""
 
 NUMBERS = "numbers.npy"
-"""The number (N,) in the volume of each object: of those that blocks hold, and then of those that bodies do."""
+"""(N,), the final number of each object in the volume: first the objects of all blocks, then those of all bodies."""
 
 NUMBERS_STARTS = "numbers_starts.npy"
-"""(2 * blocks + 1,): where the objects of each block and of the bodies of each block begin in `NUMBERS`."""
+"""(2 * blocks + 1,), where the objects of each block, then those of the bodies that it grows, begin in `NUMBERS`."""
 
 
 def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
-    """Find which parts are one body, and write which block grows it: the one in which it begins.
+    """Combine connected parts into bodies, and save which block grows each: the one with its first part.
 
     Returns:
-        how many "bodies" there are that may hold an object.
+        "bodies", the number of bodies large enough to hold an object.
     """
     blocks = range(len(plan.grid))
     sizes = [np.diff(plan.folder.read("objects", block, ["starts"])["starts"]) for block in blocks]
@@ -50,7 +50,8 @@ def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
     large = np.bincount(body, weights=voxels, minlength=count) >= least
     first = np.full(count, len(ids))
     np.minimum.at(first, body, np.arange(len(ids)))
-    # The block that grows each part; those of bodies too small for an object come after all blocks, and are left out.
+    # The block that grows each part. Parts of bodies too small for an object get a number past the last block and are
+    # dropped.
     grows = np.where(large, block_of(ids[first]), len(plan.grid))[body]
     by_block = np.argsort(grows, kind="stable")[: int(large[body].sum())]
     of_blocks = np.searchsorted(grows[by_block], np.arange(len(plan.grid) + 1))
@@ -60,13 +61,13 @@ def unite_parts(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
 
 
 def grow_bodies(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
-    """Grow the bodies that begin in a block, and write what lies in each block that they reach.
+    """Grow the bodies that begin in a block, and write their share of each block that they reach.
 
     Returns:
-        "first" (N,): the first voxel of the seed of each object, as a flat index of the volume.
+        "first" (N,), the first voxel of the seed of each object, as a flat index of the volume.
 
     Raises:
-        InputError: if they do not fit into the memory that is free.
+        InputError: if they do not fit into free memory.
     """
     start, stop = plan.folder.load(PARTS_STARTS)[number : number + 2]
     ids, sizes = plan.folder.load(PARTS)[start:stop].T
@@ -90,10 +91,10 @@ def grow_bodies(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
 
 
 def number_objects(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
-    """Number all objects by the first voxels of their seeds, as those of a whole volume are.
+    """Number all objects by the first voxels of their seeds, as in a segmentation of the whole volume.
 
     Returns:
-        how many "segments" there are.
+        "segments", the number of objects.
     """
     firsts = [
         plan.folder.read(stage, block, ["first"])["first"]
@@ -109,14 +110,14 @@ def number_objects(plan: MitochondriaPlan, number: int = 0) -> dict[str, Array]:
 
 
 def write_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
-    """Write the numbered objects of a block's core: its own, and those of bodies that reach into it."""
+    """Write the numbered objects in a block's core: its own and those of bodies that extend into it."""
     core, output = plan.grid.core(number), open_zarr(plan.partial_output / "0", write=True)
     numbers = plan.folder.load(NUMBERS)
     starts = plan.folder.load(NUMBERS_STARTS)
     dtype = output.dtype.numpy_dtype
 
     def numbers_of(place: int) -> LabelArray:
-        """Return the numbers of the objects of a block or of the bodies of one, after 0."""
+        """Return a lookup table of final numbers for the objects of one block or of its bodies."""
         return np.concatenate([[0], numbers[starts[place] : starts[place + 1]]]).astype(dtype)
 
     labels = numbers_of(number)[open_zarr(plan.blocks_path)[core].read().result()]
@@ -128,12 +129,12 @@ def write_objects(plan: MitochondriaPlan, number: int) -> dict[str, Array]:
 
 
 def _reaching(plan: MitochondriaPlan, number: int) -> Path:
-    """Return the folder of what bodies have in a block."""
+    """Return the folder of the voxels that bodies have in a block."""
     return plan.bodies_path / str(number)
 
 
 def _read_parts(plan: MitochondriaPlan, block: int, parts: Array) -> ListedVoxels:
-    """Return the voxels of some parts of a block."""
+    """Return the voxels of the given parts of a block."""
     record = plan.folder.read("objects", block, ["index", "level", "seeded", "starts"])
     starts = record["starts"]
     chosen = np.concatenate([np.arange(starts[part - 1], starts[part]) for part in parts])
@@ -142,7 +143,7 @@ def _read_parts(plan: MitochondriaPlan, block: int, parts: Array) -> ListedVoxel
 
 
 def _write_by_block(plan: MitochondriaPlan, number: int, index: Array, labels: LabelArray) -> None:
-    """Write the voxels and labels of objects, flat indices of the volume, for each block as those of its core."""
+    """Write the labels of objects to the blocks that they lie in, with flat indices of each block's core."""
     index, labels = index[labels > 0], labels[labels > 0]
     places = np.unravel_index(index, plan.grid.shape)
     blocks = np.ravel_multi_index(
@@ -159,7 +160,7 @@ def _write_by_block(plan: MitochondriaPlan, number: int, index: Array, labels: L
 
 
 def _check_memory(plan: MitochondriaPlan, number: int, voxels: int) -> None:
-    """Raise an `InputError` if so many voxels do not fit into the memory that is free."""
+    """Raise an `InputError` if growing this many voxels does not fit into free memory."""
     needed, free = voxels * BYTES_A_VOXEL, psutil.virtual_memory().available
     if needed > free:
         raise InputError(

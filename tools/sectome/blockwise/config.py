@@ -1,4 +1,4 @@
-"""The file that says what `sectome segment-volume` is to do."""
+"""The settings file of `sectome segment-volume`."""
 
 from __future__ import annotations
 
@@ -37,37 +37,37 @@ _OF_PREDICTION = (
     "bundle",
     "voxel_size_nm",
 )
-"""What `predicted_maps` takes beside the checkpoint."""
+"""Arguments of `predicted_maps` besides the checkpoint."""
 
 _TYPES: Mapping[str, tuple[Any, str]] = {
     "str": (str, "text"),
     "bool": (bool, "true or false"),
     "Mapping[str, Any]": (dict, "settings by name"),
 }
-"""What a setting of a type must be in JSON, for Python and for people; lists and numbers have checks of their own."""
+"""JSON type of each declared type, as a Python type and in words; lists and numbers are checked separately."""
 
 
 @dataclass(frozen=True)
 class BlockwiseConfig:
-    """What a run is to do and where; `None` is what has not been said, and has the default of what it is given to.
+    """Settings of a run; `None` means not given, so that the default of the function that takes the setting applies.
 
     Attributes:
-        output: the labels to write, a folder that ends in .ome.zarr.
-        volume: grey values to predict affinities, or foreground and contour, of; or
-        affinities: a .zarr folder of affinities, as `sectome predict` writes it; or
-        maps: a .zarr folder of foreground and contour, as it writes that.
-        run: folder in which the run keeps what it needs to go on; OUTPUT.run without.
-        bundle: the root of em_segmentation, for a volume; bundles/em_segmentation without.
-        checkpoint: the model, whose options are taken; without, the bundle's own for a volume, else none.
-        voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, compile,
-            device: as those of `sectome predict`, for a volume.
-        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU, for a volume.
-        segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria, in the place
-            of those beside the model.
-        block_voxels: (z, y, x) of a block.
-        context_voxels: (z, y, x) that a block looks beyond its core, for neurons.
-        group_blocks: blocks (z, y, x) that are merged together before all are, for neurons.
+        output: folder of the labels to write, whose name must end in .ome.zarr.
+        volume: grey values, from which affinities, or foreground and contour, are predicted; or
+        affinities: a .zarr folder of affinities, written by `sectome predict`; or
+        maps: a .zarr folder of foreground and contour, written by `sectome predict`.
+        run: folder with the state that the run needs to resume; by default OUTPUT.run.
+        bundle: root folder of em_segmentation, for a volume; by default bundles/em_segmentation.
+        checkpoint: the model, whose tuned options are used; by default the bundle's own for a volume, else none.
+        voxel_size_nm: (z, y, x) in nm, for a volume whose file gives none.
+        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, compile, device: as in
+            `sectome predict`, for a volume.
+        gpu_resource: whether only workers with the Dask resource GPU predict blocks, for a volume.
+        segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria, that override
+            those beside the model.
+        block_voxels: block size (z, y, x) in voxels.
+        context_voxels: voxels (z, y, x) that a block reads around its core, for neurons.
+        group_blocks: blocks (z, y, x) of a group, merged before the whole, for neurons.
         scheduler, workers, job: see `connected`.
     """
 
@@ -100,10 +100,10 @@ class BlockwiseConfig:
     job: Mapping[str, Any] | None = None
 
     def plan(self) -> Plan:
-        """Open what is to be read, and return the plan of the run.
+        """Open the inputs and return the plan of the run.
 
         Raises:
-            InputError: if a file can not be opened or an option can not be used.
+            InputError: if a file cannot be opened or an option cannot be used.
         """
         given = [name for name in ("volume", "affinities", "maps") if getattr(self, name) is not None]
         if len(given) != 1:
@@ -122,7 +122,7 @@ class BlockwiseConfig:
         if source.offsets:
             return self._plan_neurons(source, folder, checkpoint)
         if tuple(source.channels) != MAPS[:2]:
-            # A prediction is kept in bytes of 0..1, a distance is not of these.
+            # A prediction is stored as bytes for 0..1; a distance exceeds that range.
             raise InputError(
                 f"{source.checkpoint} must predict {' and '.join(MAPS[:2])} alone to be segmented block by block, got "
                 f"{', '.join(map(str, source.channels))}"
@@ -130,7 +130,7 @@ class BlockwiseConfig:
         return self._plan_mitochondria(source, folder, checkpoint)
 
     def _plan_neurons(self, source: AffinitySource, folder: Path, checkpoint: str | None) -> Plan:
-        # What is kept beside the model may be of other offsets.
+        # Options beside the model may be for other offsets.
         check_long_range(self.segmentation.get("long_range"), source.offsets)
         return plan_neurons(
             source,
@@ -155,18 +155,18 @@ class BlockwiseConfig:
         )
 
     def _refuse(self, names: Sequence[str], reason: str) -> None:
-        """Raise an `InputError` if one of some settings is given."""
+        """Raise an `InputError` if any of these settings is given."""
         for name in names:
             if getattr(self, name) is not None:
                 raise InputError(f"{name} is {reason}")
 
 
 def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
-    """Return what a JSON file says, with some of it changed; `None` changes nothing, and null says nothing.
+    """Return the settings from a JSON file, overridden by `changes`; a null or `None` counts as not given.
 
     Raises:
-        InputError: if there is no such file, it is no JSON object, lacks the output, or has a key that is not known or
-            a value that can not be used.
+        InputError: if there is no such file, it is not a JSON object, lacks the output, or has an unknown key or an
+            invalid value.
     """
     if not Path(path).is_file():
         raise InputError(f"a JSON file was expected at {path}, got none")
@@ -187,17 +187,17 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
 
 
 def _check_setting(name: str, value: Any, declared: str) -> None:
-    """Check a setting by itself: what is kept in the plan of a run can not be corrected there.
+    """Check one setting on its own, early: the plan of a run is saved and cannot be corrected later.
 
-    Boxes, sizes and options of the segmentation are checked where the plan is made.
+    Boxes, sizes and segmentation options are checked when the plan is made.
 
     Args:
-        name: of the setting.
-        value: that JSON has for it.
-        declared: its type in `BlockwiseConfig`, as it is written there.
+        name: name of the setting.
+        value: its JSON value.
+        declared: its type annotation in `BlockwiseConfig`.
 
     Raises:
-        InputError: if it is of another type, or none of the values that it can have.
+        InputError: if the value has another type, or is not among those allowed.
     """
     kind, said = _TYPES.get(declared.removesuffix(" | None"), (object, ""))
     if not isinstance(value, kind):
@@ -209,7 +209,7 @@ def _check_setting(name: str, value: Any, declared: str) -> None:
             check_whole_number(value, 1, name)
         case "overlap":
             check_below_one(value, name)
-        # What predicts needs torch, which a run on affinities does without.
+        # Import late: prediction needs torch, which a run on affinities does without.
         case "blending":
             from sectome.inference.window_grid import BLENDINGS
 

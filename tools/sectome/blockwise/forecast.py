@@ -1,4 +1,4 @@
-"""What a run will take: memory, disk, blocks and time, from its plan."""
+"""A forecast of what a run will take: memory, disk space, blocks and time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.stages import stages_of
 
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
-"""What a worker takes before it has a block: Python with its libraries, without and with torch and MONAI."""
+"""Memory of an idle worker: Python with its libraries, without and with torch and MONAI."""
 
 SECONDS_A_MVOXEL = {
     "predict": 12.0,
@@ -20,11 +20,11 @@ SECONDS_A_MVOXEL = {
     "relabel": 0.04,
     "level_1": 0.02,
 }
-"""On one core of a 2023 server: of fragments with the context, of the others of the core."""
+"""Seconds per million voxels on one core of a 2023 server; of the core, for "fragments" of core and context."""
 
 
 def forecast_of(plan: Plan, workers: int = 1) -> str:
-    """Return a table of what a run will take with so many workers, for people."""
+    """Return a human-readable table of what a run will take with this many workers."""
     blocks = len(plan.grid)
     context = f" with a context of {'x'.join(map(str, plan.context))}" if any(plan.context) else ""
     own = " beside what the network takes" if isinstance(plan.source, PredictedMaps) else ""
@@ -41,38 +41,38 @@ def forecast_of(plan: Plan, workers: int = 1) -> str:
 
 
 def grown_voxels(plan: Plan) -> int:
-    """Return the voxels of the largest block with its context."""
+    """Return the voxels of the largest block including its context."""
     sizes = zip(plan.grid.block, plan.context, plan.grid.shape, strict=True)
     return math.prod(min(size + 2 * halo, extent) for size, halo, extent in sizes)
 
 
 def peak_mib(plan: Plan) -> float:
-    """Return the memory that a worker takes at most; of a network's own needs it knows nothing."""
+    """Return the peak memory of a worker in MiB, without that of the network itself."""
     growing = plan.BYTES_A_VOXEL * grown_voxels(plan) / 2**20
     if not isinstance(plan.source, PredictedMaps):
         return PROCESS_MIB + growing
     channels, window, block = len(plan.source.channels), plan.source.window, plan.grid.block
-    # The accumulator, 4 bytes a value, over all windows that reach into the block; and the result. The accumulator has
-    # gone when the result is compressed to a shard, which noise fills to its own size.
+    # The result, and beside it first the accumulator, 4 bytes per value over all windows that overlap the block; then,
+    # after that is freed, the compressed shard, as large as the result if that is noise.
     region = window[0] * math.prod(size + 2 * around for size, around in zip(block[1:], window[1:], strict=True))
     predicting = channels * (max(4 * region, math.prod(block)) + math.prod(block)) / 2**20
     return WITH_TORCH_MIB + max(growing, predicting)
 
 
 def disk_bytes(plan: Plan) -> float:
-    """Return what a run takes on the disk if what it predicts can not be compressed."""
+    """Return the disk space of a run in bytes, assuming that its prediction does not compress."""
     voxels = math.prod(plan.grid.shape)
     predicted = len(plan.source.channels) if isinstance(plan.source, PredictedMaps) else 0
     return voxels * (predicted + plan.DISK_BYTES_A_VOXEL)
 
 
 def seconds(plan: Plan) -> float:
-    """Return the time that one worker would take."""
+    """Return the seconds that one worker would take."""
     voxels = math.prod(plan.grid.shape) / 1e6
     with_context = grown_voxels(plan) / math.prod(plan.grid.block) * voxels
     rates = SECONDS_A_MVOXEL
     if isinstance(plan.source, PredictedMaps):
-        # Without a prediction torch is not needed.
+        # Import late: torch is needed only for a prediction.
         from sectome.inference.orientations import predictions_a_window
 
         rates = rates | {"predict": rates["predict"] * predictions_a_window(plan.source.orientations)}
@@ -83,7 +83,7 @@ def seconds(plan: Plan) -> float:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration in a readable unit."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Blocks that are merged together, and groups of groups."""
+"""Groups of blocks that are merged together, and groups of groups."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sectome.types import Array, Box
 
 @dataclass(frozen=True)
 class Group:
-    """Members that lie together.
+    """A group of neighbouring members.
 
     Attributes:
-        level: 1 where its members are blocks; above, they are the groups of the level below.
-        members: their numbers, ascending.
-        beyond: numbers of such as are no members, and whose edges may end in this group.
-        blocks: numbers of all blocks within.
+        level: 1 if its members are blocks; above 1, they are groups of the level below.
+        members: numbers of the members, ascending.
+        beyond: numbers of non-members whose edges may end in this group.
+        blocks: numbers of all blocks in the group.
     """
 
     level: int
@@ -36,7 +36,7 @@ class Group:
         """Return a group of a plan."""
         below = plan.groups(level - 1)
         members = BlockGrid(below.counts, plan.group)
-        # An edge is kept with the voxel that its offset starts from, which may lie several members away.
+        # An edge is stored with the voxel that its offset starts from, which may lie several members away.
         sizes = [voxels * blocks for voxels, blocks in zip(plan.grid.block, below.block, strict=True)]
         steps = [list(axis) for axis in zip(*plan.source.offsets, strict=True)]
         before = [max(0, -(-max(axis) // size)) for axis, size in zip(steps, sizes, strict=True)]
@@ -48,11 +48,11 @@ class Group:
 
     @classmethod
     def of_all(cls, plan: NeuronPlan) -> Group:
-        """Return the group of all that are left at the last level."""
+        """Return the group of all groups of the last level."""
         return cls(plan.group_levels + 1, range(len(plan.groups(plan.group_levels))), (), range(len(plan.grid)))
 
     def holds(self, ids: Array) -> npt.NDArray[np.bool_]:
-        """Return which fragments are of blocks of this group."""
+        """Return which fragments, given by id, lie in blocks of this group."""
         return np.isin(block_of(ids), np.asarray(self.blocks))
 
 
@@ -63,5 +63,5 @@ def members_of(plan: NeuronPlan, level: int, number: int) -> list[int]:
 
 
 def _numbers(grid: BlockGrid, box: Box) -> list[int]:
-    """Return the numbers of what lies in a box of places, ascending."""
+    """Return the numbers of all grid positions in a box, ascending."""
     return [grid.number(place) for place in product(*(range(part.start, part.stop) for part in box))]

@@ -1,4 +1,4 @@
-"""What the groups of the last level have left, put together and merged into segments."""
+"""Merging what the groups of the last level have left into segments."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sectome.postprocess.region_graph import RegionGraph
 from sectome.types import Array
 
 SEGMENTS = "segments.npy"
-"""The segment (P + 1,) of every part, 1..N, 0 for small ones; that of part p of group g is at starts[g] + p."""
+"""(P + 1,), the segment 1..N of every part, 0 for small segments; part p of group g is at index `STARTS`[g] + p."""
 
 STARTS = "starts.npy"
-"""(groups + 1,), see `SEGMENTS`."""
+"""(groups + 1,), start of each group in `SEGMENTS`."""
 
 
 def join_blocks(plan: NeuronPlan, number: int = 0) -> dict[str, Array]:
-    """Write the segment of every part of every group of the last level.
+    """Save the segment of every part of every group of the last level.
 
-    Parts that are one across the faces of groups become one, and are numbered by their first voxels, as fragments of
-    the whole volume are; equal scores merge in the order of the fragments that they are of. So the agglomeration does
-    what it does to the whole volume.
+    Parts that continue across the faces of groups are united and numbered by their first voxels, as fragments of the
+    whole volume are. Equal scores merge in the order of their fragments. So the agglomeration gives the result of the
+    whole volume.
 
     Returns:
-        how many "parts", "edges" and "segments" there are.
+        the numbers of "parts", "edges" and "segments".
     """
     pieces = gather(plan, Group.of_all(plan))
     parts = unite(pieces)
@@ -47,6 +47,6 @@ def join_blocks(plan: NeuronPlan, number: int = 0) -> dict[str, Array]:
 
 
 def _only_touching(graph: RegionGraph) -> RegionGraph:
-    """Return a graph without the edges of fragments that do not share a face."""
+    """Return a graph without the edges between fragments that do not share a face."""
     kept = graph.touches
     return replace(graph, edges=graph.edges[kept], sums=graph.sums[kept], counts=graph.counts[kept], touching=None)

@@ -1,4 +1,4 @@
-"""Zarr arrays of labels (Z, Y, X) that many processes write to, each its own blocks."""
+"""Zarr arrays of labels (Z, Y, X) to which many processes write, each its own blocks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ from sectome.volumes.zarr_writer import array_metadata
 
 
 def create_labels(path: Path, grid: BlockGrid, dtype: type[np.unsignedinteger[Any]], placement: Placement) -> None:
-    """Create an array with a shard a block, or leave it as it is where it is already."""
+    """Create an array with one shard per block, unless it exists already."""
     metadata = in_shards(array_metadata(grid.shape, np.dtype(dtype), placement), grid.block)
     open_store({**zarr_spec(path), "metadata": metadata}, create=True, open=True, write=True)

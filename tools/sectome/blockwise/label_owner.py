@@ -1,4 +1,4 @@
-"""The one run that labels which are not complete belong to."""
+"""Ownership of unfinished labels by a single run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sectome.checks import InputError
 from sectome.file_lock import locked
 
 OWNER = ".run"
-"""In the folder of the labels: the identity of the run, and where it began."""
+"""File beside the labels: identity of the run, and the folder that it began in."""
 
 
 @contextmanager
 def owned_labels(plan: Plan) -> Iterator[None]:
-    """Hold the labels of a run that are not complete for this process, until it ends however it ends.
+    """Lock a run's unfinished labels for this process until the block ends, normally or not.
 
-    A run trusts what its records say of the labels, so no other run may write there. Where there are none yet, the
-    folder is taken over.
+    A run relies on its records of written labels, so no other run may write there. A folder without labels is taken
+    over.
 
     Raises:
-        InputError: if there are labels of another run, or another process holds them.
+        InputError: if the folder holds labels of another run, or another process has locked it.
     """
     partial, identity = plan.partial_output, plan.folder.identity()
     in_use = f"labels that nobody works on were expected in {partial}, got those that another run works on"

@@ -1,4 +1,4 @@
-"""Merging within a group what merges whatever lies around it, so that little is left to do at once."""
+"""Merging within a group whatever merges regardless of its surroundings, to leave little for the final join."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from sectome.types import Array
 
 
 def merge_group(level: int, plan: NeuronPlan, number: int) -> dict[str, Array]:
-    """Unite fragments that are one across the faces within a group, and merge those that can not wait.
+    """Unite fragments that continue across faces within a group, and merge those whose merge is certain.
 
-    A part is open if it goes on outside or has an edge to there; all others know all of their edges, and of them merge
-    those whose turn it is whatever the open ones do. A segment that can never merge again is final, and its edges are
-    gone.
+    A part is open if it continues or has an edge outside the group. All edges of other parts are known, so those merge
+    whose turn comes whatever the open ones do. A segment that can never merge again is final; its edges are dropped.
 
     Returns:
-        "into" (P,): for each fragment of its blocks, or part of the groups below, its part from 1 on; "starts"
-        (members + 1,) of each member's. Of the R parts "voxels" and the "first" of them. "edges" (E, 2) between parts,
-        with "sums", "counts", "touching", "keys" (E, 2): the first voxels of the two fragments whose edge decides
-        between equal scores, and "open_keys" (E, 2): whether that is a part which may have an earlier one outside, so
-        that the key is its number. "outer_edges" (X, 2) ids of fragments, one of them outside, with "outer_sums" and so
-        on; "outer_same" (S, 2) ids; "open_ids" (O,) of fragments with their "open_parts".
+        "into" (P,), the part, from 1 on, of each fragment of its blocks or part of the groups below; "starts" (members
+        + 1,), where each member begins in "into". For the R parts, "voxels" (counts) and "first" voxels. "edges" (E, 2)
+        between parts, with "sums", "counts", "touching"; "keys" (E, 2), the first voxels of the two fragments whose
+        edge breaks ties between equal scores; "open_keys" (E, 2), whether a key is instead the number of an open part,
+        which may have an earlier voxel outside. "outer_edges" (X, 2), ids of fragments, one of them outside, with
+        "outer_sums" and so on; "outer_same" (S, 2) ids; "open_ids" (O,) of fragments with their "open_parts".
     """
     pieces = gather(plan, Group.of(plan, level, number))
     parts = unite(pieces)
     options, graph = plan.options, parts.graph
-    # Scores that may rise are no ground to merge before all edges are there.
+    # With long-range edges scores can still rise: merge nothing before all are known.
     waiting = parts.is_open if options.long_range == "no" else np.ones_like(parts.is_open)
     history = agglomerate(
         graph,
@@ -65,7 +64,7 @@ def merge_group(level: int, plan: NeuronPlan, number: int) -> dict[str, Array]:
         "counts": left.counts[kept],
         "touching": left.touches[kept],
         "unit": np.array(graph.unit),
-        # An open part has merged with nothing.
+        # Open parts have not merged, so they can be keys.
         "keys": np.where(open_keys, new[np.where(open_keys, keys, 0)], keys),
         "open_keys": open_keys,
         **pieces.outer,

@@ -1,4 +1,4 @@
-"""A blockwise run from foreground and contour to mitochondria."""
+"""The plan of a blockwise run from foreground and contour to mitochondria."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class MitochondriaPlan(Plan):
 
     Attributes:
         source: the maps.
-        options: how they become objects.
+        options: options of the segmentation.
     """
 
     BLOCKS: ClassVar[str] = "objects.zarr"
-    # Maps, what is made of them, labels; and a sixth of the voxels on lists.
+    # Maps, derived arrays and labels, and lists of a sixth of the voxels.
     BYTES_A_VOXEL: ClassVar[float] = 25
-    # Labels shrink to a tenth and less; of every twentieth voxel a list is kept, and what became of it.
+    # Labels compress to a tenth or less; lists of every twentieth voxel and their labels are stored too.
     DISK_BYTES_A_VOXEL: ClassVar[float] = 2 * 0.2 + 12 / 20
 
     options: BoundaryContourOptions
 
     @property
     def bodies_path(self) -> Path:
-        """The folder of what objects that lie in several blocks have in each."""
+        """The folder of the voxels that each body has in each block."""
         return self.folder.path / "bodies"
 
     @property
     def scratch(self) -> list[Path]:
-        """What a finished run has no need of."""
+        """Paths that a finished run no longer needs."""
         return [*super().scratch, self.bodies_path]
 
 
@@ -53,15 +53,15 @@ def plan_mitochondria(
 
     Args:
         source: foreground and contour, with or without distance.
-        output: the folder to write, which must end in .ome.zarr.
-        folder: where the run keeps what it needs to go on.
+        output: folder to write, whose name must end in .ome.zarr.
+        folder: folder with the state that the run needs to resume.
         options: see `BoundaryContourOptions`.
-        block_voxels: (z, y, x) of a block: whole chunks of the output. Without, about 16 million voxels, flat where
+        block_voxels: block size (z, y, x): whole chunks of the output. By default about 16 million voxels, flat if
             sections are thick.
-        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
+        gpu_resource: whether only workers with the Dask resource GPU predict blocks.
 
     Raises:
-        InputError: if the output's name or a size can not be used.
+        InputError: if the output's name or a size is invalid.
     """
     return MitochondriaPlan(
         folder=RunFolder(Path(folder).absolute()),

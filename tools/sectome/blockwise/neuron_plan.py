@@ -1,4 +1,4 @@
-"""A blockwise run from affinities to neurons."""
+"""The plan of a blockwise run from affinities to neurons."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sectome.run_folder import RunFolder
 from sectome.types import Offset, Shape3
 
 CONTEXT_IN_SHORTEST_EDGES = 32
-"""How far a block looks beyond its core for fragments."""
+"""Default context for growing fragments, in shortest voxel edges."""
 
 GROUP = (4, 4, 4)
 
 JOINED_AT_ONCE = 64
-"""So many groups can be left for the join; of more, groups of groups are merged first."""
+"""Maximum number of groups in the final join; more are first merged into larger groups."""
 
 
 class AffinitySource(MapSource, Protocol):
-    """Affinities that each process can read; it is pickled on its way to a worker."""
+    """Affinities that each process can read; pickled when sent to a worker."""
 
     @property
     def offsets(self) -> tuple[Offset, ...]: ...  # noqa: D102
@@ -36,14 +36,14 @@ class NeuronPlan(Plan):
 
     Attributes:
         source: the affinities.
-        options: how they become segments.
-        context: voxels (z, y, x) beyond a block's core in which its fragments are grown.
-        group: blocks (z, y, x) that are merged together before all are, and groups that are merged into larger ones.
+        options: options of the segmentation.
+        context: voxels (z, y, x) around a block's core in which its fragments are grown.
+        group: members (z, y, x) of a group: blocks on level 1, groups of the level below above that.
     """
 
     BLOCKS: ClassVar[str] = "fragments.zarr"
     BYTES_A_VOXEL: ClassVar[float] = 46
-    # Fragments and labels of four bytes shrink to a tenth and less.
+    # Four-byte fragments and labels compress to a tenth or less.
     DISK_BYTES_A_VOXEL: ClassVar[float] = 2 * 0.4
 
     source: AffinitySource
@@ -51,25 +51,25 @@ class NeuronPlan(Plan):
     group: Shape3 = GROUP
 
     def groups(self, level: int) -> BlockGrid:
-        """Return the groups of a level, whose voxels are the blocks: one of level 2 holds `group` of level 1."""
+        """Return the grid of groups of a level, in units of blocks; a group of level 2 holds `group` of level 1."""
         z, y, x = (size**level for size in self.group)
         return BlockGrid(self.grid.counts, (z, y, x))
 
     def group_of(self, level: int, number: int) -> int:
-        """Return the number of the group of a level that a block is in."""
+        """Return the number of the group of a level that contains a block."""
         groups = self.groups(level)
         return groups.number([at // size for at, size in zip(self.grid.place(number), groups.block, strict=True)])
 
     @property
     def group_levels(self) -> int:
-        """How often groups are merged into larger ones: until no more than `JOINED_AT_ONCE` are left."""
+        """Number of levels of groups: as many as it takes to leave at most `JOINED_AT_ONCE` groups."""
         level = 1
         while JOINED_AT_ONCE < len(self.groups(level)) > len(self.groups(level + 1)):
             level += 1
         return level
 
     def description(self) -> dict[str, Any]:
-        """Return all that must be the same for a run to go on, as plain values."""
+        """Return plain values that must be unchanged for a run to resume."""
         return {
             **super().description(),
             "context_voxels": list(self.context),
@@ -92,20 +92,20 @@ def plan_neurons(
     """Return the plan of a run from affinities to neurons.
 
     Args:
-        source: affinities that hold those of `sectome.neighbourhoods.NEAREST`.
-        output: the folder to write, which must end in .ome.zarr.
-        folder: where the run keeps what it needs to go on.
+        source: affinities whose offsets include `sectome.neighbourhoods.NEAREST`.
+        output: folder to write, whose name must end in .ome.zarr.
+        folder: folder with the state that the run needs to resume.
         options: see `SegmentationOptions`; thresholds must be numbers, the method "mean"
             and the fragments "distance".
-        block_voxels: (z, y, x) of a block: whole chunks of the output, and more than the context. Without, about 16
-            million voxels, flat where sections are thick.
-        context_voxels: (z, y, x) beyond a block's core in which its fragments are grown; without, 32 of the shortest
-            edge of a voxel along each axis.
-        group_blocks: blocks (z, y, x) that are merged together before all are.
-        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
+        block_voxels: block size (z, y, x): whole chunks of the output, no smaller than the context. By default about 16
+            million voxels, flat if sections are thick.
+        context_voxels: voxels (z, y, x) around a block's core in which its fragments are grown; by default 32 shortest
+            voxel edges along each axis.
+        group_blocks: blocks (z, y, x) of a group, merged before the whole.
+        gpu_resource: whether only workers with the Dask resource GPU predict blocks.
 
     Raises:
-        InputError: if the output's name, an option or a size can not be used.
+        InputError: if the output's name, an option or a size is invalid.
     """
     path, options = check_output_name(output), options or SegmentationOptions()
     for name in ("boundary_threshold", "low", "high"):

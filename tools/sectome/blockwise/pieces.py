@@ -1,4 +1,4 @@
-"""What the members of a group have found, put together."""
+"""The results of a group's members, combined."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ Ids = npt.NDArray[np.int64]
 OF_EDGES = ("edges", "sums", "counts", "touching")
 
 _BEFORE_ALL = 1 << 62
-"""More than any voxel's flat index."""
+"""Larger than any voxel's flat index."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """The pieces of all members of a group in a row, from 1: fragments of blocks, or parts that groups have left.
+    """Pieces of a group: its members' fragments (of blocks) or parts (of groups), numbered consecutively from 1.
 
     Attributes:
-        starts: (members + 1,): piece p of the n-th member is at ``starts[n] + p``.
-        voxels: (P + 1,) of each.
-        first: (P + 1,) the first voxel of each, as a flat index of the volume; -1 of the background.
-        same: (S, 2) pieces that are one.
-        graph: between pieces, some of its E edges several times.
-        keys: (E, 2) the first voxels of the two fragments whose edge decides between equal scores; or, where
-            `key_is_piece` (E, 2), the pieces of which they are.
-        key_is_piece: (E, 2), see `keys`.
-        ids: (O,) fragments that edges from elsewhere may end in, ascending.
-        piece_of_id: (O,) the pieces that they are of.
-        goes_on: (P + 1,) whether a piece is one with a fragment beyond the group, or has an edge to there.
-        outer: edges and equals of which one end lies beyond, by the names of `merge_group`.
+        starts: (members + 1,): piece p of the n-th member has number ``starts[n] + p``.
+        voxels: (P + 1,) voxel counts.
+        first: (P + 1,) first voxel of each piece, as a flat index of the volume; -1 for the background.
+        same: (S, 2) pieces to be united.
+        graph: their region graph, in which some of the E edges are repeated.
+        keys: (E, 2) first voxels of the two fragments whose edge breaks ties between equal scores; where
+            `key_is_piece`, the piece of the fragment instead.
+        key_is_piece: (E, 2) booleans, see `keys`.
+        ids: (O,) ids of fragments in which edges from outside a member may end, ascending.
+        piece_of_id: (O,) piece of each of these fragments.
+        goes_on: (P + 1,) whether a piece continues or has an edge outside the group.
+        outer: edges and `same` pairs with one end outside the group, named as in `merge_group`.
     """
 
     starts: Ids
@@ -56,7 +56,7 @@ class Pieces:
 
 
 def gather(plan: NeuronPlan, group: Group) -> Pieces:
-    """Return what the members of a group have found."""
+    """Combine the results of a group's members."""
     records = [_record(plan, group.level - 1, number) for number in group.members]
     starts = np.cumsum([0, *(len(record["voxels"]) for record in records)])
 
@@ -64,7 +64,7 @@ def gather(plan: NeuronPlan, group: Group) -> Pieces:
         return np.concatenate([record[name] for record in records])
 
     def placed(name: str) -> Ids:
-        """Return pieces as they are counted through all members."""
+        """Return pieces, numbered consecutively across members."""
         return np.concatenate([record[name] + start for record, start in zip(records, starts, strict=False)])
 
     ids, piece_of_id = stacked("open_ids"), placed("open_parts")
@@ -93,7 +93,7 @@ def gather(plan: NeuronPlan, group: Group) -> Pieces:
             unit=float(records[0]["unit"]),
             touching=np.concatenate([stacked("touching"), met["touching"][meets]]),
         ),
-        # Of first voxels nothing is made by counting them through, so that both kinds can be.
+        # First voxels stay as they are; only keys that are parts are renumbered.
         keys=np.concatenate([np.where(stacked("open_keys"), placed("keys"), stacked("keys")), new]),
         key_is_piece=np.concatenate([stacked("open_keys"), np.ones(new.shape, np.bool_)]),
         ids=ids,
@@ -104,7 +104,7 @@ def gather(plan: NeuronPlan, group: Group) -> Pieces:
 
 
 def _record(plan: NeuronPlan, level: int, number: int) -> dict[str, Array]:
-    """Return what a group has left, see `merge_group`; or what a block, at level 0, has found, in the same form."""
+    """Return the record of a group (see `merge_group`), or at level 0 that of a block in the same form."""
     if level > 0:
         return plan.folder.read(f"merge_{level}", number)
     found = plan.folder.read("edges", number)
@@ -124,7 +124,7 @@ def _record(plan: NeuronPlan, level: int, number: int) -> dict[str, Array]:
 
 
 def _pairs_beyond(plan: NeuronPlan, group: Group) -> list[Ids]:
-    """Return the pairs of fragments that others have found, of which one may be of this group."""
+    """Return pairs of fragments found by non-members, of which one fragment may be in this group."""
     level = group.level - 1
     stage, prefix = (f"merge_{level}", "outer_") if level else ("edges", "")
     names = [f"{prefix}{name}" for name in ("edges", "same")]
@@ -133,16 +133,16 @@ def _pairs_beyond(plan: NeuronPlan, group: Group) -> list[Ids]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Pieces that are one made one, from 1, and the graph between them.
+    """United pieces, numbered from 1, and the region graph between them.
 
     Attributes:
-        of_piece: (P + 1,) the part that each piece belongs to.
-        voxels: (R + 1,) of each part.
-        first: (R + 1,) the first voxel of each, as far as it is known here.
-        is_open: (R + 1,) whether a part goes on or has an edge to beyond the group.
-        graph: in the order in which equal scores merge.
-        keys: (E, 2) of its edges, see `Pieces`; parts in place of pieces.
-        key_is_open: (E, 2) where a key is a part, because it may have an earlier voxel elsewhere.
+        of_piece: (P + 1,) part of each piece.
+        voxels: (R + 1,) voxel counts.
+        first: (R + 1,) first voxel of each part, as far as known in this group.
+        is_open: (R + 1,) whether a part continues or has an edge outside the group.
+        graph: region graph of the parts, edges in tie-breaking order.
+        keys: (E, 2) keys of its edges as in `Pieces`, with parts instead of pieces.
+        key_is_open: (E, 2) whether a key is a part, which may have an earlier voxel elsewhere.
     """
 
     of_piece: Ids
@@ -155,9 +155,9 @@ class Parts:
 
 
 def unite(pieces: Pieces) -> Parts:
-    """Return pieces with those that are one made one; open parts come before all others, each by their first voxels.
+    """Unite pieces that belong together; open parts are numbered before all others, both in the order of first voxels.
 
-    A closed part's equal is an open one with an earlier voxel that may yet be found: so it has to wait.
+    An open part may yet get an earlier first voxel, so at equal scores it has precedence over a closed one.
     """
     parent = np.arange(pieces.voxels.size)
     join_pairs(pieces.same, parent)
@@ -191,7 +191,7 @@ def unite(pieces: Pieces) -> Parts:
 
 
 def _roots(parent: Ids) -> Ids:
-    """Return the root of each set."""
+    """Return the root of each element's set."""
     while not np.array_equal(above := parent[parent], parent):
         parent = above
     return parent

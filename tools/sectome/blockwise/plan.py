@@ -1,4 +1,4 @@
-"""What every blockwise run has: its input, its blocks, and where it writes."""
+"""What all blockwise runs have in common: input, blocks, and output paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CUBE, _FLAT = (256, 256, 256), (64, 512, 512)
 
 
 class MapSource(Protocol):
-    """Affinities or other maps that each process can read; it is pickled on its way to a worker."""
+    """Affinities or other maps that each process can read; pickled when sent to a worker."""
 
     @property
     def shape(self) -> Shape3: ...  # noqa: D102
@@ -34,35 +34,35 @@ class MapSource(Protocol):
     @property
     def offset_nm(self) -> tuple[float, float, float]: ...  # noqa: D102
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
-        """Return a box (K, z, y, x) of all channels or of some."""
+        """Return a box (K, z, y, x) of all channels, or of the given ones."""
 
     def description(self) -> dict[str, Any]:
-        """Return what tells this input from another, as plain values."""
+        """Return plain values that identify this input."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A run, as every worker gets it.
+    """The plan of a run, as sent to every worker.
 
     Attributes:
-        folder: of the run.
-        output: the OME-Zarr folder that appears at the end.
-        source: what is segmented.
-        options: how it becomes objects.
+        folder: folder of the run's state.
+        output: the OME-Zarr folder, which appears at the end.
+        source: the maps to segment.
+        options: options of the segmentation.
         grid: the blocks.
-        context: voxels (z, y, x) beyond a block's core that it looks at.
-        gpu_resource: whether blocks are predicted only by workers that have the Dask resource GPU.
-        version: of sectome.
+        context: voxels (z, y, x) around a block's core that it reads.
+        gpu_resource: whether only workers with the Dask resource GPU predict blocks.
+        version: version of sectome.
     """
 
     BYTES_A_VOXEL: ClassVar[float]
-    """What a block takes at its peak, a voxel of the core with its context."""
+    """Peak memory of a block in bytes per voxel of core and context."""
 
     BLOCKS: ClassVar[str]
-    """The name of the zarr array of what is found in each block."""
+    """Name of the zarr array of the labels found in each block."""
 
     DISK_BYTES_A_VOXEL: ClassVar[float]
-    """What a run takes on the disk beside its input and what it predicts."""
+    """Disk space of a run in bytes per voxel, besides its input and its prediction."""
 
     folder: RunFolder
     output: Path
@@ -75,31 +75,31 @@ class Plan:
 
     @property
     def blocks_path(self) -> Path:
-        """The zarr array (Z, Y, X) of what is found in each block, numbered from 1 in each."""
+        """The zarr array (Z, Y, X) of the labels found in each block, numbered from 1 in each block."""
         return self.folder.path / self.BLOCKS
 
     @property
     def scratch(self) -> list[Path]:
-        """What a finished run has no need of."""
+        """Paths that a finished run no longer needs."""
         return [self.blocks_path]
 
     @property
     def partial_output(self) -> Path:
-        """The name of the output as long as it is not complete."""
+        """The output's path until it is complete."""
         return self.output.with_name(f".{self.output.name}.partial")
 
     @property
     def placement(self) -> Placement:
-        """Size and offset of the voxels."""
+        """Voxel size and offset."""
         return Placement(self.source.voxel_size_nm, self.source.offset_nm)
 
     @property
     def levels(self) -> list[CoarserLevel]:
-        """The levels of the output below the finest."""
+        """The levels of the output's pyramid below the finest."""
         return coarser_levels(self.grid.shape, self.placement)
 
     def level_grid(self, level: int) -> BlockGrid:
-        """Return the blocks of a level; from 1 on whole chunks, and about an eighth of a finest block's voxels."""
+        """Return the blocks of a level; above level 0, whole chunks and about an eighth of a finest block's voxels."""
         if level == 0:
             return self.grid
         shape = self.levels[level - 1].shape
@@ -110,7 +110,7 @@ class Plan:
         return BlockGrid(shape, (z, y, x))
 
     def description(self) -> dict[str, Any]:
-        """Return all that must be the same for a run to go on, as plain values."""
+        """Return plain values that must be unchanged for a run to resume."""
         return {
             "sectome": self.version,
             "output": str(self.output),
@@ -123,10 +123,10 @@ class Plan:
 
 
 def check_output_name(output: str | Path) -> Path:
-    """Return where a run writes its labels.
+    """Return the absolute path of a run's output.
 
     Raises:
-        InputError: if that is no OME-Zarr on this machine.
+        InputError: if it is not a local path that ends in .ome.zarr.
     """
     path = local_path(output, "the output").absolute()
     if not path.name.endswith(".ome.zarr"):
@@ -135,15 +135,15 @@ def check_output_name(output: str | Path) -> Path:
 
 
 def blocks_of(source: MapSource, block_voxels: Sequence[int] | None, context: Shape3 = (0, 0, 0)) -> BlockGrid:
-    """Return the blocks of a run.
+    """Return the grid of blocks of a run.
 
     Args:
-        source: what is segmented.
-        block_voxels: (z, y, x) of a block; without, about 16 million voxels, flat where sections are thick.
+        source: the maps to segment.
+        block_voxels: block size (z, y, x) in voxels; by default about 16 million voxels, flat if sections are thick.
         context: see `Plan`.
 
     Raises:
-        InputError: if a block is not made of whole chunks of the output, or smaller than the context.
+        InputError: if a block is not made of whole chunks of the output, or is smaller than the context.
     """
     if block_voxels is None:
         block_voxels = _FLAT if source.voxel_size_nm[0] > 2 * min(source.voxel_size_nm) else _CUBE

@@ -1,4 +1,4 @@
-"""Affinities or other maps that a run predicts itself, block by block, before it segments them."""
+"""Affinities or other maps that a run predicts itself, block by block, before segmenting them."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from sectome.volumes.tensorstore_process import open_zarr
 
 @dataclass(frozen=True)
 class PredictedMaps:
-    """What is predicted and by what, as plain values: each process opens volume and network for itself.
+    """Settings of a prediction, as plain values: each process opens volume and network itself.
 
     Attributes:
         path: the zarr array (K, Z, Y, X) that the blocks are written to.
-        volume: of grey values.
-        bundle: the root of the bundle.
-        checkpoint: the model's weights; None is the bundle's own.
-        voxel_size_nm: (z, y, x) of the volume.
-        box: (start, stop) of what is predicted of the volume along (z, y, x).
+        volume: path of the grey values.
+        bundle: root folder of the bundle.
+        checkpoint: file of the weights; None for the bundle's own.
+        voxel_size_nm: voxel size (z, y, x) of the volume.
+        box: (start, stop) of the predicted part of the volume along (z, y, x).
         shape: voxels (Z, Y, X) of the box.
-        channels: K steps (z, y, x) of affinities, or K names of other maps.
-        offset_nm: where the box's first voxel lies along (z, y, x).
-        window: voxels (z, y, x) that the network takes.
-        overlap: share of a window that the next one covers again.
-        blending: weights of a window's voxels.
-        batch_size: windows that the network takes at once.
-        orientations: of a window, whose mean is taken.
+        channels: K offsets (z, y, x) of affinities, or K names of other maps.
+        offset_nm: position of the box's first voxel along (z, y, x).
+        window: window size (z, y, x) in voxels.
+        overlap: fraction of a window that the next one covers too.
+        blending: weighting of a window's voxels.
+        batch_size: windows per call of the network, at most.
+        orientations: orientations of a window to average over.
         precision: "bf16", "fp32" or "auto".
-        compile: whether each process has torch write the network's kernels.
-        device: of the network; None is a GPU if the worker has one.
-        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
+        compile: whether each process compiles the network with torch.
+        device: device of the network; None for a GPU if the worker has one.
+        mask: volume of the whole volume's shape, 0 where no prediction is wanted.
     """
 
     path: Path
@@ -67,21 +67,21 @@ class PredictedMaps:
 
     @property
     def offsets(self) -> tuple[Offset, ...]:
-        """K steps (z, y, x) of affinities."""
+        """K offsets (z, y, x) of affinities; empty for other maps."""
         return tuple(step for step in self.channels if not isinstance(step, str))
 
     def read(self, box: Sequence[slice], channels: Sequence[int] | None = None) -> Array:
-        """Return a box (K, z, y, x) of what has been predicted."""
+        """Return a box (K, z, y, x) of the stored prediction."""
         wanted = slice(None) if channels is None else list(channels)
         return np.ascontiguousarray(open_zarr(self.path)[(wanted, *box)].read().result())
 
     def prepare(self, block: Shape3) -> None:
-        """Make the array that blocks (z, y, x) are written to, each a shard, or leave it as it is."""
+        """Create the array that blocks (z, y, x) are written to, one shard per block, unless it exists."""
         chunk = (1, *CHUNK)
         create_affinities(self.path, self.shape, self.channels, self.voxel_size_nm, self.offset_nm, chunk, block)
 
     def predict(self, box: Box) -> None:
-        """Predict a box and write it."""
+        """Predict a box and store it."""
         from sectome.inference.predict_volume import grid_over, predict_box
 
         tissue, model = _opened(self, RunFolder(self.path.parent).identity())
@@ -99,7 +99,7 @@ class PredictedMaps:
         write_box(open_zarr(self.path, write=True), (slice(None), *box), maps)
 
     def description(self) -> dict[str, Any]:
-        """Return what must stay as it is while a run goes on."""
+        """Return plain values that must be unchanged for a run to resume."""
         image = open_with_default_size(self.volume, self.voxel_size_nm)
         return {
             "volume": identify(self.volume, image, self.voxel_size_nm),
@@ -129,24 +129,24 @@ def predicted_maps(
     orientations: str = "one",
     **options: Any,
 ) -> PredictedMaps:
-    """Open volume and model once, and return what tells all processes what to predict.
+    """Open volume and model once as a check, and return the settings for all processes.
 
     Args:
-        folder: of the run, where what is predicted is kept, "affinities.zarr" or "maps.zarr".
-        volume: of grey values; see `PredictedMaps`, as for the others.
-        bundle: the root of the bundle.
-        checkpoint: the model's weights; None is the bundle's own.
-        voxel_size_nm: (z, y, x) in nm, for a volume that does not say it.
-        sections: (start, stop) of what is predicted along z; all without.
+        folder: folder of the run; the prediction is stored there as "affinities.zarr" or "maps.zarr".
+        volume: path of the grey values; see `PredictedMaps`, as for the others.
+        bundle: root folder of the bundle.
+        checkpoint: file of the weights; None for the bundle's own.
+        voxel_size_nm: (z, y, x) in nm, for a volume whose file gives none.
+        sections: (start, stop) of the predicted part along z; by default all.
         rows: the same along y.
         columns: the same along x.
-        mask: a volume of the whole volume's shape, 0 where nothing is wanted.
-        orientations: of a window, whose mean is taken.
+        mask: volume of the whole volume's shape, 0 where no prediction is wanted.
+        orientations: orientations of a window to average over.
         options: `overlap`, `blending`, `batch_size`, `precision`, `compile`, `device`.
 
     Raises:
-        InputError: if the volume or the model can not be opened, a range lies outside, or the orientations do not suit
-            the model or the voxels.
+        InputError: if the volume or the model cannot be opened, a range lies outside the volume, or the orientations do
+            not suit the model or the voxels.
     """
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of, warn_of_equalised
@@ -179,7 +179,7 @@ def predicted_maps(
 
 
 def _absolute(path: str) -> str:
-    """Return the path of a volume as it is from any folder; that of a server stays."""
+    """Return the absolute path of a local volume; an address stays as it is."""
     prefix = PREFIX if path.startswith(PREFIX) else ""
     place = path.removeprefix(prefix)
     is_here = "://" not in place and Path(place.split(":")[0]).exists()
@@ -188,11 +188,12 @@ def _absolute(path: str) -> str:
 
 @lru_cache(maxsize=1)
 def _opened(source: PredictedMaps, run: str) -> tuple[Any, Any]:
-    """Return the tissue and the model in this process; normalisation is fitted to the whole volume each time.
+    """Return this process's tissue and model; each process fits the normalisation to the whole volume.
 
     Args:
-        source: what is predicted and by what.
-        run: its identity. A worker that stays may be given another run of files of the same names.
+        source: settings of the prediction.
+        run: identity of the run. Part of the cache key, because a worker may get another run with files of the same
+            names.
     """
     from sectome.inference import open_model
     from sectome.tissue import open_tissue

@@ -1,4 +1,4 @@
-"""One block of the output: segments in the place of fragments, and one block of a coarser level."""
+"""Writing one block of the output: segments instead of fragments, or a block of a coarser level."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def relabel_block(plan: NeuronPlan, number: int) -> dict[str, Array]:
 
 
 def coarsen_block(level: int, plan: Plan, number: int) -> dict[str, Array]:
-    """Write a block of a level from 1 on, from the level before."""
+    """Write a block of a level above 0 by downsampling the next finer level."""
     factors = plan.levels[level - 1].factors
     core = plan.level_grid(level).core(number)
     finer = open_zarr(plan.partial_output / str(level - 1))

@@ -1,4 +1,4 @@
-"""The blocks of a stage on the workers of a Dask cluster."""
+"""Running the blocks of a stage on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from sectome.blockwise.stages import OtherVersionError, Stage, do_block
 from sectome.checks import InputError
 
 ATTEMPTS = 3
-"""How often a block is tried before it counts as failed."""
+"""Attempts per block before it counts as failed."""
 
 HOPELESS = 10
-"""A stage ends when so many blocks have failed before a single one is done: what hits all of them hits the rest too."""
+"""A stage stops if this many blocks fail before any succeeds: the cause will affect the others too."""
 
 _TASKS_PER_THREAD, _LEAST_TASKS = 3, 4
 
 
 class UnfinishedRunError(RuntimeError):
-    """A run that could not be finished; what is done is kept, and the message says how to go on."""
+    """A run could not be finished; finished blocks are kept, and the message says how to resume."""
 
 
 def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
-    """Do all blocks of a stage that are not done yet.
+    """Run all blocks of a stage that are not done yet.
 
-    Few tasks wait at the scheduler at any time, so that it does not matter how many blocks there are: a few for each
-    worker that there is by then, as workers come and go. A block that fails is tried again, on whatever worker; the
-    others go on.
+    Only a few tasks per current worker are submitted at a time, so the number of blocks does not burden the scheduler,
+    and workers may come and go. A failed block is retried on any worker while the others continue.
 
     Raises:
-        UnfinishedRunError: if blocks failed each time, once all others are done or none of `HOPELESS` was, or the
-            scheduler is gone.
-        InputError: the same, if a block failed for what it was given; at once if a worker has another version.
+        UnfinishedRunError: if blocks failed in every attempt, once all others are done or the first `HOPELESS` failed;
+            or if the scheduler is gone.
+        InputError: the same, if a block failed because of its input; at once if a worker has another version of
+            sectome.
     """
     done = plan.folder.done(stage.name)
     if stage.prepare is not None:
@@ -94,16 +94,16 @@ _GONE = "the scheduler is gone; the same command goes on from where it was"
 
 
 def _tasks_at_once(client: Client) -> int:
-    """Return how many tasks are to be at the scheduler, for the workers that there are now, or raise if it is gone."""
+    """Return how many tasks to keep at the scheduler for the current workers; raise if the scheduler is gone."""
     try:
         threads = sum(client.nthreads().values())
-    except (OSError, AttributeError):  # a client that has closed itself has nothing left to ask through
+    except (OSError, AttributeError):  # a client that has closed itself has no connection to ask through
         raise UnfinishedRunError(_GONE) from None
     return max(_LEAST_TASKS, _TASKS_PER_THREAD * threads)
 
 
 def _error_of(client: Client, future: Any) -> BaseException | None:
-    """Return what a block failed with, or raise if there is nobody left to ask."""
+    """Return the exception of a block, or None; raise if the scheduler is gone."""
     if client.status not in ("running", "connecting") or future.status in ("cancelled", "lost"):
         raise UnfinishedRunError(_GONE)
     try:
@@ -114,7 +114,7 @@ def _error_of(client: Client, future: Any) -> BaseException | None:
 
 
 def _sentence(stage: Stage, lost: dict[int, str], is_any_done: bool) -> str:
-    """Return which blocks failed and why, the first ten of them."""
+    """Return a message with the first ten failed blocks and their errors."""
     lines = [f"block {number}: {said}" for number, said in sorted(lost.items())[:10]]
     more = f"\nand {len(lost) - 10} more" if len(lost) > 10 else ""
     others = (
@@ -130,5 +130,5 @@ def _sentence(stage: Stage, lost: dict[int, str], is_any_done: bool) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """Return what people are shown of an error: its sentence, or what it is."""
+    """Return what is shown of an exception: an `InputError`'s sentence, else type and text."""
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Where blocks are worked on: this machine, a running Dask cluster, or jobs of a batch system."""
+"""Where blocks are processed: on this machine, a running Dask cluster, or in jobs of a batch system."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CONNECT_SECONDS = 10
 
 @contextmanager
 def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any] | None = None) -> Iterator[Client]:
-    """Give a client of the workers; those that were started for it end with it.
+    """Provide a Dask client; workers that were started for it stop with it.
 
     Args:
-        scheduler: "local" (a process for each worker), "threads" (one process), the address of a running scheduler as
-            in tcp://host:8786, or the path of its scheduler file; "slurm", "pbs" or "lsf" submits a job a worker.
-        workers: how many, for a batch system of jobs; see `workers_of`.
-        job: of a batch system: what its cluster in dask-jobqueue takes (queue, cores, memory, walltime and others).
+        scheduler: "local" (a process per worker), "threads" (one process), the address of a running scheduler such as
+            tcp://host:8786, or the path of its scheduler file; "slurm", "pbs" or "lsf" submits a job per worker.
+        workers: number of workers, or of batch jobs; see `workers_of`.
+        job: for a batch system, arguments of its cluster in dask-jobqueue (queue, cores, memory, walltime and others).
 
     Raises:
-        InputError: if there is no scheduler at the address within seconds, a name is not known, or dask-jobqueue is
-            missing or refuses the job.
+        InputError: if no scheduler answers at the address within `CONNECT_SECONDS`, a name is unknown, or dask-jobqueue
+            is missing or refuses the job.
     """
     check_cluster(scheduler, workers, job)
     with ExitStack() as stack:
@@ -43,9 +43,9 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
                 n_workers=1 if scheduler == "threads" else count,
                 threads_per_worker=count if scheduler == "threads" else 1,
                 processes=scheduler == "local",
-                # Memory is what blocks take, not what Dask could spill.
+                # Memory is used inside blocks, where Dask cannot spill it.
                 memory_limit=0,
-                # What a block fails with is listed at the end, and not by each worker as well.
+                # Errors of blocks are listed at the end, so each worker need not log them too.
                 silence_logs=logging.CRITICAL,
                 dashboard_address=":0",
             )
@@ -67,15 +67,16 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
 
 
 def workers_of(scheduler: str, workers: int | None = None) -> int:
-    """Return how many workers there are to be: as many as is said, or one a core of this machine, or one elsewhere."""
+    """Return the number of workers: as given, else one per core on this machine, else 1."""
     return workers or (cores() if scheduler in _HERE else 1)
 
 
 def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, Any] | None = None) -> None:
-    """Check what `connected` takes, without starting or asking anything.
+    """Check the arguments of `connected` without starting or contacting anything.
 
     Raises:
-        InputError: if the scheduler is not known, there is no whole number of workers, or the job has no batch system.
+        InputError: if the scheduler is unknown, `workers` is not a whole number from 1 on, or `job` comes without a
+            batch system.
     """
     if workers is not None:
         check_whole_number(workers, 1, "workers")
@@ -90,7 +91,7 @@ def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, 
 
 
 def _address_in(path: Path) -> str:
-    """Return the address that a scheduler has written to its file."""
+    """Return the address of a scheduler from its scheduler file."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -98,7 +99,7 @@ def _address_in(path: Path) -> str:
 
 
 def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:
-    """Return a cluster of dask-jobqueue, which has submitted nothing yet."""
+    """Return a dask-jobqueue cluster, which has not submitted any job yet."""
     check_installed("dask-jobqueue", f"the scheduler {scheduler}", "cluster")
     import dask_jobqueue
 

@@ -21,16 +21,16 @@ from sectome.volumes import open_volume
 from sectome.volumes.ome_zarr import find_image, write_group
 
 _OUTPUT = "output"
-"""The name under which a run keeps a sample of its labels."""
+"""Record in which a run keeps a fingerprint of its labels."""
 
 
 def segment_blocks(plan: Plan, client: Client) -> int:
-    """Do what is left of a run, and return how many objects there are; the output appears when it is complete.
+    """Run the remaining stages and return the number of objects; the output appears once it is complete.
 
     Raises:
-        InputError: if the run's folder holds another plan or is in use, or the output is there already, or holds
-            labels of another run that are not complete, or blocks failed for what they were given.
-        UnfinishedRunError: if blocks failed otherwise, or the scheduler is gone.
+        InputError: if the run's folder holds another plan or is in use, the output exists already or unfinished labels
+            of another run do, or blocks failed because of their input.
+        UnfinishedRunError: if blocks failed for other reasons, or the scheduler is gone.
     """
     check_output(plan)
     plan.folder.keep_plan(plan.description())
@@ -43,7 +43,7 @@ def segment_blocks(plan: Plan, client: Client) -> int:
                 write_group(plan.partial_output, name, plan.placement, plan.grid.shape, True, _image_label(plan))
                 plan.folder.record(_OUTPUT, 0, {"sample": np.array(_sample(plan.partial_output))})
                 os.replace(plan.partial_output, plan.output)
-        # After the labels have their name, so that they have an owner as long as they do not.
+        # Only after the rename, so that unfinished labels always have an owner.
         (plan.output / OWNER).unlink(missing_ok=True)
         for path in plan.scratch:
             shutil.rmtree(path, ignore_errors=True)
@@ -51,21 +51,21 @@ def segment_blocks(plan: Plan, client: Client) -> int:
 
 
 def is_finished(plan: Plan) -> bool:
-    """Tell whether the output is there and of this run."""
+    """Return whether the output exists and belongs to this run."""
     if not plan.output.exists() or plan.partial_output.exists() or not plan.folder.is_done("join", 0):
         return False
-    # A run of an earlier version has kept no sample.
+    # Runs of earlier versions kept no fingerprint.
     return not plan.folder.is_done(_OUTPUT, 0) or str(plan.folder.read(_OUTPUT, 0)["sample"]) == _sample(plan.output)
 
 
 def _sample(labels: Path) -> str:
-    """Return what tells complete labels from those of another run."""
+    """Return a fingerprint of complete labels."""
     volume = open_volume(labels / "0")
     return fingerprint(volume.shape, lambda box: volume[tuple(box)])
 
 
 def check_output(plan: Plan) -> None:
-    """Raise an `InputError` if the output is there and not of this run, or can not be written."""
+    """Raise an `InputError` if the output exists and is not of this run, or cannot be written."""
     if is_finished(plan):
         return
     if plan.output.exists():
@@ -85,12 +85,12 @@ def check_output(plan: Plan) -> None:
 
 
 def _image_label(plan: Plan) -> dict[str, Any]:
-    """Return what OME-Zarr says of labels: of which image they are, if that is an OME-Zarr on this machine."""
+    """Return OME-Zarr's "image-label": the path of the source image if that is a local OME-Zarr, else empty."""
     if not isinstance(plan.source, PredictedMaps) or "://" in plan.source.volume:
         return {}
     volume = open_volume(plan.source.volume)
     image = find_image(volume.path, volume.dataset)
     if image is None:
         return {}
-    # Without links: what lies above a linked folder is another one for the system than for the path.
+    # Resolve links: the operating system takes ".." relative to a link's target, not to the link.
     return {"source": {"image": os.path.relpath(os.path.realpath(image), os.path.realpath(plan.output))}}

@@ -1,4 +1,4 @@
-"""The stages of a run in their order, and what a worker does with a block of one."""
+"""The stages of a run in order, and how a worker processes a block of one."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _GPU = (("GPU", 1.0),)
 
 
 class OtherVersionError(InputError):
-    """A worker of another version of sectome than the run's, which can do none of its blocks."""
+    """A worker has another version of sectome than the run, so it cannot process its blocks."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Work on blocks that needs all blocks of the stages before, and none of its own.
+    """A step of a run over independent blocks, after all blocks of the previous stages.
 
     Attributes:
-        name: of the stage.
-        blocks: how many there are.
-        work: does a block and returns what is recorded of it; can be pickled, and does the same when it is repeated.
-        voxels: what all blocks cover together.
-        prepare: makes the arrays that the blocks write to; may be repeated.
-        resources: what a worker must have, as Dask names it.
+        name: name of the stage.
+        blocks: number of blocks.
+        work: processes a block and returns its record; picklable, and idempotent.
+        voxels: number of voxels of all blocks together.
+        prepare: creates the arrays that the blocks write to; idempotent.
+        resources: Dask resources that a worker must have.
     """
 
     name: str
@@ -90,7 +90,7 @@ def stages_of(plan: Plan) -> list[Stage]:
 
 
 def do_block(plan: Plan, stage: Stage, number: int) -> None:
-    """Do a block of a stage, unless it is done, and record it.
+    """Process a block of a stage and record it, unless it is done.
 
     Raises:
         OtherVersionError: if this worker has another version of sectome than the run.
