@@ -1,4 +1,4 @@
-"""Studies: arms of pre-training and fine-tuning that a file declares, run for several seeds, and put into tables."""
+"""Studies: pre-training and fine-tuning arms declared in a file, run with several seeds and summarised in tables."""
 
 from sectome.study.declaration import Arm, Pretraining, Recipe, Study, read_study
 from sectome.study.run_study import run_study

@@ -1,4 +1,4 @@
-"""A bundle's command as a user types it: where the bundles are, what the words are, and how it is shown."""
+"""A bundle's command line as a user would type it, and where the bundles are."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sectome.checks import InputError
 from sectome.report.runs import PRETRAIN, SEGMENT
 
 PYTHON: Final = (sys.executable,)
-"""What the command's "python" is."""
+"""The command that replaces "python"."""
 
 
 def find_bundles(folder: str | Path) -> dict[str, Path]:
-    """Return the absolute root of each bundle, by its name.
+    """Return the absolute root folder of each bundle by name.
 
     Raises:
-        InputError: if the folder does not hold both.
+        InputError: if the folder does not hold both bundles.
     """
     folder = Path(folder).resolve()
     roots = {name: folder / name for name in (PRETRAIN, SEGMENT)}
@@ -32,36 +32,36 @@ def find_bundles(folder: str | Path) -> dict[str, Path]:
 
 
 def bundle_command(configs: Sequence[str], options: Sequence[str]) -> list[str]:
-    """Return the words after "python" that run a bundle from its root.
+    """Return the arguments after "python" that run a bundle from its root folder.
 
     Args:
-        configs: paths from the bundle's root, each changing those before it.
-        options: words such as "--epochs", "3".
+        configs: paths relative to the bundle's root, each overriding those before it.
+        options: arguments such as "--epochs", "3".
     """
     return ["-m", "monai.bundle", "run", "--config_file", f"[{','.join(map(repr, configs))}]", *options]
 
 
 def as_options(overrides: Mapping[str, Any]) -> list[str]:
-    """Return overrides as words: {"epochs": 3} as "--epochs", "3"."""
+    """Return overrides as arguments: {"epochs": 3} as "--epochs", "3"."""
     return [word for key, value in overrides.items() for word in (f"--{key}", _word(value))]
 
 
 def bundle_environment() -> dict[str, str]:
-    """Return this process's environment for a bundle; what MONAI warns of in its own configs is not for users."""
+    """Return the environment of a bundle's process; it hides warnings, since MONAI warns about its own configs."""
     return {**os.environ, "PYTHONWARNINGS": "ignore"}
 
 
 def shown(command: Sequence[str]) -> str:
-    """Return a bundle's command as a line for a shell."""
+    """Return a bundle's command as a shell command line."""
     return " ".join(["python", *(_quoted(word) for word in command)])
 
 
 def _word(value: Any) -> str:
-    """Return a value as the command line reads it back: text as it is, where that stays text."""
+    """Return a value as the command line will parse it back: text as is if it stays text, else its repr."""
     plain = isinstance(value, (str, os.PathLike)) and DefaultParseValue(str(value)) == str(value)
     return str(value) if plain else repr(value)
 
 
 def _quoted(word: str) -> str:
-    # Lists of configs hold single quotes: double ones around them read as MONAI's own documentation writes them.
+    # Lists of configs contain single quotes, so quote them with double ones, as MONAI's documentation does.
     return f'"{word}"' if "'" in word and not set('"$`\\!') & set(word) else shlex.quote(word)

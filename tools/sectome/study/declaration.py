@@ -1,4 +1,4 @@
-"""A study's JSON file, read and checked: which arms there are, and what each of them is trained with."""
+"""Reading and checking a study's JSON file: its arms, and the settings that each is trained with."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PRETRAINING_KEYS: Final = (*RECIPE_KEYS, "vary", "seed", "bundle")
 ARM_KEYS: Final = (*RECIPE_KEYS, "vary", "pretraining", "fine_tune")
 
 BUNDLES: Final = ("pretraining", "fine_tuning")
-"""What the file calls the settings of the one and of the other bundle."""
+"""Keys of the settings of each bundle."""
 
 OWN: Final = ("output_dir", "ckpt_dir", "seed", "checkpoint", "resume")
-"""Overrides that the study itself gives."""
+"""Overrides that the study sets itself."""
 
 PRETRAININGS: Final = "pretrainings"
-"""Folder of the pre-trainings, beside the arms' own."""
+"""Folder of the pre-trainings, beside the arms' folders."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a bundle is run with: overlays from its root, and overrides."""
+    """Settings of a bundle run: overlays, relative to the bundle's root, and overrides."""
 
     overlays: tuple[str, ...]
     overrides: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """A pre-training of a bundle; with a `seed` there is one for all seeds of the arms, else each has its own."""
+    """A pre-training of a bundle; with a `seed`, all seeds of the arms share it, else each seed has its own."""
 
     name: str
     family: str
@@ -50,7 +50,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm: `family` is its name in the file, `value` the varied number; without a recipe it is not fine-tuned."""
+    """An arm: `family` is its name in the file, `value` the varied number; without a `recipe` it is not fine-tuned."""
 
     name: str
     family: str
@@ -65,18 +65,18 @@ class Arm:
 
     @property
     def variant(self) -> float | str:
-        """The varied number or, of values that are none, what the name has of it: empty if nothing varies."""
+        """The varied number; if the values are not numbers, the suffix of the name, empty if nothing varies."""
         return self.name.removeprefix(self.family) if self.value is None else self.value
 
     @property
     def pretraining_is_shared(self) -> bool:
-        """Whether all seeds start from one pre-training."""
+        """Whether all seeds start from the same pre-training."""
         return self.pretraining is not None and self.pretraining.seed is not None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A whole declaration; `varied` says what the arms' values are, empty if nothing varies."""
+    """A whole declaration; `varied` names what varies between arms, empty if nothing does."""
 
     name: str
     asks: str
@@ -86,21 +86,22 @@ class Study:
     arms: tuple[Arm, ...]
 
     def baseline_of(self, arm: Arm) -> Arm | None:
-        """Return the arm that this one is compared with: of the baseline's arms the one varied alike, or the only."""
+        """Return the baseline arm for this arm: the one with the same varied value, or the only one; else None."""
         family = [other for other in self.arms if self.baseline in (other.name, other.family)]
         same = [other for other in family if other.variant == arm.variant] or (family if len(family) == 1 else [])
         return same[0] if same and same[0] is not arm else None
 
 
 def read_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
-    """Return the study that a JSON file declares.
+    """Return the study declared in a JSON file.
 
     Args:
-        path: the file.
-        overrides: for every run, over what the file says; under "pretraining" and "fine_tuning" for one bundle only.
+        path: path of the file.
+        overrides: overrides for every run, applied after the file's; under "pretraining" or "fine_tuning", for one
+            bundle only.
 
     Raises:
-        InputError: if the file is missing, is no JSON, or declares something that is not known or does not fit.
+        InputError: if the file is missing or not JSON, or declares something unknown or inconsistent.
     """
     path = Path(path)
     if not path.is_file():
@@ -115,7 +116,7 @@ def read_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
 
 
 def parse_study(content: Any, overrides: Mapping[str, Any]) -> Study:
-    """Return the study that the content of a file declares; see `read_study`."""
+    """Return the study declared by a file's content; see `read_study`."""
     _check_keys(content, STUDY_KEYS, "the study")
     both = {key: value for key, value in _object(overrides, "overrides").items() if key not in BUNDLES}
     last = {part: {**both, **_object(overrides.get(part, {}), f"overrides of {part}")} for part in BUNDLES}
@@ -159,7 +160,7 @@ def _arms(
     last: Mapping[str, Any],
     pretrainings: Mapping[str, list[tuple[Pretraining, Variant]]],
 ) -> Iterator[Arm]:
-    """Yield the arms of one entry: one, or one a varied value of its own or of its pre-training."""
+    """Yield the arms of one entry: one, or one for each varied value of its own or of its pre-training."""
     start = entry.get("pretraining")
     if start is not None and start not in pretrainings:
         raise InputError(
@@ -189,7 +190,7 @@ def _arms(
 def _recipes(
     common: Any, entry: Mapping[str, Any], variants: Sequence[Variant], last: Mapping[str, Any]
 ) -> Iterator[tuple[Variant, Recipe]]:
-    """Yield the settings of each variant: what is common, the entry's own, the varied, and the command line's."""
+    """Yield each variant's settings, in rising precedence: common, the entry's, the varied, the command line's."""
     _check_keys(common, RECIPE_KEYS, "what is common to all")
     overlays = []
     for part in (common, entry):
@@ -212,7 +213,7 @@ def _recipes(
 
 
 def _check_whole(study: Study, varied: set[str], pretrainings: Mapping[str, list[tuple[Pretraining, Variant]]]) -> None:
-    """Check what only shows when all is read."""
+    """Check the consistency of the whole declaration."""
     if not study.arms:
         raise InputError("arms must name at least one arm, got none")
     if len(varied) > 1:
@@ -248,7 +249,7 @@ def _object(content: Any, place: str) -> Mapping[str, Any]:
 
 
 def _name(name: Any) -> str:
-    """Return a name that may become a folder's."""
+    """Return a name, checked to be a valid folder name."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.+=-]*", name) or name == PRETRAININGS:
         raise InputError(
             f"a name must be that of a folder (letters, digits, _ . + = -; not {PRETRAININGS!r}), got {name!r}"
@@ -264,7 +265,7 @@ def _seeds(seeds: Any, place: str) -> tuple[int, ...]:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; JSON itself would keep the last of two of one name."""
+    """Return a JSON object; raise on duplicate names, of which json would keep the last."""
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

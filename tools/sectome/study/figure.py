@@ -1,4 +1,4 @@
-"""A study in one picture: a dot a seed, the mean with its interval, and the controls that frame them."""
+"""A study in one figure: a dot per seed, the mean with its interval, and the controls."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ SEEDS: Final[dict[str, Any]] = {"linestyle": "", "marker": "o", "markersize": 3.
 MEAN: Final[dict[str, Any]] = {"fmt": "D", "markersize": 5, "elinewidth": 1.6, "capsize": 3}
 
 PLAIN: Final = ("value", "steps", "training_seconds", "pretraining_seconds", "parameters", "masked_loss_of_mean")
-"""Columns that are no scores."""
+"""Columns that are not scores."""
 
 
 NOTE: Final = "Small dots are seeds, diamonds their mean,\nbars its 95 % interval (Student's t)."
 
 APART: Final = 5.0
-"""Points between what would lie on each other: seeds and their mean, entries at one number."""
+"""Points between markers that would overlap: seeds and their mean, entries with the same number."""
 
 
 def panels(study: Study, rows: Sequence[Row]) -> list[str]:
-    """Return what is drawn: VOI and boundary precision, or the first two scores at hand; differing pre-trainings."""
+    """Return the measures to draw: VOI and boundary AP or the first two scores; masked loss if pre-trainings differ."""
     known = [name for name in columns(rows) if name not in (*IDENTITY, *PLAIN) and ": " not in name]
     first = [name for name in ("voi", "boundary_ap") if name in known]
     others = [name for name in known if name not in ("val_loss", "masked_loss")]
@@ -48,7 +48,7 @@ def panels(study: Study, rows: Sequence[Row]) -> list[str]:
 
 
 def study_figure(study: Study, rows: Sequence[Row]) -> Figure | None:
-    """Return the picture of what is done of a study, None while that is nothing."""
+    """Return the figure of a study's finished runs, None if there are none."""
     measures = panels(study, rows)
     arms = [arm for arm in study.arms if any(row["arm"] == arm.name for row in rows)]
     if not measures or not arms:
@@ -70,7 +70,7 @@ def study_figure(study: Study, rows: Sequence[Row]) -> Figure | None:
 
 
 def _draw_arms(axes: Any, study: Study, arms: Sequence[Arm], measure: str, rows: Sequence[Row]) -> None:
-    """Draw arms below each other, the measure from left to right; the baseline's mean goes through all of them."""
+    """Draw arms as rows, the measure along x; the baseline's mean is a line across all rows."""
     style_axes(axes, "", LABELS.get(measure, measure), "")
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=TEXT, alpha=0.22, linewidth=0.7)
@@ -94,7 +94,7 @@ def _draw_arms(axes: Any, study: Study, arms: Sequence[Arm], measure: str, rows:
 
 
 def _draw_varied(axes: Any, study: Study, arms: Sequence[Arm], measure: str, rows: Sequence[Row]) -> None:
-    """Draw the measure over the varied number, a line an entry of the file; arms without one go through all of them."""
+    """Draw the measure over the varied number, one line per entry; arms without a number are horizontal lines."""
     style_axes(axes, "", study.varied.replace("_", " "), LABELS.get(measure, measure))
     numbers = sorted({arm.value for arm in arms if arm.value is not None})
     if numbers[0] > 0 and numbers[-1] / numbers[0] >= 10:
@@ -127,7 +127,7 @@ def _draw_varied(axes: Any, study: Study, arms: Sequence[Arm], measure: str, row
 
 
 def _draw_controls(axes: Any, measure: str, rows: Sequence[Row], across: bool) -> None:
-    """Draw each control's mean as a line, or say where it lies when that is far from what is compared."""
+    """Draw each control's mean as a line, or state it in the title if it lies outside the axes' range."""
     limits = axes.get_xlim() if across else axes.get_ylim()
     far = []
     for control in CONTROLS:
@@ -149,17 +149,17 @@ def _draw_controls(axes: Any, measure: str, rows: Sequence[Row], across: bool) -
 
 
 def _moved(axes: Any, right: float, up: float) -> Any:
-    """Return the transform of data coordinates that moves by some points on the page."""
+    """Return the transform of data coordinates, shifted by some points on the page."""
     return offset_copy(axes.transData, axes.figure, right, up, units="points")
 
 
 def _make_room(axes: Any, points: Sequence[tuple[float, float]]) -> None:
-    """Let the axes reach what is drawn beside its place, which they would overlook."""
+    """Extend the axes' limits to shifted markers, which autoscaling would overlook."""
     axes.update_datalim(points)
     axes.autoscale_view()
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and half of its interval, 0 where there is none."""
+    """Return the mean and half its interval's width, 0 if there is none."""
     mean, low, _ = interval(values)
     return mean, 0.0 if math.isnan(low) else mean - low

@@ -1,7 +1,7 @@
-"""Run a command, and end it with all that it has started when the study that asked for it is gone.
+"""Run a command, and kill it with all its child processes if the study that started it is gone.
 
-A program of its own: the study gives the command as arguments and holds the other end of the standard input, which
-closes however the study ends. Only the standard library is imported, so that it starts at once.
+A separate program: the study passes the command as arguments and holds the other end of the standard input, which
+closes however the study ends. Only the standard library is imported, for a fast start.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import threading
 
 
 def main() -> int:
-    """Return the command's exit status."""
+    """Run the command and return its exit status."""
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with_study, daemon=True).start()
     return child.wait()
 
 
 def _end_with_study() -> None:
-    # Not through sys.stdin, whose lock the interpreter would want when the command has ended first.
+    # Do not use sys.stdin: this thread would hold its lock, which the interpreter needs at exit.
     os.read(0, 1)
-    # The study made this process the leader of a group.
+    # The study made this process a group leader.
     os.killpg(0, signal.SIGKILL)
 
 

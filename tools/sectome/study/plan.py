@@ -25,18 +25,19 @@ EVALUATE = ("configs/train.json", "configs/evaluate.json")
 
 @dataclass(frozen=True)
 class Job:
-    """One training with its evaluation.
+    """One training run with its evaluation.
 
     Attributes:
-        name: its folder, seen from the study's.
-        names: those that select it: of the arm or `pretrainings/NAME`, and of the entry in the file.
-        folder: where it writes.
-        root: of the bundle.
-        recipe: what it is run with.
-        declared: all that its result depends on, plain.
-        overlays: what the files of its overlays hold, by their paths.
-        commands: the words after "python" of "train" and, but for a pre-training of the whole network, "evaluate".
-        needs: the pre-training that it starts from.
+        name: path of its folder, relative to the study's.
+        names: names that select it: that of the arm or `pretrainings/NAME`, and that of the entry in the file.
+        folder: output folder.
+        root: root folder of the bundle.
+        recipe: settings of the run.
+        declared: all that its result depends on, as plain values.
+        overlays: contents of its overlay files, by path.
+        commands: the arguments after "python" of "train" and, except for a pre-training of the whole network,
+            "evaluate".
+        needs: the pre-training run that it starts from.
     """
 
     name: str
@@ -51,25 +52,25 @@ class Job:
 
 
 def arm_folder(folder: Path, arm: Arm, seed: int) -> Path:
-    """Return where an arm is trained with a seed."""
+    """Return the output folder of an arm with a seed."""
     return folder / arm.name / f"seed_{seed}"
 
 
 def pretraining_folder(folder: Path, arm: Arm, seed: int) -> Path | None:
-    """Return where the weights are trained that an arm starts from."""
+    """Return the output folder of an arm's pre-training, None without one."""
     if arm.pretraining is None:
         return None
     return folder / PRETRAININGS / arm.pretraining.name / f"seed_{arm.pretraining_seed(seed)}"
 
 
 def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, Path]) -> list[Job]:
-    """Return the runs of some arms, each seed's before the next one's, so that a part of a study is a whole table.
+    """Return the runs of some arms, seed by seed, so that a partly run study gives a complete table.
 
     Args:
         study: the declaration.
-        arms: those of its arms that are wanted.
-        folder: of the study, absolute.
-        bundles: root of each bundle.
+        arms: the wanted arms of the study.
+        folder: absolute folder of the study.
+        bundles: root folder of each bundle.
     """
     arms = list(arms)
     jobs: dict[str, Job] = {}
@@ -80,7 +81,7 @@ def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, 
                 names = (f"{PRETRAININGS}/{start.name}", f"{PRETRAININGS}/{start.family}")
                 job = _job(names, folder, bundles[start.bundle], start.recipe, arm.pretraining_seed(seed))
                 if start.bundle == SEGMENT:
-                    # What it left is its last validation: the bundle evaluates segmentations only.
+                    # Its score is its last validation, because this bundle evaluates only segmentations.
                     job = replace(job, commands={"train": job.commands["train"]})
                 first = jobs.setdefault(job.name, job)
             if arm.recipe is not None:
@@ -90,10 +91,10 @@ def plan(study: Study, arms: Iterable[Arm], folder: Path, bundles: Mapping[str, 
 
 
 def choose_jobs(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
-    """Return the runs of some names, and those that start from them.
+    """Return the runs with the given names, and those that start from them.
 
     Raises:
-        InputError: if there is no run of a name.
+        InputError: if a name matches no run.
     """
     known = list(dict.fromkeys(name for job in jobs for name in job.names))
     _check_names(names, known)
@@ -101,10 +102,10 @@ def choose_jobs(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
 
 
 def choose_arms(study: Study, names: Sequence[str]) -> list[Arm]:
-    """Return the arms of some names, or of the entries of the file that they come from; all without names.
+    """Return the arms with the given names or from the entries of these names; without names, all.
 
     Raises:
-        InputError: if there is no such arm.
+        InputError: if a name matches no arm.
     """
     _check_names(names, list(dict.fromkeys(name for arm in study.arms for name in (arm.family, arm.name))))
     return [arm for arm in study.arms if not names or {arm.name, arm.family} & set(names)]
@@ -117,7 +118,7 @@ def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def check_settings(jobs: Iterable[Job]) -> None:
-    """Raise an `InputError` for an overlay that is not there and an override that does nothing."""
+    """Raise an `InputError` for a missing overlay file or an override without effect."""
     seen: set[str] = set()
     for job in jobs:
         key = json.dumps([str(job.root), job.recipe.overlays, job.recipe.overrides], sort_keys=True)
@@ -153,7 +154,7 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
     options = {**recipe.overrides, "seed": seed, "output_dir": folder, "ckpt_dir": folder}
     start = {"pretrained": needs.folder / "model.pt"} if needs else {}
     trained = {key: value for key, value in options.items() if top_key(key) not in _only_evaluated(root)}
-    # An evaluation takes no other weights than the run's own.
+    # An evaluation uses the run's own weights.
     own = {key: value for key, value in options.items() if key != "pretrained"}
     return Job(
         name=name,
@@ -162,7 +163,7 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
         root=root,
         recipe=recipe,
         declared=as_json(declared),
-        # One that is not there is refused by `check_settings`.
+        # `check_settings` reports missing files.
         overlays={
             path: read_json_object(root / path, "an overlay") for path in recipe.overlays if (root / path).is_file()
         },
@@ -176,6 +177,6 @@ def _job(names: tuple[str, str], study: Path, root: Path, recipe: Recipe, seed: 
 
 @cache
 def _only_evaluated(root: Path) -> set[str]:
-    """Return the top-level keys of a bundle's evaluation that its training refuses as options."""
+    """Return the top-level keys of a bundle's evaluation config that its training rejects as options."""
     train, evaluate = (read_json_object(root / path, "a config") for path in EVALUATE)
     return {*map(top_key, evaluate)} - set(train) - keys_read(train)

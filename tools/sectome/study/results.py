@@ -1,4 +1,4 @@
-"""The numbers of a study: a row for each arm and seed, read from the run folders."""
+"""The numbers of a study, read from the run folders: a row for each arm and seed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from sectome.training.history import read_history
 Row = dict[str, Any]
 
 PRETRAINING_MEASURES: Final = ("masked_loss", "masked_loss_of_mean", "pretraining_seconds")
-"""What belongs to a pre-training: one for all seeds is one number, not as many."""
+"""Measures of a pre-training; one shared by all seeds counts as a single number."""
 
 IDENTITY: Final = ("arm", "value", "seed")
 
 
 def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
-    """Return a row for each arm and seed whose runs are finished; what a run does not have, its row does not have.
+    """Return a row for each arm and seed with finished runs; a row lacks the numbers that its runs lack.
 
     Args:
         study: the declaration.
-        folder: of the study.
-        done: folders of the finished runs.
+        folder: folder of the study.
+        done: folders of finished runs.
     """
     rows = []
     for arm in study.arms:
@@ -48,10 +48,10 @@ def read_results(study: Study, folder: Path, done: Sequence[Path]) -> list[Row]:
 
 
 def training_numbers(folder: Path) -> Row:
-    """Return the optimizer's steps, seconds, parameters and the last validation loss of a run."""
+    """Return a run's number of optimizer steps, training seconds, parameters and last validation losses."""
     history = read_history(folder / "history.csv")
     record = read_object(folder / "run.json")
-    # A history counts batches.
+    # The history counts batches, not steps.
     batches_of_a_step = record.get("settings", {}).get("accumulation_steps", 1)
     last = {name: value for _, _, name, value in history}
     return {
@@ -64,7 +64,7 @@ def training_numbers(folder: Path) -> Row:
 
 
 def pretraining_numbers(folder: Path | None) -> Row:
-    """Return seconds and masked loss of a pre-training: evaluated, or as last validated; without one, no seconds."""
+    """Return a pre-training's seconds and masked loss (evaluated, or last validated); 0 seconds without one."""
     if folder is None:
         return {"pretraining_seconds": 0.0}
     trained = training_numbers(folder)
@@ -77,10 +77,10 @@ def pretraining_numbers(folder: Path | None) -> Row:
 
 
 def score_numbers(path: Path) -> Row:
-    """Return what `scores.json` holds: the first method's numbers by their names, the others' after their method's.
+    """Return the numbers in `scores.json`: plain names for the first method, "METHOD: NAME" for the others.
 
-    The boundary average precision is the mean over all offsets ("boundary_ap") and over those of one length in voxels
-    ("boundary_ap_3"), whatever their axis; that of mitochondria is of each map ("average_precision_contour").
+    The boundary average precision is the mean over all offsets ("boundary_ap"), and over offsets of one length in
+    voxels along any axis ("boundary_ap_3"). Mitochondria have one per map ("average_precision_contour").
     """
     content = read_object(path)
     row: Row = {}
@@ -103,13 +103,13 @@ def score_numbers(path: Path) -> Row:
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
-    """Return the names of all numbers, those of methods beside the first, as the controls, at the end."""
+    """Return the names of all numbers; those of methods other than the first, such as the controls, come last."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return [*IDENTITY, *sorted((name for name in names if name not in IDENTITY), key=lambda name: ": " in name)]
 
 
 def write_rows(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as a CSV file with a heading, which appears whole or not at all; what a row lacks stays empty."""
+    """Write rows as a CSV file with a header, atomically; values that a row lacks stay empty."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()

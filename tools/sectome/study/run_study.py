@@ -1,4 +1,4 @@
-"""A study from its file to its tables: what is missing is run, what is done is read."""
+"""A study from its file to its tables: missing runs are run, finished ones are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sectome.study.state import check_unchanged, is_done, remove, status
 from sectome.study.summary import SUMMARY, summarise, table
 
 STUDY: Final = "study.json"
-"""In the study's folder: which study it is."""
+"""File in the study's folder that identifies the study."""
 
 LOCK: Final = ".lock"
 
@@ -39,23 +39,23 @@ def run_study(
     jobs: int | None = None,
     dry_run: bool = False,
 ) -> dict[str, str]:
-    """Run what is missing of a study and write `results.csv`, `summary.csv` and a figure.
+    """Run the missing runs of a study and write `results.csv`, `summary.csv` and a figure.
 
     Args:
-        path: the declaration.
-        folder: of the study's runs and tables.
+        path: the study's JSON file.
+        folder: folder for the study's runs and tables.
         bundles: folder that holds both bundles.
-        overrides: for every run; see `read_study`.
-        only: arms, or entries of the file that several come from; all without.
-        redo: arms or `pretrainings/NAME` to run anew, with what starts from them.
-        jobs: how many runs at once; see `places`.
-        dry_run: print the commands and what is done already, and write nothing.
+        overrides: overrides for every run; see `read_study`.
+        only: arms, or entries in the file that declare several; by default all.
+        redo: arms or `pretrainings/NAME` to run again, with all runs that start from them.
+        jobs: number of concurrent runs; see `places`.
+        dry_run: print the commands and the state of each run, and write nothing.
 
     Returns:
-        Why each failed run did, by its name.
+        Why each failed run failed, by its name.
 
     Raises:
-        InputError: if something that was given does not fit; nothing has been written then.
+        InputError: if an argument is invalid; nothing has been written then.
     """
     study = read_study(path, overrides)
     folder = Path(folder).resolve()
@@ -81,7 +81,7 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK, f"a study must have its folder for itself, got {folder}, where one is on"):
         write_json({"name": study.name, "asks": study.asks}, folder / STUDY)
-        # A pre-training is the last to go, so that no arm stays that started from one that is not there.
+        # Remove pre-trainings last, so that no arm is left whose pre-training is gone.
         for run in reversed(again):
             remove(run)
         done = sum(is_done(run) for run in runs)
@@ -98,7 +98,7 @@ def run_study(
 
 
 def write_tables(study: Study, folder: Path, jobs: Sequence[Job]) -> tuple[list[Row], list[Row]]:
-    """Write and return the results and the summary of what is done."""
+    """Write the results and the summary of finished runs, and return both."""
     rows = read_results(study, folder, [job.folder for job in jobs if is_done(job)])
     summary = summarise(study, rows)
     write_rows(folder / "results.csv", columns(rows), rows)
@@ -107,7 +107,7 @@ def write_tables(study: Study, folder: Path, jobs: Sequence[Job]) -> tuple[list[
 
 
 def _check_folder(folder: Path, study: Study) -> None:
-    """Raise an `InputError` if a folder holds another study, or something that is none."""
+    """Raise an `InputError` if a folder holds another study or other files."""
     if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         held = read_object(folder / STUDY).get("name")
         if held != study.name:

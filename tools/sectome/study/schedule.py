@@ -1,4 +1,4 @@
-"""Runs side by side, each in a process of its own: started, watched, and ended with the study."""
+"""Concurrent runs, each in its own process: started, monitored, and killed with the study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LETTERS: Final = 100
 
 @dataclass
 class Active:
-    """A run that is on: the process of its present command, and where it runs."""
+    """A run in progress: the process of its current command, and its environment."""
 
     job: Job
     environment: Mapping[str, str]
@@ -42,15 +42,15 @@ class Active:
 def run_jobs(
     jobs: Sequence[Job], places: Sequence[Mapping[str, str]], when_done: Callable[[], object]
 ) -> dict[str, str]:
-    """Run what is not done yet; each run after the one that it needs, as many at once as there are places.
+    """Run all unfinished jobs, each after the one that it needs, with as many at once as there are places.
 
     Args:
-        jobs: in the order of their starts.
+        jobs: jobs in the order in which they start.
         places: environment of each place.
-        when_done: is called after each run that has ended well.
+        when_done: called after each successful run.
 
     Returns:
-        The last line of the log of each run that failed, by its name; the others have gone on.
+        Why each failed run failed, by its name: mostly the last line of its log. Other runs continue.
     """
     waiting = [job for job in jobs if not is_done(job)]
     free, active, failures = list(places), list[Active](), dict[str, str]()
@@ -100,7 +100,7 @@ def _start(job: Job, environment: Mapping[str, str]) -> Active:
 
 
 def _next_step(run: Active) -> bool:
-    """Start the first command that is not finished; tell whether there was one."""
+    """Start the first unfinished command; return whether there was one."""
     run.step = next((step for step in run.job.commands if step not in run.finished), "")
     if not run.step:
         return False
@@ -122,7 +122,7 @@ def _next_step(run: Active) -> bool:
 
 
 def _look(run: Active) -> int | None:
-    """Go on to the next command if one has ended; return 0 after the last, another number after a failure."""
+    """Start the next command if one has ended; return 0 after the last, the exit code after a failure, else None."""
     assert run.process is not None
     assert run.process.stdin is not None
     code = run.process.poll()
@@ -137,7 +137,7 @@ def _look(run: Active) -> int | None:
 
 
 def _end(run: Active) -> None:
-    """Kill a run's processes; what they write appears whole or not at all, so that none needs time for it."""
+    """Kill a run's processes; they write files atomically, so they need no time to finish."""
     if run.process is None:
         return
     if run.process.poll() is None:
@@ -160,7 +160,7 @@ def _counts(jobs: Sequence[Job], active: Sequence[Active], failures: Mapping[str
 
 
 def _left(jobs: Sequence[Job], active: Sequence[Active], places: int) -> str:
-    """Return what is left as those runs let expect that are done, nothing until each bundle has had one."""
+    """Return the estimated time left, from the mean duration of finished runs; empty until each bundle has one."""
     seconds: dict[str, list[float]] = {}
     for job in jobs:
         if is_done(job):
@@ -178,12 +178,12 @@ def _left(jobs: Sequence[Job], active: Sequence[Active], places: int) -> str:
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Let a request to end, as of a cluster or a closed terminal, stop as Ctrl-C does."""
+    """Make SIGTERM and SIGHUP, as from a cluster or a closed terminal, act like Ctrl-C."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    # Who ignores a signal, as nohup does, means it.
+    # Leave ignored signals ignored: nohup relies on it.
     heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
     before: dict[int, Any] = {number: signal.signal(number, stop) for number in heard}
     try:

@@ -1,4 +1,4 @@
-"""What a run's folder says of how far it has come, so that a study that was stopped goes on."""
+"""The progress of a run, kept in its folder, so that a stopped study can resume."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COMMANDS: Final = "commands.sh"
 
 
 def finished_steps(job: Job) -> dict[str, float]:
-    """Return the seconds that each finished command of a run took."""
+    """Return the duration in seconds of each finished command of a run."""
     return dict(read_object(job.folder / STATE).get("finished", {}))
 
 
 def is_done(job: Job) -> bool:
-    """Tell whether all commands of a run are finished, with the settings that it has now."""
+    """Return whether all commands of a run are finished, with its current settings."""
     state = read_object(job.folder / STATE)
     return (
         state.get("declared") == job.declared
@@ -44,25 +44,25 @@ def status(job: Job) -> str:
 
 
 def record(job: Job, finished: Mapping[str, float]) -> None:
-    """Write what a run is and which of its commands are finished; appears whole or not at all."""
+    """Write a run's settings and its finished commands, atomically."""
     content = {"declared": job.declared, "overlays": job.overlays, "finished": dict(finished)}
     write_json(content, job.folder / STATE)
 
 
 def write_commands(job: Job, environment: Mapping[str, str]) -> None:
-    """Write the run's commands as a script that a person can repeat."""
+    """Write the run's commands as a script with which a person can repeat it."""
     lines = ["#!/bin/sh -e", f"# {job.name}", *(f"export {name}={value}" for name, value in environment.items())]
     lines += [f'cd "{job.root}"', *(shown(command) for command in job.commands.values())]
     (job.folder / COMMANDS).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def check_unchanged(jobs: Sequence[Job]) -> None:
-    """Raise an `InputError` if a run has results that were made with other settings; shows what differs."""
+    """Raise an `InputError` that shows the differences if a run has results from other settings."""
     for job in jobs:
         state = read_object(job.folder / STATE)
         if "declared" not in state or not _has_results(job):
             continue
-        # What an overlay held is not known of runs that an older version has made.
+        # Runs of older versions did not record the contents of overlays.
         differ = [
             *differences(_with_nulls(state["declared"]), _with_nulls(job.declared)),
             *differences(_with_nulls(state.get("overlays", job.overlays)), _with_nulls(job.overlays)),
@@ -75,7 +75,7 @@ def check_unchanged(jobs: Sequence[Job]) -> None:
 
 
 def _with_nulls(part: Any) -> Any:
-    """Return settings with a word for null: an override of null is one, and without it the config's value counts."""
+    """Return settings with "null" for None: overriding with null differs from not overriding."""
     if isinstance(part, Mapping):
         return {name: _with_nulls(value) for name, value in part.items()}
     if isinstance(part, list):
@@ -84,7 +84,7 @@ def _with_nulls(part: Any) -> Any:
 
 
 def remove(job: Job) -> None:
-    """Remove a run's folder, all of it at once: what is left of one could seem to be done, or trained."""
+    """Remove a run's folder atomically: a partly removed one could seem done or trained."""
     removed = job.folder.with_name(f".{job.folder.name}.removed")
     if removed.exists():
         shutil.rmtree(removed)
@@ -94,22 +94,22 @@ def remove(job: Job) -> None:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a log that is not empty."""
+    """Return the last non-empty line of a log, else ""."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def is_trained(folder: Path) -> bool:
-    """Tell whether a run ended between its last epoch and the end of its command: it can not train on.
+    """Return whether a run stopped between its last epoch and the end of its command, so that it cannot train on.
 
-    The last epoch is that of all, or the one after which its patience was at an end.
+    The last epoch is the final one, or the one at which early stopping ended the training.
     """
     try:
         content = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
         trainer = content["trainer"]
         return bool(trainer["epoch"] >= trainer["max_epochs"] or ended_early(content.get("early_stopping", {})))
     except Exception:
-        # The bundle starts anew without a checkpoint, and says what is wrong with one.
+        # Without a checkpoint the bundle starts afresh; a broken one it reports itself.
         return False
 
 

@@ -1,4 +1,4 @@
-"""What the seeds say together: means, intervals, and differences from the baseline seed by seed."""
+"""Statistics over seeds: means, intervals, and paired differences from the baseline."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SUMMARY: Final = (
     *("arm", "measure", "seeds", "mean", "low", "high"),
     *("baseline", "pairs", "difference", "difference_low", "difference_high"),
 )
-"""Columns of `summary.csv`: mean and Student's t interval over seeds, and those of paired differences."""
+"""Columns of `summary.csv`: mean and Student's t interval over seeds, and the same for paired differences."""
 
 BOUNDS: Final = ("low", "high", "difference_low", "difference_high")
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean and 95 % interval (Student's t) of some values; of one value the bounds are NaN."""
+    """Return the mean and its 95 % interval (Student's t); for a single value the bounds are NaN."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, math.nan, math.nan
@@ -33,13 +33,13 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def values_by_seed(arm: Arm, measure: str, rows: Sequence[Row]) -> dict[int, float]:
-    """Return an arm's numbers by seed; of a pre-training that all seeds share, the first one's only."""
+    """Return an arm's values of a measure by seed; for a shared pre-training's measures, only the first."""
     found = {row["seed"]: row[measure] for row in rows if row["arm"] == arm.name and measure in row}
     return dict(list(found.items())[:1]) if arm.pretraining_is_shared and measure in PRETRAINING_MEASURES else found
 
 
 def summarise(study: Study, rows: Sequence[Row]) -> list[Row]:
-    """Return a row for each arm and measure: see `SUMMARY`; bounds that nothing is known of are left out."""
+    """Return a row for each arm and measure, see `SUMMARY`; unknown bounds are left out."""
     summary = []
     for arm in study.arms:
         for measure in columns(rows):
@@ -60,7 +60,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> list[Row]:
 
 
 def table(summary: Sequence[Row], measures: Sequence[str]) -> str:
-    """Return the means of some measures with their intervals, and the differences, as text."""
+    """Return a text table of some measures: means with intervals, and differences from the baseline."""
     arms = list(dict.fromkeys(row["arm"] for row in summary))
     width = max([len(arm) for arm in arms], default=0) + 2
     lines = []

@@ -1,4 +1,4 @@
-"""What an entry of a declaration varies: each value makes an arm, or a pre-training, of its own."""
+"""The "vary" part of a declaration's entry: each value gives an arm, or a pre-training, of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sectome.checks import InputError
 
 @dataclass(frozen=True)
 class Variant:
-    """One value: what it is called, the number if all of them are numbers, and what it overrides.
+    """One varied value: its label, its number if all values are numbers, and its overrides.
 
-    Without any it is the only variant of what does not vary.
+    The default is the only variant of an entry that does not vary.
     """
 
     label: str = ""
@@ -23,20 +23,20 @@ class Variant:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def name(self, family: str) -> str:
-        """Return the family's name with the value's."""
+        """Return the family's name with the label, if any, appended."""
         return f"{family}_{self.label}" if self.label else family
 
 
 def read_variants(vary: Any, place: str) -> tuple[str, list[Variant]]:
-    """Return what varies and its variants; nothing and one variant where there is no "vary".
+    """Return the name of what varies, and its variants; an empty name and one variant without a "vary".
 
     Args:
-        vary: {KEY: [VALUE, ...]} overrides KEY by each value; {WHAT: {NAME: {KEY: VALUE, ...}, ...}} has overrides for
-            each name.
-        place: whose it is, for the error.
+        vary: {KEY: [VALUE, ...]} to override KEY with each value, or {WHAT: {NAME: {KEY: VALUE, ...}, ...}} to give
+            overrides for each name.
+        place: its entry, for the error message.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if `vary` has neither form.
     """
     if vary is None:
         return "", [Variant()]
@@ -60,7 +60,7 @@ def read_variants(vary: Any, place: str) -> tuple[str, list[Variant]]:
 
 
 def _number(label: str) -> float | None:
-    # Python reads 4_16_16 as 41616, and "inf" and "nan" have no place on an axis.
+    # Python parses 4_16_16 as 41616, and "inf" and "nan" cannot be drawn on an axis.
     try:
         number = float(label)
     except ValueError:
