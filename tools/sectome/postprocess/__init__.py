@@ -1,4 +1,4 @@
-"""From affinities to fragments to segments."""
+"""Post-processing: from affinities to fragments to segments."""
 
 import importlib
 import typing
@@ -24,7 +24,7 @@ _TRANSFORMS = {
     "BoundaryContourToLabels": "boundary_contour_transform",
     "BoundaryContourToLabelsd": "boundary_contour_transform",
 }
-"""By module: they import MONAI and torch, which no worker that segments needs."""
+"""Modules of transforms, loaded lazily: they import MONAI and torch, which segmentation workers do not need."""
 
 __all__ = [
     "AffinitiesToLabels",
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Import a transform when it is first asked for."""
+    """Import a transform when it is first accessed."""
     if name not in _TRANSFORMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_TRANSFORMS[name]}"), name)

@@ -1,4 +1,4 @@
-"""Small segments join a neighbour: a rule on sizes after the agglomeration."""
+"""Merging of small segments into a neighbour, after agglomeration."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def absorb_small(
 ) -> LabelArray:
     """Return a lookup in which segments below a size have joined the neighbour with the greatest score.
 
-    The surest pair merges first, and what has grown to the size stays.
+    The greatest score merges first. A segment that has grown to the size stays.
 
     Args:
-        graph: of the fragments.
-        lookup: (max_fragment + 1,) the segment of every fragment, an id of one of its fragments.
-        sizes: (max_fragment + 1,) voxels of every fragment.
-        small_voxels: two segments of so many voxels or more do not merge.
+        graph: region graph of the fragments.
+        lookup: (max_fragment + 1,) segment of each fragment, as the id of one of its fragments.
+        sizes: (max_fragment + 1,) voxels of each fragment.
+        small_voxels: size in voxels; two segments that both reach it do not merge.
         scoring: see `agglomerate`.
-        stop: a small segment without a neighbour that scores this much stays.
-        apart: pairs of fragments that must not end in one segment.
+        stop: score that a neighbour must reach for a small segment to join it.
+        apart: pairs of fragments that must not end up in one segment.
     """
     segment_sizes = np.bincount(lookup, weights=sizes, minlength=len(lookup)).astype(np.int64)
     pairs = lookup[np.asarray(apart, np.int64).reshape(-1, 2)].tolist()

@@ -1,4 +1,4 @@
-"""The whole road from affinities to segments, in memory."""
+"""The whole pipeline from affinities to segments, in memory."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def affinities_to_labels(
     """Return the segments of an affinity volume.
 
     Args:
-        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel an offset; uint8 and float32 are not
-            copied, and may be memory-mapped.
-        offsets: K steps (z, y, x) that hold `sectome.neighbourhoods.NEAREST`.
-        voxel_size_nm: (z, y, x), for distances; cubic voxels if not given.
-        apart: pairs of voxels that must not end in one segment, as a proof-reader says.
-        threads: `None` for all cores; the result does not depend on it.
-        options: those of `SegmentationOptions`: `method`, `threshold`, `fragments` and others.
+        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel per offset. uint8 and float32 arrays
+            are not copied and may be memory-mapped.
+        offsets: K offsets (z, y, x) that include `sectome.neighbourhoods.NEAREST`.
+        voxel_size_nm: voxel size (z, y, x) for distances; voxels are cubic by default.
+        apart: pairs of voxels that must not end up in one segment, from a proof-reader.
+        threads: `None` uses all cores; the result does not depend on it.
+        options: options of `SegmentationOptions`: `method`, `threshold`, `fragments` and others.
 
     Returns:
-        (Z, Y, X) segments 1..N in the smallest unsigned type, 0 is background.
+        (Z, Y, X) segments 1..N in the smallest unsigned type; 0 is background.
 
     Raises:
-        InputError: if the affinities do not fit the offsets, a name is unknown, a number is out of its range, or two
+        InputError: if the affinities do not fit the offsets, a name is unknown, a number is out of range, or two
             voxels to be kept apart lie in one fragment.
     """
     chosen = SegmentationOptions().but(**options)
@@ -80,14 +80,13 @@ def affinities_to_history(
     pieces: LabelArray | None = None,
     **options: Any,
 ) -> tuple[LabelArray, MergeHistory]:
-    """Return fragments and their merge history: every threshold from one pass, as a sweep needs it.
+    """Return fragments and their merge history, which gives the segments at every threshold, as for a sweep.
 
-    The arguments are those of `affinities_to_labels`; merges scored below `stop` are not looked for. `pieces` are
-    fragments that this function returned for the same affinities, to be used again with another `method` or
-    `long_range`.
+    The arguments are those of `affinities_to_labels` and two more. Agglomeration ends at scores below `stop`. `pieces`
+    are fragments that this function returned for the same affinities, to reuse with another `method` or `long_range`.
 
     Returns:
-        (Z, Y, X) uint32 fragments 1..N with background 0, and the history for `labels_at`.
+        (Z, Y, X) uint32 fragments 1..N, 0 is background, and the history for `labels_at`.
 
     Raises:
         InputError: as `affinities_to_labels`, and if the method is "mutex", which has no history.
@@ -102,13 +101,13 @@ def affinities_to_history(
 def segments_of(
     graph: RegionGraph, chosen: SegmentationOptions, sizes: Array, pairs: Sequence[tuple[int, int]] = ()
 ) -> LabelArray:
-    """Return the segment of every fragment at the threshold of the options, as an id of one of its fragments.
+    """Return a lookup from fragment to segment at the options' threshold; a segment's id is one of its fragments.
 
     Args:
-        graph: of the fragments, with levels where the method needs them.
-        chosen: any method but "mutex".
-        sizes: (max_fragment + 1,) voxels of every fragment.
-        pairs: fragments that must not end in one segment.
+        graph: region graph of the fragments, with levels if the method needs them.
+        chosen: options with a method other than "mutex".
+        sizes: (max_fragment + 1,) voxels of each fragment.
+        pairs: fragments that must not end up in one segment.
     """
     lookup = _agglomerated(graph, chosen, pairs, sizes, chosen.threshold).lookup_at(chosen.threshold)
     if not chosen.small_voxels:
@@ -133,7 +132,7 @@ def _fragments_and_graph(
     threads: int | None,
     pieces: LabelArray | None = None,
 ) -> tuple[LabelArray, RegionGraph, list[tuple[int, int]]]:
-    """Return fragments, their graph, and the pairs of fragments to be kept apart."""
+    """Return fragments, their region graph, and the pairs of fragments to keep apart."""
     array, steps = check_affinities(affinities, offsets)
     voxel_pairs = check_voxel_pairs(apart, array.shape[1:])
     if pieces is None:
@@ -148,7 +147,7 @@ def _fragments_and_graph(
 def _fragments(
     nearest: Array, chosen: SegmentationOptions, voxel_size_nm: VoxelSize, threads: int | None
 ) -> LabelArray:
-    """Return the fragments that the options ask for."""
+    """Return fragments computed as the options say."""
     nearest = in_foreground(nearest, chosen)
     if chosen.fragments == "watershed":
         return fragments_watershed(
@@ -158,14 +157,14 @@ def _fragments(
 
 
 def in_foreground(nearest: Array, chosen: SegmentationOptions) -> Array:
-    """Return checked nearest affinities without those of what the options call background."""
+    """Return checked nearest affinities, set to 0 in what the options call background."""
     if chosen.foreground_threshold <= 0:
         return nearest
     return without_background(nearest, mean_affinity(nearest) >= chosen.foreground_threshold)
 
 
 def of_distance(chosen: SegmentationOptions, voxel_size_nm: VoxelSize) -> dict[str, Any]:
-    """Return what the options say of `fragments_distance`."""
+    """Return the arguments of `fragments_distance` from the options."""
     return {
         "voxel_size_nm": voxel_size_nm,
         "boundary_threshold": chosen.boundary_threshold,
@@ -178,7 +177,7 @@ def of_distance(chosen: SegmentationOptions, voxel_size_nm: VoxelSize) -> dict[s
 def _agglomerated(
     graph: RegionGraph, chosen: SegmentationOptions, pairs: Sequence[tuple[int, int]], sizes: Array, stop: float
 ) -> MergeHistory:
-    """Return the merge history that the options ask for."""
+    """Return the merge history computed as the options say."""
     return agglomerate(
         graph, scoring=chosen.method, stop=stop, apart=pairs, sizes=sizes, large_voxels=chosen.large_voxels
     )
@@ -187,7 +186,7 @@ def _agglomerated(
 def _fragment_pairs(
     pieces: LabelArray, apart: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
 ) -> list[tuple[int, int]]:
-    """Return the fragments of checked pairs of voxels; a pair with a voxel of the background is apart already."""
+    """Return the fragment pairs of checked voxel pairs, without pairs that hold a background voxel."""
     pairs = []
     for one, other in apart:
         u, v = int(pieces[one]), int(pieces[other])
@@ -202,7 +201,7 @@ def _fragment_pairs(
 
 
 def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart: VoxelPairs) -> LabelArray:
-    """Return the segments of the mutex watershed."""
+    """Return mutex watershed segments."""
     array, steps = check_affinities(affinities, offsets)
     nearest = nearest_affinities(array, steps)
     foreground = _touched(nearest, stored_threshold(threshold_of(chosen.low, nearest, "low"), nearest))
@@ -220,12 +219,12 @@ def _mutex(affinities: Any, offsets: Offsets, chosen: SegmentationOptions, apart
 
 
 def _touched(nearest: Array, low: float) -> Array:
-    """Return the voxels (Z, Y, X) that at least one of their six affinities above `low` joins to another."""
+    """Return a (Z, Y, X) mask of voxels with an affinity above `low` to at least one of six neighbours."""
     touched = np.zeros(nearest.shape[1:], np.bool_)
     for axis in range(3):
         before, after = ([slice(None)] * 3 for _ in range(2))
         before[axis], after[axis] = slice(None, -1), slice(1, None)
-        # Without the first plane's, which lead out of the volume.
+        # The first plane's affinities lead out of the volume.
         strong = nearest[axis][tuple(after)] > low
         touched[tuple(before)] |= strong
         touched[tuple(after)] |= strong

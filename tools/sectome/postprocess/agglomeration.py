@@ -1,4 +1,4 @@
-"""Merging fragments, the surest pair first."""
+"""Agglomeration of fragments, the pair with the greatest score first."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def agglomerate(
     large_voxels: int | None = None,
     waiting: Any = None,
 ) -> MergeHistory:
-    """Return the merges of an agglomeration: the two segments with the greatest score merge, again and again.
+    """Return the merges of an agglomeration that repeatedly merges the two segments with the greatest score.
 
-    Edges that become parallel by a merge become one. The mean is average linkage over voxel pairs, as in waterz (Funke
-    et al. 2019, doi:10.1109/TPAMI.2018.2835450). The order is exact, and equal scores go by the smallest pair of
-    fragment ids behind them, so the result is always the same.
+    Edges that a merge makes parallel are united. The mean is average linkage over voxel pairs, as in waterz (Funke
+    et al. 2019, doi:10.1109/TPAMI.2018.2835450). The order is exact. Equal scores merge in the order of the smallest
+    pair of fragment ids behind them, so the result is deterministic.
 
     Args:
-        graph: the fragments' edges; it is not changed. Edges of fragments that do not touch have their say once merges
-            have made them parallel to one of fragments that do.
+        graph: region graph of the fragments; not modified. An edge between fragments that do not touch counts only once
+            merges have made it parallel to an edge between fragments that do.
         scoring: "mean" of the affinities; "quantile_Q", the value that Q percent of them do not exceed; "max_K", the
             mean of the K greatest. The last two need a graph with levels.
-        stop: merges scored below it are not looked for.
-        apart: pairs of fragment ids that must not end in one segment, as a proof-reader says.
-        sizes: (max_fragment + 1,) voxels of every fragment, for `large_voxels`.
-        large_voxels: two segments that both have so many voxels or more never merge, as two neurons that touch.
-        waiting: (max_fragment + 1,) booleans, whether a fragment has edges that the graph does not know. It merges with
-            none, and so does, from then on, a segment that would be next to merge with one that waits. The merges that
-            are left are those of the whole graph if all edges are touching: a merge never makes a mean greater than
-            the greater of the two that it is of (Bruynooghe 1977), so that what is surest on both sides stays so.
+        stop: score below which agglomeration ends.
+        apart: pairs of fragment ids that must not end up in one segment, from a proof-reader.
+        sizes: (max_fragment + 1,) voxels of each fragment, for `large_voxels`.
+        large_voxels: size in voxels; two segments that both reach it never merge, such as two neurons that touch.
+        waiting: (max_fragment + 1,) booleans, true for fragments with edges that the graph lacks. They do not merge. A
+            segment whose next merge would be with a waiting one waits from then on, too. The remaining merges are also
+            merges of the whole graph if all edges are touching: uniting two edges never gives a mean above the greater
+            of theirs (Bruynooghe 1977), so an edge that is the greatest at both of its ends remains so.
 
     Raises:
-        InputError: if a number is out of its range, a pair is not one of two fragments, or levels or sizes are missing.
+        InputError: if a number is out of range, a pair does not name two fragments, or levels or sizes are missing.
     """
     check_within(stop, 0, 1, "stop")
     kind, number = parse_scoring(scoring)
@@ -72,7 +72,7 @@ def agglomerate(
         nodes["voxels"] = sizes
     bins, amounts = edge_histograms(graph.levels if kind != MEAN else None, edges)
     scores = _first_scores(edges, graph.unit, kind, number, bins, amounts, stop)
-    # The low halves of the words are the edges.
+    # The low half of a word is the index of its edge.
     order = sorted_by_high_bits(_queue_words(edges, scores), 32).astype(np.uint32)
     _sort_equal_words(order, scores)
     waits = np.zeros(len(nodes), np.bool_) if waiting is None else np.array(waiting, np.bool_)
@@ -83,7 +83,7 @@ def agglomerate(
 
 
 def _check_apart(apart: Sequence[Sequence[int]], max_fragment: int) -> Array:
-    """Return pairs (P, 2) with the smaller id first, sorted, none twice."""
+    """Return the (P, 2) unique pairs, sorted, with the smaller id first."""
     pairs = np.asarray(apart if len(apart) else np.empty((0, 2)), np.int64)
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise InputError(f"apart must hold pairs of fragments, got shape {pairs.shape}")
@@ -96,7 +96,7 @@ def _check_apart(apart: Sequence[Sequence[int]], max_fragment: int) -> Array:
 
 @njit(cache=True, nogil=True)
 def _first_scores(edges: Any, unit: float, kind: int, number: int, bins: Any, amounts: Any, stop: float) -> Any:
-    """Return the (E,) scores of edges that may merge, -1 of the others and of those below `stop`."""
+    """Return (E,) scores, -1 for edges that must not merge or score below `stop`."""
     scores = np.full(len(edges), -1.0)
     for index in range(len(edges)):
         edge = edges[index]
@@ -109,7 +109,7 @@ def _first_scores(edges: Any, unit: float, kind: int, number: int, bins: Any, am
 
 @njit(cache=True, nogil=True)
 def _queue_words(edges: Any, scores: Any) -> Any:
-    """Return a word for every edge with a score: 32 bits of how late it comes, 32 of its index."""
+    """Return a word per edge with a score: 32 bits that grow as the score falls, then 32 bits of its index."""
     count = 0
     for score in scores:
         count += score >= 0
@@ -124,7 +124,7 @@ def _queue_words(edges: Any, scores: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _sort_equal_words(order: Any, scores: Any) -> None:
-    """Mend the order where 32 bits did not tell two scores apart: there are few, and they are near."""
+    """Correct the order of scores that are equal in 32 bits: they are few and close together in it."""
     for index in range(1, order.size):
         edge, place = order[index], index
         while place > 0 and scores[order[place - 1]] < scores[edge]:
@@ -135,7 +135,7 @@ def _sort_equal_words(order: Any, scores: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _put_back(edge: Any, index: Any, score: float, stop: float, heap: Any, binned: Any, open_bin: int) -> None:
-    """Queue an edge by its score of now: in its bin, or in the heap if that bin is open or it stands in one already."""
+    """Queue an edge by its current score: in its bin, or in the heap if that bin is open or the edge is in a bin."""
     edge.queued, edge.queued_first = score if score >= stop else -1.0, edge.first
     if score < stop:
         return
@@ -149,7 +149,7 @@ def _put_back(edge: Any, index: Any, score: float, stop: float, heap: Any, binne
 
 @njit(cache=True, nogil=True)
 def _move_edges(edges: Any, lists: Any, goer: Any, gone: int, keep: int, living: Any) -> int:
-    """Give the living edges of the segment that goes to the one that stays; list them in `living`, return how many."""
+    """Move the living edges of segment `gone` to segment `keep`, list them in `living` and return their number."""
     count = 0
     for place in range(goer.start, goer.start + goer.length):
         moved = edges[lists[place]]
@@ -165,7 +165,7 @@ def _move_edges(edges: Any, lists: Any, goer: Any, gone: int, keep: int, living:
 
 @njit(cache=True, nogil=True)
 def _absorb(kept: Any, absorbed: Any) -> None:
-    """Add what a parallel edge holds, but for its histogram; it is dead from then on."""
+    """Add a parallel edge, except its histogram, to `kept`, and mark it as dead."""
     absorbed.one = NONE
     kept.sum += absorbed.sum
     kept.count += absorbed.count
@@ -189,11 +189,11 @@ def _merge(
     large: int,
     waits: Any,
 ) -> Any:
-    """Return the merges (M, 2) and their scores (M,); `edges`, `nodes` and the histograms are used up.
+    """Return the merges (M, 2) and their scores (M,); `edges`, `nodes` and the histograms are overwritten.
 
-    The queue has three parts: the edges as they were in the beginning, sorted once; bins of those whose turn came when
-    their score had fallen; and a heap of those from the bins that are open. So the heap is small, and an edge that
-    absorbs ten others is looked at when its turn comes, not ten times. A score that rises enters the heap at once.
+    The queue has three parts: the initial edges, sorted once; bins of edges whose score had fallen when their turn
+    came; and a heap of the edges from open bins. So the heap is small, and an edge that absorbs ten others is rescored
+    when its turn comes, not ten times. An edge whose score rises enters the heap at once.
     """
     lists = list_edges(edges, nodes)
     lists_used = np.int64(lists.size)
@@ -245,7 +245,7 @@ def _merge(
         if waits[keep] or waits[gone]:
             waits[keep] = waits[gone] = True
             continue
-        # Only the edges of the segment that goes are touched: the one with the shorter list.
+        # Only the edges of the removed segment are touched, so remove the one with the shorter list.
         if nodes[keep].length < nodes[gone].length:
             keep, gone = gone, keep
         keeper, goer = nodes[keep], nodes[gone]
@@ -254,7 +254,7 @@ def _merge(
         edge.one = NONE
         smaller, larger = min(keeper.smallest, goer.smallest), max(keeper.smallest, goer.smallest)
         merges[done, 0], merges[done, 1] = smaller, larger
-        # A threshold takes every merge down to the first one below it: what comes after may score higher than it.
+        # A threshold cuts the history at the first merge below it, so scores must not increase, as a later one may.
         merged_scores[done] = score if done == 0 else min(score, merged_scores[done - 1])
         done += 1
         keeper.smallest = smaller
@@ -265,7 +265,7 @@ def _merge(
             living = np.empty(2 * goer.length, np.int32)
         if 3 * table.size < 4 * (table_used + goer.length):
             table, table_used = table_of_living(edges, table.size, goer.length)
-        # All edges are moved before the first is looked up, or one would be found under its old name.
+        # All edges are moved before the first look-up, or one would be found under its old segment.
         for place in range(_move_edges(edges, lists, goer, gone, keep, living)):
             index = living[place]
             moved = edges[index]
@@ -294,7 +294,7 @@ def _merge(
             _absorb(kept, absorbed)
             if kept.touching and not kept.forbidden:
                 now = score_of(kept, unit, kind, number, bins, amounts)
-                # A score that has fallen and risen to where it was can be due earlier than its place says.
+                # A score that fell and rose back can be due earlier than its place in the queue.
                 earlier = kept.first < kept.queued_first
                 if now >= stop and (now > kept.queued or (now == kept.queued and earlier)):
                     kept.queued, kept.queued_first = now, kept.first

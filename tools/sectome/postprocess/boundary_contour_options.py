@@ -1,4 +1,4 @@
-"""All choices between foreground and contour and objects, as a file beside a model keeps them."""
+"""Options for turning foreground and contour into objects, as stored in a file beside a model."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sectome.postprocess.segmentation_options import Options
 
 @dataclass(frozen=True)
 class BoundaryContourOptions(Options):
-    """How foreground and contour become objects; see `boundary_contour_to_labels`.
+    """Options for turning foreground and contour into objects; see `boundary_contour_to_labels`.
 
     Attributes:
-        seed_foreground: seeds have a foreground of at least this.
-        seed_contour: seeds have a contour below this.
-        seed_distance: seeds have a distance of at least this, where there is one.
-        foreground: objects have a foreground of at least this.
+        seed_foreground: least foreground of a seed voxel.
+        seed_contour: contour that a seed voxel must stay below.
+        seed_distance: least distance of a seed voxel, where there is a distance.
+        foreground: least foreground of an object voxel.
         min_seed_voxels: smaller seeds do not grow.
         min_size_voxels: smaller objects become background.
 
     Raises:
-        InputError: if a number is out of its range.
+        InputError: if a number is out of range.
     """
 
     targets: ClassVar[str] = "boundary_contour"

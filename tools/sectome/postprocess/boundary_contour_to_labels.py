@@ -1,4 +1,4 @@
-"""Mitochondria from their foreground and contours: a watershed from seeds that the contours keep apart."""
+"""Mitochondria from foreground and contours: a watershed from seeds that contours separate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_BYTE = np.arange(256, dtype=np.float32) / 255
 
 
 def _check_floats(values: Array, low: int, name: str, also: str = "") -> Array:
-    """Return floats in low..1 as float32, or raise an `InputError` that calls them `name`; `also` is what else fits."""
+    """Return floats in low..1 as float32, or raise an `InputError` with their `name` and `also`, other valid types."""
     if values.dtype.kind != "f":
         raise InputError(f"{name} must be floats in {low}..1{also}, got {values.dtype}")
     least, greatest = float(values.min()), float(values.max())
@@ -26,7 +26,7 @@ def _check_floats(values: Array, low: int, name: str, also: str = "") -> Array:
 
 
 def _check_probabilities(probabilities: Any) -> Array:
-    """Return the (2, Z, Y, X) foreground and contour as float32 in 0..1, or the uint8 that they are stored as."""
+    """Return the (2, Z, Y, X) foreground and contour as float32 in 0..1, or unchanged if they are uint8."""
     array = np.asarray(probabilities)
     if array.ndim != 4 or array.shape[0] != 2:
         raise InputError(f"probabilities must have axes (2, Z, Y, X), foreground and contour, got shape {array.shape}")
@@ -38,7 +38,7 @@ def _check_probabilities(probabilities: Any) -> Array:
 
 
 def _at_least(values: Array, threshold: float) -> Array:
-    """Return where probabilities reach a threshold."""
+    """Return a mask of the probabilities that reach a threshold."""
     return (threshold <= _OF_BYTE)[values] if values.dtype == np.uint8 else values >= threshold
 
 
@@ -48,12 +48,12 @@ def _floats(values: Array) -> Array:
 
 
 def list_foreground(probabilities: Any, distance: Any, options: BoundaryContourOptions) -> ListedVoxels:
-    """Return the voxels that objects may have, how high they lie, and where seeds are.
+    """Return the voxels that objects may take, with their levels and where seeds may lie.
 
     Args:
-        probabilities: see `boundary_contour_to_labels`, as the rest.
-        distance: (Z, Y, X), or `None`.
-        options: the thresholds.
+        probabilities: (2, Z, Y, X) as in `boundary_contour_to_labels`.
+        distance: (Z, Y, X) as in `boundary_contour_to_labels`, or `None`.
+        options: thresholds.
 
     Raises:
         InputError: see `boundary_contour_to_labels`.
@@ -89,33 +89,33 @@ def boundary_contour_to_labels(
 ) -> LabelArray:
     """Return objects grown from the parts of the foreground that no contour crosses.
 
-    Seeds are the components, by faces, of voxels that are surely foreground, not contour and, where a distance is
-    given, far from the background. A watershed grows them over the foreground, and they meet where the product of
+    Seeds are the face-connected components of voxels that have a high foreground, a low contour and, if given, a high
+    distance from the background. A watershed grows them over the foreground, and they meet where the product of
     foreground, 1 - contour and distance is lowest. Foreground that no seed reaches becomes background. This is the bc
     and, with a distance, the bcd watershed of Wei et al. 2020 (doi:10.1007/978-3-030-59722-1_7) and Lin et al. 2021
-    (arXiv:2112.05754), with their thresholds. Theirs goes by the foreground alone, which is about 1 on both sides of a
-    contour so that noise decides where seeds meet, and its seeds hang together by corners too.
+    (arXiv:2112.05754), with their thresholds. Theirs floods by the foreground alone, which is about 1 on both sides of
+    a contour, so that noise decides where seeds meet. Their seeds are also connected across corners.
 
     Args:
-        probabilities: (2, Z, Y, X) foreground and contour as of `sectome.transforms.boundary_contour`, floats in 0..1,
-            or uint8 in 0..255, where 255 stands for 1. Contours drawn within sections only do not keep apart objects
+        probabilities: (2, Z, Y, X) foreground and contour as from `sectome.transforms.boundary_contour`, floats in 0..1
+            or uint8 in 0..255, where 255 stands for 1. Contours drawn within sections only do not separate objects
             that touch across sections.
-        distance: (Z, Y, X) floats in -1..1 as of `sectome.transforms.distance_targets`, scaled by "tanh" or "object";
-            0 and less is background. `None` goes without.
-        seed_foreground: seeds have a foreground of at least this.
-        seed_contour: seeds have a contour below this.
-        seed_distance: seeds have a distance of at least this, 0..1; not used without a distance.
-        foreground: objects have a foreground of at least this.
-        min_seed_voxels: smaller seeds are noise and do not grow; 32 and 128 are for voxels of 30 x 8 x 8 nm.
-        min_size_voxels: smaller objects become background.
+        distance: (Z, Y, X) floats in -1..1 as from `sectome.transforms.distance_targets`, scaled by "tanh" or "object";
+            0 and less is background. `None` uses no distance.
+        seed_foreground: least foreground of a seed voxel.
+        seed_contour: contour that a seed voxel must stay below.
+        seed_distance: least distance of a seed voxel, 0..1; not used without a distance.
+        foreground: least foreground of an object voxel.
+        min_seed_voxels: smaller seeds are noise and do not grow; the default is for voxels of 30 x 8 x 8 nm.
+        min_size_voxels: smaller objects become background; the default is for the same voxels.
 
     Returns:
-        (Z, Y, X) objects 1..N in the order of their seeds' first voxels, each of one piece, smallest unsigned type; 0
-        is background.
+        (Z, Y, X) objects 1..N in the order of their seeds' first voxels, each connected, in the smallest unsigned type;
+        0 is background.
 
     Raises:
-        InputError: if the arrays have another shape or type, are empty, or hold values out of their range, as logits
-            and NaN are; or if an option is out of its range.
+        InputError: if an array has another shape or type, is empty, or holds values out of range, as logits and NaN
+            are; or if an option is out of range.
     """
     options = BoundaryContourOptions(
         seed_foreground, seed_contour, seed_distance, foreground, min_seed_voxels, min_size_voxels

@@ -1,4 +1,4 @@
-"""Predicted foreground and contours to mitochondria, inside a MONAI pipeline."""
+"""MONAI transform from predicted foreground and contours to mitochondria."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sectome.transforms.keywise import Keywise
 
 
 class BoundaryContourToLabels(Transform):
-    """Turn foreground, contour and, as a third channel, distance (2 or 3, Z, Y, X) into objects (1, Z, Y, X).
+    """Turn (2 or 3, Z, Y, X) foreground, contour and, if given, distance into (1, Z, Y, X) objects.
 
     Args:
-        checkpoint: the model; what its evaluation chose, kept beside it, comes before the defaults.
-        options: those of `BoundaryContourOptions`; they come before what was chosen, unless they are `None`.
+        checkpoint: path of the model; the options that its evaluation stored beside it override the defaults.
+        options: options of `BoundaryContourOptions`; those that are not `None` override the stored ones.
     """
 
     def __init__(self, checkpoint: str | None = None, **options: Any) -> None:
         self.options = BoundaryContourOptions.for_model(checkpoint).but(**options)
 
     def __call__(self, predictions: Any) -> MetaTensor:
-        """Return int32 ids 1 to N, 0 for background, with the metadata of the predictions, an array or a tensor.
+        """Return int32 ids 1..N, 0 for background, with the metadata of the predictions (an array or tensor).
 
         Raises:
-            InputError: if there are not 2 or 3 channels; see `boundary_contour_to_labels` for the rest.
+            InputError: if there are not 2 or 3 channels, and as `boundary_contour_to_labels`.
         """
         predictions = as_tensor(predictions)
         if predictions.ndim != 4 or predictions.shape[0] not in (2, 3):

@@ -1,4 +1,4 @@
-"""What every stage of post-processing asks of its affinities."""
+"""Checks of affinities, offsets and fragments for all of post-processing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sectome.checks import InputError
 from sectome.neighbourhoods import NEAREST, check_offsets
 from sectome.types import Array, LabelArray, Offset, Offsets
 
-# Blended windows add up to 1 only up to rounding.
+# Blending weights of windows add up to 1 only up to rounding.
 ROUNDING = 1e-4
 
 
@@ -19,11 +19,11 @@ def check_affinities(affinities: Any, offsets: Offsets) -> tuple[Array, tuple[Of
 
     Args:
         affinities: (K, Z, Y, X), floats in 0..1 or uint8 in 0..255, where 255 stands for 1.
-        offsets: K steps (z, y, x) in voxels, one a channel.
+        offsets: K offsets (z, y, x) in voxels, one per channel.
 
     Raises:
-        InputError: if the array has not four axes or not one channel an offset, is empty, is of another type, or holds
-            values outside 0..1, as logits and NaN do.
+        InputError: if the array does not have four axes or one channel per offset, is empty, has another type, or holds
+            values outside 0..1, such as logits or NaN.
     """
     steps = check_offsets(offsets)
     array = np.asarray(affinities)
@@ -55,13 +55,13 @@ def nearest_channels(offsets: tuple[Offset, ...]) -> tuple[int, int, int]:
 
 
 def check_long_range(long_range: str | None, offsets: tuple[Offset, ...]) -> None:
-    """Raise an `InputError` if offsets beyond `NEAREST` are to be used (None and "no" use none) and there are none."""
+    """Raise an `InputError` if `long_range` is neither `None` nor "no" and there are no offsets beyond `NEAREST`."""
     if long_range not in (None, "no") and len(offsets) <= len(NEAREST):
         raise InputError(f"long_range must be no where offsets are the nearest neighbours alone, got {long_range}")
 
 
 def nearest_affinities(affinities: Any, offsets: Offsets) -> Array:
-    """Return the (3, Z, Y, X) affinities of `NEAREST`, checked; a view when they come first."""
+    """Return the checked (3, Z, Y, X) affinities of `NEAREST`; a view if their channels come first."""
     array, steps = check_affinities(affinities, offsets)
     channels = nearest_channels(steps)
     return array[:3] if channels == (0, 1, 2) else np.ascontiguousarray(array[list(channels)])
@@ -73,16 +73,16 @@ def affinity_unit(affinities: Array) -> float:
 
 
 def stored_threshold(threshold: float, affinities: Array) -> float:
-    """Return a threshold in the stored values' unit and precision, so that an equal affinity compares as equal."""
+    """Return a threshold in the unit and precision of the stored values, so that an equal affinity compares equal."""
     return float(np.float32(threshold * affinity_unit(affinities)))
 
 
 def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> LabelArray:
-    """Return fragments as a C-contiguous (Z, Y, X) uint32 array: one type, so that one compiled version serves all.
+    """Return fragments as a C-contiguous (Z, Y, X) uint32 array, so that kernels are compiled for one type only.
 
     Raises:
-        InputError: if they are not integers with three axes, lie not over the given shape, or hold an id that is
-            negative or beyond 31 bits (edges are stored as two ids in 64 bits).
+        InputError: if they are not integers with three axes, do not have the given shape, or hold an id that is
+            negative or exceeds 31 bits (an edge is stored as two ids in 64 bits).
     """
     array = np.asarray(fragments)
     if array.dtype.kind not in "iu" or array.ndim != 3:
@@ -95,11 +95,11 @@ def check_fragments(fragments: Any, shape: tuple[int, ...] | None = None) -> Lab
 
 
 def check_voxel_pairs(pairs: Any, shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return pairs of voxels ((z, y, x), (z, y, x)) that are to be kept apart, as tuples.
+    """Return pairs of voxels ((z, y, x), (z, y, x)) to keep apart, as tuples.
 
     Raises:
-        InputError: if they are not pairs of three whole numbers, a voxel lies outside (Z, Y, X), or is paired with
-            itself.
+        InputError: if they are not pairs of three whole numbers each, or a voxel lies outside the shape (Z, Y, X) or is
+            paired with itself.
     """
     try:
         array = np.asarray(pairs if len(pairs) else np.empty((0, 2, 3), np.int64))

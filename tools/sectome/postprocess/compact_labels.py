@@ -1,4 +1,4 @@
-"""Label volumes as they are written: ids 1..N in the smallest type, small segments gone."""
+"""Compact label volumes for storage: ids 1..N in the smallest type, without small segments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _count_voxels(labels: Any, counts: Any) -> None:
 
 
 def count_voxels(labels: LabelArray) -> npt.NDArray[np.int64]:
-    """Return the (largest id + 1,) numbers of voxels of labels from 0 to below 2**32."""
+    """Return the (largest id + 1,) voxel counts of labels in 0..2**32 - 1."""
     labels = np.ascontiguousarray(labels, dtype=np.uint32)
     counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     _count_voxels(labels, counts)
@@ -28,7 +28,7 @@ def count_voxels(labels: LabelArray) -> npt.NDArray[np.int64]:
 
 
 def compact_lookup(counts: npt.NDArray[np.int64], min_size_voxels: int = 0) -> LabelArray:
-    """Return the new id of every old one: 1..N for those with enough voxels, in their order, and 0 for the others.
+    """Return a lookup from old to new ids: 1..N for ids with enough voxels, in the old order, and 0 for the others.
 
     Raises:
         InputError: if the size is negative.
@@ -44,12 +44,12 @@ def compact_lookup(counts: npt.NDArray[np.int64], min_size_voxels: int = 0) -> L
 
 
 def compact_labels(labels: Any, *, min_size_voxels: int = 0) -> LabelArray:
-    """Return labels with the ids 1..N, in the order of the ids that came, and background 0.
+    """Return labels renumbered 1..N in the order of the old ids, with background 0.
 
     Args:
-        labels: (Z, Y, X) integers from 0; memory grows with the largest id.
-        min_size_voxels: segments with fewer voxels become 0. They are not merged into a neighbour: that would decide
-            by size what the affinities did not.
+        labels: (Z, Y, X) integers of at least 0; memory grows with the largest id.
+        min_size_voxels: smaller segments become 0. They are not merged into a neighbour: that would decide by size what
+            the affinities did not.
 
     Returns:
         (Z, Y, X) in the smallest unsigned type that holds N.

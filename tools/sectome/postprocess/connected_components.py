@@ -1,4 +1,4 @@
-"""The naive decoder that the others must beat: connected components of strong affinities."""
+"""Connected components of strong affinities: the baseline for the other decoders."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def connected_components(
 ) -> LabelArray:
     """Return the connected components of the nearest affinities at or above a threshold.
 
-    One wrong edge merges two objects (single linkage): a baseline, and exact on true affinities.
+    This is a baseline, since one wrong edge merges two objects (single linkage). On true affinities it is exact.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
-        offsets: K steps that hold `NEAREST`; the others are not used.
-        threshold: in 0..1; edges at or above it join. At 0 that is every edge.
+        offsets: K offsets with `NEAREST` among them; others are not used.
+        threshold: affinity in 0..1 from which an edge joins its voxels; at 0 every edge does.
         min_size_voxels: smaller components become background.
 
     Returns:
-        (Z, Y, X) components 1..N in the order of their first voxels, smallest unsigned type; 0 where no edge of a voxel
-        reaches the threshold.
+        (Z, Y, X) components 1..N in the order of their first voxels, in the smallest unsigned type; 0 where no edge of
+        a voxel reaches the threshold.
 
     Raises:
         InputError: if the affinities do not fit the offsets, or the threshold is outside 0..1.
@@ -48,9 +48,9 @@ def _join_strong_edges(affinities: Any, threshold: float, parent: Any, joined: A
     """Unite the two voxels of every nearest edge at or above the threshold, and mark them in `joined`.
 
     Args:
-        affinities: (3, Z, Y, X) of `NEAREST`.
-        threshold: in the unit of the stored values.
-        parent: (Z * Y * X,) the sets, changed in place.
+        affinities: (3, Z, Y, X) affinities of `NEAREST`.
+        threshold: threshold in the unit of the stored values.
+        parent: (Z * Y * X,) parents of the sets, modified in place.
         joined: (Z * Y * X,) booleans, set where a voxel has such an edge.
     """
     _, depth, height, width = affinities.shape

@@ -1,4 +1,4 @@
-"""The region graph between segments, made of the one between their fragments."""
+"""Contraction of the region graph of fragments to that of their segments."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sectome.types import Array, LabelArray
 def contract(
     graph: RegionGraph, lookup: LabelArray, order: Array | None = None
 ) -> tuple[RegionGraph, npt.NDArray[np.int64]]:
-    """Return the graph between segments, and which of the old edges decides for each between equal scores.
+    """Return the region graph of segments, and for each of its edges the index of the old edge that breaks ties.
 
     Args:
-        graph: of the fragments, in which an edge may come several times; it is not changed.
-        lookup: (max_fragment + 1,) the segment of every fragment.
-        order: (E,) places of the edges in the order in which equal scores merge, which that of the new graph follows;
-            `None` is that of their segments' ids.
+        graph: region graph of the fragments, in which an edge may occur several times; not modified.
+        lookup: (max_fragment + 1,) segment of each fragment.
+        order: (E,) indices of the edges in the order in which equal scores merge, which the new graph keeps; `None`
+            orders them by segment ids.
     """
     ends = np.sort(lookup[graph.edges].astype(np.int64), axis=1)
     keys = (ends[:, 0] << 32) | ends[:, 1]

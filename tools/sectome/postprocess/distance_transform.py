@@ -1,4 +1,4 @@
-"""The Euclidean distance to the nearest boundary, in the memory of its result."""
+"""Euclidean distance to the nearest boundary, computed within the memory of the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sectome.types import Array, FloatArray, VoxelSize
 
 @njit(cache=True, nogil=True)
 def _along_x(inside: Any, edge: float, first: int, last: int, squares: Any) -> None:
-    """Write the squared distance of each voxel to the nearest one outside in its own row."""
+    """Write each voxel's squared distance to the nearest outside voxel in its own row."""
     _, height, width = inside.shape
     for z in range(first, last):
         for y in range(height):
@@ -30,10 +30,10 @@ def _along_x(inside: Any, edge: float, first: int, last: int, squares: Any) -> N
 
 @njit(cache=True, nogil=True)
 def _along_middle(squares: Any, edge: float, first: int, last: int) -> None:
-    """Let squared distances (M, N, W) see along N: the least f(q) + (p - q)^2 edge^2 over all q of f.
+    """Extend squared distances f (M, N, W) along N: at p, take the least f(q) + (p - q)^2 edge^2 over all q.
 
-    So many columns of W side by side look one step further at a time, for as long as that can still bring one of their
-    voxels nearer.
+    `COLUMNS` columns of W are processed side by side, and look one step further as long as that can still reduce the
+    distance of one of their voxels.
     """
     _, length, width = squares.shape
     old, row = np.empty((length, COLUMNS), np.float32), np.empty(COLUMNS, np.float32)
@@ -61,16 +61,16 @@ def _along_middle(squares: Any, edge: float, first: int, last: int) -> None:
 def distance_to_boundary_nm(
     inside: Array, voxel_size_nm: VoxelSize, *, per_section: bool = False, threads: int | None = None
 ) -> FloatArray:
-    """Return the distance of each inside voxel to the nearest voxel that is not, centre to centre.
+    """Return the distance of each inside voxel to the nearest outside voxel, from centre to centre.
 
-    Exact, in three passes (Felzenszwalb and Huttenlocher 2012, doi:10.4086/toc.2012.v008a019). Unlike SciPy's it needs
-    no memory beside its result, and uses all cores.
+    It is exact and takes three passes (Felzenszwalb and Huttenlocher 2012, doi:10.4086/toc.2012.v008a019). Unlike
+    SciPy's, it needs no memory beside its result and uses all cores.
 
     Args:
         inside: (Z, Y, X) booleans.
-        voxel_size_nm: (z, y, x).
-        per_section: distances within sections only.
-        threads: `None` for all cores; the result does not depend on it.
+        voxel_size_nm: voxel size (z, y, x).
+        per_section: whether to measure distances within sections only.
+        threads: `None` uses all cores; the result does not depend on it.
 
     Returns:
         (Z, Y, X) float32 in nm, 0 outside; infinite where no voxel is outside.

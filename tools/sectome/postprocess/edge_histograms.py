@@ -1,7 +1,7 @@
-"""The affinities of edges as histograms of 256 levels, for scores that a sum does not give; compiled.
+"""Compiled histograms of the affinities of edges in 256 levels, for scores that need more than a sum.
 
-Numba recompiles a cached function when its own file changes, not when this one does: after a change here, delete the
-`__pycache__` of those that import it.
+Numba recompiles a cached function only when its own file changes. After a change here, delete the `__pycache__` of the
+modules that import this one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sectome.types import Array
 
 
 def edge_histograms(levels: Array | None, edges: Array) -> tuple[Array, Array]:
-    """Return levels and how often each comes, edge by edge; sets where each edge's begin and how many they are."""
+    """Return levels and their counts, edge by edge, and set the start and number of levels of each edge."""
     if levels is None:
         return np.empty(0, np.uint8), np.empty(0, np.int64)
     ends = np.cumsum(edges["count"])
@@ -53,7 +53,7 @@ def score_of(edge: Any, unit: float, kind: int, number: int, bins: Any, amounts:
 
 @njit(cache=True, nogil=True)
 def room_for(more: int, used: int, edges: Any, bins: Any, amounts: Any) -> Any:
-    """Return pools of histograms with room for `more` levels, and how much of them is used; those of dead edges go."""
+    """Return pools of levels and counts with room for `more` levels, and their used size; drop those of dead edges."""
     if used + more <= bins.size:
         return bins, amounts, used
     living = 0
@@ -77,7 +77,7 @@ def room_for(more: int, used: int, edges: Any, bins: Any, amounts: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def unite_histograms(one: Any, other: Any, bins: Any, amounts: Any, used: int) -> int:
-    """Write the sum of two histograms behind what is used, make it that of `one`, and return what is used then."""
+    """Append the sum of two histograms to the pool, make it the histogram of `one`, and return the new used size."""
     first, second = one.start, other.start
     first_end, second_end = first + one.levels, second + other.levels
     start = used

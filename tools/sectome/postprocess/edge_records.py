@@ -1,7 +1,7 @@
-"""Edges and segments as records, laid out for an agglomeration that waits for memory more than for anything else.
+"""Edges and segments as records, laid out for agglomeration, which is limited by memory access.
 
-Numba recompiles a cached function when its own file changes, not when this one does: after a change here, delete the
-`__pycache__` of those that import it.
+Numba recompiles a cached function only when its own file changes. After a change here, delete the `__pycache__` of the
+modules that import this one.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ EDGE = np.dtype(
         ("padding", np.uint8, 5),
     ]
 )
-"""All of an edge in one cache line, for memory is what agglomeration waits for.
+"""An edge, in one cache line.
 
-`one` and `other` are the segments that it joins, `NONE` when it is gone. `first` is the smallest of the edges that it
-has absorbed; `queued` and `queued_first` are the score and the `first` of its best place in the queue. `start` and
-`levels` say where its histogram is and how many levels it has. `next` is the next edge of its bin, where `binned`."""
+`one` and `other` are the segments that it joins; `one` is `NONE` once the edge is dead. `first` is the smallest index
+among this edge and those it absorbed. `queued` and `queued_first` are the score and the `first` of its best place in
+the queue. `start` and `levels` are the position of its histogram and its number of levels. `next` is the next edge in
+its bin, if `binned`."""
 
 NODE = np.dtype(
     [("start", np.int64), ("length", np.int64), ("room", np.int64), ("voxels", np.int64), ("smallest", np.int64)]
 )
-"""A segment: where its edges are listed, how many are, living or gone, for how many there is room; its voxels; its
-smallest fragment."""
+"""A segment: start, length (with dead edges) and capacity of its list of edges; its voxel count; its smallest
+fragment."""
 
 
 def edge_records(graph: RegionGraph, apart: Array) -> Array:
-    """Return the graph's edges as records, and behind them those of pairs to be kept apart that have no edge yet."""
+    """Return the graph's edges as records, followed by new edges for pairs to keep apart that have none."""
     keys = (graph.edges[:, 0] << 32) | graph.edges[:, 1]
     apart_keys = (apart[:, 0] << 32) | apart[:, 1]
     places = np.searchsorted(keys, apart_keys)
@@ -64,7 +65,7 @@ def edge_records(graph: RegionGraph, apart: Array) -> Array:
 
 @njit(cache=True, nogil=True)
 def _fill_edges(edges: Any, ends: Any, sums: Any, counts: Any, touching: Any) -> None:
-    """Write all fields of the records, those beyond the graph's edges empty."""
+    """Write all fields of the records; those beyond the graph's edges are empty."""
     for index in range(len(edges)):
         edge, known = edges[index], index < len(ends)
         edge.one, edge.other = (ends[index, 0], ends[index, 1]) if known else (0, 0)
@@ -76,7 +77,7 @@ def _fill_edges(edges: Any, ends: Any, sums: Any, counts: Any, touching: Any) ->
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
-    """Return empty records that begin where cache lines of 64 bytes do."""
+    """Return uninitialised records, aligned to cache lines of 64 bytes."""
     memory = np.empty(count * dtype.itemsize + 64, np.uint8)
     skipped = -memory.ctypes.data % 64
     return memory[skipped : skipped + count * dtype.itemsize].view(dtype)

@@ -1,7 +1,7 @@
-"""Which edge joins two segments, and which edges a segment has: a hash table and lists, compiled.
+"""Compiled look-ups of agglomeration: a hash table from segment pairs to edges, and a list of edges per segment.
 
-Numba recompiles a cached function when its own file changes, not when this one does: after a change here, delete the
-`__pycache__` of those that import it.
+Numba recompiles a cached function only when its own file changes. After a change here, delete the `__pycache__` of the
+modules that import this one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ EMPTY = np.int64(-1)
 
 @njit(cache=True, nogil=True, inline="always")
 def slot_of(table: Any, edges: Any, one: int, other: int) -> int:
-    """Return where the edge between two segments is in the table, or the empty slot where it belongs.
+    """Return the slot of the edge between two segments, or the empty slot where it belongs.
 
-    A slot holds 31 bits of the mixed pair and the edge's index, so that hardly any other edge is looked at in vain.
+    A slot holds 31 bits of the pair's hash and the edge's index, so that edges of other pairs are rarely loaded.
     """
     mask = table.size - 1
     mixed = _mixed(one, other)
@@ -34,7 +34,7 @@ def slot_of(table: Any, edges: Any, one: int, other: int) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def _mixed(one: int, other: int) -> Any:
-    """Return 63 mixed bits of a pair in either order (Knuth's multiplicative hash)."""
+    """Return a 63-bit hash of an unordered pair (Knuth's multiplicative hash)."""
     pair = np.uint64((np.int64(min(one, other)) << 32) | np.int64(max(one, other)))
     product = pair * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((product ^ (product >> np.uint64(29))) >> np.uint64(1))
@@ -42,21 +42,22 @@ def _mixed(one: int, other: int) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _joins(edge: Any, one: int, other: int) -> bool:
-    """Return whether an edge joins two segments."""
+    """Return whether an edge joins the two given segments."""
     return (edge.one == one and edge.other == other) or (edge.one == other and edge.other == one)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def slot_entry(one: int, other: int, index: int) -> int:
-    """Return what the table holds for an edge."""
+    """Return an edge's table entry."""
     return (_mixed(one, other) >> 32 << 32) | np.int64(index)
 
 
 @njit(cache=True, nogil=True)
 def table_of_living(edges: Any, slots: int, more: int) -> Any:
-    """Return a table of the living edges, of `slots` (2**n) or more, at most half full with `more`; and their number.
+    """Return a hash table of the living edges, and their number.
 
-    It never shrinks: were it made anew for ever fewer edges, it would be so ever more often.
+    It has at least `slots` (2**n) slots and is at most half full with `more` edges added. It never shrinks, or it would
+    be rebuilt ever more often.
     """
     living = 0
     for index in range(len(edges)):
@@ -73,7 +74,7 @@ def table_of_living(edges: Any, slots: int, more: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def list_edges(edges: Any, nodes: Any) -> Any:
-    """Return the lists of all segments' edges, one after the other; sets where each begins."""
+    """Return the concatenated edge lists of all segments, and set each one's start, length and capacity."""
     for index in range(len(edges)):
         nodes[edges[index].one].room += 1
         nodes[edges[index].other].room += 1
@@ -91,13 +92,13 @@ def list_edges(edges: Any, nodes: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def with_room(more: int, lists: Any, used: int, edges: Any, nodes: Any, keep: int) -> Any:
-    """Return lists in which the one of `keep` has room for `more` edges, and how much of them is used."""
+    """Return lists in which that of segment `keep` has room for `more` edges, and their used size."""
     keeper = nodes[keep]
     if keeper.length + more <= keeper.room:
         return lists, used
     room = 2 * (keeper.length + more)
     if used + room > lists.size:
-        # What is gone goes, and every list moves together.
+        # Drop dead edges and compact the lists.
         total = 0
         for index in range(len(nodes)):
             total += nodes[index].length

@@ -1,4 +1,4 @@
-"""Fragments grown from the middles of objects: maxima of the distance to the nearest boundary."""
+"""Fragments grown from maxima of the distance to the nearest boundary, which lie in the middle of objects."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sectome.postprocess.threshold import Threshold, threshold_of
 from sectome.types import Array, LabelArray, Offsets, VoxelSize
 
 BOUNDARY_THRESHOLD = 0.85
-"""Just above 5/6: one cut edge of six makes a voxel a boundary, as where two objects touch without a membrane."""
+"""Just above 5/6, so that one cut edge of six makes a boundary voxel where two objects touch without a membrane."""
 
 _SIGMA_IN_SHORTEST_EDGES = 1.5
 
 _HALF_HEIGHT_IN_SHORTEST_EDGES = 64
-"""The distance that lies halfway up between a boundary and infinity."""
+"""The distance whose height is halfway between those of 0 and infinity."""
 
 
 def _seeds(distance: Array, inside: Array, *, per_section: bool) -> LabelArray:
-    """Return the (Z, Y, X) maxima of the distance inside objects, numbered from 1."""
+    """Return the (Z, Y, X) local maxima of the distance inside objects, numbered from 1."""
     neighbours = np.ones((3, 3, 3), bool)
     if per_section:
         neighbours[[0, 2]] = False
@@ -51,31 +51,31 @@ def fragments_distance(
 ) -> LabelArray:
     """Return fragments grown from the maxima of the distance to the nearest boundary.
 
-    A voxel is a boundary if the mean affinity of its six edges is below a threshold. Maxima of the smoothed distance to
-    the boundary are seeds; a watershed on the edges grows them until every voxel belongs to one. A hole in a membrane
-    does not merge two fragments as long as it is narrower than they are. After Beier et al. 2017
-    (doi:10.1038/nmeth.4151) and Funke et al. 2019 (doi:10.1109/TPAMI.2018.2835450).
+    A voxel is boundary if the mean affinity of its six edges is below a threshold. Maxima of the smoothed distance to
+    the boundary are seeds; a watershed on the edges grows them over the volume. A hole in a membrane does not merge two
+    fragments if it is narrower than they are. After Beier et al. 2017 (doi:10.1038/nmeth.4151) and Funke et al. 2019
+    (doi:10.1109/TPAMI.2018.2835450).
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
-        offsets: K steps that hold `NEAREST`; the others are not used.
-        voxel_size_nm: (z, y, x); only the ratio matters when `sigma_nm` is not given.
-        boundary_threshold: voxels with a mean affinity below it are boundary: a number in 0..1, or a percentile of the
-            mean affinities as in "20%".
-        sigma_nm: smoothing of the distance, for fewer seeds; `None` is 1.5 times the shortest edge of a voxel. 0 is no
+        offsets: K offsets with `NEAREST` among them; others are not used.
+        voxel_size_nm: voxel size (z, y, x); only its ratios matter if `sigma_nm` is `None`.
+        boundary_threshold: mean affinity below which a voxel is boundary. A number in 0..1, or a percentile of the mean
+            affinities such as "20%".
+        sigma_nm: smoothing of the distance, for fewer seeds; `None` is 1.5 times the shortest edge of a voxel, 0 is no
             smoothing.
-        low: edges at or below it are never crossed; a voxel without an edge above it is background, 0. A number, or a
-            percentile of the nearest affinities.
-        per_section: distances, seeds and fragments in each section by itself, for sections so thick that an object's
-            outline jumps from one to the next; the agglomeration joins them.
-        foreground: (Z, Y, X), 0 where the result must be background; `None` is no such place.
-        threads: `None` for all cores; the result does not depend on it.
+        low: affinity up to which an edge is never crossed; a voxel without an edge above it is background, 0. A number,
+            or a percentile of the nearest affinities.
+        per_section: whether each section gets its own distances, seeds and fragments, for sections so thick that an
+            object's outline jumps from one to the next. The agglomeration joins them.
+        foreground: (Z, Y, X) array, 0 where the result must be background, or `None`.
+        threads: `None` uses all cores; the result does not depend on it.
 
     Returns:
-        (Z, Y, X) uint32, fragments 1..N in the order of their first voxels, 0 for background.
+        (Z, Y, X) uint32 fragments 1..N in the order of their first voxels; 0 is background.
 
     Raises:
-        InputError: if an array does not fit the others or a number is out of its range.
+        InputError: if an array does not fit the others or a number is out of range.
     """
     nearest = nearest_affinities(affinities, offsets)
     if foreground is not None:
@@ -94,11 +94,11 @@ def fragments_with_seeds(
     per_section: bool,
     threads: int | None,
 ) -> tuple[LabelArray, Array]:
-    """Return fragments as `fragments_distance` does, of (3, Z, Y, X) checked affinities, and where each was grown from.
+    """Return the fragments of `fragments_distance` for checked (3, Z, Y, X) affinities, and where each was grown from.
 
     Returns:
-        fragments (Z, Y, X), and the flat index (N + 1,) of the first voxel of each one's seed, or of itself where it
-        has none.
+        (Z, Y, X) fragments, and for each id (N + 1,) the flat index of its seed's first voxel, or of its own first
+        voxel if it has no seed.
     """
     fragments, seeds = _grow(nearest, voxel_size_nm, boundary_threshold, sigma_nm, low, per_section, threads)
     first = np.full(int(fragments.max(initial=0)) + 1, -1, np.int64)
@@ -109,7 +109,7 @@ def fragments_with_seeds(
 
 @njit(cache=True, nogil=True)
 def _first_voxels(fragments: Any, wanted: Any, first: Any) -> None:
-    """Write the flat index of the first wanted voxel of every fragment that has none yet."""
+    """Write the flat index of the first wanted voxel of each fragment whose entry in `first` is negative."""
     for index in range(fragments.size):
         if wanted[index] and first[fragments[index]] < 0:
             first[fragments[index]] = index
@@ -124,7 +124,7 @@ def _grow(
     per_section: bool,
     threads: int | None,
 ) -> tuple[LabelArray, LabelArray]:
-    """Return fragments and the seeds that they were grown from, see `fragments_distance`."""
+    """Return fragments and their seeds, see `fragments_distance`."""
     size = check_triple(voxel_size_nm, "voxel_size_nm")
     sigma = _SIGMA_IN_SHORTEST_EDGES * min(size) if sigma_nm is None else sigma_nm
     if not 0 <= sigma < float("inf"):
@@ -143,13 +143,13 @@ def _grow(
         distance = np.ones(inside.shape, np.float32)
     else:
         distance = distance_to_boundary_nm(inside, size, per_section=per_section, threads=threads)
-        # Of a section without a boundary.
+        # In a section without boundary.
         distance[np.isinf(distance)] = 1
     z, y, x = (sigma / edge for edge in size)
     smooth(distance, (0.0 if per_section else z, y, x), threads=threads)
     seeds = _seeds(distance, inside, per_section=per_section)
-    # Every inside voxel lies higher than every boundary voxel; these go by mean affinity, which is less noisy than one
-    # edge. What a distance becomes depends on nothing but itself, so that a part of a volume gets the heights of all.
+    # Inside voxels lie higher than all boundary voxels, whose height is the mean affinity, less noisy than one edge.
+    # The height is a function of the distance alone, so a part of a volume gets the same heights as the whole.
     distance /= distance + np.float32(_HALF_HEIGHT_IN_SHORTEST_EDGES * min(size))
     heights = np.where(inside, 1 + distance, means)
     del distance, inside, means

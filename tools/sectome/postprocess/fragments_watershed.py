@@ -17,22 +17,22 @@ from sectome.types import LabelArray, Offsets
 _SIDES = np.uint8(0b0011_1111)
 _WAITS = np.uint8(0b0100_0000)
 _JOINED = np.uint8(0b1000_0000)
-"""Bit n of a voxel's ways says that its edge to the side n of -z, -y, -x, +z, +y, +x is one of its steepest. `_WAITS`
-marks a voxel of a plateau that has not been joined to anything yet, `_JOINED` one that is no background."""
+"""Bits of a voxel's `ways`: bit n is set if the edge to neighbour n of -z, -y, -x, +z, +y, +x is one of the steepest.
+`_WAITS` marks a voxel of a plateau that has not joined anything yet, `_JOINED` a voxel that is not background."""
 
 _LOWEST_BIT = np.array([max(0, (bits & -bits).bit_length() - 1) for bits in range(64)], np.uint8)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _raise(tops: Any, edges: Any) -> None:
-    """Raise tops to the edges of one side, where these are higher."""
+    """Raise `tops` to the edges of one side where these are higher."""
     for x in range(tops.size):
         tops[x] = edges[x] if edges[x] > tops[x] else tops[x]
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _mark(ways: Any, tops: Any, edges: Any, bit: int) -> None:
-    """Set the bit of a side where its edge is a steepest one."""
+    """Set a side's bit where its edge is one of the steepest."""
     for x in range(ways.size):
         ways[x] |= bit if edges[x] == tops[x] else np.uint8(0)
 
@@ -50,16 +50,17 @@ def _find_ways(
     parent: Any,
     seams: Any,
 ) -> int:
-    """Write each voxel's steepest edge and to which sides it is, in sections `first` to `last`; unite strong edges.
+    """Write each voxel's steepest affinity and its sides in sections `first` to `last`; join the ends of strong edges.
 
-    A union across the slab's ends would meet another thread: it is written to `seams` (S, 2). Returns their number.
+    Unions across the slab's start would collide with another thread, so they are only listed in `seams` (S, 2). Returns
+    their number.
     """
     _, depth, height, width = affinities.shape
     section = height * width
     deferred = 0
     for z in range(first, last):
         for y in range(height):
-            # A row of edges at a time and no branches, so that several voxels are compared at once.
+            # Whole rows without branches, so that the compiler vectorises the comparisons.
             start = z * section + y * width
             top, way = tops[start : start + width], ways[start : start + width]
             top[:] = low
@@ -90,7 +91,7 @@ def _find_ways(
                 _mark(way, top, next_y, np.uint8(16))
             _mark(way[:-1], top[:-1], back_x, np.uint8(32))
             for x in range(width):
-                # An edge that is strong has joined its voxel already, and one that is not above `low` is none.
+                # A strong edge joins its voxel below, and one not above `low` does not count.
                 kept = np.uint8(0) if top[x] >= high else way[x]
                 way[x] = kept | _JOINED if top[x] > low else np.uint8(0)
             for x in range(width):
@@ -112,9 +113,9 @@ def _find_ways(
 
 @njit(cache=True, nogil=True)
 def _climb(steps: Any, first: int, last: int, tops: Any, ways: Any, parent: Any, seams: Any) -> int:
-    """Unite the voxels from `first` to `last` (flat) with the neighbour at a steepest edge that goes higher still.
+    """Unite each voxel from `first` to `last` (flat) with a neighbour along a steepest edge that has a steeper one.
 
-    The others wait. Unions across the ends are deferred as above.
+    Voxels without such a neighbour wait. Unions across the ends are deferred as in `_find_ways`.
     """
     deferred = 0
     for index in range(first, last):
@@ -139,9 +140,9 @@ def _climb(steps: Any, first: int, last: int, tops: Any, ways: Any, parent: Any,
 
 @njit(cache=True, nogil=True)
 def _divide_plateaus(steps: Any, tops: Any, ways: Any, parent: Any) -> None:
-    """Let every voxel of a plateau join the nearest one that has gone up, in steps along the plateau.
+    """Join every voxel of a plateau to the nearest one with a way up, counted in steps along the plateau.
 
-    A plateau that nothing leads up from is a maximum, and becomes one.
+    A plateau without a way up is a maximum and becomes one basin.
     """
     queue, waiting = np.empty(1 << 10, np.int64), 0
     for index in range(ways.size):
@@ -158,7 +159,7 @@ def _divide_plateaus(steps: Any, tops: Any, ways: Any, parent: Any) -> None:
                 waiting += 1
                 break
             sides &= sides - np.uint8(1)
-    # Not before: these are the first step, and all beside them the second.
+    # Not during the scan, where it would let their neighbours count as first steps, too.
     for index in queue[:waiting]:
         ways[index] ^= _WAITS
     queue = _spread(steps, tops, ways, parent, queue, waiting)
@@ -171,7 +172,7 @@ def _divide_plateaus(steps: Any, tops: Any, ways: Any, parent: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _spread(steps: Any, tops: Any, ways: Any, parent: Any, queue: Any, waiting: int) -> Any:
-    """Join voxels that wait to those in the queue, first come first served; return the queue, which may have grown."""
+    """Join waiting voxels to those in the queue, breadth first; return the queue, which may have grown."""
     served = 0
     while served < waiting:
         index = queue[served]
@@ -201,46 +202,46 @@ def fragments_watershed(
 ) -> LabelArray:
     """Return the catchment basins of the affinity graph as fragments.
 
-    Every voxel joins the neighbour of its steepest edge, if that edge is above `low`; and the two voxels of every edge
-    at or above `high` join. Where the steepest edges are equal, as stored bytes often are, a voxel goes where it gets
-    higher; a plateau is divided between its ways up, each voxel to the nearest in steps, and is one if there is none.
-    This is the first round of Zlateski and Seung 2015 (arXiv:1505.00249) without their size-dependent merges, which are
-    left to the agglomeration. Of equal ways the first of -z, -y, -x, +z, +y, +x is taken.
+    Every voxel joins the neighbour along its steepest edge, if that edge is above `low`. The two voxels of every edge
+    at or above `high` join, too. Where steepest edges are equal, as is common in uint8, a voxel takes one that leads
+    to a steeper edge. A plateau is divided between its ways up, each voxel going to the nearest in steps; without a way
+    up it is one fragment. Ties are resolved in the order -z, -y, -x, +z, +y, +x. This is the first stage of Zlateski
+    and Seung 2015 (arXiv:1505.00249), without their size-dependent merges, which are left to the agglomeration.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
-        offsets: K steps that hold `NEAREST`; the others are not used.
+        offsets: K offsets with `NEAREST` among them; others are not used.
         low: a voxel without an edge above it is background, 0. A number in 0..1, or a percentile of the nearest
-            affinities as in "2%".
-        high: single linkage from here on: below the interior's saturation, above a dropped membrane's affinity. A
-            number or a percentile.
-        per_section: never join voxels of two sections, for thick sections.
-        threads: `None` for all cores; the result does not depend on it.
+            affinities such as "2%".
+        high: affinity from which edges join by single linkage: below saturation inside of objects, above the affinity
+            across a missed membrane. A number or a percentile.
+        per_section: whether to keep sections separate, for thick sections.
+        threads: `None` uses all cores; the result does not depend on it.
 
     Returns:
-        (Z, Y, X) uint32, fragments 1..N in the order of their first voxels, 0 for background.
+        (Z, Y, X) uint32 fragments 1..N in the order of their first voxels; 0 is background.
 
     Raises:
-        InputError: if the affinities do not fit the offsets, or not 0 <= low <= high <= 1.
+        InputError: if the affinities do not fit the offsets, or 0 <= low <= high <= 1 does not hold.
     """
     nearest = nearest_affinities(affinities, offsets)
     low, percentile = threshold_of(low, nearest, "low"), isinstance(high, str)
     high = threshold_of(high, nearest, "high")
     if percentile:
-        # Of a volume that is mostly background it may lie anywhere.
+        # In a volume that is mostly background, a percentile may fall below `low`.
         high = max(high, low)
     if high < low:
         raise InputError(f"high must not lie below low, got low {low} and high {high}")
     shape = nearest.shape[1:]
     parts = slabs(shape)
     parent = new_sets(int(np.prod(shape)))
-    # In their own type, or an edge would not equal itself; a byte is above `low` if it is above its whole part.
+    # In the affinities' own type, or an edge would not equal itself. Bytes are compared with the integer part of `low`.
     floor, limit = nearest.dtype.type(stored_threshold(low, nearest)), stored_threshold(high, nearest)
     if floor == limit == 0:
-        # No byte lies below.
+        # No byte lies below 0.
         nearest, floor = nearest.astype(np.float32, copy=False), np.float32(0)
     if floor == limit:
-        # Where they meet, an edge counts from there on, and what has no edge is not as strong as one.
+        # An edge exactly at the limit must count, while a voxel without an edge must stay below the limit.
         floor = np.uint8(int(floor) - 1) if nearest.dtype == np.uint8 else np.nextafter(floor, np.float32(-1))
     voxels, section = parent.size, shape[1] * shape[2]
     tops, ways = np.empty(voxels, nearest.dtype), np.empty(voxels, np.uint8)

@@ -1,4 +1,4 @@
-"""Gaussian smoothing of a volume in place, by whole rows."""
+"""In-place Gaussian smoothing of a volume, row by row."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sectome.postprocess.slabs import COLUMNS, in_threads, slabs
 from sectome.types import FloatArray
 
 _TRUNCATE = 4
-"""Standard deviations that the weights reach to each side, as in SciPy."""
+"""Radius of the kernel in standard deviations, as in SciPy."""
 
 
 def _weights(sigma: float) -> FloatArray:
-    """Return the weights of a voxel itself, of its two neighbours, of the two after them, and so on."""
+    """Return the kernel's weights for distances of 0, 1, 2, ... voxels."""
     steps = np.arange(int(_TRUNCATE * sigma + 0.5) + 1)
     one_side = np.exp(-0.5 * (steps / sigma) ** 2) if sigma else np.ones(1)
     return (one_side / (2 * one_side.sum() - 1)).astype(np.float32)
@@ -23,7 +23,7 @@ def _weights(sigma: float) -> FloatArray:
 
 @njit(cache=True, nogil=True)
 def _reflected(index: int, length: int) -> int:
-    """Return where an index outside a line lies in its mirror image, which repeats the voxel at the end."""
+    """Return an index reflected into a line, whose mirror images repeat the voxel at the end."""
     if 0 <= index < length:
         return index
     index %= 2 * length
@@ -32,7 +32,7 @@ def _reflected(index: int, length: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _along_middle(values: Any, weights: Any, first: int, last: int) -> None:
-    """Smooth (M, N, W) along N, from `first` to `last` of M, so many columns of W side by side."""
+    """Smooth (M, N, W) along N, from `first` to `last` of M, `COLUMNS` columns of W side by side."""
     _, length, width = values.shape
     old, row = np.zeros((length, COLUMNS), np.float32), np.zeros(COLUMNS, np.float32)
     for left in range(0, width, COLUMNS):
@@ -72,12 +72,12 @@ def _along_x(values: Any, weights: Any, first: int, last: int) -> None:
 
 
 def smooth(values: FloatArray, sigma: tuple[float, float, float], *, threads: int | None = None) -> None:
-    """Smooth a volume in place, as `scipy.ndimage.gaussian_filter` does in its default mode, to float32's precision.
+    """Smooth a volume in place, as `scipy.ndimage.gaussian_filter` does in its default mode, in float32 precision.
 
     Args:
         values: (Z, Y, X) contiguous float32.
-        sigma: standard deviation along z, y and x in voxels; 0 leaves an axis as it is.
-        threads: `None` for all cores; the result does not depend on it.
+        sigma: standard deviations along z, y and x in voxels; 0 leaves an axis as it is.
+        threads: `None` uses all cores; the result does not depend on it.
     """
     of_rows = values.transpose(1, 0, 2)
     for along, volume, one in (

@@ -1,4 +1,4 @@
-"""Predicted affinities to objects, inside a MONAI pipeline."""
+"""MONAI transform from predicted affinities to objects."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sectome.types import Offsets
 
 
 class AffinitiesToLabels(Transform):
-    """Turn affinities (K, Z, Y, X) in 0 to 1 into objects (1, Z, Y, X); see `affinities_to_labels`.
+    """Turn (K, Z, Y, X) affinities in 0..1 into (1, Z, Y, X) objects; see `affinities_to_labels`.
 
     Args:
-        offsets: (z, y, x) steps, one a channel.
-        checkpoint: the model; what tuning chose for it, kept beside it, comes before the defaults.
-        options: those of `SegmentationOptions`; they come before what was chosen, unless they are `None`.
+        offsets: offsets (z, y, x), one per channel.
+        checkpoint: path of the model; the tuned options stored beside it override the defaults.
+        options: options of `SegmentationOptions`; those that are not `None` override the tuned ones.
     """
 
     def __init__(self, offsets: Offsets, checkpoint: str | None = None, **options: Any) -> None:
@@ -31,7 +31,7 @@ class AffinitiesToLabels(Transform):
         self.options = SegmentationOptions.for_model(checkpoint).but(**options)
 
     def __call__(self, affinities: Any) -> MetaTensor:
-        """Return int32 ids 1 to N, 0 for background, with the metadata of the affinities, an array or a tensor."""
+        """Return int32 ids 1..N, 0 for background, with the metadata of the affinities (an array or tensor)."""
         affinities = as_tensor(affinities)
         meta = affinities.meta if isinstance(affinities, MetaTensor) else {}
         size = np.asarray(meta.get("voxel_size_nm", (1.0, 1.0, 1.0)), dtype=float).ravel()

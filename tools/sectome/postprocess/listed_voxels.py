@@ -1,4 +1,4 @@
-"""Objects grown from seeds over a foreground whose voxels are listed: memory goes by them, not by the volume."""
+"""Objects grown from seeds over a list of foreground voxels: memory grows with the foreground, not with the volume."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sectome.postprocess.union_find import new_sets, sets_to_labels, union
 from sectome.types import Array, LabelArray
 
 LEVELS = 256
-"""Few, so that the noise of saturated probabilities is a plateau."""
+"""Number of flooding levels; few, so that noise in saturated probabilities falls into one plateau."""
 
 BYTES_A_VOXEL = 64
-"""What growing takes at its peak, a voxel of the list."""
+"""Peak memory of growing objects, in bytes per listed voxel."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class ListedVoxels:
     """The voxels of a foreground.
 
     Attributes:
-        index: (V,) int64 flat indices of a volume, ascending.
-        level: (V,) uint8 from 1 to 255; the highest are flooded first.
-        seeded: (V,) whether a seed may lie there.
+        index: (V,) int64 flat indices into a volume, ascending.
+        level: (V,) uint8 levels 1..255; the highest are flooded first.
+        seeded: (V,) booleans, whether a voxel may be part of a seed.
     """
 
     index: Array
@@ -48,8 +48,8 @@ class GrownObjects:
     """Objects of listed voxels.
 
     Attributes:
-        labels: (V,) from 1 to N in the order of the seeds' first voxels, 0 where there is no object.
-        first: (N,) the first voxel of each object's seed, as a flat index of the volume.
+        labels: (V,) ids 1..N in the order of the seeds' first voxels, 0 where there is no object.
+        first: (N,) flat index into the volume of the first voxel of each object's seed.
     """
 
     labels: LabelArray
@@ -59,13 +59,13 @@ class GrownObjects:
 def grow_objects(
     voxels: ListedVoxels, neighbours: npt.NDArray[np.int32], min_seed_voxels: int, min_size_voxels: int
 ) -> GrownObjects:
-    """Return what grows from the seeds, which are parts, by faces, of the seeded voxels.
+    """Return objects grown from seeds, the face-connected components of the seeded voxels.
 
     Args:
-        voxels: of the foreground.
-        neighbours: as of `neighbours_of`.
+        voxels: foreground voxels.
+        neighbours: result of `neighbours_of`.
         min_seed_voxels: smaller seeds do not grow.
-        min_size_voxels: smaller objects are none.
+        min_size_voxels: smaller objects are dropped.
     """
     seeds = parts_of(neighbours, voxels.seeded)
     lookup = compact_lookup(count_voxels(seeds), min_seed_voxels)
@@ -78,7 +78,7 @@ def grow_objects(
 
 
 def neighbours_of(index: Array, shape: Sequence[int]) -> npt.NDArray[np.int32]:
-    """Return where in a list the six neighbours of each voxel are: (V, 6) along -z, -y, -x, x, y, z, -1 if nowhere.
+    """Return (V, 6) list positions of each voxel's neighbours at -z, -y, -x, +x, +y, +z, -1 if not in the list.
 
     Raises:
         InputError: if there are 2**31 voxels or more.
@@ -94,11 +94,11 @@ def neighbours_of(index: Array, shape: Sequence[int]) -> npt.NDArray[np.int32]:
 
 
 def parts_of(neighbours: npt.NDArray[np.int32], among: Array) -> LabelArray:
-    """Return which voxels hang together by faces: (V,) parts 1..P in the order of their first voxels.
+    """Return the (V,) face-connected components 1..P, in the order of their first voxels.
 
     Args:
-        neighbours: as of `neighbours_of`.
-        among: (V,) true for the voxels that count; the others are 0.
+        neighbours: result of `neighbours_of`.
+        among: (V,) booleans, true for the voxels to label; the others become 0.
     """
     parent = new_sets(len(neighbours))
     _unite(neighbours, among, parent)
@@ -107,7 +107,7 @@ def parts_of(neighbours: npt.NDArray[np.int32], among: Array) -> LabelArray:
 
 @njit(cache=True, nogil=True)
 def _find_neighbours(index: Any, height: int, width: int, neighbours: Any) -> None:
-    """Write the neighbours of voxels in ascending order, each pair once from the later of the two."""
+    """Write the neighbours of ascending voxels; each pair is found once, from the later voxel."""
     section = height * width
     above, before = 0, 0
     for voxel in range(index.size):
@@ -129,7 +129,7 @@ def _find_neighbours(index: Any, height: int, width: int, neighbours: Any) -> No
 
 @njit(cache=True, nogil=True)
 def _unite(neighbours: Any, among: Any, parent: Any) -> None:
-    """Unite neighbours that count."""
+    """Unite neighbours that are both in `among`."""
     for voxel in range(parent.size):
         if among[voxel]:
             for side in range(3):
@@ -140,7 +140,7 @@ def _unite(neighbours: Any, among: Any, parent: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _first_of(labels: Any, count: int) -> Any:
-    """Return the first place of each label from 1 to `count`."""
+    """Return the list position of the first voxel of each label 1..`count`."""
     first = np.full(count, -1, np.int64)
     for voxel in range(labels.size):
         if labels[voxel] != 0 and first[labels[voxel] - 1] < 0:
@@ -150,7 +150,7 @@ def _first_of(labels: Any, count: int) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _wait(voxel: int, level: int, first: Any, last: Any, behind: Any) -> None:
-    """Put a voxel at the end of the queue of its level."""
+    """Append a voxel to the queue of its level."""
     behind[voxel] = -1
     if first[level] < 0:
         first[level] = voxel
@@ -161,17 +161,18 @@ def _wait(voxel: int, level: int, first: Any, last: Any, behind: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _flood(levels: Any, labels: Any, neighbours: Any) -> None:
-    """Grow labels over all voxels that they reach, highest first, in place.
+    """Grow labels in place over all voxels that they reach, highest level first.
 
-    Among equals those that were reached first go first, so that two labels share a plateau half and half. Saturated
-    probabilities are plateaus; sorted edges, as in `seeded_watershed`, would give each of these to one of the two.
+    Voxels of equal level are processed in the order in which they were reached, so that two labels share a plateau
+    equally. Saturated probabilities are plateaus; sorted edges, as in `seeded_watershed`, would give each plateau to
+    one label.
 
     Args:
-        levels: (V,) from 1 to 255.
-        labels: (V,) seeds, 0 where there is none.
-        neighbours: as of `neighbours_of`.
+        levels: (V,) levels 1..255.
+        labels: (V,) seed ids, 0 outside of seeds.
+        neighbours: result of `neighbours_of`.
     """
-    # One queue a level, linked from voxel to voxel: each voxel waits once, when it has got its label.
+    # One linked queue per level. Each voxel is queued once, when it gets its label.
     first, last = np.full(LEVELS, -1, np.int32), np.full(LEVELS, -1, np.int32)
     behind = np.empty(levels.size, np.int32)
     for voxel in range(levels.size):

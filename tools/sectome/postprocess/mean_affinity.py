@@ -1,4 +1,4 @@
-"""How surely a voxel lies inside an object: the mean of the affinities around it."""
+"""The mean affinity around a voxel: how surely it lies inside an object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sectome.types import Array
 
 @njit(cache=True, nogil=True)
 def _mean(affinities: Any, first_axis: int, unit: float, means: Any) -> None:
-    """Write the mean of the edges of every voxel along the axes from `first_axis`."""
+    """Write the mean affinity of each voxel's edges along the axes from `first_axis` on."""
     _, depth, height, width = affinities.shape
     for z in range(depth):
         for y in range(height):
@@ -50,7 +50,7 @@ def mean_affinity(nearest: Array, *, per_section: bool = False) -> npt.NDArray[n
 
     Args:
         nearest: (3, Z, Y, X) checked affinities of `NEAREST`.
-        per_section: only the four neighbours in the section instead of all six.
+        per_section: whether to use only the four neighbours within the section, not all six.
 
     Returns:
         (Z, Y, X) float32 in 0..1; 0 for a voxel without neighbours.

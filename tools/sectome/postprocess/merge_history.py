@@ -1,4 +1,4 @@
-"""Which fragments merge at which threshold."""
+"""Merge history: which fragments merge at which threshold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sectome.types import Array, LabelArray
 
 @njit(cache=True, nogil=True)
 def _apply(parent: Any, merges: Any) -> None:
-    """Join the fragments of every merge, and point each at the smallest id of its segment."""
+    """Unite the fragments of every merge, and point each fragment at the smallest id of its segment."""
     for index in range(len(merges)):
         union(parent, merges[index, 0], merges[index, 1])
     for fragment in range(parent.size):
@@ -27,13 +27,13 @@ def _apply(parent: Any, merges: Any) -> None:
 
 @dataclass(frozen=True, eq=False)
 class MergeHistory:
-    """The merges of one agglomeration, from the surest to the last: every threshold without another pass.
+    """The merges of one agglomeration in descending order of score, from which segments follow at any threshold.
 
     Attributes:
         merges: (M, 2) int64 fragment ids a < b, each the smallest fragment of one of the two segments that merge.
-        scores: (M,) float64 in 0..1, not increasing.
-        max_fragment: the largest fragment id that a lookup must hold.
-        stopped_at: the threshold at which the agglomeration stopped; below it nothing is known.
+        scores: (M,) float64 scores in 0..1, not increasing.
+        max_fragment: largest fragment id that a lookup must hold.
+        stopped_at: threshold at which the agglomeration stopped; merges below it are unknown.
     """
 
     merges: npt.NDArray[np.int64]
@@ -46,10 +46,10 @@ class MergeHistory:
         return len(self.merges)
 
     def lookup_at(self, threshold: float) -> LabelArray:
-        """Return the segment of every fragment when merges scored `threshold` or more are done.
+        """Return the segment of every fragment after all merges with a score of at least `threshold`.
 
         Returns:
-            (max_fragment + 1,) smallest fragment id of the segment at every fragment id; 0 stays 0.
+            (max_fragment + 1,) for each fragment id the smallest fragment id of its segment; 0 stays 0.
 
         Raises:
             InputError: if the threshold is below the one at which the agglomeration stopped.
@@ -67,7 +67,7 @@ class MergeHistory:
         """Return the segments of a fragment volume at a threshold.
 
         Args:
-            threshold: merges scored this or more are done.
+            threshold: least score of the merges to apply.
             fragments: (Z, Y, X) integers that were agglomerated; 0 stays background.
             min_size_voxels: smaller segments become background.
 
@@ -75,7 +75,7 @@ class MergeHistory:
             (Z, Y, X) segments 1..N in the smallest unsigned type.
 
         Raises:
-            InputError: as `lookup_at`, and if a fragment id is larger than the history knows.
+            InputError: as `lookup_at`, and if a fragment id exceeds `max_fragment`.
         """
         fragments = check_fragments(fragments)
         sizes = count_voxels(fragments)
@@ -87,15 +87,15 @@ class MergeHistory:
 
 
 def labels_of_lookup(lookup: LabelArray, fragments: LabelArray, sizes: Array, min_size_voxels: int = 0) -> LabelArray:
-    """Return the segments (Z, Y, X) of fragments by a lookup: 1..N in the smallest type, small ones background.
+    """Return (Z, Y, X) segments 1..N of fragments by a lookup, in the smallest unsigned type.
 
     Args:
-        lookup: (M,) the segment of every fragment id, as an id of one of its fragments.
-        fragments: (Z, Y, X) checked fragments, ids below M.
-        sizes: (at most M,) voxels of every fragment.
-        min_size_voxels: segments with fewer become 0.
+        lookup: (M,) segment of each fragment id, as the id of one of its fragments.
+        fragments: (Z, Y, X) checked fragments with ids below M.
+        sizes: (at most M,) voxels of each fragment.
+        min_size_voxels: smaller segments become background, 0.
     """
-    # One look-up of fragments instead of two of voxels: the volume is read and written once.
+    # The lookups are combined per fragment, so the volume is read and written once.
     segments = lookup[: len(sizes)]
     voxels = np.bincount(segments, weights=sizes).astype(np.int64)
     return compact_lookup(voxels, min_size_voxels)[segments][fragments]

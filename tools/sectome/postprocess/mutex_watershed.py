@@ -1,8 +1,7 @@
-"""Mutex watershed: edges in order of their certainty either join two segments or forbid that they ever join.
+"""Mutex watershed: edges, in order of certainty, either join two segments or forbid that they ever join.
 
-Wolf et al. 2018 (ECCV, doi:10.1007/978-3-030-01225-0_34): a Kruskal's algorithm with exclusions. There is no threshold:
-attraction between neighbours and repulsion over long range decide against each other. Written here from that
-description.
+Wolf et al. 2018 (ECCV, doi:10.1007/978-3-030-01225-0_34): Kruskal's algorithm with exclusions. There is no threshold:
+attraction between neighbours competes with long-range repulsion. Written from that description.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from sectome.postprocess.union_find import find
 from sectome.types import LabelArray, Offsets
 
 _KEY_BITS = 24
-"""Priorities are sorted as whole numbers of 2**-24 of their range: what float32 tells apart between 0.5 and 1."""
+"""Priorities are sorted as integers in steps of 2**-24 of their range, the resolution of float32 between 0.5 and 1."""
 
 _ID_BITS = 64 - _KEY_BITS
 
 _NONE = np.uint32(2**32 - 1)
-"""No entry: the end of a list."""
+"""End of a linked list."""
 
 
 def mutex_watershed(
@@ -43,28 +42,28 @@ def mutex_watershed(
     foreground: Any = None,
     apart: Sequence[tuple[Sequence[int], Sequence[int]]] = (),
 ) -> LabelArray:
-    """Return segments of affinities with long-range offsets.
+    """Return the segments of affinities with long-range offsets.
 
     An edge of `NEAREST` attracts with its affinity, any other edge repels with 1 - affinity. The most certain edge
-    comes first; equal ones come in the order of channels and voxels. Needs about 100 bytes a voxel with 12 offsets and
-    the default strides.
+    comes first; equal edges come in the order of channels and voxels. Needs about 100 bytes per voxel with 12 offsets
+    and the default strides.
 
     Args:
-        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel an offset.
-        offsets: K steps (z, y, x) that hold `NEAREST` and at least one other.
-        strides: repelling edges are taken from every n-th voxel along (z, y, x) only: fewer do as well.
-        bias: added to the attraction; above 0 merges more, below 0 splits more.
-        foreground: (Z, Y, X), not 0 where there is tissue; everywhere if None. Other voxels have no edges.
-        apart: pairs of voxels ((z, y, x), (z, y, x)) that must not end in one segment.
+        affinities: (K, Z, Y, X) floats in 0..1 or uint8 in 0..255, one channel per offset.
+        offsets: K offsets (z, y, x), `NEAREST` and at least one other.
+        strides: repelling edges are taken from every n-th voxel along (z, y, x), as fewer of them suffice.
+        bias: number added to the attraction; above 0 merges more, below 0 splits more.
+        foreground: (Z, Y, X) array, 0 where voxels have no edges; `None` is foreground everywhere.
+        apart: pairs of voxels ((z, y, x), (z, y, x)) that must not end up in one segment.
 
     Returns:
-        (Z, Y, X) segments 1..N in the order of their first voxels, in the smallest unsigned type. A voxel that joined
-        no other is background, 0.
+        (Z, Y, X) segments 1..N in the order of their first voxels, in the smallest unsigned type. A voxel that joins no
+        other is background, 0.
 
     Raises:
-        InputError: if the affinities do not fit the offsets, none is of long range, a stride is no whole number from 1
-            on, the bias lies not within -1..1, the foreground has another shape, or a voxel of a pair lies outside the
-            volume.
+        InputError: if the affinities do not fit the offsets, no offset is long-range, a stride is not a whole number of
+            at least 1, the bias is outside -1..1, the foreground has another shape, or a voxel of a pair lies outside
+            the volume.
     """
     array, steps = check_affinities(affinities, offsets)
     attractive = np.zeros(len(steps), bool)
@@ -93,13 +92,13 @@ def mutex_watershed(
 
 @njit(cache=True, nogil=True)
 def _edges(affinities: Any, unit: float, offsets: Any, attractive: Any, strides: Any, bias: float, inside: Any) -> Any:
-    """Return (E,) uint64: in the high 24 bits how late an edge comes, then 8 of its channel and 32 of its voxel."""
+    """Return (E,) uint64 edges: 24 high bits that grow as priority falls, then 8 for the channel, 32 for the voxel."""
     channels, depth, height, width = affinities.shape
     low, high = min(0.0, bias), max(1.0, 1.0 + bias)
     scale = ((1 << _KEY_BITS) - 1) / (high - low)
     found = np.empty(0, np.uint64)
     count = 0
-    # Counted in the first round, filled in the second.
+    # The first round counts the edges, the second stores them.
     for fill in (False, True):
         if fill:
             found = np.empty(count, np.uint64)
@@ -130,7 +129,7 @@ def _edges(affinities: Any, unit: float, offsets: Any, attractive: Any, strides:
 
 @njit(cache=True, nogil=True, inline="always")
 def _slot(table: Any, key: Any) -> Any:
-    """Return where a key is in an open-addressing table, or the free place (0) where it belongs."""
+    """Return a key's slot in an open-addressing hash table, or the empty (0) slot where it belongs."""
     mask = np.uint64(table.size - 1)
     place = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
     while table[place] != 0 and table[place] != key:
@@ -140,13 +139,13 @@ def _slot(table: Any, key: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _pair(one: Any, other: Any) -> Any:
-    """Return the key of two different roots, never 0."""
+    """Return the key of a pair of different roots, never 0."""
     return (np.uint64(min(one, other)) << np.uint64(32)) | np.uint64(max(one, other))
 
 
 @njit(cache=True, nogil=True)
 def _grown(table: Any, parent: Any) -> Any:
-    """Return a table of twice the size without pairs of which one is no root any more, and how many are left."""
+    """Return a table of twice the size that keeps only pairs of current roots, and their number."""
     grown = np.zeros(2 * table.size, np.uint64)
     used = 0
     for key in table:
@@ -159,7 +158,7 @@ def _grown(table: Any, parent: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _append(lists: Any, following: Any, root: Any, entry: Any) -> None:
-    """Put an entry at the end of a root's list: `lists` (N, 3) holds first and last entry and length."""
+    """Append an entry to a root's list; a row of `lists` (N, 3) holds first entry, last entry and length."""
     following[entry] = _NONE
     if lists[root, 2] == 0:
         lists[root, 0] = entry
@@ -171,13 +170,13 @@ def _append(lists: Any, following: Any, root: Any, entry: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _cluster(edges: Any, steps: Any, attractive: Any, apart: Any, labels: Any) -> int:
-    """Join and exclude in the order of the edges, number what was joined by first voxels into `labels`, and count it.
+    """Join and exclude segments in the order of the edges, write segments 1..N to `labels` and return N.
 
-    The pairs of voxels `apart` (P, 2) exclude each other before anything else.
+    The pairs of voxels `apart` (P, 2) exclude each other first. Segments are in the order of first voxels.
 
-    Exclusions stand twice. A table of pairs of roots answers whether two may join. Lists, one a root, say which pairs
-    must be entered anew when a root goes up in another: the shorter list is walked, so that each pair is entered again
-    at most log N times.
+    Exclusions are stored twice. A hash table of pairs of roots tells whether two segments may join. A list per root
+    holds the pairs to enter again when the root is absorbed by another. The shorter list is walked, so each pair is
+    entered again at most log N times.
     """
     parent = np.arange(labels.size).astype(np.uint32)
     joined = np.zeros(labels.size, np.bool_)

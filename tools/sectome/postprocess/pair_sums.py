@@ -1,7 +1,7 @@
-"""Affinities of all voxel pairs between fragments, summed edge by edge: the compiled part of the region graph.
+"""Sums of affinities over the voxel pairs between fragments, per edge: the compiled part of the region graph.
 
-An entry is a row of three whole numbers: the key, with the smaller fragment in its high 32 bits and the greater in its
-low ones, the sum of affinities, and their count.
+An entry is a row of three integers: key, sum of affinities, and count. The key holds the smaller fragment id in its
+high 32 bits and the greater in its low 32 bits.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def sum_slab(
 ) -> Array:
     """Return (N, 3) keys, sums and counts of the voxel pairs whose affinity is stored in sections `first` to `last`.
 
-    `core` holds the first and the last-but-one place along z, y and x of the affinities that count.
+    `core` holds start and stop along z, y and x of the affinities that count.
 
-    Sums are in whole numbers of 1 / `scale` of the stored values. Unless `known` is empty, it holds the greater ends of
-    edges, those of the smaller end u from ``rows[u]`` on, and other pairs are left out.
+    Sums are integers in units of 1 / `scale` of the stored values. If `known` is not empty, only its edges are summed:
+    it holds their greater ends, those of smaller end u from ``rows[u]`` on.
 
-    A counting sort brings all pairs of one smaller end together: it walks memory forward, where a hash table of so many
-    pairs would miss the cache at every step.
+    A counting sort groups pairs by their smaller end. It reads memory sequentially, where a hash table of so many pairs
+    would miss the cache at every step.
     """
-    # Memory that is never touched costs nothing, as long as NumPy asks for it: a slab has few of all fragments, and
-    # pairs at few of its voxels.
+    # Memory from NumPy costs nothing until it is touched: a slab has few of all fragments, and pairs at few of its
+    # voxels.
     places = np.zeros(rows.size, np.int64)
     most = (last - first) * fragments[0].size * channels.size
     smaller, words = np.empty(most, np.uint32), np.empty(most, np.int64)
@@ -47,7 +47,7 @@ def sum_slab(
 
 
 def sum_up(parts: list[Array], nodes: int) -> Array:
-    """Return the entries of all parts, each sorted, with equal keys added up and sorted; `nodes` is above any id."""
+    """Return the sorted entries of all parts, with equal keys added up; each part is sorted, ids are below `nodes`."""
     if len(parts) == 1:
         return parts[0]
     places = np.zeros(nodes + 1, np.int64)
@@ -73,7 +73,7 @@ def fill_levels(
     known: Any,
     starts: Any,
 ) -> Any:
-    """Return the level 0..255 of every voxel pair's affinity, those of an edge together and sorted."""
+    """Return the level 0..255 of each voxel pair's affinity, grouped by edge and sorted within an edge."""
     depth, height, width = fragments.shape
     places, levels = starts.copy(), np.empty(starts[-1], np.uint8)
     for z in range(core[0], core[1]):
@@ -116,9 +116,9 @@ def _list_pairs(
     smaller: Any,
     words: Any,
 ) -> Any:
-    """Write the smaller end of each pair, and a word with the greater end in its high 32 bits and the affinity below.
+    """Write each pair's smaller end, and a word with the greater end in the high 32 bits and the affinity in the low.
 
-    Counts the pairs of each smaller end in its place. Returns the smaller ends (U,) that occur, and how many pairs.
+    Counts the pairs of each smaller end in `places`. Returns the (U,) smaller ends that occur and the number of pairs.
     """
     depth, height, width = fragments.shape
     ends, number, count = np.empty(1 << 10, np.int64), 0, 0
@@ -135,7 +135,7 @@ def _list_pairs(
             for y in range(max(core[2], -dy), min(core[3], height - dy)):
                 here, there = fragments[z, y, from_x:to_x], fragments[z + dz, y + dy, from_x + dx : to_x + dx]
                 row = affinities[channel, z, y, from_x:to_x]
-                # First where, without a branch: a processor guesses wrong at every border.
+                # List the borders first, without a branch: each one would be mispredicted.
                 borders = 0
                 for x in range(here.size):
                     differing[borders] = x
@@ -153,7 +153,7 @@ def _list_pairs(
                         ends[number] = u
                         number += 1
                     places[u] += 1
-                    # Rounding may have left an affinity a little below 0.
+                    # Rounding may leave an affinity slightly below 0.
                     smaller[count], words[count] = u, (v << 32) | np.int64(max(0.0, row[x] * scale) + 0.5)
                     count += 1
     return ends[:number], count
@@ -161,7 +161,7 @@ def _list_pairs(
 
 @njit(cache=True, nogil=True)
 def _sum_pairs(smaller: Any, words: Any, places: Any, ends: Any) -> Any:
-    """Return the entries (N, 3) of listed pairs, sorted by their keys; `ends` are the smaller ends, sorted."""
+    """Return the (N, 3) entries of listed pairs, sorted by key; `ends` are the sorted smaller ends."""
     starts, total = np.empty_like(ends), 0
     for index in range(ends.size):
         starts[index] = total
@@ -196,7 +196,7 @@ def _sum_pairs(smaller: Any, words: Any, places: Any, ends: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _edge_of(rows: Any, known: Any, u: int, v: int) -> int:
-    """Return the place in `known` of the edge from u to v, or -1."""
+    """Return the index in `known` of the edge from u to v, or -1."""
     low, high = rows[u], rows[u + 1]
     while low < high:
         middle = (low + high) // 2
@@ -211,7 +211,7 @@ def _edge_of(rows: Any, known: Any, u: int, v: int) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def _sort_short(words: Any) -> None:
-    """Sort words in place: most fragments have a handful."""
+    """Sort words in place, by insertion if there are few, the usual case."""
     if words.size > 48:
         words.sort()
         return
@@ -225,21 +225,21 @@ def _sort_short(words: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def _copy_entry(source: Any, index: int, target: Any, place: int) -> None:
-    """Copy an entry: three assignments take a fraction of one of a row's."""
+    """Copy an entry by three assignments, far faster than that of a row."""
     for part in range(3):
         target[place, part] = source[index, part]
 
 
 @njit(cache=True, nogil=True)
 def _place(found: Any, places: Any, merged: Any) -> None:
-    """Count the sorted entries of each smaller end, or write them to their places in `merged` where it is not empty."""
+    """Count the sorted entries of each smaller end, or merge them into `merged` if it is not empty."""
     first = 0
     while first < len(found):
         u, after = found[first, 0] >> 32, first
         while after < len(found) and found[after, 0] >> 32 == u:
             after += 1
         if len(merged):
-            # The row is sorted, too: both are put together from their ends, so that no entry moves more than once.
+            # The row in `merged` is sorted, too. Merging from the ends moves each entry at most once.
             old, new, place = places[u] - 1, after - 1, places[u] + after - first - 1
             while new >= first:
                 if old >= 0 and merged[old, 0] > found[new, 0]:
@@ -255,7 +255,7 @@ def _place(found: Any, places: Any, merged: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _add_up(found: Any) -> int:
-    """Add entries with equal keys, which follow each other, to the first of them; return how many keys there are."""
+    """Add up consecutive entries with equal keys in place; return the number of keys."""
     count = 0
     for index in range(len(found)):
         if count and found[count - 1, 0] == found[index, 0]:

@@ -1,4 +1,4 @@
-"""Which fragments touch, and with what affinities."""
+"""Region graph: which fragments touch, and their affinities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sectome.types import Array, Offsets
 LONG_RANGE_USES = ("no", "touching", "all")
 
 _FLOAT_UNIT = float(1 << 24)
-"""Affinities are summed as whole numbers, so that sums do not depend on the order and on the number of threads."""
+"""Integer units per affinity of 1. Integer sums depend neither on the order nor on the number of threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,14 @@ class RegionGraph:
     """Edges between fragments.
 
     Attributes:
-        edges: (E, 2) int64 fragment ids u < v, sorted by (u, v), none twice, without the background 0.
-        sums: (E,) int64 sums of the affinities between u and v, in whole numbers, so that they are exact in any order.
-        counts: (E,) int64 numbers of voxel pairs behind the sums.
-        max_fragment: the largest fragment id; it may have no edge.
-        unit: what an affinity of 1 adds to a sum.
+        edges: (E, 2) int64 fragment ids u < v, unique and sorted by (u, v), without the background 0.
+        sums: (E,) int64 sums of the affinities between u and v; integers, so that they are exact in any order.
+        counts: (E,) int64 numbers of voxel pairs summed.
+        max_fragment: largest fragment id; it may have no edge.
+        unit: amount that an affinity of 1 adds to a sum.
         touching: (E,) booleans, whether u and v share a face; `None` if all do.
-        levels: (counts.sum(),) uint8 affinities in 0..255 behind the edges, edge by edge, each edge's sorted; `None` if
-            they were not asked for.
+        levels: (counts.sum(),) uint8 affinities in 0..255, edge by edge and sorted within each edge; `None` unless
+            requested.
     """
 
     edges: npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ class RegionGraph:
 
     @property
     def touches(self) -> npt.NDArray[np.bool_]:
-        """The (E,) booleans of `touching`, also where all share a face."""
+        """The (E,) booleans of `touching`, all true where it is `None`."""
         return np.ones(len(self), np.bool_) if self.touching is None else self.touching
 
     @property
@@ -74,25 +74,25 @@ def region_graph(
     core: Sequence[slice] | None = None,
     threads: int | None = None,
 ) -> RegionGraph:
-    """Return the affinities between every two fragments, summed and counted.
+    """Return the region graph: sum and count of the affinities between each two fragments.
 
-    Two fragments touch if they share a face. Only those may merge; what long-range offsets say of other pairs counts
+    Two fragments touch if they share a face, and only those may merge. Long-range affinities between other pairs count
     once merging has made them neighbours.
 
     Args:
         affinities: (K, Z, Y, X) floats in 0..1 or uint8.
-        offsets: K steps that hold `NEAREST`.
-        fragments: (Z, Y, X) integers, 0 is background and has no edges.
-        long_range: "no": offsets other than `NEAREST` do not count. "touching": they add to the edges of fragments that
-            touch, to attract where they are high and to repel where they are low. "all": they make edges between
-            fragments that do not touch as well, many more where fragments are small.
-        keep_levels: keep each single affinity, in 256 levels, as quantiles need it.
-        core: part (z, y, x) of the volume whose affinities count; the fragments around it are seen at their other ends.
-            Graphs of parts that cover a volume once add up to that of the volume. `None` is all of it.
-        threads: `None` for all cores; the result does not depend on it.
+        offsets: K offsets that include `NEAREST`.
+        fragments: (Z, Y, X) integer ids; 0 is background and has no edges.
+        long_range: use of offsets other than `NEAREST`. "no" ignores them. "touching" adds them to the edges between
+            fragments that touch, where high ones attract and low ones repel. "all" also makes edges between fragments
+            that do not touch, many more where fragments are small.
+        keep_levels: whether to keep each single affinity, in 256 levels, as quantiles need.
+        core: slices (z, y, x) of the volume whose affinities count; their other ends may lie outside. The graphs of
+            parts that cover a volume once add up to the graph of the volume. `None` is the whole volume.
+        threads: `None` uses all cores; the result does not depend on it.
 
     Raises:
-        InputError: if the affinities do not fit the offsets, or the fragments not the affinities.
+        InputError: if the affinities do not fit the offsets, or the fragments do not fit the affinities.
     """
     check_choice(long_range, LONG_RANGE_USES, "long_range")
     array, steps = check_affinities(affinities, offsets)
@@ -110,7 +110,7 @@ def region_graph(
     ]
 
     def summed(channels: list[int], rows: Array, known: Array, stage: str) -> Array:
-        """Return entries of all slabs, sorted, with equal keys added up."""
+        """Return the sorted entries of all slabs, with equal keys added up."""
         wanted = np.array(channels, np.int64)
         work = [(array, wanted, step_array, scale, fragments, *slab, bounds, rows, known) for slab in sections]
         return sum_up(in_threads(sum_slab, work, threads, stage), nodes)
@@ -142,5 +142,5 @@ def region_graph(
 
 
 def _rows(keys: Array, nodes: int) -> tuple[Array, Array]:
-    """Return where the edges of each smaller end begin among sorted keys, (nodes + 1,), and all greater ends."""
+    """Return where the edges of each smaller end start in sorted keys, (nodes + 1,), and the greater ends, (E,)."""
     return np.concatenate([[0], np.cumsum(np.bincount(keys >> 32, minlength=nodes))]), keys & (2**32 - 1)

@@ -1,4 +1,4 @@
-"""What the affinities between two segments say as one number."""
+"""Scores: the affinities between two segments as one number."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MEAN, QUANTILE, MAX = range(3)
 
 
 class Scoring(NamedTuple):
-    """MEAN, QUANTILE (of `number` percent) or MAX (the mean of the `number` greatest)."""
+    """Scoring by MEAN, QUANTILE (of `number` percent) or MAX (mean of the `number` greatest)."""
 
     kind: int
     number: int
 
 
 def parse_scoring(name: str) -> Scoring:
-    """Return what "mean", "quantile_75" or "max_10" stand for.
+    """Return the scoring of a name such as "mean", "quantile_75" or "max_10".
 
     Raises:
         InputError: if the name is none of these, the percentage is not within 0..100, or the number is 0.

@@ -1,4 +1,4 @@
-"""A watershed from seeds on the edges between voxels, by Borůvka's algorithm on quantised weights."""
+"""Seeded watershed on the edges between voxels, by Borůvka's algorithm on quantised weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from sectome.types import Array, LabelArray
 
 _LEVELS = 1 << 20
 
-# A boundary voxel's edges to its higher neighbours are all as high as itself. The higher end settles these ties, so
-# that the highest neighbour takes the voxel and not the first one in the array: VOI fell from 1.22 to .99 on SNEMI3D.
+# A boundary voxel's edges to its higher neighbours are all as high as the voxel itself. The higher end breaks these
+# ties, so that the voxel goes to the highest neighbour, not to the first in the array: VOI fell from 1.22 to .99 on
+# SNEMI3D.
 _OF_LOWER_END = 0.9
 
 _LAST_EDGE = (1 << 42) - 1
-"""An edge is 3 * p + axis, where p is the flat index of its later voxel; no volume in memory has as many."""
+"""Upper bound of edge numbers. An edge's number is 3 * p + axis, where p is the flat index of its later voxel."""
 
 
 @njit(cache=True, nogil=True)
 def _rank(one: float, other: float, edge: int, scale: float) -> int:
-    """Return a number that is greater the higher an edge is; of equal levels the edge that comes first is greater."""
+    """Return an edge's rank, which grows with its height; among edges of equal level the first has the greatest."""
     level = _OF_LOWER_END * min(one, other) + (1 - _OF_LOWER_END) * max(one, other)
     place = min(_LEVELS - 1, max(0, int(level * scale)))
     return (place << 42) | (_LAST_EDGE - edge)
@@ -30,14 +31,14 @@ def _rank(one: float, other: float, edge: int, scale: float) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def _raise(best: Any, ranks: Any) -> None:
-    """Raise the best rank of each voxel of a row to that of one more edge, where this is greater."""
+    """Raise the best rank of each voxel of a row to the rank of one more edge where that is greater."""
     for x in range(ranks.size):
         best[x] = ranks[x] if ranks[x] > best[x] else best[x]
 
 
 @njit(cache=True, nogil=True)
 def _best_of_voxels(affinities: Any, heights: Any, first_axis: int, low: float, top: float, best: Any) -> None:
-    """Write the rank of the highest edge above `low` of every voxel (flat), where it has one."""
+    """Write the rank of each voxel's highest edge above `low` to `best` (flat), where there is one."""
     _, depth, height, width = affinities.shape
     scale = (_LEVELS - 1) / top
     ranks = np.empty(width, np.int64)
@@ -46,7 +47,7 @@ def _best_of_voxels(affinities: Any, heights: Any, first_axis: int, low: float, 
         skipped = axis == 2
         for z in range(axis == 0, depth):
             for y in range(axis == 1, height):
-                # A row of edges at a time and no branches, so that several are compared at once.
+                # Whole rows without branches, so that the compiler vectorises the comparisons.
                 start = (z * height + y) * width + skipped
                 edges, row = affinities[axis, z, y, skipped:], ranks[skipped:]
                 here, there = heights[start:], heights[start - stride :]
@@ -59,21 +60,21 @@ def _best_of_voxels(affinities: Any, heights: Any, first_axis: int, low: float, 
 
 @njit(cache=True, nogil=True)
 def _ends(rank: int, strides: Any) -> tuple[int, int]:
-    """Return the two voxels of an edge."""
+    """Return the two voxels of the edge with a rank."""
     edge = _LAST_EDGE - (rank & _LAST_EDGE)
     return edge // 3, edge // 3 - strides[edge % 3]
 
 
 @njit(cache=True, nogil=True)
 def _unite_voxels(best: Any, strides: Any, seeds: Any, parent: Any, joined: Any) -> None:
-    """Unite each voxel that is no seed with the other end of its best edge, and give roots the seeds of their sets."""
+    """Unite each voxel outside of seeds with the other end of its best edge, and copy each set's seed to its root."""
     for voxel in range(parent.size):
         joined[voxel] = best[voxel] >= 0
         if joined[voxel] and seeds[voxel] == 0:
             one, two = _ends(best[voxel], strides)
             union(parent, one, two)
     for voxel in range(parent.size):
-        # Parents come before their children, so that each is the root by now.
+        # A parent's index is smaller than its children's, so its own parent is the root by now.
         root = parent[parent[voxel]]
         parent[voxel] = root
         if seeds[voxel] != 0:
@@ -84,7 +85,7 @@ def _unite_voxels(best: Any, strides: Any, seeds: Any, parent: Any, joined: Any)
 def _edges_between(
     affinities: Any, heights: Any, first_axis: int, low: float, top: float, seeds: Any, parent: Any, ranks: Any
 ) -> int:
-    """Write the ranks of edges above `low` that can still unite two sets, as many as there is room for; count them."""
+    """Write the ranks of edges above `low` that can still unite two sets, up to the size of `ranks`; count them all."""
     _, depth, height, width = affinities.shape
     scale = (_LEVELS - 1) / top
     count = 0
@@ -108,10 +109,10 @@ def _edges_between(
 
 @njit(cache=True, nogil=True)
 def _unite_sets(ranks: Any, strides: Any, seeds: Any, parent: Any, best: Any) -> int:
-    """Unite each set without a seed with the other end of its best edge.
+    """Unite each set without a seed with the set at the other end of its best edge.
 
     Returns:
-        how many edges may still unite two sets; they are moved to the front of `ranks`.
+        Number of edges that may still unite two sets; they are moved to the front of `ranks`.
     """
     for rank in ranks:
         for voxel in _ends(rank, strides):
@@ -154,26 +155,25 @@ def seeded_watershed(
     """Return the region of every seed: a maximum spanning forest of the edges, cut between seeds.
 
     Water runs down from the seeds: an edge is as high as the lower of its two voxels, and the highest edges are crossed
-    first, so that two seeds meet at the lowest or narrowest place between them. Edges whose affinity is not above `low`
-    are never crossed: objects that touch without a membrane voxel between them do not leak into each other. Voxels that
+    first. So two seeds meet at the lowest or narrowest place between them. Edges whose affinity is not above `low` are
+    never crossed, so objects that touch without a membrane voxel between them do not leak into each other. Voxels that
     no seed reaches become regions of their own. This is the watershed cut of Cousty et al. 2009
     (doi:10.1109/TPAMI.2008.173).
 
-    The best edge of a set without a seed is always in the forest (Borůvka 1926): most voxels find theirs among their
-    neighbours, in the order of memory, and only the few edges between the sets that this leaves are looked at again.
+    The best edge of a set without a seed is always in the forest (Borůvka 1926). A first pass in memory order unites
+    each voxel along its best edge. Only the few edges between the resulting sets are visited again.
 
     Args:
         nearest: (3, Z, Y, X) checked affinities of `NEAREST`.
-        heights: (Z, Y, X) floats in 0..`top`, high in the middle of objects; heights up to it are told apart in about a
-            million levels.
-        seeds: (Z, Y, X) integers, 0 where there is none.
-        top: the greatest height there can be.
-        low: in the unit of the stored affinities.
-        per_section: never cross from section to section.
-        threads: for numbering; the result does not depend on it.
+        heights: (Z, Y, X) floats in 0..`top`, high in the middle of objects; resolved in about a million levels.
+        seeds: (Z, Y, X) integer ids, 0 outside of seeds.
+        top: greatest possible height.
+        low: affinity up to which an edge is never crossed, in the unit of the stored affinities.
+        per_section: whether to keep sections separate.
+        threads: number of threads for numbering; the result does not depend on it.
 
     Returns:
-        (Z, Y, X) uint32, regions 1..N in the order of their first voxels, 0 where a voxel has no edge above `low`.
+        (Z, Y, X) uint32 regions 1..N in the order of their first voxels, 0 where a voxel has no edge above `low`.
     """
     shape, first_axis = heights.shape, 1 if per_section else 0
     flat_heights, flat_seeds = heights.ravel(), seeds.ravel().copy()
@@ -182,7 +182,7 @@ def seeded_watershed(
     parent, joined = new_sets(heights.size), np.zeros(heights.size, np.bool_)
     _best_of_voxels(nearest, flat_heights, first_axis, low, top, best)
     _unite_voxels(best, strides, flat_seeds, parent, joined)
-    # Most often that is room enough, and else the first round has counted them.
+    # Usually enough; if not, the first call has counted the edges.
     ranks = np.empty(heights.size // 4, np.int64)
     while (left := _edges_between(nearest, flat_heights, first_axis, low, top, flat_seeds, parent, ranks)) > ranks.size:
         ranks = np.empty(left, np.int64)

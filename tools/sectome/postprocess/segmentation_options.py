@@ -1,4 +1,4 @@
-"""All choices between affinities and segments in one place, as a file beside a model keeps them."""
+"""Options of segmentation, and the file beside a model that stores them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sectome.types import Shape3
 FRAGMENTS = ("distance", "watershed")
 
 TUNED_NAME = "segmentation.json"
-"""The file beside a model that keeps what was chosen for it."""
+"""Name of the file beside a model that stores its tuned options."""
 
 
 AnyOptions = TypeVar("AnyOptions", bound="Options")
@@ -31,29 +31,29 @@ AnyOptions = TypeVar("AnyOptions", bound="Options")
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of all targets share.
+    """Base class of the segmentation options of all targets.
 
     Attributes:
-        targets: what the network predicts that these turn into objects; a file says it, so that a model's options are
-            not taken for those of another.
+        targets: the network's targets that these options turn into objects. The file states them, so that options for
+            other targets are not loaded by mistake.
     """
 
     targets: ClassVar[str]
 
     def _take_probabilities(self, *names: str) -> None:
-        """Check numbers from 0 to 1, and keep them as plain ones.
+        """Check that the named options lie in 0..1, and store them as plain floats.
 
-        One of numpy's would take what it is compared with to its own precision, where an equal value is another.
+        A NumPy scalar would round the other side of a comparison to its own precision.
         """
         for name in names:
             object.__setattr__(self, name, check_within(getattr(self, name), 0, 1, name))
 
     @classmethod
     def for_model(cls: type[AnyOptions], model: str | Path | None) -> AnyOptions:
-        """Return what is kept beside a model, the defaults where nothing is or no model is named.
+        """Return the options stored beside a model, or the defaults if there are none or no model is named.
 
         Raises:
-            InputError: as `load_options_as`; or if there is no such model, or it was trained for other targets.
+            InputError: as `load_options_as`, or if the model does not exist or was trained for other targets.
         """
         trained = read_object(settings_path(model)) if model else {}
         targets = "boundary_contour" if trained.get("channels") else "affinities"
@@ -63,13 +63,13 @@ class Options:
                 f"a bundle, name configs/targets/{targets}.json last"
             )
         kept = load_options_as(cls, model) if model else None
-        # Where weights are in TorchScript alone, model.json stands for the model.
+        # With TorchScript weights alone, model.json stands for the model.
         if model and kept is None and not trained and not Path(model).exists():
             raise InputError(f"a trained model was expected at {model}, got none")
         return kept or cls()
 
     def but(self: AnyOptions, **changes: Any) -> AnyOptions:
-        """Return the options with some changed; `None` leaves one as it is.
+        """Return a copy with some options changed; `None` leaves an option as it is.
 
         Raises:
             InputError: if there is no such option.
@@ -83,33 +83,33 @@ class Options:
 
 @dataclass(frozen=True)
 class SegmentationOptions(Options):
-    """How affinities become segments.
+    """Options for turning affinities into segments.
 
     Attributes:
-        method: "mean", "quantile_Q" or "max_K": fragments merge by that score of the affinities between them, see
-            `agglomerate`. "mutex": the mutex watershed, which has neither fragments nor a threshold and needs offsets
-            beyond the nearest; of the others it takes `strides`, `bias`, `low`, `foreground_threshold` and
+        method: score by which fragments merge: "mean", "quantile_Q" or "max_K" of the affinities between them, see
+            `agglomerate`. "mutex" is the mutex watershed, which has neither fragments nor a threshold and needs offsets
+            beyond the nearest. Of the other options it uses `strides`, `bias`, `low`, `foreground_threshold` and
             `min_size_voxels`.
-        threshold: segments with at least this score merge.
-        fragments: "distance" grows them from the middles of objects, "watershed" follows the steepest affinities.
-        boundary_threshold: of "distance": voxels with a mean affinity below it are boundary. A number or a percentile
-            of the mean affinities as in "20%".
-        sigma_nm: of "distance": smoothing of the distance; `None` is 1.5 times the shortest edge of a voxel.
-        per_section: fragments in each section by itself, for thick sections.
-        low: a voxel whose nearest affinities are all at or below it is background. A number or a percentile.
-        high: of "watershed": every edge at or above it joins. A number or a percentile.
-        foreground_threshold: voxels with a mean nearest affinity below it are background.
-        long_range: what offsets beyond the nearest do: "no", "touching" or "all", see `region_graph`.
+        threshold: score from which two segments merge.
+        fragments: "distance" grows fragments from the middles of objects, "watershed" along the steepest affinities.
+        boundary_threshold: for "distance": mean affinity below which a voxel is boundary. A number, or a percentile
+            such as "20%".
+        sigma_nm: for "distance": smoothing of the distance; `None` is 1.5 times the shortest edge of a voxel.
+        per_section: whether each section gets its own fragments, for thick sections.
+        low: a voxel is background if none of its nearest affinities exceeds this. A number or a percentile.
+        high: for "watershed": affinity from which every edge joins its voxels. A number or a percentile.
+        foreground_threshold: mean nearest affinity below which a voxel is background.
+        long_range: use of offsets beyond the nearest: "no", "touching" or "all", see `region_graph`.
         min_size_voxels: smaller segments become background.
-        small_voxels: segments with fewer voxels join the neighbour with the greatest score, if that reaches
-            `small_threshold`, after all merges at `threshold` are done.
-        small_threshold: see there.
-        large_voxels: two segments that both have so many voxels or more never merge.
-        strides: of "mutex": edges that repel are taken from every n-th voxel along (z, y, x).
-        bias: of "mutex": what is added to the attraction; above 0 merges more.
+        small_voxels: size below which a segment joins the neighbour with the greatest score, if that reaches
+            `small_threshold`, after all merges at `threshold`.
+        small_threshold: see `small_voxels`.
+        large_voxels: size in voxels; two segments that both reach it never merge.
+        strides: for "mutex": repelling edges are taken from every n-th voxel along (z, y, x).
+        bias: for "mutex": number added to the attraction; above 0 merges more.
 
     Raises:
-        InputError: if a name is unknown or a number is out of its range.
+        InputError: if a name is unknown or a number is out of range.
     """
 
     targets: ClassVar[str] = "affinities"
@@ -160,11 +160,11 @@ _OF_PAIRS = (
     *("threshold", "fragments", "boundary_threshold", "per_section", "long_range"),
     *("small_voxels", "large_voxels"),
 )
-"""Options of the methods that score pairs of fragments, which the mutex watershed does not have."""
+"""Options that only the methods that score pairs of fragments use, not the mutex watershed."""
 
 
 def check_used(options: SegmentationOptions, given: Mapping[str, Any]) -> None:
-    """Raise an `InputError` for the first option that was given (is not `None`) and does nothing with the others."""
+    """Raise an `InputError` for the first given option (not `None`) that has no effect with the other options."""
     unused = dict.fromkeys(_OF_PAIRS if options.method == "mutex" else ("bias",), f"method {options.method}")
     if options.fragments == "watershed":
         unused.setdefault("boundary_threshold", "fragments watershed")
@@ -174,28 +174,28 @@ def check_used(options: SegmentationOptions, given: Mapping[str, Any]) -> None:
 
 
 def tuned_path(model: str | Path) -> Path:
-    """Return where the options of a model are kept: beside it, or in it if it is a folder."""
+    """Return the path of a model's options: beside the model, or inside it if it is a folder."""
     model = Path(model)
     return (model if model.is_dir() else model.parent) / TUNED_NAME
 
 
 def save_options(path: str | Path, options: Options, evidence: Mapping[str, Any]) -> None:
-    """Write options with what they were chosen by; the file appears when it is complete."""
+    """Write options and the evidence for their choice; the file appears only when it is complete."""
     values = dataclasses.asdict(options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
     write_json({"targets": options.targets, "options": plain, **evidence}, path)
 
 
 def load_options(model: str | Path) -> SegmentationOptions | None:
-    """Return the options for affinities that are kept beside a model; see `load_options_as`."""
+    """Return the options for affinities stored beside a model; see `load_options_as`."""
     return load_options_as(SegmentationOptions, model)
 
 
 def load_options_as(kind: type[AnyOptions], model: str | Path) -> AnyOptions | None:
-    """Return the options of some kind that are kept beside a model, or `None` if there are none.
+    """Return the options of class `kind` stored beside a model, or `None` if there are none.
 
     Raises:
-        InputError: if the file is none of options, or has those for other targets.
+        InputError: if the file does not hold options, or holds options for other targets.
     """
     path = tuned_path(model)
     if not path.is_file():
@@ -203,7 +203,7 @@ def load_options_as(kind: type[AnyOptions], model: str | Path) -> AnyOptions | N
     try:
         content = json.loads(path.read_text())
         options = content["options"]
-        # Files from before there were other targets do not name theirs.
+        # Files from before there were other targets do not name a target.
         targets = content.get("targets", SegmentationOptions.targets)
         if targets == kind.targets:
             return kind().but(**options)

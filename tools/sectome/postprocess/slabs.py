@@ -1,4 +1,4 @@
-"""Work on slabs of sections side by side."""
+"""Parallel work on slabs of sections."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sectome.checks import check_whole_number
 Result = TypeVar("Result")
 
 VOXELS_PER_SLAB = 1 << 20
-"""Small enough that a thread is never waited for long, large enough that seams do not count."""
+"""Small enough that threads finish at about the same time, large enough that the cost of seams is negligible."""
 
 COLUMNS = 64
-"""Columns of voxels that are worked on side by side; few enough that those of a volume lie in a core's cache."""
+"""Number of voxel columns processed side by side; few enough that those of a volume fit into a core's cache."""
 
 _show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
 
 @contextmanager
 def showing_progress(show: bool) -> Iterator[None]:
-    """Let every stage within show a bar of its slabs, on a terminal and after two seconds."""
+    """Show a progress bar of slabs for each stage in this context, on a terminal and after two seconds."""
     token = _show_progress.set(show)
     try:
         yield
@@ -35,17 +35,17 @@ def showing_progress(show: bool) -> Iterator[None]:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the threads asked for; `None` is numba's number: the cores at hand, or `NUMBA_NUM_THREADS`.
+    """Return the number of threads; `None` is numba's number: the available cores, or `NUMBA_NUM_THREADS`.
 
     Raises:
-        InputError: if it is no whole number from 1 on.
+        InputError: if it is not a whole number of at least 1.
     """
-    # Not `get_num_threads`: it starts numba's threads, and those of OpenMP then give torch their number for its own.
+    # Not `get_num_threads`: it starts numba's threads, and if they are OpenMP's, torch takes over their number.
     return numba.config.NUMBA_NUM_THREADS if threads is None else check_whole_number(threads, 1, "threads")
 
 
 def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and the last-but-one section of slabs of (Z, Y, X): they depend on the shape alone."""
+    """Return the start and stop sections of the slabs of a (Z, Y, X) shape; they depend on the shape alone."""
     sections = max(1, VOXELS_PER_SLAB // max(1, shape[1] * shape[2]))
     return [(first, min(first + sections, shape[0])) for first in range(0, shape[0], sections)]
 
@@ -53,7 +53,7 @@ def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:
 def in_threads(
     work: Callable[..., Result], arguments: Sequence[Sequence[Any]], threads: int | None, stage: str
 ) -> list[Result]:
-    """Return ``work(*each)`` of all arguments in their order, computed by as many threads; `work` must free the GIL."""
+    """Return ``work(*each)`` for all arguments, in order, computed in threads; `work` must release the GIL."""
     with tqdm(
         total=len(arguments), desc=stage, unit="slab", delay=2, disable=None if _show_progress.get() else True
     ) as bar:

@@ -1,7 +1,7 @@
-"""Sets of voxels that grow together: union-find on flat voxel indices, compiled.
+"""Compiled union-find on flat voxel indices.
 
-A set is known by its smallest index, so that labels come out in the order of their first voxels whatever the order of
-the unions.
+The root of a set is its smallest index, so that labels come out in the order of their first voxels, whatever the order
+of the unions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sectome.types import Array, LabelArray
 
 @njit(cache=True, nogil=True, inline="always")
 def find(parent: Any, index: int) -> int:
-    """Return the smallest index of the set of `index`, and halve the path to it."""
+    """Return the root (smallest index) of the set of `index`, and halve the path to it."""
     while parent[index] != index:
         parent[index] = parent[parent[index]]
         index = parent[index]
@@ -42,13 +42,13 @@ def join_pairs(pairs: Any, parent: Any) -> None:
 
 
 def new_sets(voxels: int) -> LabelArray:
-    """Return the (voxels,) parents of sets of one voxel each, in 32 bits where they suffice."""
+    """Return the (voxels,) parents of one-voxel sets, as int32 where that suffices and else int64."""
     return np.arange(voxels, dtype=np.int32 if voxels < 2**31 else np.int64)
 
 
 @njit(cache=True, nogil=True)
 def _count_roots(parent: Any, joined: Any, first: int, last: int) -> int:
-    """Return how many sets begin from `first` to `last`."""
+    """Return the number of joined sets with a root from `first` to `last`."""
     count = 0
     for index in range(first, last):
         count += parent[index] == index and joined[index] != 0
@@ -57,7 +57,7 @@ def _count_roots(parent: Any, joined: Any, first: int, last: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _number_roots(parent: Any, joined: Any, first: int, last: int, number: int, labels: Any) -> None:
-    """Number the sets that begin from `first` to `last`, from `number` + 1 on."""
+    """Number the joined sets with a root from `first` to `last`, starting at `number` + 1."""
     for index in range(first, last):
         if parent[index] == index and joined[index] != 0:
             number += 1
@@ -66,7 +66,7 @@ def _number_roots(parent: Any, joined: Any, first: int, last: int, number: int, 
 
 @njit(cache=True, nogil=True)
 def _copy_numbers(parent: Any, first: int, last: int, labels: Any) -> None:
-    """Give every voxel the number of its root; roots are not written, so that other threads may read them."""
+    """Copy each root's number to its voxels; roots are not written, so that other threads can read them."""
     for index in range(first, last):
         root = parent[index]
         if root != index:
@@ -76,7 +76,7 @@ def _copy_numbers(parent: Any, first: int, last: int, labels: Any) -> None:
 
 
 def sets_to_labels(parent: LabelArray, joined: Array, shape: tuple[int, ...], threads: int | None = None) -> LabelArray:
-    """Return labels 1..N of the given (Z, Y, X), uint32, numbered by their first voxels; 0 where `joined` is 0."""
+    """Return uint32 labels 1..N of (Z, Y, X) `shape`, in the order of first voxels; 0 where `joined` is 0."""
     labels = np.zeros(parent.size, np.uint32)
     section = shape[1] * shape[2]
     parts = [(first * section, last * section) for first, last in slabs(shape)]
