@@ -1,4 +1,4 @@
-"""What the field scores: truth first."""
+"""Metrics of segmentations and affinities; the ground truth comes first."""
 
 from sectome.metrics.adapted_rand_error import adapted_rand_error
 from sectome.metrics.average_precision import average_precision

@@ -1,4 +1,4 @@
-"""How many instances were found."""
+"""Average precision of instances without confidences."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from sectome.metrics.overlaps import overlaps_of
 def average_precision(
     truth: Any, segmentation: Any, iou_threshold: float = 0.75, ignore_label: int | None = 0
 ) -> float:
-    """Return TP / (TP + FP + FN) of objects and segments matched by their overlap.
+    """Return TP / (TP + FP + FN) of objects and segments matched by overlap.
 
-    An object and a segment match if their intersection over union reaches the threshold; each is used once (above 0.5
-    no other match is possible, at 0.5 and below as many as can be are matched). This is the average precision of
+    An object and a segment match if their intersection over union (IoU) reaches the threshold, each at most once. Above
+    0.5 the match is unique; at 0.5 and below the number of matches is maximised. This is the average precision of
     instance segmentation without confidences (Schmidt et al. 2018, arXiv:1806.03535). 0 is background on both sides
     and never an instance.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        iou_threshold: above 0, at most 1.
-        ignore_label: voxels of this truth label do not count, neither in a union nor as false positives: right where 0
-            means that nobody labelled. Give `None` where 0 means background, as for mitochondria: then a segment
-            outside all objects is a false positive.
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        iou_threshold: least IoU of a match, above 0 and at most 1.
+        ignore_label: ground truth label whose voxels do not count, neither in a union nor as false positives. Use 0
+            where 0 means unlabelled. Use `None` where 0 means background, as for mitochondria; then a segment outside
+            of all objects is a false positive.
 
     Returns:
-        0 to 1; 1 where there is neither an object nor a segment.
+        0 to 1; 1 if there is neither an object nor a segment.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, nothing of the truth is left, or the threshold
-            is out of its range.
+        InputError: if the shapes differ, an array is not integer, no voxel counts, or the threshold is out of
+            range.
     """
     if not 0 < iou_threshold <= 1:
         raise InputError(f"iou_threshold must be above 0 and at most 1, got {iou_threshold}")

@@ -1,4 +1,4 @@
-"""The average precision of segments ranked by confidence, as MitoEM scores it."""
+"""Average precision of segments ranked by confidence, as in the MitoEM challenge."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ def average_precision_by_confidence(
 ) -> float:
     """Return the area under the precision-recall curve of segments ranked by confidence.
 
-    As the MitoEM challenge's tool scores AP-75 (Wei et al. 2020, doi:10.1007/978-3-030-59722-1_7; COCO's convention).
-    A segment finds the object that it overlaps best if their intersection over union reaches the threshold, and is a
-    false positive otherwise. From the surest segment to the least sure one, each adds a point of recall and precision;
-    precision is made to fall by taking the best at any higher recall, read at the recalls 0, 0.01 .. 1, 0 where a
-    recall is never reached, and averaged. 0 is background on both sides; segments outside of all objects are false
-    positives.
+    The MitoEM challenge's tool scores AP-75 this way (Wei et al. 2020, doi:10.1007/978-3-030-59722-1_7; COCO's
+    convention). A segment finds the object with which it has the greatest intersection over union (IoU) if that
+    reaches the threshold; otherwise it is a false positive. In descending confidence, each segment adds a point of
+    recall and precision. Each precision is replaced by the greatest at equal or higher recall. The score is its mean
+    at the recalls 0, 0.01 .. 1, with 0 where a recall is never reached. 0 is background on both sides; segments outside
+    of all objects are false positives.
 
-    Of a size range, only its objects are to be found: a segment looks for the best of them first. It does not count if
-    it found an object of another size, or none and is of another size itself.
+    With a size range, only objects within it are to be found, and segments match these before others. A segment does
+    not count if it finds an object of another size, or finds none and is of another size itself.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        iou_threshold: 0.5 to 1. At 0.5 itself two halves of one object both find it, as in the challenge's tool.
-        confidences: a number for each segment id, of which only the order counts; equal ones are ranked by id. `None`
-            ranks by size, the largest first: the tool's choice where no confidence is given.
-        size_range_voxels: above the first and at most the second number of voxels. MitoEM's small, medium and large
-            mitochondria are (0, 5000), (5000, 15000) and (15000, infinity).
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        iou_threshold: least IoU, 0.5 to 1. At exactly 0.5, two halves of one object both find it, as in the
+            challenge's tool.
+        confidences: number for each segment id, of which only the order counts; ties are ranked by id. `None` ranks by
+            size, the largest first, as the tool does without confidences.
+        size_range_voxels: (low, high) object size in voxels, above the first and at most the second. MitoEM's small,
+            medium and large mitochondria are (0, 5000), (5000, 15000) and (15000, infinity).
 
     Returns:
         0 to 1.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, there is no object of the size range, the
-            threshold is out of its range, or a segment has no confidence.
+        InputError: if the shapes differ, an array is not integer, no object lies in the size range, the
+            threshold is out of range, or a segment has no confidence.
     """
     if not 0.5 <= iou_threshold <= 1:
         raise InputError(f"iou_threshold must lie between 0.5 and 1, got {iou_threshold}")
@@ -78,13 +79,13 @@ def average_precision_by_confidence(
 
 
 def _lies_within(sizes: npt.NDArray[np.float64], size_range_voxels: tuple[float, float]) -> npt.NDArray[np.bool_]:
-    """Return which sizes lie above the range's low end and not above its high one."""
+    """Return a mask of the sizes above the range's low end and at most its high end."""
     low, high = size_range_voxels
     return (sizes > low) & (sizes <= high)
 
 
 def _confidences_of(segments: Any, confidences: Mapping[int, float]) -> npt.NDArray[np.float64]:
-    """Return the confidences of segment ids; the background has none and comes last."""
+    """Return the confidences of segment ids, with -infinity for the background, so that it ranks last."""
     values = np.array([confidences.get(segment, np.nan) if segment else -np.inf for segment in segments.tolist()])
     missing = segments[np.isnan(values)]
     if missing.size:

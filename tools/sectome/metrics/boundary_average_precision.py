@@ -1,4 +1,4 @@
-"""How well affinities rank boundaries, before any decoding."""
+"""Average precision of affinities as a ranking of boundaries, before segmentation."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from sectome.checks import InputError, check_same_shape
 def boundary_average_precision(affinity_truth: Any, affinity_prediction: Any, valid: Any) -> float:
     """Return the voxel-wise average precision of the boundary class, affinity 0.
 
-    The lower an affinity, the surer the boundary. The score is the sum over all thresholds of precision times the gain
-    in recall, exact by sorting, equal predictions taken together (as scikit-learn's `average_precision_score`); it
-    depends on the order of the predictions only. The share of boundary among the valid is what chance reaches.
+    Low affinities predict a boundary. The score is the exact sum over all thresholds of precision times the gain in
+    recall, with equal predictions taken together (as scikit-learn's `average_precision_score`). It depends only on the
+    order of the predictions. Chance reaches the share of boundary among the valid voxels.
 
     Args:
-        affinity_truth: 0 or 1, any shape; one channel, or several to be pooled.
-        affinity_prediction: the same shape, any unit.
-        valid: the same shape, 0 where the truth is not known.
+        affinity_truth: ground truth 0 or 1, any shape; several channels are pooled.
+        affinity_prediction: predictions of the same shape, in any unit.
+        valid: array of the same shape, 0 where the ground truth is unknown.
 
     Returns:
         Above 0, at most 1.
 
     Raises:
-        InputError: if the shapes differ, the truth holds other values, a prediction is not finite, or there is no
-            valid boundary.
+        InputError: if the shapes differ, the ground truth holds values other than 0 and 1, a prediction is not finite,
+            or there is no valid boundary.
     """
     truth, prediction, known = (np.asarray(array) for array in (affinity_truth, affinity_prediction, valid))
     check_same_shape(truth.shape, prediction.shape, "affinity_prediction")

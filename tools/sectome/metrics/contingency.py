@@ -1,4 +1,4 @@
-"""How many voxels each true object shares with each segment: what every score of labels is computed from."""
+"""Contingency table of true objects and segments, from which all scores of labels are computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sectome.types import LabelArray
 
 
 def check_labels(labels: Any, name: str) -> LabelArray:
-    """Return labels in native byte order, or raise an `InputError` that calls them `name` if they are not integers."""
+    """Return labels in native byte order, or raise an `InputError` with their `name` if they are not integers."""
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise InputError(f"the {name} must hold integer labels, got {array.dtype}")
@@ -23,12 +23,12 @@ def check_labels(labels: Any, name: str) -> LabelArray:
 
 @dataclass(frozen=True, eq=False)
 class ContingencyTable:
-    """Voxels that objects and segments have in common.
+    """Numbers of voxels that objects and segments have in common.
 
     Attributes:
-        counts: (objects, segments) sparse float64; no row and no column is empty.
-        objects: the sorted truth ids of the rows.
-        segments: the sorted segmentation ids of the columns.
+        counts: (objects, segments) sparse float64 voxel counts; no row or column is empty.
+        objects: sorted ground truth ids of the rows.
+        segments: sorted segmentation ids of the columns.
     """
 
     counts: sparse.csr_array
@@ -36,7 +36,7 @@ class ContingencyTable:
     segments: LabelArray
 
     def __add__(self, other: ContingencyTable) -> ContingencyTable:
-        """Return the table of two parts of a volume together: blocks are counted one by one, and added."""
+        """Return the joint table of two parts of a volume, so that blocks can be counted one by one."""
         cells = [
             (table.objects[rows], table.segments[columns], counts)
             for table in (self, other)
@@ -47,21 +47,21 @@ class ContingencyTable:
 
 
 def contingency_table(truth: Any, segmentation: Any, ignore_label: int | None = 0) -> ContingencyTable:
-    """Return the voxels that each true object and each segment have in common.
+    """Return the numbers of voxels that each true object and each segment have in common.
 
-    The convention of all scores here: voxels whose *truth* is `ignore_label` do not count. The segmentation's 0 is not
-    special: its voxels count as one segment, so that leaving voxels out is never free.
+    All scores here follow one convention. Voxels whose *ground truth* is `ignore_label` do not count. The
+    segmentation's 0 counts as one segment, so that leaving voxels unsegmented is never free.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        ignore_label: the label of the truth to leave out, or `None` to count all.
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        ignore_label: ground truth label to leave out, or `None` to count all.
 
     Returns:
-        The table over the ids that occur in counted voxels, so that large ids cost no memory.
+        Table of the ids that occur in counted voxels, so that large ids cost no memory.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, or nothing of the truth is left.
+        InputError: if the shapes differ, an array is not integer, or no voxel counts.
     """
     truth, segmentation = check_labels(truth, "truth"), check_labels(segmentation, "segmentation")
     if truth.shape != segmentation.shape:
@@ -77,12 +77,12 @@ def contingency_table(truth: Any, segmentation: Any, ignore_label: int | None = 
 
 
 def nothing_to_score(ignore_label: int | None) -> InputError:
-    """Return the error for a truth in which no voxel counts."""
+    """Return the error for a ground truth in which no voxel counts."""
     return InputError(f"the truth must hold at least one voxel that is not {ignore_label}, got none")
 
 
 def _tabulate(objects: LabelArray, segments: LabelArray, counts: Any) -> ContingencyTable:
-    """Return the table of cells that are given by their ids; a cell that comes twice is the sum."""
+    """Return the table of cells given by object id, segment id and count; duplicate cells are summed."""
     known_objects, rows = np.unique(objects, return_inverse=True)
     known_segments, columns = np.unique(segments, return_inverse=True)
     shape = (len(known_objects), len(known_segments))
@@ -93,9 +93,9 @@ def _tabulate(objects: LabelArray, segments: LabelArray, counts: Any) -> Conting
 
 @njit(cache=True, nogil=True)
 def _count_pairs(truth: Any, segmentation: Any) -> Any:
-    """Return the pairs of labels that occur, as two (P,) uint64, and how often.
+    """Return the pairs of labels that occur, as two (P,) uint64 arrays, and their counts.
 
-    Neighbours in memory tend to be the same pair, so that runs are counted and only their ends go into the table.
+    Neighbours in memory are often the same pair, so runs are counted and entered into the hash table once.
     """
     ids, counts = np.zeros((1 << 12, 2), np.uint64), np.zeros(1 << 12, np.int64)
     used, start = 0, 0
@@ -118,7 +118,7 @@ def _count_pairs(truth: Any, segmentation: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def _add(ids: Any, counts: Any, one: Any, other: Any, voxels: int) -> int:
-    """Add voxels to a pair of an open-addressing table, and return 1 if the pair is new."""
+    """Add voxels to a pair in an open-addressing hash table; return 1 if the pair is new, else 0."""
     mask = np.uint64(counts.size - 1)
     mixed = (one * np.uint64(0x9E3779B97F4A7C15)) ^ (other * np.uint64(0xC2B2AE3D27D4EB4F))
     place = (mixed ^ (mixed >> np.uint64(29))) & mask

@@ -1,4 +1,4 @@
-"""How far one can follow a neuron before its segment ends or merges."""
+"""Expected run length: how far one can follow a neuron before its segment ends or merges."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sectome.types import LabelArray
 
 @dataclass(frozen=True, eq=False)
 class Skeletons:
-    """The centre lines of all objects of a volume.
+    """The skeletons (centre lines) of all objects of a volume.
 
     Attributes:
-        shape: (Z, Y, X) voxels of the volume.
-        nodes: (N, 3) int64 voxels (z, y, x).
-        objects: (N,) ids of the objects that the nodes belong to.
-        edges: (E, 2) int64 nodes of one object that are 26-neighbours; without circles.
-        lengths_nm: (E,) float64 lengths of the edges.
+        shape: shape (Z, Y, X) of the volume in voxels.
+        nodes: (N, 3) int64 voxel positions (z, y, x).
+        objects: (N,) object id of each node.
+        edges: (E, 2) int64 pairs of nodes of one object that are 26-neighbours; they form no cycles.
+        lengths_nm: (E,) float64 edge lengths in nm.
     """
 
     shape: tuple[int, ...]
@@ -38,25 +38,25 @@ class Skeletons:
 
     @property
     def greatest_run_length_nm(self) -> float:
-        """The expected run length of a segmentation without errors: that of the truth itself."""
+        """The expected run length of an error-free segmentation, in nm."""
         objects = self.objects[self.edges[:, 0]]
         return _expected_length(objects, objects, self.lengths_nm, self.lengths_nm.sum())
 
 
 def skeletons(truth: Any, voxel_size_nm: Sequence[float]) -> Skeletons:
-    """Return the skeleton of every object, as scikit-image thins it (Lee et al. 1994, doi:10.1006/cgip.1994.1042).
+    """Return the skeleton of every object, thinned by scikit-image (Lee et al. 1994, doi:10.1006/cgip.1994.1042).
 
-    The voxels that are left are nodes; of the pairs that are 26-neighbours, the minimum spanning tree by length in nm
-    is kept, so that a clump of voxels is not counted twice. Thinning itself knows voxels only, not their size. It
-    leaves nothing of some objects whose thickness is an even number of voxels: those do not count.
+    The remaining voxels are nodes. The edges are the minimum spanning tree of 26-neighbours by length in nm, so that a
+    clump of voxels is not counted twice. Thinning itself ignores the voxel size. It leaves nothing of some objects
+    whose thickness is an even number of voxels: those do not count.
 
     Args:
-        truth: (Z, Y, X) integers, 0 is no object.
-        voxel_size_nm: edge lengths of a voxel along (z, y, x).
+        truth: (Z, Y, X) integer ground truth; 0 is no object.
+        voxel_size_nm: voxel size (z, y, x).
 
     Raises:
-        InputError: if the truth is not such an array, the voxel size not three positive numbers, or no object is long
-            enough to have an edge.
+        InputError: if the ground truth is not such an array, the voxel size is not three positive numbers, or no object
+            is long enough to have an edge.
     """
     size = check_triple(voxel_size_nm, "voxel_size_nm")
     truth = check_labels(truth, "truth")
@@ -83,12 +83,12 @@ def expected_run_length_of(skeletons: Skeletons, segmentation: Any, *, merge_nod
     """Return the expected run length in nm of a segmentation; see `expected_run_length`.
 
     Args:
-        skeletons: those of the truth.
-        segmentation: (Z, Y, X) integers.
-        merge_nodes: from 1 on.
+        skeletons: skeletons of the ground truth.
+        segmentation: (Z, Y, X) integer labels.
+        merge_nodes: see `expected_run_length`.
 
     Raises:
-        InputError: if the segmentation is not of integers or not of the truth's shape, or `merge_nodes` is below 1.
+        InputError: if the segmentation is not integer or differs in shape, or `merge_nodes` is below 1.
     """
     segmentation = check_labels(segmentation, "segmentation")
     if segmentation.shape != skeletons.shape:
@@ -106,22 +106,22 @@ def expected_run_length_of(skeletons: Skeletons, segmentation: Any, *, merge_nod
 def expected_run_length(
     truth: Any, segmentation: Any, voxel_size_nm: Sequence[float], *, merge_nodes: int = 5
 ) -> float:
-    """Return how far one gets in nm along a neuron from a random point of a skeleton before an error.
+    """Return the expected length in nm of the error-free run around a random point of a skeleton.
 
-    The expected run length (Januszewski et al. 2018, doi:10.1038/s41592-018-0049-4). An edge of an object's skeleton
-    belongs to a segment's run if both its ends lie in the segment. The score is the sum of squared runs over the length
-    of all skeletons: a point is drawn in a run in proportion to its length, and then goes that far. The segmentation's
-    0 has no run, and neither has a segment that holds two objects or more: a merger. A second segmentation of
-    the same truth costs little with `skeletons` and `expected_run_length_of`.
+    This is the expected run length (Januszewski et al. 2018, doi:10.1038/s41592-018-0049-4). An edge of an object's
+    skeleton belongs to a segment's run if both its ends lie in the segment. The score is the sum of squared run lengths
+    over the length of all skeletons, since a random point falls into a run in proportion to its length. The
+    segmentation's 0 has no run, nor has a merger, a segment that holds two objects or more. To score several
+    segmentations, call `skeletons` once and `expected_run_length_of` for each.
 
     Args:
-        truth: (Z, Y, X) integers, 0 is no object.
-        segmentation: (Z, Y, X) integers.
-        voxel_size_nm: edge lengths of a voxel along (z, y, x).
-        merge_nodes: how many nodes of an object make a segment hold it, from 1 on. The tips of a skeleton reach its
-            object's surface, and thin objects are all surface, so that segments catch single nodes of their neighbours
-            without a merger: on synthetic neurons whose borders were a voxel off, 1 took 40% of the run length, 5 took
-            2%. An object of fewer nodes is never held.
+        truth: (Z, Y, X) integer ground truth; 0 is no object.
+        segmentation: (Z, Y, X) integer labels.
+        voxel_size_nm: voxel size (z, y, x).
+        merge_nodes: number of an object's nodes, at least 1, from which a segment holds the object. Skeleton tips reach
+            the surface, and thin objects are all surface, so segments catch single nodes of neighbours without a
+            merger: on synthetic neurons whose borders were a voxel off, 1 cost 40% of the run length, 5 cost 2%. An
+            object with fewer nodes is never held.
 
     Returns:
         0 to `Skeletons.greatest_run_length_nm`.
@@ -133,8 +133,8 @@ def expected_run_length(
 
 
 def _spanning_trees(nodes: Any, owners: Any, voxel_size_nm: Sequence[float]) -> tuple[Any, Any]:
-    """Return the (E, 2) edges between 26-neighbours of one owner that hold them together, and their lengths in nm."""
-    # Between the sqrt(3) of a diagonal neighbour and the 2 of the next voxel but one.
+    """Return the (E, 2) edges of each owner's minimum spanning forest of 26-neighbours, and their lengths in nm."""
+    # Between sqrt(3), the distance of a diagonal neighbour, and 2, that of the next voxel but one.
     pairs = KDTree(nodes).query_pairs(1.9, output_type="ndarray")
     one, other = pairs[owners[pairs[:, 0]] == owners[pairs[:, 1]]].T
     lengths_nm = np.linalg.norm((nodes[one] - nodes[other]) * np.asarray(voxel_size_nm), axis=1)
@@ -143,7 +143,7 @@ def _spanning_trees(nodes: Any, owners: Any, voxel_size_nm: Sequence[float]) -> 
 
 
 def _expected_length(objects: Any, segments: Any, lengths_nm: Any, total_nm: float) -> float:
-    """Return the sum of squared runs over the total length; a run is all edges of an object in a segment."""
+    """Return the sum of squared runs divided by the total length; a run is all edges of an object in a segment."""
     ids, rows = np.unique(objects, return_inverse=True)
     others, columns = np.unique(segments, return_inverse=True)
     runs = sparse.csr_array((lengths_nm, (rows, columns)), shape=(len(ids), len(others)))

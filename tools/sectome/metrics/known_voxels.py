@@ -1,4 +1,4 @@
-"""Where a truth says something."""
+"""Mask of voxels whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sectome.types import UNKNOWN_FROM, Array
 
 
 def known_voxels(labels: Array) -> Array:
-    """Return where labels (any shape) say what there is: as in training not at -1 and, in uint64, from 2**63 on."""
+    """Return a mask of labels (any shape) that are known, as in training: not negative, nor uint64 from 2**63 on."""
     if labels.dtype.newbyteorder("=") == np.uint64:
         known: Array = labels < np.uint64(UNKNOWN_FROM)
         return known

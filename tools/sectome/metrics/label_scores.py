@@ -1,4 +1,4 @@
-"""All scores of a segmentation at once, from one table."""
+"""All scores of a segmentation at once, from one contingency table."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sectome.metrics.variation_of_information import variation_of_information_of
 
 
 def label_scores(truth: Any, segmentation: Any, *, background: bool = False) -> dict[str, float]:
-    """Return the scores of a segmentation by their names.
+    """Return the scores of a segmentation by name.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        background: what 0 means in the truth. False: nobody labelled there, and nothing there counts, as for neurons.
-            True: there is no object, and a segment there is a false positive, as for mitochondria; then the average
-            precision of the MitoEM challenge is there too.
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        background: whether 0 in the ground truth is background. If so, as for mitochondria, a segment there is a false
+            positive, and the average precision of the MitoEM challenge is added. If not, as for neurons, 0 means
+            unlabelled and does not count.
 
     Returns:
         "adapted_rand_error", "voi_split", "voi_merge" and "voi" (bits), "average_precision_50" and "_75",
-        "objects_in_truth" and "objects_in_segmentation", with a background "average_precision_75_mitoem". Voxels whose
-        truth is 0 are left out; with a background not of the average precisions and the numbers of objects.
+        "objects_in_truth" and "objects_in_segmentation", with a background also "average_precision_75_mitoem". Voxels
+        with ground truth 0 are left out, except, with a background, from average precisions and numbers of objects.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, or the truth has no object.
+        InputError: if the shapes differ, an array is not integer, or the ground truth has no object.
     """
     table = contingency_table(truth, segmentation, ignore_label=None if background else 0)
     labelled = table if not background else contingency_table(truth, segmentation)

@@ -1,4 +1,4 @@
-"""Where a segmentation splits, merges and loses objects, so that a person can go and look."""
+"""Locations of the splits, merges and losses of a segmentation, for inspection."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from sectome.types import LabelArray
 
 
 class Mistake(NamedTuple):
-    """One thing to correct.
+    """One error to correct.
 
     Attributes:
         kind: "split", "merge" or "lost".
-        objects: the true id; of a merge, the id of the piece and the one that it is merged with.
-        segments: the segment's id; of a split, the id of the piece and the one that it is split from; none of a loss.
-        voxels: of the piece: how much is at stake.
-        z: a voxel of the piece where it meets the other one, or in its middle.
-        y: see z.
-        x: see z.
+        objects: id of the true object; for a merge, ids of the piece's object and the one it is merged with.
+        segments: id of the segment; for a split, ids of the piece's segment and the one it is split from; empty for a
+            loss.
+        voxels: size of the piece.
+        z: z of a voxel of the piece where it meets the other one, or in its middle.
+        y: y of that voxel.
+        x: x of that voxel.
     """
 
     kind: str
@@ -39,26 +40,26 @@ class Mistake(NamedTuple):
 
 
 def mistakes(truth: Any, segmentation: Any, *, min_voxels: int = 100) -> list[Mistake]:
-    """Return every split, merge and loss of an object, with the place to look at.
+    """Return every split, merge and loss of an object, with its location.
 
-    A piece is what an object and a segment have in common, neither of them 0. An object of n pieces has n - 1 splits,
-    a segment of n pieces n - 1 merges: its pieces form a tree from the largest one along the greatest contacts, and
-    each other piece is listed with the one that it hangs on. Two pieces are in contact where a line along an axis leads
-    from one to the other inside of their object (or segment), with nothing but 0 of the segmentation (or truth) between
-    them: membranes without a label are no obstacle. The place is the piece's voxel in contact that lies nearest to the
-    centre of the contact. A piece that no contact leads to hangs on the largest, and its place is the voxel nearest to
-    its own centre. An object is lost if no segment holds more of it than the segmentation's 0.
+    A piece is the intersection of an object and a segment, neither of them 0. An object of n pieces has n - 1 splits, a
+    segment of n pieces n - 1 merges. Their pieces form a tree from the largest one along the greatest contacts, and
+    each other piece is listed with its parent. Two pieces are in contact where a line along an axis leads from one to
+    the other within their object (or segment), with only 0 of the segmentation (or ground truth) between them, so that
+    unlabelled membranes are no obstacle. A mistake's location is the piece's contact voxel nearest to the centre of the
+    contact. A piece without contact has the largest as parent, and its location is the voxel nearest to its own centre.
+    An object is lost if no segment holds more of it than the segmentation's 0.
 
     Args:
-        truth: (Z, Y, X) integers, 0 is no object.
-        segmentation: (Z, Y, X) integers, 0 is no segment.
-        min_voxels: pieces with fewer voxels are left out of account, from 1 on.
+        truth: (Z, Y, X) integer ground truth; 0 is no object.
+        segmentation: (Z, Y, X) integer labels; 0 is no segment.
+        min_voxels: smaller pieces are ignored; at least 1.
 
     Returns:
-        The mistakes, those with the most voxels first.
+        The mistakes in descending order of voxels.
 
     Raises:
-        InputError: if the shapes differ, an array is not (Z, Y, X) or not of integers, there is no object, or
+        InputError: if the shapes differ, an array is not (Z, Y, X) or not integer, there is no object, or
             `min_voxels` is below 1.
     """
     truth, segmentation = (
@@ -85,9 +86,9 @@ def mistakes(truth: Any, segmentation: Any, *, min_voxels: int = 100) -> list[Mi
 def _errors(
     wholes: LabelArray, parts: LabelArray, table: ContingencyTable, min_voxels: int
 ) -> list[tuple[int, int, int, int, list[int]]]:
-    """Return (whole, piece, piece that it hangs on, voxels, place) of all pieces but the largest of their whole.
+    """Return (whole, piece, parent piece, voxels, location) of all pieces except the largest of each whole.
 
-    Objects are the wholes that are split into segments, and segments are the wholes that merge objects.
+    For splits the wholes are objects and the parts segments; for merges it is the other way round.
     """
     rows, columns, voxels, _ = overlaps_of(table)
     order = np.lexsort((-voxels, rows))
@@ -101,7 +102,7 @@ def _errors(
     by_key = np.argsort(keys)
 
     def pieces_at(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the numbers of the pieces that hold voxels, -1 where a piece is too small."""
+        """Return the number of the piece at each flat voxel index, -1 where the piece is too small."""
         whole_rows = np.searchsorted(table.objects, wholes.ravel()[places])
         wanted = whole_rows * len(table.segments) + np.searchsorted(table.segments, parts.ravel()[places])
         found = by_key[np.minimum(np.searchsorted(keys, wanted, sorter=by_key), len(keys) - 1)]
@@ -110,7 +111,7 @@ def _errors(
     places = _contacts(wholes, parts)
     pieces = pieces_at(places)
     kept = (pieces >= 0).all(axis=1)
-    # Each contact from both of its sides.
+    # List each contact from both sides.
     places, pieces, neighbours = places[kept].T.ravel(), pieces[kept].T.ravel(), pieces[kept, ::-1].T.ravel()
     parents = _hang_up(pieces, neighbours, largest)
     hangs = parents[pieces] == neighbours
@@ -130,7 +131,7 @@ def _errors(
 
 
 def _losses(truth: LabelArray, segmentation: LabelArray, table: ContingencyTable, min_voxels: int) -> list[Mistake]:
-    """Return the objects of which no segment holds more than the segmentation's 0."""
+    """Return the lost objects, of which no segment holds more than the segmentation's 0."""
     voxels = table.counts[:, table.segments == 0].sum(axis=1)
     lost = (voxels >= min_voxels) & (voxels >= table.counts.max(axis=1).toarray().ravel())
     places = np.flatnonzero(np.isin(truth, table.objects[lost]) & (segmentation == 0))
@@ -140,20 +141,20 @@ def _losses(truth: LabelArray, segmentation: LabelArray, table: ContingencyTable
 
 
 def _hang_up(pieces: Any, neighbours: Any, largest: Any) -> Any:
-    """Return the piece that each piece hangs on, in trees from the largest ones along the greatest contacts.
+    """Return the parent of each piece, in trees that start at the largest pieces and follow the greatest contacts.
 
     Args:
-        pieces: (C,) numbers of pieces, one a contact; each contact comes from both of its sides.
-        neighbours: (C,) the other side's.
-        largest: (P,) the number of the largest piece of each piece's whole, which is its smallest.
+        pieces: (C,) piece of each contact; each contact is listed from both sides.
+        neighbours: (C,) piece on the other side of each contact.
+        largest: (P,) for each piece the largest piece of its whole, which has the smallest number.
 
     Returns:
-        (P + 1,); that of the largest pieces is P.
+        (P + 1,) parents; the parent of the largest pieces is P.
     """
     numbers = np.arange(len(largest))
     once = pieces < neighbours
-    # A link to the largest piece joins what no contact does. It lies below the diagonal and the contacts above it:
-    # of the two the spanning tree takes the smaller.
+    # A link of weight 1 to the largest piece joins pieces without a contact. Links lie below the diagonal and contacts
+    # above it, and the spanning tree takes the smaller of the two weights.
     links = np.where(largest == numbers, len(numbers), largest)
     weights = np.concatenate([np.full(int(once.sum()), -1.0), np.ones(len(numbers))])
     ends = np.append(pieces[once], numbers), np.append(neighbours[once], links)
@@ -162,7 +163,7 @@ def _hang_up(pieces: Any, neighbours: Any, largest: Any) -> Any:
 
 
 def _middles(groups: Any, places: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Return the groups, sorted, and the (z, y, x) of each that lies nearest to the centre of its places."""
+    """Return the sorted groups, and for each the place (z, y, x) nearest to the centre of its places."""
     known, members = np.unique(groups, return_inverse=True)
     points = np.stack(np.unravel_index(places, shape), axis=1)
     sums = [np.bincount(members, coordinates, len(known)) for coordinates in points.T]
@@ -173,7 +174,7 @@ def _middles(groups: Any, places: Any, shape: tuple[int, ...]) -> tuple[Any, Any
 
 
 def _contacts(wholes: LabelArray, parts: LabelArray) -> npt.NDArray[np.int64]:
-    """Return the (C, 2) places, in C order, of voxels of one whole and two parts that follow each other on a line."""
+    """Return (C, 2) flat indices of contacts: successive labelled voxels of one whole but two parts along an axis."""
     _, height, width = wholes.shape
     steps = (height * width, width, 1)
     found = [
@@ -185,7 +186,7 @@ def _contacts(wholes: LabelArray, parts: LabelArray) -> npt.NDArray[np.int64]:
 
 @njit(cache=True, nogil=True)
 def _contacts_along(wholes: Any, parts: Any, steps: Any) -> Any:
-    """Return the contacts on the lines of the last axis; `steps` leads from a voxel to its place."""
+    """Return the contacts along the last axis; `steps` are the strides of the axes in flat indices."""
     found, used = np.empty((1 << 12, 2), np.int64), 0
     first, second, third = wholes.shape
     for i in range(first):

@@ -1,4 +1,4 @@
-"""How well each single object was segmented."""
+"""Scores of each single object."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ObjectScore(NamedTuple):
     """The scores of one object.
 
     Attributes:
-        object: the true id.
-        voxels: of the object.
-        segments: how many segments hold enough voxels of it.
-        best_segment: the one that holds most of it, 0 if none does.
-        recall: the share of the object's voxels that the best segment holds.
-        precision: the share of the best segment's voxels that are the object's, 0 without one.
-        iou: the greatest intersection over union with any segment.
+        object: id of the true object.
+        voxels: size of the object.
+        segments: number of segments that hold enough voxels of it.
+        best_segment: segment that holds most of it, 0 if there is none.
+        recall: share of the object's voxels that lie in the best segment.
+        precision: share of the best segment's voxels that lie in the object, 0 without such a segment.
+        iou: greatest intersection over union with any segment.
     """
 
     object: int
@@ -41,7 +41,7 @@ def object_scores_of(table: ContingencyTable, min_voxels: int = 100) -> list[Obj
     pieces = np.bincount(rows[voxels >= min_voxels], minlength=objects)
     greatest_iou = np.zeros(objects)
     np.maximum.at(greatest_iou, rows, iou)
-    # Of equal pieces the one with the smallest id: the sort is stable, and columns come in order.
+    # Among equal pieces the smallest id comes first: the sort is stable, and columns are in order.
     order = np.lexsort((-voxels, rows))
     held, firsts = np.unique(rows[order], return_index=True)
     best = order[firsts]
@@ -56,19 +56,19 @@ def object_scores_of(table: ContingencyTable, min_voxels: int = 100) -> list[Obj
 
 
 def object_scores(truth: Any, segmentation: Any, *, min_voxels: int = 100) -> list[ObjectScore]:
-    """Return how well each object was segmented.
+    """Return the scores of each object.
 
-    Voxels whose truth is 0 do not count, and the segmentation's 0 is no segment.
+    Voxels with ground truth 0 do not count, and the segmentation's 0 is no segment.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        min_voxels: how many voxels of an object a segment must hold to be counted in `segments`, from 1 on.
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        min_voxels: number of an object's voxels, at least 1, from which a segment counts in `segments`.
 
     Returns:
         A row for each object, sorted by id.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, there is no object, or `min_voxels` is below 1.
+        InputError: if the shapes differ, an array is not integer, there is no object, or `min_voxels` < 1.
     """
     return object_scores_of(contingency_table(truth, segmentation), min_voxels)

@@ -1,4 +1,4 @@
-"""Where objects and segments overlap: what instances are matched by."""
+"""Overlaps of objects and segments, by which instances are matched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Overlaps(NamedTuple):
     Attributes:
         rows: (P,) rows of the table, ascending.
         columns: (P,) columns of the table, ascending within a row.
-        voxels: (P,) float64 voxels in common.
+        voxels: (P,) float64 numbers of voxels in common.
         iou: (P,) float64 intersections over unions, above 0 and at most 1.
     """
 
@@ -27,7 +27,7 @@ class Overlaps(NamedTuple):
 
 
 def overlaps_of(table: ContingencyTable) -> Overlaps:
-    """Return where objects and segments overlap, with unions over all voxels of the table."""
+    """Return the overlaps of objects and segments; unions are taken over all voxels of the table."""
     rows, columns = table.counts.nonzero()
     voxels = table.counts.data
     iou = voxels / (table.counts.sum(axis=1)[rows] + table.counts.sum(axis=0)[columns] - voxels)

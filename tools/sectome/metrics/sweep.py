@@ -1,4 +1,4 @@
-"""Scores of every threshold of one agglomeration, from one contingency table."""
+"""Scores at many thresholds of one agglomeration, from one contingency table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ScoreRow(NamedTuple):
 
     @property
     def voi(self) -> float:
-        """Split and merge together, in bits: what a threshold is best chosen by."""
+        """Sum of split and merge in bits, the best criterion for a threshold."""
         return self.voi_split + self.voi_merge
 
 
@@ -43,15 +43,15 @@ def scores_by_threshold(
 ) -> list[ScoreRow]:
     """Return the scores of the segmentation at each threshold, in the order given.
 
-    The volumes are read once; a threshold costs as much as the table of fragments. Equal to scoring
-    ``history.labels_at(threshold, fragments)``.
+    This equals scoring ``history.labels_at(threshold, fragments)``, but reads the volumes once. The time per threshold
+    depends on the contingency table of the fragments alone.
 
     Args:
-        truth: (Z, Y, X) integers.
-        fragments: (Z, Y, X) integers that were agglomerated.
-        history: their merges.
-        thresholds: at least one.
-        ignore_label: the label of the truth to leave out, or `None`.
+        truth: (Z, Y, X) integer ground truth.
+        fragments: (Z, Y, X) integer fragments that were agglomerated.
+        history: merges of the fragments.
+        thresholds: one or more.
+        ignore_label: ground truth label to leave out, or `None`.
 
     Raises:
         InputError: if an array does not fit the others, no threshold is given, or one lies below the history's end.

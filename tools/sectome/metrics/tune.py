@@ -1,4 +1,4 @@
-"""Choosing how affinities become segments, on labelled tissue."""
+"""Tuning of segmentation options on labelled tissue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CRITERIA = ("voi", "are")
 
 
 class LabelledAffinities(NamedTuple):
-    """Affinities (K, Z, Y, X), the truth (Z, Y, X) in which 0 is ignored, and the voxel size (z, y, x) in nm."""
+    """Affinities (K, Z, Y, X), ground truth (Z, Y, X) with 0 ignored, and voxel size (z, y, x) in nm."""
 
     affinities: Array
     truth: LabelArray
@@ -32,7 +32,7 @@ class LabelledAffinities(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One setting, and the mean of its scores over volumes."""
+    """One setting, and its mean scores over volumes."""
 
     options: SegmentationOptions
     scores: ScoreRow
@@ -40,18 +40,18 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best setting and all that were tried, in their order."""
+    """The best trial, and all trials in order."""
 
     best: Trial
     trials: list[Trial]
 
     def along_threshold(self) -> list[Trial]:
-        """Return the trials that differ from the best in their threshold alone."""
+        """Return the trials that equal the best in all options but the threshold."""
         best = self.best.options
         return [trial for trial in self.trials if trial.options.but(threshold=best.threshold) == best]
 
     def evidence(self) -> dict[str, Any]:
-        """Return the best scores and the curve as plain values, for a JSON file: only options that vary are listed."""
+        """Return the best scores and those of all trials as plain values for JSON, with the options that vary."""
         settings = [asdict(trial.options) for trial in self.trials]
         varied = [name for name in settings[0] if len({str(setting[name]) for setting in settings}) > 1]
         return {
@@ -78,21 +78,20 @@ def tune(
 ) -> Tuned:
     """Return the setting with the smallest error on labelled tissue.
 
-    Methods that score pairs are swept over all thresholds, from one agglomeration for each volume, boundary threshold
-    and use of long-range offsets; the mutex watershed, where there are offsets beyond the nearest, over bias and
-    strides.
+    Methods that score pairs are swept over thresholds, with one agglomeration per volume, boundary threshold and use of
+    long-range offsets. The mutex watershed is swept over bias and strides, if there are offsets beyond the nearest.
 
     Args:
-        volumes: at least one.
-        offsets: of all of them.
-        methods: which to try, see `SegmentationOptions`.
+        volumes: at least one labelled volume.
+        offsets: offsets of all volumes.
+        methods: methods to try, see `SegmentationOptions`.
         criterion: "voi" or "are"; the adapted Rand error barely discriminates where one body fills much of the tissue.
-        threads: `None` for all cores.
-        options: those of `SegmentationOptions` that are given and not tried.
+        threads: number of threads; `None` uses all cores.
+        options: options of `SegmentationOptions` to keep fixed.
 
     Raises:
-        InputError: if there is no volume or no method that suits, a truth holds no object or no integers, or something
-            does not fit the rest.
+        InputError: if there is no volume or no suitable method, a ground truth holds no object or no integers, or an
+            argument does not fit the others.
     """
     check_choice(criterion, CRITERIA, "criterion")
     for name in ("small_voxels", "min_size_voxels"):
@@ -101,7 +100,7 @@ def tune(
     if not volumes:
         raise InputError("tuning needs at least one volume with labels, got none")
     for one in volumes:
-        # Before the work whose scores need it.
+        # Fail before the long computation.
         if not check_labels(one.truth, "truth").any():
             raise nothing_to_score(0)
     steps = check_offsets(offsets)
@@ -125,8 +124,8 @@ def _threshold_trials(
     given: dict[str, Any],
     threads: int | None,
 ) -> Iterator[Trial]:
-    """Yield a trial for each boundary threshold, use of long-range offsets and threshold, unless they are given."""
-    # Fragments of the watershed follow the affinities themselves and know no boundary threshold.
+    """Yield a trial for each boundary threshold, use of long-range offsets and threshold; given options stay fixed."""
+    # Watershed fragments follow the affinities themselves, without a boundary threshold.
     swept = fixed.fragments == "distance" and given.get("boundary_threshold") is None
     boundaries = BOUNDARY_THRESHOLDS if swept else (fixed.boundary_threshold,)
     thresholds = THRESHOLDS if given.get("threshold") is None else (fixed.threshold,)
@@ -160,7 +159,7 @@ def _mutex_trials(
     given: dict[str, Any],
     threads: int | None,
 ) -> Iterator[Trial]:
-    """Yield a trial for each bias and strides, unless they are given."""
+    """Yield a trial for each combination of bias and strides; given options stay fixed."""
     biases = BIASES if given.get("bias") is None else (fixed.bias,)
     for bias, strides in itertools.product(biases, STRIDES if given.get("strides") is None else (fixed.strides,)):
         options = fixed.but(bias=bias, strides=strides)

@@ -1,4 +1,4 @@
-"""The variation of information between a segmentation and the truth."""
+"""Variation of information between a segmentation and the ground truth."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ def _entropy(counts: npt.NDArray[np.float64], total: float) -> float:
 
 def variation_of_information_of(counts: sparse.csr_array) -> tuple[float, float]:
     """Return (split, merge) in bits of (objects, segments) voxel counts."""
-    # Not scikit-image's function: in 0.26 its `table` argument asks for the images all the same.
+    # Not scikit-image's function: in 0.26 it needs the images even with `table`.
     total = float(counts.sum())
     joint = _entropy(counts.data, total)
     truth = _entropy(counts.sum(axis=1), total)
     segmentation = _entropy(counts.sum(axis=0), total)
-    # Rounding leaves an exact 0 as the last digit above or below it.
+    # Rounding may turn an exact 0 into a tiny negative number.
     return max(0.0, joint - truth), max(0.0, joint - segmentation)
 
 
 def variation_of_information(truth: Any, segmentation: Any, ignore_label: int | None = 0) -> tuple[float, float]:
     """Return how much a segmentation splits objects and how much it merges them, in bits.
 
-    Split is H(segmentation | truth), 0 if no object is cut; merge is H(truth | segmentation), 0 if no segment holds
-    two objects: scikit-image's order. Their sum is the variation of information (Meila 2007,
+    Split is H(segmentation | truth), 0 if no object is cut. Merge is H(truth | segmentation), 0 if no segment holds
+    two objects. The order is scikit-image's. Their sum is the variation of information (Meila 2007,
     doi:10.1016/j.jmva.2006.11.013; for neurons Nunez-Iglesias et al. 2013, doi:10.1371/journal.pone.0071715). Voxels
-    whose truth is `ignore_label` do not count; the segmentation's 0 counts as one segment.
+    with ground truth `ignore_label` do not count; the segmentation's 0 counts as one segment.
 
     Args:
-        truth: integers of any shape.
-        segmentation: integers of the same shape.
-        ignore_label: the label of the truth to leave out, or `None`.
+        truth: integer ground truth of any shape.
+        segmentation: integer labels of the same shape.
+        ignore_label: ground truth label to leave out, or `None`.
 
     Returns:
-        split and merge, each from 0 up.
+        (split, merge), both at least 0.
 
     Raises:
-        InputError: if the shapes differ, an array is not of integers, or nothing of the truth is left.
+        InputError: if the shapes differ, an array is not integer, or no voxel counts.
     """
     return variation_of_information_of(contingency_table(truth, segmentation, ignore_label).counts)
