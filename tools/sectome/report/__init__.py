@@ -1,4 +1,4 @@
-"""What people look at: one page with the pictures and numbers of runs, and the figures it is made of."""
+"""Report on runs: one HTML page of pictures and numbers, and the figures on it."""
 
 from sectome.report.label_colours import blend_labels, label_colours
 from sectome.report.overlay_figure import overlay_figure

@@ -1,4 +1,4 @@
-"""Pre-trained against from scratch: who may be compared, and what the numbers say and do not say."""
+"""Comparison of pre-trained arms with arms from scratch, and its limits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from sectome.report.runs import Run
 
 FREE = ("pretrained", "seed")
-"""Settings that may differ in a fair comparison: the one that is asked about, and the repeat."""
+"""Settings that may differ in a fair comparison: the one under study, and the seed of a repeat."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scored arms of the same test volumes; `differing` names settings, other than `FREE`, that are not the same."""
+    """Arms scored on the same test volumes; `differing` names the settings, other than `FREE`, that differ."""
 
     pretrained: Sequence[Run]
     scratch: Sequence[Run]
@@ -25,15 +25,15 @@ class Comparison:
     differing: Sequence[str]
 
     def values(self, runs: Sequence[Run], measure: str) -> list[float]:
-        """Return a measure of each of the runs, with the method that is compared."""
+        """Return a measure of each run, for the compared method."""
         return [run.scores.methods[self.method][measure] for run in runs if run.scores]
 
     def difference(self, measure: str) -> float:
-        """Return the mean of the pre-trained runs minus that of the runs from scratch: below 0 is better."""
+        """Return the mean of pre-trained runs minus that of runs from scratch; below 0, pre-trained is better."""
         return fmean(self.values(self.pretrained, measure)) - fmean(self.values(self.scratch, measure))
 
     def verdict(self, measure: str) -> str:
-        """Return "better by 0.120", "worse by 0.120", or "no difference", as the digits shown have it."""
+        """Return "better by 0.120", "worse by 0.120", "no difference" (to three decimals) or "not comparable"."""
         difference = round(self.difference(measure), 3)
         if math.isnan(difference):
             return "not comparable"
@@ -42,7 +42,7 @@ class Comparison:
         return f"{'better' if difference < 0 else 'worse'} by {abs(difference):.3f}"
 
     def caveat(self) -> str:
-        """Return the sentence that says how far the numbers carry."""
+        """Return sentences on the limits of the comparison."""
         seeds = sorted(
             {str(run.settings["seed"]) for run in (*self.pretrained, *self.scratch) if "seed" in run.settings}
         )
@@ -63,10 +63,10 @@ class Comparison:
 
 
 def compare(runs: Iterable[Run]) -> list[Comparison]:
-    """Return a comparison for each set of scored arms of neurons that differ in nothing but `FREE`.
+    """Return a comparison for each set of scored arms of neurons that differ only in `FREE`.
 
-    Where no such set holds both kinds, all arms of the same test volumes are compared, with what differs named.
-    Arms that go on from a whole model are of neither kind.
+    If no such set holds both pre-trained arms and arms from scratch, all arms with equal test volumes are compared, and
+    differing settings are named. Arms that continue from a whole model are left out.
     """
     scored = [
         run
@@ -78,7 +78,7 @@ def compare(runs: Iterable[Run]) -> list[Comparison]:
 
 
 def differing_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names, sorted, of the settings that are not the same in all."""
+    """Return the sorted names of the settings that differ between runs."""
     names = sorted({name for values in settings for name in values})
     return [name for name in names if len({_plain(values.get(name)) for values in settings}) > 1]
 

@@ -1,4 +1,4 @@
-"""A picture of each transform: tissue before and after."""
+"""Gallery of transforms: a picture of tissue before and after each."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from sectome.transforms import Augmentation, LoadVolume, StandardiseIntensity, T
 from sectome.types import Array, LabelArray
 
 MASKS = "masks"
-"""Name of the picture of the autoencoder's masks, which are no transforms."""
+"""Name of the picture of the autoencoder's masks, which are not transforms."""
 
 PATCH_SIZE = (4, 16, 16)
-"""Voxels (z, y, x) of a patch in that picture, as in the bundles' configs."""
+"""Patch size (z, y, x) in voxels in that picture, as in the bundles' configs."""
 
 DRAWS = 16
-"""Of so many draws the one that changes the piece most is shown."""
+"""Number of random draws, of which the one with the greatest `Change.rank` is shown."""
 
 
 def public_transforms() -> dict[str, type[Transform]]:
-    """Return the transforms of `sectome.transforms` that change arrays, by name: no bases, no ways in and out."""
+    """Return the array transforms of `sectome.transforms` by name, without bases, `LoadVolume` and `ToImageAxes`."""
     things = {name: getattr(sectome.transforms, name) for name in sectome.transforms.__all__}
     return {
         name: thing
@@ -57,23 +57,23 @@ def make_gallery(
     labels: str | None = None,
     voxel_size_nm: Sequence[float] | None = None,
 ) -> list[Path]:
-    """Write `NAME.png` for each transform: a piece of tissue before and after, with chance 1 and strong options.
+    """Write `NAME.png` for each transform: tissue before and after, with probability 1 and strong options.
 
-    The name "masks" is the picture of `sectome.masking`.
+    The name "masks" stands for the picture of `sectome.masking`.
 
     Args:
         out: folder of the pictures.
-        names: of the transforms; all if `None`. On a volume without labels, those that need none.
-        volume: tissue to show them on, its middle; synthetic tissue if `None`.
-        seed: of the synthetic tissue and the draws.
-        labels: label volume that belongs to `volume`.
-        voxel_size_nm: (z, y, x), for files that do not say it.
+        names: names of the transforms. `None` is all, or, on a volume without labels, those that need none.
+        volume: path of a volume whose middle is shown; synthetic tissue if `None`.
+        seed: seed of the synthetic tissue and the draws.
+        labels: path of the label volume of `volume`.
+        voxel_size_nm: voxel size (z, y, x), for files that do not state it.
 
     Returns:
-        The pictures.
+        Paths of the pictures.
 
     Raises:
-        InputError: if a name is not known or needs labels that are not given, or a volume cannot be used.
+        InputError: if a name is unknown or needs labels that are not given, or a volume cannot be used.
     """
     known = public_transforms()
     chosen = [names] if isinstance(names, str) else list([*known, MASKS] if names is None else names)
@@ -101,7 +101,7 @@ def make_gallery(
 
 
 def _random_figure(name: str, kind: Any, piece: Piece, seed: int) -> Figure:
-    """Return tissue before and after a random transform, with its labels where they move."""
+    """Return a figure of tissue before and after a random transform, with labels if they move."""
     options = OPTIONS.get(name, {})
     transform = kind(**options, prob=1.0)
     before = StandardiseIntensity()(torch.from_numpy(piece.image)[None])
@@ -128,7 +128,7 @@ def _random_figure(name: str, kind: Any, piece: Piece, seed: int) -> Figure:
 
 
 def _example_figure(name: str, kind: Any, piece: Piece) -> Figure:
-    """Return what a transform that is not random makes of grey values or labels."""
+    """Return a figure of what a deterministic transform makes of grey values or labels."""
     example = EXAMPLES[name]
     options = dict(example.options)
     if "voxel_size_nm" in inspect.signature(kind).parameters:
@@ -162,7 +162,7 @@ def _before_and_after(title: str, states: dict[str, State], views: list[View]) -
 
 
 def _targets(title: str, example: Example, labels: LabelArray, after: Array, piece: Piece) -> Figure:
-    """Return labels and channels of targets made of them, in a section and in a cut along x and z."""
+    """Return a figure of labels and target channels computed from them, in a section and an xz cut."""
     known = len(after) // 2
     state = State(piece.image, labels, piece.voxel_size_nm, grey_limits(piece.image))
     limits = min(0.0, float(after[:known].min())), 1.0
@@ -181,7 +181,7 @@ def _targets(title: str, example: Example, labels: LabelArray, after: Array, pie
 
 
 def _places(source: Array, kind: Source) -> list[tuple[Plane, int]]:
-    """Return the planes to show: through the middle of grey values, and where labels have most objects."""
+    """Return the planes to show: the middle ones of grey values, or those with most objects of labels."""
     if kind.endswith("image"):
         return [("xy", source.shape[0] // 2), ("xz", source.shape[1] // 2)]
     objects = [[len(np.unique(part)) for part in np.moveaxis(source, axis, 0)] for axis in range(2)]

@@ -1,4 +1,4 @@
-"""With which options the gallery shows each transform, so that what it does is seen at a glance."""
+"""Options for each transform in the gallery, chosen so that its effect is visible at a glance."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 Source = Literal["image", "uneven image", "labels", "sparse labels", "merged labels", "mitochondria"]
-"""What a transform is shown on: "uneven" sections differ in brightness, "sparse" ids are large and have gaps, and
-"merged" ids belong to several neurons each."""
+"""Input of a transform. "uneven" sections differ in brightness, "sparse" ids are large and have gaps, and each "merged"
+id belongs to several neurons."""
 
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "Charging": {"strength": (2.0, 3.0), "size_voxels": (6.0, 16.0)},
@@ -27,17 +27,17 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "ShotNoise": {"deviation": (0.6, 0.7)},
     "Stripes": {"period_voxels": (12.0, 16.0), "strength": (2.0, 3.0)},
 }
-"""Options of random transforms, stronger than training wants them. One that is not here is shown with its defaults."""
+"""Options of random transforms, stronger than for training; other transforms use their defaults."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """How a transform that is not random is shown.
+    """Example of a deterministic transform.
 
     Attributes:
-        source: what it is shown on.
-        options: of the transform; a `voxel_size_nm` comes from the piece.
-        channels: titles and numbers of the channels of a target; without them, before and after are shown.
+        source: input of the transform.
+        options: options of the transform; `voxel_size_nm` is taken from the piece.
+        channels: titles and indices of the target channels to show; if empty, before and after are shown.
     """
 
     source: Source
@@ -60,4 +60,4 @@ EXAMPLES: Final[dict[str, Example]] = {
     "SplitDisconnected": Example("merged labels", {"ids": "new"}),
     "StandardiseIntensity": Example("image"),
 }
-"""Transforms that are not random; a test holds it against `sectome.transforms`."""
+"""Examples of deterministic transforms by name; a test compares them with `sectome.transforms`."""

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns under a title, small enough as files to stand in documentation."""
+"""Figure of titled rows and columns of pictures, as a file small enough for documentation."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray, LabelArray
 
 PANEL_DOTS = 256
-"""Dots along the longer edge of a picture: two a voxel of a piece 128 voxels wide."""
+"""Dots along the longer edge of a picture: two per voxel of a piece 128 voxels wide."""
 
 PANEL_INCHES = 2.0
 
 LINE_INCHES = 0.17
 GREYS = 48
-"""Greys of a picture: more are not told apart, and noise in them is what makes a file large."""
+"""Grey levels of a picture; more would not be visible, and their noise would make the file large."""
 
 PICTURE_COLOURS = 240
-"""Colours of pictures in a file's palette of 256."""
+"""Colours for pictures in a file's palette of 256; the rest is for text."""
 
 UNLABELLED_TONE = (0.93, 0.93, 0.93)
-"""Colour of unlabelled voxels: no colour of a label, and brighter than tissue."""
+"""Colour of unlabelled voxels: brighter than tissue, and not the colour of any label."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: grey (rows, columns) or red, green, blue in a last axis, from 0 to 1, with its edges in nm."""
+    """One picture: grey (rows, columns) or RGB (rows, columns, 3) values from 0 to 1, with its size in nm."""
 
     values: FloatArray
     height_nm: float
@@ -47,11 +47,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often grey values occur, drawn in the place of a picture.
+    """A histogram of grey values, drawn in the place of a picture.
 
     Attributes:
-        values: of any shape.
-        span: ends of the axis; those of the values if `None`.
+        values: grey values of any shape.
+        span: limits of the axis; those of the values if `None`.
     """
 
     values: FloatArray
@@ -67,10 +67,10 @@ def gallery_figure(
     """Return a figure of panels by row and column, all pictures at one scale.
 
     Args:
-        title: stands above all.
+        title: title of the figure.
         columns: titles of the columns.
         rows: titles of the rows.
-        panels: by row and column; each row has at least one picture.
+        panels: panels by row and column; each row has at least one picture.
     """
     pictures = [[panel for panel in row if isinstance(panel, Picture)] for row in panels]
     widest = max(max(picture.height_nm, picture.width_nm) for row in pictures for picture in row)
@@ -95,7 +95,7 @@ def gallery_figure(
 def small_png(figure: Figure) -> bytes:
     """Return the figure as a PNG with a palette; the same figure gives the same bytes.
 
-    Pictures are opaque and get most of its colours; all else is text, one colour in some strengths.
+    Pictures are opaque and get most of the palette. The rest is text, in one colour at several opacities.
     """
     dots = np.asarray(Image.open(io.BytesIO(png_bytes(figure))))
     opaque = dots[..., 3] == 255
@@ -114,7 +114,7 @@ def small_png(figure: Figure) -> bytes:
 
 
 def grey_picture(values: Array, limits: tuple[float, float]) -> FloatArray:
-    """Return grey values from 0 to 1 between limits, in few steps."""
+    """Return grey values scaled from `limits` to 0..1 and rounded to `GREYS` levels."""
     low, high = limits
     fraction = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-6), 0, 1)
     steps: FloatArray = np.round(fraction * (GREYS - 1)) / (GREYS - 1)
@@ -122,7 +122,7 @@ def grey_picture(values: Array, limits: tuple[float, float]) -> FloatArray:
 
 
 def label_picture(grey: FloatArray, labels: LabelArray) -> FloatArray:
-    """Return labels laid over a grey picture; unlabelled voxels (negative) in a tone of their own."""
+    """Return labels blended over a grey picture, with unlabelled voxels (negative) in `UNLABELLED_TONE`."""
     picture = blend_labels(grey, np.maximum(labels, 0), alpha=0.5)
     picture[labels < 0] = UNLABELLED_TONE
     return picture
@@ -152,10 +152,10 @@ def _draw_histogram(axes: Any, histogram: Histogram) -> None:
 
 
 def _add_title(figure: Figure, title: str) -> None:
-    """Make the figure higher by lines of title above; places in it are fractions and move along."""
+    """Make the figure higher for the lines of a title, and rescale the positions in it, which are fractions."""
     width, height = figure.get_size_inches()
     points = LABEL_POINTS - 0.5
-    # A letter of the monospaced type is 0.6 times as wide as high.
+    # A letter of the monospaced font is 0.6 times as wide as high.
     lines = textwrap.wrap(title, int((width - MARGIN_LEFT) * 72 / (0.61 * points)), subsequent_indent="    ")
     whole = height + 0.08 + LINE_INCHES * len(lines)
     for axes in figure.axes:

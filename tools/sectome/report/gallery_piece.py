@@ -1,4 +1,4 @@
-"""The piece of tissue that the gallery shows transforms on."""
+"""The piece of tissue on which the gallery shows transforms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sectome.volumes import Volume, open_volume, open_with_default_size, require
 from sectome.volumes.sampling import middle
 
 PIECE_VOXELS = 128
-"""Edge of the piece within sections; it is about as deep."""
+"""In-plane edge of the piece in voxels; its depth is about equal in nm."""
 
 PHANTOM_SHAPE: Shape3 = (32, PIECE_VOXELS, PIECE_VOXELS)
 PHANTOM_VOXEL_SIZE_NM: VoxelSize = (32.0, 8.0, 8.0)
@@ -23,7 +23,7 @@ PHANTOM_VOXEL_SIZE_NM: VoxelSize = (32.0, 8.0, 8.0)
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece (Z, Y, X) of tissue with what is known of it."""
+    """A (Z, Y, X) piece of tissue, with labels if known."""
 
     image: Array
     labels: LabelArray | None
@@ -31,11 +31,11 @@ class Piece:
     voxel_size_nm: VoxelSize
 
     def source(self, kind: Source) -> Array | None:
-        """Return what a transform is shown on, or `None` if nothing is known of it."""
+        """Return the input of a transform, or `None` if the piece does not have it."""
         if kind == "image":
             return self.image
         if kind == "uneven image":
-            # Sections as different as they come from a microscope that was set anew for each, the same every time.
+            # As from a microscope that was set anew for each section, but deterministic.
             gain = 0.75 + 0.25 * np.sin(2.4 * np.arange(len(self.image)))
             return (self.image * gain[:, None, None]).astype(self.image.dtype)
         if kind == "mitochondria" and self.mitochondria is not None:
@@ -56,10 +56,10 @@ def phantom_piece(seed: int, shape: Sequence[int] = PHANTOM_SHAPE) -> Piece:
 
 
 def middle_piece(volume: str, labels: str | None, voxel_size_nm: Sequence[float] | None) -> Piece:
-    """Return the middle of a volume, square and about as deep, with its labels where a volume of them is given.
+    """Return the middle of a volume, square and about as deep, with its labels if a label volume is given.
 
     Raises:
-        InputError: if a volume cannot be opened or has no voxel size, or the labels have another shape or are none.
+        InputError: if a volume cannot be opened or has no voxel size, or labels differ in shape or are not integers.
     """
     image = open_with_default_size(volume, voxel_size_nm)
     size_nm = require_voxel_size(image)
@@ -68,7 +68,7 @@ def middle_piece(volume: str, labels: str | None, voxel_size_nm: Sequence[float]
     cut = tuple(middle(extent, length) for extent, length in zip(image.shape, (depth, edge, edge), strict=True))
     grey = image[cut]
     if grey.dtype == bool:
-        # NumPy has neither percentiles nor differences of booleans, as masks are.
+        # NumPy has neither percentiles nor differences of booleans, the type of masks.
         grey = grey.astype(np.float32)
     return Piece(grey, None if labels is None else _read_labels(labels, image, cut), None, size_nm)
 

@@ -1,4 +1,4 @@
-"""What of a piece of tissue a picture of the gallery shows: sections, cuts along x and z, and grey values."""
+"""Views of a piece of tissue in the gallery: sections, xz cuts and grey values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Plane = Literal["xy", "xz"]
 
 @dataclass(frozen=True)
 class View:
-    """A column of a picture.
+    """What a column of a picture shows.
 
     Attributes:
-        kind: what is seen.
+        kind: content of the column.
         plane: "xy" is a section, "xz" a cut along x and z.
-        index: the number of the section, or the y of the cut.
+        index: number of the section, or y of the cut.
     """
 
     kind: Literal["image", "labels", "grey values"]
@@ -29,7 +29,7 @@ class View:
 
     @property
     def title(self) -> str:
-        """What stands above the column."""
+        """Title of the column."""
         if self.kind == "grey values":
             return "grey values"
         place = f"section {self.index}" if self.plane == "xy" else "xz"
@@ -42,11 +42,11 @@ class State:
 
     Attributes:
         image: (Z, Y, X) grey values.
-        labels: (Z, Y, X), or `None` where they do not matter.
-        voxel_size_nm: along (z, y, x).
-        limits: the grey values that are black and white.
-        caption: written into the first picture of labels.
-        span: ends of the axis of grey values; those of the image if `None`.
+        labels: (Z, Y, X) labels, or `None` if they do not matter.
+        voxel_size_nm: voxel size (z, y, x).
+        limits: grey values drawn black and white.
+        caption: text in the first picture.
+        span: limits of the axis of grey values; those of the image if `None`.
     """
 
     image: Array
@@ -57,7 +57,7 @@ class State:
     span: tuple[float, float] | None = None
 
     def panel(self, view: View, caption: bool = False) -> Panel:
-        """Return what is seen in a view."""
+        """Return the panel of a view."""
         if view.kind == "grey values":
             return Histogram(self.image, self.span)
         grey = grey_picture(plane(self.image, view), self.limits)
@@ -67,25 +67,25 @@ class State:
 
 
 def plane(volume: Array, view: View) -> Array:
-    """Return the plane (rows, columns) of a volume (Z, Y, X) that a view shows."""
+    """Return the plane (rows, columns) of a (Z, Y, X) volume that a view shows."""
     return volume[view.index] if view.plane == "xy" else volume[:, view.index]
 
 
 def picture(values: FloatArray, view: View, voxel_size_nm: VoxelSize, caption: str = "") -> Picture:
-    """Return values (rows, columns) of a view's plane as a picture at the proportions of the tissue."""
+    """Return the (rows, columns) values of a view's plane as a picture with the proportions of the tissue."""
     rows_nm = voxel_size_nm[1] if view.plane == "xy" else voxel_size_nm[0]
     return Picture(values, values.shape[0] * rows_nm, values.shape[1] * voxel_size_nm[2], caption)
 
 
 def grey_limits(image: Array, margin: float = 0.0) -> tuple[float, float]:
-    """Return the half and the 99.5th percentile, further apart by a share of their distance on both sides."""
+    """Return the 0.5th and 99.5th percentiles, both moved outwards by `margin` times their distance."""
     low, high = np.percentile(image, (0.5, 99.5))
     return float(low - margin * (high - low)), float(high + margin * (high - low))
 
 
 @dataclass(frozen=True)
 class Change:
-    """Where a transform changed a piece.
+    """The change that a transform made to a piece.
 
     Attributes:
         amount: (Z, Y, X) absolute differences.
@@ -101,12 +101,12 @@ class Change:
 
     @property
     def partial(self) -> bool:
-        """Whether some sections stayed as they were."""
+        """Whether some sections are unchanged."""
         return bool((self.by_section == 0).any())
 
     @property
     def section(self) -> int:
-        """The section to show: the one that changed most, or the first of many that changed to the end."""
+        """The middle section if all changed, the first changed one if all after it did, else the most changed one."""
         changes = self.by_section
         if not self.partial:
             return len(changes) // 2
@@ -115,14 +115,14 @@ class Change:
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
-        """How well this change can be shown, greater is better."""
-        # A defect is shown between sections that do not have it, not at an end of the piece.
+        """Sort key of how well this change can be shown; greater is better."""
+        # A defect shows best between sections without it, not at an end of the piece.
         depth = len(self.by_section)
         inner = depth // 4 <= self.section < depth - depth // 4
         return self.partial, inner, float(self.by_section.max())
 
     def views(self, labels_move: bool) -> list[View]:
-        """Return what shows this change."""
+        """Return the views that show this change."""
         depth, height = self.amount.shape[:2]
         at = self.section
         y = int(self.amount.mean(axis=(0, 2)).argmax()) if self.partial else height // 2

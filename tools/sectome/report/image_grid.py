@@ -1,4 +1,4 @@
-"""Panels of pictures in rows and columns, each at its true proportions."""
+"""Grid of panels for pictures, each at its true proportions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sectome.report.figure_style import DOTS_PER_INCH, TEXT, TITLE_POINTS
 
 GAP = 0.07
-"""Inches between panels."""
+"""Gap between panels in inches."""
 
 MARGIN_TOP = 0.30
 MARGIN_LEFT = 0.30
@@ -19,16 +19,16 @@ MARGIN_LEFT = 0.30
 def image_grid(
     widths: Sequence[float], heights: Sequence[float], columns: Sequence[str], rows: Sequence[str], wide_gap: int = 0
 ) -> tuple[Figure, list[list[Any]]]:
-    """Return a figure of empty panels without axes, and the panels by row and column.
+    """Return a figure of empty panels without visible axes, and the panels by row and column.
 
-    Positions are computed and not laid out by matplotlib, which would leave gaps around pictures of fixed proportions.
+    Positions are computed here, because matplotlib's layout would leave gaps around pictures of fixed proportions.
 
     Args:
-        widths: of the columns, inches.
-        heights: of the rows, inches.
-        columns: titles above.
-        rows: titles at the left, read upwards.
-        wide_gap: columns before a wider gap; 0 for none.
+        widths: column widths in inches.
+        heights: row heights in inches.
+        columns: titles above the columns.
+        rows: titles left of the rows, read upwards.
+        wide_gap: columns before a wider gap; 0 is none.
     """
     lefts, x = [], MARGIN_LEFT
     for column, width in enumerate(widths):

@@ -1,4 +1,4 @@
-"""Colours of segments: the same id has the same colour in every picture, and neighbouring ids differ."""
+"""Colours of segments: an id has the same colour in every picture, and successive ids have different colours."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from skimage.segmentation import find_boundaries
 
 from sectome.types import Array, FloatArray, LabelArray
 
-# 2^64 divided by the golden ratio: multiples of it modulo 2^64 step around the circle of hues without ever coming near
-# an earlier one (Knuth, The Art of Computer Programming 3, section 6.4), exact for ids that a float cannot hold.
+# 2^64 divided by the golden ratio: its multiples modulo 2^64 step around the circle of hues without coming close to an
+# earlier one (Knuth, The Art of Computer Programming 3, section 6.4). Integers are exact where floats are not.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
-# Lightness tells apart what a colour-blind eye sees as one hue.
+# Lightness separates hues that look alike to colour-blind readers.
 _LIGHTNESS = (0.62, 0.48, 0.74)
 
 
@@ -22,10 +22,10 @@ def label_colours(labels: LabelArray) -> npt.NDArray[np.uint8]:
     """Return a colour for each label, by golden-ratio hues.
 
     Args:
-        labels: integers of any shape, 0 the background.
+        labels: integers of any shape; 0 is background.
 
     Returns:
-        Red, green, blue, alpha of each label in a last axis, uint8; 0 is transparent black, all else opaque.
+        uint8 RGBA of each label in a last axis; 0 is transparent black, all others are opaque.
     """
     ids, inverse = np.unique(labels, return_inverse=True)
     table = np.zeros((len(ids), 4), np.uint8)
@@ -39,15 +39,15 @@ def label_colours(labels: LabelArray) -> npt.NDArray[np.uint8]:
 
 
 def blend_labels(raw: FloatArray, labels: LabelArray, alpha: float = 0.4) -> FloatArray:
-    """Return a grey picture with labels laid over it: a tint inside, the full colour along borders.
+    """Return a grey picture with labels blended over it: a tint inside, a stronger colour along borders.
 
     Args:
-        raw: (Y, X) grey from 0 to 1.
-        labels: (Y, X) integers, 0 stays grey.
-        alpha: strength of the tint.
+        raw: (Y, X) grey values from 0 to 1.
+        labels: (Y, X) integers; 0 stays grey.
+        alpha: opacity of the tint.
 
     Returns:
-        (Y, X, 3) red, green, blue from 0 to 1.
+        (Y, X, 3) RGB from 0 to 1.
     """
     colours = label_colours(labels) / 255
     strength: Array = np.where(find_boundaries(labels, mode="inner"), 0.9, alpha) * colours[..., 3]

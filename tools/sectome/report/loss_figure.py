@@ -1,4 +1,4 @@
-"""Losses and learning rates of some runs over their iterations."""
+"""Figure of the losses and learning rates of runs over iterations."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sectome.report.figure_style import COLOURS, TEXT, add_legend, new_figure, s
 from sectome.report.runs import Run
 
 LEGEND_LETTERS = 120
-"""How many fit beside each other, about."""
+"""Approximate number of letters in a row of the legend."""
 
 LINES = ("-", "--", ":")
 
 
 def loss_figure(runs: Sequence[Run]) -> Figure:
-    """Return a figure: the runs' training and validation losses, and small beside it their learning rates."""
+    """Return a figure of the runs' training and validation losses, with a smaller plot of learning rates."""
     columns = max(1, LEGEND_LETTERS // (max(len(run.name) for run in runs) + 8))
     legend_rows = -(-(len(runs) + 2) // columns)
     figure = new_figure(9.4, 3.1 + 0.22 * legend_rows)
@@ -31,7 +31,7 @@ def loss_figure(runs: Sequence[Run]) -> Figure:
         losses.plot(*_columns(run, "loss"), color=colour, linewidth=1, alpha=0.55)
         losses.plot(*_columns(run, "val_loss"), color=colour, linewidth=1.8, marker="o", markersize=3.5)
         handles.append(Line2D([], [], color=colour, linewidth=1.8, label=run.name))
-        # Arms often share a schedule: the first is drawn widest, so that it shows under the others.
+        # Arms often share a schedule. The first is drawn widest, so that it shows below the others.
         width = 1.3 + 1.8 * (len(runs) - 1 - number) / max(len(runs) - 1, 1)
         for name, line in zip(names, LINES * len(names), strict=False):
             rates.plot(*_columns(run, name), color=colour, linewidth=width, linestyle=line)
@@ -39,7 +39,7 @@ def loss_figure(runs: Sequence[Run]) -> Figure:
         Line2D([], [], color=TEXT, linewidth=1, alpha=0.55, label="training"),
         Line2D([], [], color=TEXT, linewidth=1.8, marker="o", markersize=3.5, label="validation"),
     ]
-    # Beside the plot and not in it, where a name as long as a folder's may hide a line.
+    # Outside of the plot, where a long run name cannot hide a line.
     add_legend(figure, handles=handles, ncols=columns, loc="outside upper left")
     if len(names) > 1:
         parts = [name.removeprefix("learning_rate").strip() or "all" for name in names]

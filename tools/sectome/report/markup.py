@@ -1,4 +1,4 @@
-"""The pieces of the page: whatever text goes in is escaped, so that a name from a folder cannot become markup."""
+"""HTML elements of the page. All text is escaped, so that a folder's name cannot become markup."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from sectome.report.figure_style import png_bytes
 
 NONE = "\N{EN DASH}"
-"""Stands where there is no number."""
+"""Placeholder for a missing number."""
 
 MINUS = "\N{MINUS SIGN}"
-"""As wide as a digit, and no line breaks at it as at a hyphen."""
+"""Minus sign: as wide as a digit and, unlike a hyphen, without a line break."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table; numbers are set to the right."""
+    """A cell of a table; numbers are right-aligned."""
 
     text: str
     number: bool = False
@@ -42,18 +42,18 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def heading(text: str, note: str = "") -> str:
-    """Return a heading inside a section, with a note in quiet type."""
+    """Return a heading inside a section, with an optional note in small type."""
     return f"<h3>{html.escape(text)}{f' <small>{html.escape(note)}</small>' if note else ''}</h3>"
 
 
 def section(title: str, parts: Iterable[str]) -> str:
-    """Return a section; its anchor is the title in small letters with hyphens."""
+    """Return a section with its title and anchor."""
     content = "\n".join(parts)
     return f'<section id="{anchor(title)}">\n<h2>{html.escape(title)}</h2>\n{content}\n</section>'
 
 
 def anchor(title: str) -> str:
-    """Return the anchor of a section."""
+    """Return a section's anchor: its title in lower case with hyphens."""
     return title.lower().replace(" ", "-")
 
 
@@ -61,10 +61,10 @@ def picture(figure: Figure, alternative: str, caption: str, kind: str = "") -> s
     """Return a figure with its caption.
 
     Args:
-        figure: drawn for both light and dark pages.
-        alternative: tells those who cannot see it what it shows.
-        caption: what everybody reads.
-        kind: "plot" for lines, which a dark page may brighten; pictures of tissue stay as they are.
+        figure: figure that suits both light and dark pages.
+        alternative: alternative text for those who cannot see the figure.
+        caption: text below the figure.
+        kind: "plot" for line plots, which a dark page may brighten; empty for pictures of tissue.
     """
     data = base64.b64encode(png_bytes(figure)).decode("ascii")
     width, height = (round(inches * 96) for inches in figure.get_size_inches())
@@ -78,12 +78,12 @@ def picture(figure: Figure, alternative: str, caption: str, kind: str = "") -> s
 
 
 def table(header: Sequence[Cell], rows: Iterable[Row], caption: str) -> str:
-    """Return a table; the first cell of each row is its head."""
+    """Return a table; the first cell of each row is its header."""
     head = "".join(
         f'<th scope="col"{_class("n" if cell.number else "")}>{html.escape(cell.text)}</th>' for cell in header
     )
     body = "\n".join(_row(row) for row in rows)
-    # The caption stands outside of what scrolls, so that a phone wraps it.
+    # The caption is outside of the scrolling element, so that a phone wraps it.
     note = f"\n<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return (
         '<figure>\n<div class="scroll"><table>\n'
@@ -92,18 +92,18 @@ def table(header: Sequence[Cell], rows: Iterable[Row], caption: str) -> str:
 
 
 def collapsed(title: str, parts: Iterable[str]) -> str:
-    """Return something that opens when its title is clicked."""
+    """Return a collapsed element that opens when its title is clicked."""
     content = "\n".join(parts)
     return f"<details>\n<summary>{html.escape(title)}</summary>\n{content}\n</details>"
 
 
 def preformatted(text: str) -> str:
-    """Return lines as they are."""
+    """Return preformatted text."""
     return f"<pre>{html.escape(text)}</pre>"
 
 
 def number_cell(value: float | None, digits: int = 3, best: bool = False, sign: bool = False) -> Cell:
-    """Return a cell with a number; a dash stands for none."""
+    """Return a cell with a number, or a dash for None and NaN."""
     if value is None or math.isnan(value):
         return Cell(NONE, number=True)
     text = f"{value:{'+' if sign else ''},.{digits}f}"

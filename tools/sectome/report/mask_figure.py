@@ -1,4 +1,4 @@
-"""What the kinds of masks hide from a masked autoencoder."""
+"""Figure of the patches that each kind of mask hides."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MASK_RATIO = 0.75
 
 
 def mask_figure(image: Array, voxel_size_nm: Sequence[float], patch_size: Sequence[int], seed: int = 0) -> Figure:
-    """Return a figure: a column a kind of mask, sections in the first row and cuts along x and z in the second.
+    """Return a figure with a column per kind of mask: a section in the first row, an xz cut in the second.
 
     Args:
-        image: (Z, Y, X) grey values; what does not fill a patch is left out.
-        voxel_size_nm: (z, y, x).
-        patch_size: voxels (z, y, x).
-        seed: of the masks.
+        image: (Z, Y, X) grey values; voxels beyond the last whole patch are left out.
+        voxel_size_nm: voxel size (z, y, x).
+        patch_size: patch size (z, y, x) in voxels.
+        seed: seed of the masks.
     """
     grid = tuple(length // patch for length, patch in zip(image.shape, patch_size, strict=True))
     z, y, x = (tokens * patch for tokens, patch in zip(grid, patch_size, strict=True))

@@ -1,4 +1,4 @@
-"""Giving a segmentation the truth's ids where they agree, so that a right segment has the right colour."""
+"""Matching of segment ids to the ground truth, so that a correct segment has the correct colour."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sectome.types import LabelArray
 
 
 def match_labels(segmentations: Sequence[LabelArray], truths: Sequence[LabelArray]) -> list[LabelArray]:
-    """Return the segmentations with the id of the true object that each segment is the best match of.
+    """Return the segmentations, with each segment's id replaced by that of the true object that it matches.
 
-    A segment and an object match when each has its largest overlap with the other. A segment without a match, a split
-    or a merged part, gets an id that the truth has not.
+    A segment and an object match if each has its largest overlap with the other. A segment without a match, a split or
+    merged part, gets an id that the ground truth does not have.
 
     Args:
-        segmentations: arrays of integers, 0 the background; one id is one segment in all of them.
-        truths: arrays of the same shapes.
+        segmentations: integer arrays; 0 is background, and an id is one segment in all of them.
+        truths: integer ground truth arrays of the same shapes.
 
     Returns:
         uint64 arrays of the same shapes.

@@ -1,4 +1,4 @@
-"""Raw, affinities, segmentation and truth side by side, in the two planes where errors show differently."""
+"""Raw, affinities, segmentation and truth side by side, in xy and xz, where errors look different."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray
 
 PANEL_WIDTH = 2.4
-"""Inches."""
+"""In inches."""
 
 
 def overlay_figure(overlays: Mapping[str, Array]) -> Figure:
     """Return a figure: columns raw, affinity or foreground, segmentation, truth; rows xy and xz at true proportions.
 
-    A segment that is the best match of a true object has its colour.
+    A segment that matches a true object best has that object's colour.
 
     Args:
-        overlays: 2D arrays `raw_xy`, `affinity_xy` or `foreground_xy` (0 to 1), `segmentation_xy`, `truth_xy`
-            (integers, 0 background), the same with `xz`, rows y or z and columns x; and `voxel_size_nm` (z, y, x).
+        overlays: 2D arrays `raw_xy`, `affinity_xy` or `foreground_xy` (0 to 1), `segmentation_xy` and `truth_xy`
+            (integers, 0 is background), the same with `xz`, and `voxel_size_nm` (z, y, x). Columns are x, rows y or z.
 
     Raises:
         InputError: if an array is missing or does not fit the others.
@@ -45,7 +45,7 @@ def overlay_figure(overlays: Mapping[str, Array]) -> Figure:
             if not np.issubdtype(overlays[name].dtype, np.integer):
                 raise InputError(f"{name} must hold integers, got {overlays[name].dtype}")
     z_nm, y_nm, x_nm = check_triple(tuple(overlays["voxel_size_nm"]), "voxel_size_nm")
-    # Both planes at one scale, so that lengths compare between the rows.
+    # One scale for both planes, so that lengths are comparable between rows.
     extents = {plane: overlays[f"raw_{plane}"].shape[1] * x_nm for plane in PLANES}
     inches_per_nm = PANEL_WIDTH / max(extents.values())
     depths = {"xy": overlays["raw_xy"].shape[0] * y_nm, "xz": overlays["raw_xz"].shape[0] * z_nm}
@@ -69,7 +69,7 @@ def overlay_figure(overlays: Mapping[str, Array]) -> Figure:
 
 
 def grey_values(images: list[Array]) -> list[FloatArray]:
-    """Return the images from 0 to 1 between the half and the 99.5th percentile of all of them together."""
+    """Return the images scaled to 0..1 between the 0.5th and 99.5th percentiles of all of them together."""
     values = np.concatenate([image.ravel() for image in images]).astype(np.float64)
     low, high = np.percentile(values[np.isfinite(values)], (0.5, 99.5)) if np.isfinite(values).any() else (0.0, 1.0)
     scale = max(high - low, 1e-6)

@@ -1,4 +1,4 @@
-"""The page: sections in the order of the work, and what is not there yet said so."""
+"""The report page: sections in the order of the work, with notes on missing results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sectome.report.sweep_figure import sweep_figure
 
 TITLE = "sectome report"
 
-# Browsers hold the page to what it promises: nothing is fetched and no script runs.
+# Browsers enforce that the page fetches nothing and runs no script.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -30,14 +30,14 @@ def write_report(runs: Sequence[str | Path], out: str | Path) -> Path:
     """Write one self-contained HTML page with the pictures and numbers of some runs.
 
     Args:
-        runs: folders of runs of either bundle, trained and evaluated as far as they are.
-        out: the page; replaced whole or not at all.
+        runs: run folders of either bundle; training and evaluation may be unfinished.
+        out: path of the page, which is replaced whole or not at all.
 
     Returns:
-        The path of the page.
+        Path of the page.
 
     Raises:
-        InputError: if a folder is not a run's, a file in it is broken, or `out` is a folder.
+        InputError: if a folder is not a run folder, a file in it is broken, or `out` is a folder.
     """
     out = Path(out)
     if out.is_dir():
@@ -155,7 +155,7 @@ def _segmentation(arms: Sequence[Run]) -> Iterator[str]:
         if run.overlays is None:
             yield paragraph("Not evaluated yet.")
             continue
-        # An evaluation draws the first volume.
+        # An evaluation draws the first test volume.
         where = f" Volume: {run.scores.test[0]}." if run.scores and run.scores.test else ""
         shown, meaning = (
             ("foreground", "Foreground: black 0 to white 1.")
@@ -188,7 +188,7 @@ def _threshold(scored: Sequence[Run]) -> Iterator[str]:
 
 
 def _flattery(arms: Iterable[Run]) -> Iterator[str]:
-    """Say which tissue both chose thresholds and is scored."""
+    """Yield a warning that names volumes used for both thresholds and scores."""
     both = sorted({name for run in arms if run.scores for name in {*run.scores.validation} & {*run.scores.test}})
     if both:
         yield paragraph(f"Thresholds were chosen on tissue that is also scored ({', '.join(both)}): scores flatter.")

@@ -1,4 +1,4 @@
-"""What a network predicts of a crop beside what it should predict, channel by channel."""
+"""Figure of a network's prediction for a crop beside the targets, channel by channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array
 
 PANEL_WIDTH = 1.8
-"""Inches."""
+"""In inches."""
 
 
 def prediction_figure(
@@ -28,19 +28,18 @@ def prediction_figure(
     names: Sequence[str],
     voxel_size_nm: Sequence[float],
 ) -> Figure:
-    """Return a figure: target above prediction in xy, then in xz, through the crop's middle; a column a channel.
+    """Return a figure with a column per channel: target above prediction, in xy and then xz through the crop's middle.
 
-    The image stands before them, beside the targets with the labels that they are made of. What of a target is unknown
-    is flat blue.
+    The first column shows the image, in the rows of targets with the labels. Unknown parts of a target are flat blue.
 
     Args:
-        image: (Z, Y, X).
-        labels: (Z, Y, X) integers, 0 background.
-        targets: (K, Z, Y, X) of 0 and 1.
-        valid: the same shape, 1 where the target is known.
-        predicted: the same shape, 0 to 1.
-        names: of the K channels.
-        voxel_size_nm: (z, y, x).
+        image: (Z, Y, X) grey values.
+        labels: (Z, Y, X) integers; 0 is background.
+        targets: (K, Z, Y, X), 0 or 1.
+        valid: mask of the same shape, 1 where the target is known.
+        predicted: predictions of the same shape, 0 to 1.
+        names: K channel names.
+        voxel_size_nm: voxel size (z, y, x).
 
     Raises:
         InputError: if the arrays do not fit each other.

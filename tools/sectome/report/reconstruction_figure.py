@@ -1,4 +1,4 @@
-"""What the masked autoencoder was shown and what it made of it."""
+"""Figure of what a masked autoencoder sees and what it reconstructs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sectome.report.scale_bar import draw_scale_bar
 from sectome.types import Array, FloatArray
 
 HIDDEN_TONE = (0.40, 0.53, 0.68)
-"""Colour of hidden patches: no grey of an image, and flat."""
+"""Colour of hidden patches: flat, and not a grey value of an image."""
 
 PANEL_WIDTH = 1.55
-"""Inches."""
+"""In inches."""
 
 
 def reconstruction_figure(
     image: Array, masked: Array, reconstructed: Array, hidden: Array, voxel_size_nm: Iterable[float], *, crops: int = 3
 ) -> Figure:
-    """Return a figure: a row a crop; image, masked and reconstructed in xy, then in xz, through the crop's middle.
+    """Return a figure with a row per crop: image, masked and reconstructed, in xy and then xz through its middle.
 
     Args:
-        image: (N, Z, Y, X) crops, float.
-        masked: the same with hidden voxels at 0.
-        reconstructed: the same as the network made it.
-        hidden: (N, Z, Y, X) bool, which voxels the network did not see.
-        voxel_size_nm: (z, y, x).
-        crops: rows at most.
+        image: (N, Z, Y, X) float crops.
+        masked: the crops with hidden voxels set to 0.
+        reconstructed: the crops as the network reconstructed them.
+        hidden: (N, Z, Y, X) booleans, true for hidden voxels.
+        voxel_size_nm: voxel size (z, y, x).
+        crops: greatest number of rows.
 
     Raises:
         InputError: if the arrays do not fit each other.
@@ -59,8 +59,8 @@ def reconstruction_figure(
             cut = (crop, *plane)
             seen = tinted((masked[cut] - low) / max(high - low, 1e-6), hidden[cut].astype(bool))
             for axes, picture in zip(cells, (image[cut], seen, reconstructed[cut]), strict=True):
-                # Smoothing would fade the borders of hidden patches into what was seen; only a crop with more voxels
-                # than the panel has dots needs it.
+                # Smoothing blurs the borders of hidden patches. Only a crop with more voxels than the panel has dots
+                # needs it.
                 smoothing = "nearest" if width <= PANEL_WIDTH * DOTS_PER_INCH else "antialiased"
                 axes.imshow(
                     picture, cmap="gray", vmin=low, vmax=high, extent=(0, x_extent, extent, 0), interpolation=smoothing
@@ -71,7 +71,7 @@ def reconstruction_figure(
 
 
 def tinted(grey: FloatArray, hidden: Array) -> FloatArray:
-    """Return a picture (rows, columns, red green blue) of grey from 0 to 1, with what is hidden in `HIDDEN_TONE`."""
+    """Return an RGB picture (rows, columns, 3) of grey values 0 to 1, with hidden voxels in `HIDDEN_TONE`."""
     picture = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=-1)
     picture[hidden] = HIDDEN_TONE
     return picture

@@ -1,4 +1,4 @@
-"""Reading what a run has left in its folder: what is absent is none, what is broken is an error."""
+"""Readers of files in a run folder: a missing file is None, a broken one is an error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sectome.types import Array
 
 
 def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:
-    """Return the number under `key` of the object that was read from `path`.
+    """Return the number under `key` of the JSON object read from `path`.
 
     Raises:
-        InputError: if it is not there or not a number.
+        InputError: if it is missing or not a number.
     """
     value: Any = content.get(key) if isinstance(content, Mapping) else None
     if not is_number(value):
@@ -26,10 +26,10 @@ def read_number(content: Mapping[str, Any], key: str, path: Path) -> float:
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array] | None:
-    """Return the named arrays of an .npz file, None if there is no file.
+    """Return the named arrays of an .npz file, or None if there is no file.
 
     Raises:
-        InputError: if the file is no .npz or lacks one of the arrays; names it.
+        InputError: if the file is not an .npz file or lacks one of the arrays, which is named.
     """
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""A run's folder, read: what was set, how training went, what the evaluation left."""
+"""Reader of run folders: settings, training history and evaluation results."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PRETRAIN: Final = "mae_pretrain"
 SEGMENT: Final = "em_segmentation"
 
 OVERLAYS: Final = ("raw", "affinity", "segmentation", "truth")
-"""Arrays of `overlays.npz`, each for both planes."""
+"""Arrays in `overlays.npz`, each for both planes."""
 
 FOREGROUND_OVERLAYS: Final = ("raw", "foreground", "segmentation", "truth")
-"""The same of a run that finds mitochondria."""
+"""Arrays in `overlays.npz` of a run that finds mitochondria."""
 
 RECONSTRUCTIONS: Final = ("image", "masked", "reconstructed", "hidden", "voxel_size_nm")
-"""Arrays of `reconstructions.npz`."""
+"""Arrays in `reconstructions.npz`."""
 
 PLANES: Final = ("xy", "xz")
 
 
 @dataclass(frozen=True)
 class MaskedLoss:
-    """The loss on hidden patches, beside that of a mean; without a number of crops it is of the last validation."""
+    """The loss on hidden patches, and that of predicting the mean; `crops` is None for the last validation."""
 
     masked_loss: float
     masked_loss_of_mean: float
@@ -43,7 +43,7 @@ class MaskedLoss:
 
 @dataclass(frozen=True)
 class Run:
-    """One run; what its folder lacks is empty or None."""
+    """One run; what is missing in its folder is empty or None."""
 
     name: str
     bundle: str
@@ -64,48 +64,48 @@ class Run:
 
     @property
     def goes_on(self) -> bool:
-        """Whether all of the network's weights are those of an earlier training, pre-trained or not."""
+        """Whether training started from all weights of an earlier training, pre-trained or not."""
         return bool(self.settings.get("weights"))
 
     @property
     def pretrains(self) -> bool:
-        """Whether the run hides patches and predicts them: all of mae_pretrain do, and some of em_segmentation."""
+        """Whether the run predicts hidden patches, as all runs of mae_pretrain and some of em_segmentation do."""
         return self.bundle == PRETRAIN or "mask_ratio" in self.settings
 
     @property
     def finds_mitochondria(self) -> bool:
-        """Whether its scores are of mitochondria; not known before it is evaluated."""
+        """Whether its scores are of mitochondria; false before it is evaluated."""
         return self.scores is not None and self.scores.of_mitochondria
 
     @property
     def start(self) -> str:
-        """How the network's weights began, in words."""
+        """The origin of the network's initial weights, in words."""
         if self.goes_on:
             return "from a whole model"
         return "pre-trained" if self.pretrained else "from scratch"
 
     @property
     def iterations(self) -> int:
-        """Iterations that the history has come to."""
+        """Last iteration in the history."""
         return max((row[0] for row in self.history), default=0)
 
     @property
     def seconds(self) -> float:
-        """Seconds of training."""
+        """Duration of training in seconds."""
         return max((row[1] for row in self.history), default=0.0)
 
     def series(self, name: str) -> list[tuple[int, float]]:
-        """Return (iteration, value) of the history's rows with this name."""
+        """Return (iteration, value) for each row of the history with this name."""
         return [(iteration, value) for iteration, _, row, value in self.history if row == name]
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[Run]:
-    """Return the runs of some folders, each with a name of its own.
+    """Return the runs of some folders, with unique names.
 
-    A run is called as its folder; where two folders are called the same, the folders above tell them apart.
+    A run is named after its folder. If two folders have the same name, parent folders are added to all names.
 
     Raises:
-        InputError: if there is no folder, one is given twice, or one is not a run's.
+        InputError: if there is no folder, one is given twice, or one is not a run folder.
     """
     if isinstance(folders, (str, Path)):
         folders = [folders]
@@ -119,14 +119,14 @@ def read_runs(folders: Sequence[str | Path]) -> list[Run]:
 
 
 def read_run(folder: str | Path, name: str = "") -> Run:
-    """Return what a run's folder holds.
+    """Return the run in a folder.
 
     Args:
-        folder: with `run.json`, and whatever training and evaluation have written so far.
-        name: the run's name; empty takes the folder's.
+        folder: run folder with `run.json`, and whatever training and evaluation have written so far.
+        name: name of the run; empty uses the folder's name.
 
     Raises:
-        InputError: if `run.json` is missing, or a file is not what its name promises.
+        InputError: if `run.json` is missing, or a file has invalid content.
     """
     folder = Path(folder)
     path = folder / "run.json"
@@ -168,7 +168,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _commands(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Take "command" or "commands", each a line or a list of its words."""
+    """Return the lines of "command" or "commands", where each is a line or a list of words."""
     commands = content.get("commands", [content["command"]] if "command" in content else [])
     if not isinstance(commands, list) or not all(isinstance(command, (str, list)) for command in commands):
         raise InputError(f"{path} must give 'commands' as lines of text, got {commands!r}")
@@ -195,7 +195,7 @@ def _masked_loss(path: Path) -> MaskedLoss | None:
 
 
 def _validated_loss(history: Sequence[Row], settings: Mapping[str, Any]) -> MaskedLoss | None:
-    """Return what the last validation of a whole network's pre-training found, None of other runs."""
+    """Return the loss in the last validation of a whole network's pre-training, None for other runs."""
     last = {name: value for _, _, name, value in history}
     if "val_loss_of_mean" not in last:
         return None

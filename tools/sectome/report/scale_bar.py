@@ -1,4 +1,4 @@
-"""A bar of round length in a picture whose axes are in nm."""
+"""Scale bar of round length for pictures whose axes are in nm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 
 
 def round_length_nm(extent_nm: float) -> float:
-    """Return the longest of 1, 2, 5, 10, 20... nm that is at most a third of the extent."""
+    """Return the longest of the lengths 1, 2, 5, 10, 20... nm that is at most a third of the extent."""
     limit = extent_nm / 3
     power: float = 10.0 ** math.floor(math.log10(limit))
     return max(step * power for step in (1, 2, 5) if step * power <= limit)
@@ -23,7 +23,7 @@ def format_length(length_nm: float) -> str:
 def draw_scale_bar(axes: Any, width_nm: float, height_nm: float) -> None:
     """Draw a white bar with a dark rim and its length at the lower left of a picture with extents in nm.
 
-    A picture too flat to hold both goes without; it stands beside one of the same scale.
+    A picture too flat for both gets none; it is shown beside one of the same scale.
     """
     if height_nm < 0.25 * width_nm:
         return

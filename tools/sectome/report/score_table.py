@@ -1,4 +1,4 @@
-"""Tables of scores: every arm and method with its controls, and pre-trained against from scratch."""
+"""Tables of scores: each arm and method with controls, and pre-trained compared with from scratch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sectome.report.scores import CONTROLS, MITOCHONDRIA, NEURONS
 
 
 def score_table(arms: Sequence[Run]) -> str:
-    """Return the table of all scores: predictions first, the best of each measure bold, then the controls."""
+    """Return the table of all scores: predictions, with the best of each measure in bold, then controls."""
     predictions = [
         (run, method, score) for run in arms if run.scores for method, score in run.scores.predictions.items()
     ]
-    # Compared as shown: what reads the same is equally good.
+    # Rounded as shown, so that equal digits are equally good.
     best = {measure: _lowest(score[measure] for _, _, score in predictions) for measure in NEURONS}
     rows = []
     for run, method, score in predictions:
@@ -44,7 +44,7 @@ def _lowest(values: Iterable[float]) -> float | None:
 
 
 def _controls(arms: Sequence[Run]) -> Iterator[Row]:
-    """Yield the controls; one that is the same for all arms, which the truth alone decides, stands once."""
+    """Yield the rows of controls; a control that is equal for all arms gets one row."""
     for method in CONTROLS:
         scores: dict[tuple[float, ...], list[str]] = {}
         for run in arms:
@@ -83,7 +83,7 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def precision_table(arms: Sequence[Run]) -> str:
-    """Return the table of the boundaries' average precision, one column an arm; nothing if no arm has any."""
+    """Return the table of boundary average precision with a column per arm; empty if no arm has any."""
     columns = {run.name: run.scores.voxel_precision for run in arms if run.scores}
     offsets = list(dict.fromkeys(offset for values in columns.values() for offset in values))
     if not offsets:
@@ -103,7 +103,7 @@ def precision_table(arms: Sequence[Run]) -> str:
 
 
 def mitochondria_table(arms: Sequence[Run]) -> str:
-    """Return the table of all scores of mitochondria: predictions first, then the controls of each arm."""
+    """Return the table of all scores of mitochondria: predictions, then the controls of each arm."""
     scored = [(run, run.scores) for run in arms if run.scores]
     channels = list(dict.fromkeys(channel for _, scores in scored for channel in scores.voxel_precision))
     predictions: list[Row] = []
@@ -130,7 +130,7 @@ def mitochondria_table(arms: Sequence[Run]) -> str:
 
 
 def _values(values: Sequence[float]) -> Cell:
-    """Return a mean, with the range where there are several runs."""
+    """Return a cell with the mean, and the range if there are several runs."""
     cell = number_cell(fmean(values))
     if len(values) == 1:
         return cell

@@ -1,4 +1,4 @@
-"""The scores of an arm, of neurons or of mitochondria, as `evaluate` writes them to `scores.json`."""
+"""The scores of an arm for neurons or mitochondria, as the evaluation writes them to `scores.json`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sectome.json_object import read_object
 from sectome.report.run_files import read_number
 
 NEURONS: Final = {"are": "ARE", "voi_split": "VOI split", "voi_merge": "VOI merge", "voi_sum": "VOI sum"}
-"""Measures that are compared, and how a reader calls them: adapted Rand error (0 to 1) and variation of information in
-bits; lower is better for all."""
+"""Measures of neurons and their names in the report: adapted Rand error (0 to 1) and variation of information in bits;
+lower is better for all."""
 
 MITOCHONDRIA: Final = {
     "foreground_iou": "foreground IoU",
@@ -22,27 +22,27 @@ MITOCHONDRIA: Final = {
     "average_precision_75": "AP-75",
     "average_precision_75_mitoem": "AP-75 (MitoEM)",
 }
-"""The same of mitochondria; higher is better for all."""
+"""Measures of mitochondria and their names in the report; higher is better for all."""
 
 CONTROLS: Final = ("connected components", "one segment", "true affinities", "all background", "true maps")
-"""Methods that frame a prediction and do not compete with it."""
+"""Methods that put predictions into perspective and do not compete with them."""
 
 Score: TypeAlias = Mapping[str, float]
-"""The measures of one segmentation by their names, with its number of "segments", or the "threshold" it is of."""
+"""The measures of one segmentation by name, with its number of "segments" or its "threshold"."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What `scores.json` holds.
+    """The content of `scores.json`.
 
     Attributes:
-        of_mitochondria: whether they are of mitochondria.
-        threshold: the one that was chosen; None of mitochondria, which have several.
-        validation: names of the volumes that the thresholds were chosen on.
+        of_mitochondria: whether the scores are of mitochondria.
+        threshold: chosen threshold; None for mitochondria, which have several.
+        validation: names of the volumes on which thresholds were chosen.
         test: names of the volumes that are scored.
-        sweep: of the validation volumes, by rising threshold.
-        methods: of the test volumes, by method.
-        voxel_precision: average precision voxel by voxel, of boundaries by offset, or of maps by name.
+        sweep: scores on the validation volumes, by rising threshold.
+        methods: scores on the test volumes, by method.
+        voxel_precision: voxel-wise average precision of boundaries by offset, or of maps by name.
     """
 
     of_mitochondria: bool
@@ -60,10 +60,10 @@ class Scores:
 
 
 def read_scores(path: Path) -> Scores | None:
-    """Return the scores in a file, None if there is no file, or it is of other targets.
+    """Return the scores in a file, or None if there is no file or it is for other targets.
 
     Raises:
-        InputError: if a number is missing; names it.
+        InputError: if a number is missing, or a value has another type.
     """
     content = read_object(path)
     targets = content.get("targets", "affinities")
@@ -91,7 +91,7 @@ def read_scores(path: Path) -> Scores | None:
 
 
 def _section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
-    """Return an object of the file's content, empty if it is not there, or raise an `InputError`."""
+    """Return the JSON object under `key`, empty if it is missing, or raise an `InputError`."""
     section = content.get(key, {})
     if not isinstance(section, Mapping):
         raise InputError(f"{path} must give {key!r} as an object, got {type(section).__name__}")
@@ -99,7 +99,7 @@ def _section(content: Mapping[str, Any], key: str, path: Path) -> Mapping[str, A
 
 
 def _names(content: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
-    """Return a list of names of the file's content, empty if it is not there, or raise an `InputError`."""
+    """Return the list of names under `key`, empty if it is missing, or raise an `InputError`."""
     names = content.get(key, [])
     if not isinstance(names, list):
         raise InputError(f"{path} must give {key!r} as a list of names, got {names!r}")

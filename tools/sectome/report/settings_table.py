@@ -1,4 +1,4 @@
-"""What each run was made with: settings, versions, commands."""
+"""Tables of runs, and of their settings and versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sectome.training.progress import readable_seconds
 
 
 def runs_table(runs: Sequence[Run]) -> str:
-    """Return the table of what was trained, for how long, and how low the validation loss came."""
+    """Return the table of runs with their size, duration of training and validation loss."""
     rows = []
     for run in runs:
         validation = run.series("val_loss")
@@ -39,7 +39,7 @@ def runs_table(runs: Sequence[Run]) -> str:
 
 
 def settings_table(runs: Sequence[Run]) -> str:
-    """Return the settings and versions of runs of one bundle, a column a run; what differs stands out."""
+    """Return the settings and versions of one bundle's runs, with a column per run and differences marked."""
     parts = [("", [run.settings for run in runs]), ("version of ", [run.versions for run in runs])]
     rows = []
     for prefix, columns in parts:

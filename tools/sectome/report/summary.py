@@ -1,4 +1,4 @@
-"""The result in a sentence or two, made from the numbers and going no further than they do."""
+"""Summary of the results in a few sentences that claim no more than the numbers show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sectome.report.runs import Run
 
 
 def summarise(runs: Sequence[Run]) -> list[str]:
-    """Return the paragraphs that stand first on the page."""
+    """Return the first paragraphs of the page."""
     arms = [run for run in runs if not run.pretrains]
     comparisons = compare(arms)
     lines = [comparison_sentence(comparison) for comparison in comparisons]
@@ -24,7 +24,7 @@ def summarise(runs: Sequence[Run]) -> list[str]:
 
 
 def comparison_sentence(comparison: Comparison) -> str:
-    """Return pre-trained against from scratch in VOI sum, with its caveat."""
+    """Return the VOI sums, pre-trained and from scratch, in a sentence, with the caveat."""
     pretrained, scratch = (
         fmean(comparison.values(group, "voi_sum")) for group in (comparison.pretrained, comparison.scratch)
     )
@@ -38,7 +38,7 @@ def comparison_sentence(comparison: Comparison) -> str:
 
 
 def score_sentence(run: Run) -> str:
-    """Return the scores of one arm, nothing if it has none."""
+    """Return a sentence with the scores of one arm, empty if it has none."""
     if run.scores is None or not run.scores.predictions:
         return ""
     method, score = next(iter(run.scores.predictions.items()))
@@ -54,7 +54,7 @@ def score_sentence(run: Run) -> str:
 
 
 def masked_loss_sentence(run: Run) -> str:
-    """Return a pre-training's loss beside that of the mean, nothing if it was not evaluated."""
+    """Return a sentence on a run's masked loss and that of the mean, empty if there is none."""
     loss = run.masked_loss
     if loss is None:
         return ""

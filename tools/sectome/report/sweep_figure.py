@@ -1,4 +1,4 @@
-"""How the scores follow the threshold, and where it was set."""
+"""Figure of scores over the agglomeration threshold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLOTTED = {"voi_split": COLOURS[0], "voi_merge": COLOURS[1], "voi_sum": TEXT}
 
 
 def sweep_figure(arms: Mapping[str, Scores]) -> Figure:
-    """Return a figure: a row an arm; VOI and ARE over the threshold, the chosen one marked."""
+    """Return a figure with a row per arm: VOI and ARE over the threshold, with the chosen one marked."""
     figure = new_figure(9.4, 0.5 + 2.3 * len(arms))
     # Shared axes let the eye compare arms.
     grid: Any = figure.subplots(len(arms), 2, squeeze=False, sharex=True, sharey="col")
@@ -34,7 +34,7 @@ def sweep_figure(arms: Mapping[str, Scores]) -> Figure:
             axes.axvline(chosen, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
         place = {"xy": (chosen, 1), "xycoords": are.get_xaxis_transform(), "textcoords": "offset points"}
         are.annotate(f"chosen {chosen:g}", xytext=(4, -2), va="top", fontsize=8, color=TEXT, **place)
-    # Only now: a limit set earlier would cut off what a later arm adds to the shared axes.
+    # Set last: an earlier limit would cut off what a later arm adds to the shared axes.
     for axes in grid[0]:
         axes.set_ylim(bottom=0)
     handles, _ = grid[0, 0].get_legend_handles_labels()
