@@ -1,4 +1,4 @@
-"""The network and the steps of fine-tuning and segmentation."""
+"""The networks, losses and scores of fine-tuning and segmentation."""
 
 from scripts.affinity_loss import AffinityLoss
 from scripts.boundary_contour_loss import BoundaryContourLoss

@@ -1,4 +1,4 @@
-"""What an affinity prediction costs: balanced cross-entropy and Dice, over the pairs of voxels that are known."""
+"""Loss of affinities: balanced cross-entropy and Dice over voxel pairs with known labels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sectome.types import AXES, Offsets
 
 
 class AffinityLoss(BalancedLoss):
-    """Binary cross-entropy, balanced between joined and separated pairs for each offset, plus Dice of the separated.
+    """Binary cross-entropy, balanced per offset between joined and separated pairs, plus Dice of the separated pairs.
 
-    Separated pairs (borders) are the rare class that decides whether objects stay apart, so that Dice is taken of them.
+    Dice is computed for separated pairs (borders), because this rare class decides whether objects stay apart.
 
     Args:
-        offsets: (z, y, x) steps, one a channel.
+        offsets: offsets (z, y, x), one per channel.
         dice_weight: weight of the Dice term; cross-entropy has 1.
         balance_limits: smallest and greatest weight that balancing may give to a class.
     """
@@ -30,13 +30,13 @@ class AffinityLoss(BalancedLoss):
         self.offsets = check_offsets(offsets)
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return affinities of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, K, Z, Y, X)."""
+        """Return affinities of labels (B, 1, Z, Y, X), and a mask of known ones, both uint8 (B, K, Z, Y, X)."""
         affinities, valid = labels_to_affinities(labels[:, 0], self.offsets, mask=labels[:, 0] >= 0)
         return affinities, valid
 
     @property
     def channels(self) -> list[str]:
-        """What each channel is, as "y -9"."""
+        """Name of each channel, such as "y -9"."""
         return [
             " ".join(f"{axis} {step}" for axis, step in zip(AXES, offset, strict=True) if step)
             for offset in self.offsets

@@ -1,4 +1,4 @@
-"""Cross-entropy that weighs both classes alike, plus Dice: what a loss of rare voxels comes to."""
+"""Loss for imbalanced classes: class-balanced cross-entropy plus Dice of the rare class."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sectome.training import sum_over_processes
 
 
 class BalancedLoss(nn.Module):
-    """Binary cross-entropy, balanced between the voxels of 0 and of 1 in each channel, plus Dice of the rare ones.
+    """Binary cross-entropy, balanced per channel between voxels of 0 and 1, plus Dice of the rare class.
 
-    A kind of it says what the labels ask for, as `targets`, on the labels' device. Where several processes train
-    together, each returns the loss of all their batches.
+    Subclasses implement `targets`, which computes targets on the labels' device. If several processes train together,
+    each returns the loss over all their batches.
 
     Args:
-        dice_weight: weight of the Dice term, a mean over channels; cross-entropy has 1.
-        balance_limits: smallest and greatest weight that balancing may give to a class.
+        dice_weight: weight of the Dice term, a mean over channels; cross-entropy has weight 1.
+        balance_limits: least and greatest weight that balancing may give to a class.
 
     Raises:
-        InputError: if the weight is no number from 0 on, or the limits are no range of such.
+        InputError: if the weight is not a number of at least 0, or the limits not a range of such.
     """
 
     rare: ClassVar[int] = 1
-    """The class that Dice is taken of."""
+    """The class for which Dice is computed."""
 
     def __init__(self, dice_weight: float, balance_limits: tuple[float, float]) -> None:
         super().__init__()
@@ -37,14 +37,14 @@ class BalancedLoss(nn.Module):
         self.balance_limits = check_range(balance_limits, 0, math.inf, "balance_limits")
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what labels (B, 1, Z, Y, X) ask for, and 1 where it is known, both 0 or 1 (B, K, Z, Y, X)."""
+        """Return targets of labels (B, 1, Z, Y, X), and a mask of known ones, both 0 or 1, (B, K, Z, Y, X)."""
         raise NotImplementedError
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return a scalar.
+        """Return the loss, a scalar.
 
         Args:
-            logits: (B, K, Z, Y, X).
+            logits: (B, K, Z, Y, X) logits.
             labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
         """
         ones, known = sum_over_processes(self.sums(logits, *self.targets(labels)))
@@ -53,7 +53,7 @@ class BalancedLoss(nn.Module):
         share = (one_count / known_count.clamp(min=1)).clamp(1e-3, 1 - 1e-3)
         low, high = self.balance_limits
         costs = (0.5 / share).clamp(low, high) * one_costs + (0.5 / (1 - share)).clamp(low, high) * zero_costs
-        # How many are rare, the chance of being rare that they are given, and that all are given.
+        # Number of rare voxels, and sums of the predicted probability of being rare over them and over all voxels.
         count, overlap, predicted = one_count, one_chances, one_chances + zero_chances
         if self.rare == 0:
             count, overlap, predicted = zero_count, zero_count - zero_chances, known_count - predicted
@@ -61,22 +61,22 @@ class BalancedLoss(nn.Module):
         return costs.sum() / known_count.sum().clamp(min=1) + self.dice_weight * dice
 
     def sums(self, logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
-        """Return (2, 3, K) sums over the voxels of 1, and over all that are known; see `KnownSums`.
+        """Return (2, 3, K) sums over the voxels of 1, and over all known voxels; see `KnownSums`.
 
-        Balance and Dice are no means over samples: several processes need the sums.
+        Balance and Dice are not means over samples, so several processes must add up these sums.
         """
-        # Numbers of voxels are beyond float16, and bfloat16 rounds them.
+        # Voxel counts overflow float16, and bfloat16 rounds them.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         sums: Tensor = KnownSums.apply(logits, targets, valid)
         return sums
 
 
 class KnownSums(torch.autograd.Function):
-    """All passes over the maps, with their gradient by hand: torch's own reads and writes twice as much.
+    """All passes over the maps, with a handwritten gradient: autograd's would read and write twice as much.
 
-    The sums (2, 3, K) are over the voxels of 1, and over all that are known, of each channel: how many there are, their
-    cross-entropy, and the chance of being 1 that they are given. Logits are floats (B, K, Z, Y, X), targets and what is
-    known uint8 of 0 or 1.
+    The sums (2, 3, K) are over the voxels of 1, and over all known voxels, of each channel: their number, cross-entropy
+    and predicted probability of being 1. Logits are floats (B, K, Z, Y, X); targets and the mask of known voxels are
+    uint8, 0 or 1.
     """
 
     @staticmethod
@@ -92,7 +92,7 @@ class KnownSums(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient of the logits: a cost grows by chance - target, a chance by chance * (1 - chance)."""
+        """Return the gradient of the logits: a cost has derivative p - target, a probability p has p * (1 - p)."""
         chances, targets, known = ctx.saved_tensors
         (_, cost_of_ones, chance_of_ones), (_, cost, chance) = gradients[0][..., None, None, None]
         by_cost = (targets * cost_of_ones).add_(cost).mul_(chances - targets)

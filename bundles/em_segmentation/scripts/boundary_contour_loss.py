@@ -1,4 +1,4 @@
-"""What a prediction of foreground and contour costs: balanced cross-entropy and Dice, where labels are known."""
+"""Loss of foreground and contour: balanced cross-entropy and Dice where labels are known."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ CHANNELS = ("foreground", "contour")
 
 
 class BoundaryContourLoss(BalancedLoss):
-    """Binary cross-entropy, balanced between voxels of 1 and of 0 in each channel, plus Dice of those of 1.
+    """Binary cross-entropy, balanced per channel between voxels of 1 and 0, plus Dice of the voxels of 1.
 
-    Both foreground and contour are rare where mitochondria are.
+    Both foreground and contour of mitochondria are rare classes.
 
     Args:
-        width_voxels: of a contour, on each side of a border.
-        in_plane: contours are drawn within sections only, as suits thick ones.
-        dice_weight: weight of the Dice term; cross-entropy has 1.
-        balance_limits: smallest and greatest weight that balancing may give to a class.
+        width_voxels: width of a contour on each side of a border.
+        in_plane: whether contours are drawn within sections only, as suits thick sections.
+        dice_weight: weight of the Dice term; cross-entropy has weight 1.
+        balance_limits: least and greatest weight that balancing may give to a class.
 
     Raises:
-        InputError: if the width is no whole number from 1 on, `in_plane` is not true or false, or as `BalancedLoss`.
+        InputError: as `BalancedLoss`, or if the width is not a positive whole number or `in_plane` is not boolean.
     """
 
     def __init__(
@@ -40,25 +40,25 @@ class BoundaryContourLoss(BalancedLoss):
         self.in_plane = in_plane
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return a scalar.
+        """Return the loss, a scalar.
 
         Args:
-            logits: (B, 2, Z, Y, X), foreground and contour.
+            logits: (B, 2, Z, Y, X) logits of foreground and contour.
             labels: (B, 1, Z, Y, X) integers; 0 is background, negative voxels are unlabelled.
 
         Raises:
-            InputError: if there are not two channels, or labels are no integers, as some transforms leave them.
+            InputError: if there are not two channels, or labels are not integers, as after some transforms.
         """
         if logits.shape[1] != len(CHANNELS):
             raise InputError(f"logits must have the channels {', '.join(CHANNELS)}, got shape {tuple(logits.shape)}")
         return super().forward(logits, labels)
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps of labels (B, 1, Z, Y, X), and 1 where they are known, both uint8 (B, 2, Z, Y, X)."""
+        """Return maps of labels (B, 1, Z, Y, X), and a mask of known voxels, both uint8 (B, 2, Z, Y, X)."""
         check_integers(labels)
         return contour_maps(labels[:, 0].clamp(min=UNLABELLED), self.width_voxels, self.in_plane)
 
     @property
     def channels(self) -> list[str]:
-        """What each channel is."""
+        """Name of each channel."""
         return list(CHANNELS)

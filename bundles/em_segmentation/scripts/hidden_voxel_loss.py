@@ -1,4 +1,4 @@
-"""What a prediction of hidden voxels costs."""
+"""Loss of hidden voxels in masked pre-training."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch.nn import functional as F
 
 
 class HiddenVoxelLoss(nn.Module):
-    """Mean squared error over the hidden voxels, those whose target is a number."""
+    """Mean squared error over hidden voxels, whose target is not NaN."""
 
     def forward(self, prediction: Tensor, voxels: Tensor) -> Tensor:
-        """Return a scalar.
+        """Return the loss, a scalar.
 
         Args:
-            prediction: (B, C, Z, Y, X).
-            voxels: the same shape, NaN where voxels are visible; see `HidePatches`.
+            prediction: (B, C, Z, Y, X) predictions.
+            voxels: targets of the same shape, NaN where voxels are visible; see `HidePatches`.
         """
         prediction, hidden = prediction.float(), ~voxels.isnan()
-        # Where nothing is to be predicted the error is 0, and so is its gradient; NaN times 0 would be NaN.
+        # The prediction as target gives visible voxels error and gradient 0; a product of NaN and 0 would be NaN.
         wanted = voxels.where(hidden, prediction)
         return F.mse_loss(prediction, wanted, reduction="sum") / hidden.sum()

@@ -1,4 +1,4 @@
-"""What the network makes of hidden patches, as a picture that shows it learning."""
+"""Picture of the reconstruction of hidden patches during training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HiddenVoxelPicture:
     """Draw image, masked image and reconstruction of a batch's first crops; see `sectome.training.Pictures`.
 
     Args:
-        voxel_size_nm: (z, y, x).
+        voxel_size_nm: voxel size (z, y, x).
     """
 
     name = "reconstruction"
@@ -26,7 +26,7 @@ class HiddenVoxelPicture:
         self.voxel_size_nm = voxel_size_nm
 
     def take(self, output: Mapping[str, Any]) -> dict[str, Array]:
-        """Return "image", "masked", "reconstructed" and "hidden", (N, Z, Y, X)."""
+        """Return the arrays "image", "masked", "reconstructed" and "hidden", (N, Z, Y, X)."""
         masked, voxels, predicted = (output[name][:CROPS, 0].float().cpu() for name in ("image", "label", "pred"))
         hidden = ~voxels.isnan()
         taken = {
@@ -38,5 +38,5 @@ class HiddenVoxelPicture:
         return {name: tensor.numpy() for name, tensor in taken.items()}
 
     def draw(self, arrays: Mapping[str, Array]) -> Figure:
-        """Return the picture."""
+        """Return the figure."""
         return reconstruction_figure(**arrays, voxel_size_nm=self.voxel_size_nm, crops=CROPS)

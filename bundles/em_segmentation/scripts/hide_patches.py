@@ -1,6 +1,6 @@
-"""What a network is shown in masked pre-training, and what it must predict, after Xie et al. 2022 (SimMIM).
+"""Inputs and targets of masked pre-training of whole networks, after Xie et al. 2022 (SimMIM).
 
-Convolutions need a whole image: hidden patches stay in it, with the mean of the tissue instead of their voxels.
+Convolutions need a whole image, so hidden patches stay in it, filled with the mean of the tissue.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from sectome.training import PrepareBatch
 
 
 class HidePatches:
-    """Give MONAI's engines crops with hidden patches as input, and the hidden voxels as target.
+    """Prepare batches for MONAI's engines: crops with hidden patches as input, hidden voxels as target.
 
-    The mask is drawn on the device, as that of the masked autoencoder is.
+    The mask is drawn on the device, as in the masked autoencoder.
 
     Args:
-        patch_size: voxels of a patch (z, y, x).
+        patch_size: patch size (z, y, x) in voxels.
         mask_ratio: share of the patches to hide.
-        mask: what is hidden together; see `sectome.masking.draw_mask`.
-        mask_block: patches of a block (z, y, x).
+        mask: kind of mask; see `sectome.masking.draw_mask`.
+        mask_block: size (z, y, x) of a block in patches.
         augmentation: see `sectome.training.PrepareBatch`.
 
     Raises:
-        InputError: if the ratio, the kind of mask or its block is not one.
+        InputError: if the patch size, ratio, kind of mask or block is invalid.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class HidePatches:
     def __call__(
         self, batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Return the image with 0 where it is hidden, and the voxels to predict with NaN where they are visible.
+        """Return the image with hidden voxels set to 0, and the targets with visible voxels set to NaN.
 
         Args:
-            batch: "image", standardised, and "label", the voxels to predict, (B, C, Z, Y, X).
-            device: where both go.
+            batch: the standardised "image", and "label", the voxels to predict, (B, C, Z, Y, X).
+            device: device of the results.
             non_blocking: as for `torch.Tensor.to`.
             kwargs: as for `torch.Tensor.to`.
         """
@@ -64,7 +64,7 @@ class HidePatches:
         return image.masked_fill(hidden, 0.0), voxels.masked_fill(~hidden, torch.nan)
 
     def draw(self, image: Tensor) -> Tensor:
-        """Draw which voxels of a batch (B, C, Z, Y, X) are hidden: bool (B, 1, Z, Y, X)."""
+        """Draw a mask (B, 1, Z, Y, X), true for hidden voxels, for a batch (B, C, Z, Y, X)."""
         grid = check_patch_divides(self.patch_size, image.shape[2:])
         _, ids_masked = draw_mask(
             self.mask, len(image), grid, self.mask_ratio, image.device, block_size=self.mask_block

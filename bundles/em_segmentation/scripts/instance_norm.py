@@ -1,4 +1,4 @@
-"""Instance norm that keeps the memory format and the precision of what it normalises."""
+"""Instance norm that keeps the memory format and precision of its input."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch.nn import functional as F
 
 
 class InstanceNorm(nn.Module):
-    """Bring each channel of each sample to mean 0 and variance 1, without weights.
+    """Normalise each channel of each sample to mean 0 and variance 1, without weights.
 
-    As a group norm with a group for each channel: torch's own instance norm gives up the memory format of its input.
-    On a GPU the group norm does so too, and makes float32 of bfloat16. `torch.compile` is therefore given the
-    arithmetic, of which it makes one kernel with what stands beside it.
+    It calls group norm with one group per channel, because torch's instance norm changes the memory format of its
+    input. On a GPU, group norm does so too, and turns bfloat16 into float32. `torch.compile` is therefore given the
+    arithmetic, which it fuses with neighbouring operations into one kernel.
 
     Args:
-        num_channels: of the input.
-        eps: added to the variance.
+        num_channels: channels of the input.
+        eps: constant added to the variance.
     """
 
     def __init__(self, num_channels: int, eps: float = 1e-5) -> None:
@@ -26,7 +26,7 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, Z, Y, X) to the same shape."""
+        """Normalise features (B, C, Z, Y, X)."""
         if torch.compiler.is_dynamo_compiling():
             variance, mean = torch.var_mean(features.float(), dim=(2, 3, 4), keepdim=True, correction=0)
             return ((features - mean) * torch.rsqrt(variance + self.eps)).to(features.dtype)
@@ -34,6 +34,6 @@ class InstanceNorm(nn.Module):
 
 
 INSTANCE_NORM = "SECTOME_INSTANCE"
-"""The norm's name among MONAI's, whose blocks ask for norms by name."""
+"""Name of the norm in MONAI's factory, since MONAI's blocks take norms by name."""
 
 Norm.add_factory_class(INSTANCE_NORM, InstanceNorm)

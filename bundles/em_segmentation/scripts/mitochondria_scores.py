@@ -1,4 +1,4 @@
-"""Scores of predicted foreground and contours: thresholds from validation tissue, mitochondria of test tissue."""
+"""Scores of mitochondria from predicted foreground and contours: tuned on validation tissue, scored on test tissue."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SEED_CONTOURS = (0.3, 0.5, 0.8)
 COMPONENT_THRESHOLDS = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 
 MITOEM_VOXEL_NM3 = 30 * 8 * 8
-"""What the default sizes of `BoundaryContourOptions` are counted in."""
+"""Voxel volume in nm^3 for which the default sizes of `BoundaryContourOptions` are meant."""
 
 
 def foreground_iou(labels: LabelArray, mask: Array) -> float:
-    """Return intersection over union (Jaccard) of objects and a mask, where labels are known; 1 if both are empty."""
+    """Return the IoU (Jaccard index) of all objects and a mask, where labels are known; 1 if both are empty."""
     truth, found = labels > 0, mask & (labels >= 0)
     either = np.count_nonzero(truth | found)
     return np.count_nonzero(truth & found) / either if either else 1.0
@@ -40,8 +40,8 @@ def score(labels: LabelArray, segmentation: LabelArray) -> dict[str, float]:
     """Return "foreground_iou", the average precisions of instances, and the number of "segments".
 
     Args:
-        labels: (Z, Y, X), 0 for background, negative where nothing is known and nothing counts.
-        segmentation: (Z, Y, X), 0 for background.
+        labels: (Z, Y, X) ground truth; 0 is background, negative voxels are unknown and do not count.
+        segmentation: (Z, Y, X) labels; 0 is background.
     """
     truth, found = np.maximum(labels, 0), np.where(labels >= 0, segmentation, 0)
     return {
@@ -54,15 +54,15 @@ def score(labels: LabelArray, segmentation: LabelArray) -> dict[str, float]:
 
 
 def quality(row: Mapping[str, float]) -> float:
-    """Return what the thresholds are chosen by: the mean of AP-50, AP-75 and foreground IoU.
+    """Return the criterion for thresholds: the mean of AP-50, AP-75 and foreground IoU.
 
-    Few objects make an average precision a coarse measure, among whose equals the foreground decides.
+    With few objects, average precision is coarse, and the foreground breaks its ties.
     """
     return (row["average_precision_50"] + row["average_precision_75"] + row["foreground_iou"]) / 3
 
 
 def settings(voxel_size_nm: VoxelSize) -> Iterator[BoundaryContourOptions]:
-    """Yield the options that are tried; sizes are the defaults' volumes in voxels of this size."""
+    """Yield the options to try, with the default sizes converted to voxels of this size."""
     scale = MITOEM_VOXEL_NM3 / float(np.prod(voxel_size_nm))
     default = BoundaryContourOptions()
     for foreground, seed_foreground, seed_contour in product(FOREGROUNDS, SEED_FOREGROUNDS, SEED_CONTOURS):
@@ -79,19 +79,19 @@ def settings(voxel_size_nm: VoxelSize) -> Iterator[BoundaryContourOptions]:
 class MitochondriaScores(PredictedVolumes):
     """Find mitochondria in each predicted volume, choose thresholds on validation tissue, and score test tissue.
 
-    Beside the watershed stand three controls: connected components of the thresholded foreground (naive; its foreground
-    IoU is that of the mask alone), no object at all, and the true maps through the same pipeline. Writes `scores.json`,
-    `overlays.npz` and `overlay.png` into the run's folder, and the options that did best beside the model, where
+    The watershed is compared with three controls: connected components of the thresholded foreground (naive; its
+    foreground IoU is that of the mask alone), no objects, and the true maps through the same pipeline. Writes
+    `scores.json`, `overlays.npz` and `overlay.png` to the run folder, and the best options beside the model, where
     inference finds them.
 
     Args:
-        output_dir: folder of the run.
-        tissue: the volumes that are predicted, in order.
-        validation: how many of them, from the first on, choose the thresholds.
-        test: how many of them, up to the last, are scored; both may name the same volume.
-        checkpoint: the model that made the predictions.
-        width_voxels: of contours, as in training.
-        in_plane: whether contours were drawn within sections only.
+        output_dir: run folder.
+        tissue: predicted volumes, in order.
+        validation: number of leading volumes, on which thresholds are chosen.
+        test: number of trailing volumes, which are scored; a volume may be used for both.
+        checkpoint: path of the model that made the predictions.
+        width_voxels: width of contours, as in training.
+        in_plane: whether contours were drawn within sections only, as in training.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class MitochondriaScores(PredictedVolumes):
         self.in_plane = in_plane
 
     def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:
-        """Choose, score, write, and print the table.
+        """Choose thresholds, score, write files and print the table.
 
         Raises:
             InputError: if a volume has no object to find.
@@ -146,14 +146,14 @@ class MitochondriaScores(PredictedVolumes):
         self.print_table(options, scores, result["average_precision"])
 
     def trials(self, volumes: Sequence[Predicted]) -> list[tuple[BoundaryContourOptions, dict[str, float]]]:
-        """Return each setting with its scores, mean over volumes."""
+        """Return all settings with their mean scores over volumes."""
         return [
             (options, mean_row([score(one.labels, self.segment(one, options)) for one in volumes]))
             for options in settings(volumes[0].tissue.voxel_size_nm)
         ]
 
     def choose_threshold(self, volumes: Sequence[Predicted]) -> float:
-        """Return the threshold of the foreground with the greatest IoU, mean over volumes."""
+        """Return the foreground threshold with the greatest mean IoU over volumes."""
 
         def iou(threshold: float) -> float:
             return float(np.mean([foreground_iou(one.labels, one.maps[0] >= threshold) for one in volumes]))
@@ -161,25 +161,25 @@ class MitochondriaScores(PredictedVolumes):
         return max(COMPONENT_THRESHOLDS, key=iou)
 
     def segment(self, one: Predicted, options: BoundaryContourOptions) -> LabelArray:
-        """Return a volume's mitochondria."""
+        """Return the mitochondria of a volume."""
         return boundary_contour_to_labels(one.maps, **asdict(options))
 
     def targets(self, one: Predicted) -> tuple[Array, Array]:
-        """Return foreground and contour of the labels, made as for training, and where they are known."""
+        """Return foreground and contour of the labels, computed as in training, and a mask of known voxels."""
         labels = torch.from_numpy(np.maximum(one.labels, -1))
         targets, valid = boundary_contour(labels, self.width_voxels, self.in_plane)
         return targets.numpy(), valid.numpy()
 
     def perfect(self, one: Predicted) -> Predicted:
-        """Return a volume whose maps are the truth's; thresholds do not matter to them."""
+        """Return a volume with the ground truth's maps, for which thresholds do not matter."""
         return Predicted(one.tissue, one.labels, self.targets(one)[0].astype(np.float32))
 
     def voxel_precision(self, test: Sequence[Predicted]) -> dict[str, float]:
-        """Return the voxel-wise average precision of foreground and of contour, mean over volumes."""
+        """Return the voxel-wise average precision of foreground and contour, averaged over volumes."""
         rows = []
         for one in test:
             targets, valid = self.targets(one)
-            # The function ranks zeros by low values first.
+            # The function treats 0 as the positive class, predicted by low values.
             rows.append(
                 {
                     name: boundary_average_precision(1 - targets[channel], -one.maps[channel], valid[channel])

@@ -1,4 +1,4 @@
-"""Whole volumes with what a network predicts of them: collected during an evaluation, scored and drawn at its end."""
+"""Predictions of whole volumes, collected during an evaluation, scored and drawn at its end."""
 
 from __future__ import annotations
 
@@ -32,31 +32,32 @@ class Predicted:
 
     @property
     def truth(self) -> LabelArray:
-        """The labels as the metrics take them, from 0 on."""
+        """The labels for the metrics, with unknown voxels set to 0."""
         return np.maximum(self.labels, 0)
 
 
 def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each number over volumes."""
+    """Return the mean of each number over rows, one row per volume."""
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 class PredictedVolumes(ABC):
-    """An Ignite handler that keeps each prediction, and scores them when all are there.
+    """An Ignite handler that keeps all predictions and scores them at the end.
 
-    Several processes may share the volumes out (`sectome.training.SharedBatches`): each predicts its own, the first one
-    gathers them all and scores.
+    Several processes may share the volumes (`sectome.training.SharedBatches`). Each predicts its own; the first gathers
+    and scores them all.
 
     Args:
-        output_dir: folder of the run.
-        tissue: the volumes that are predicted, in order.
-        validation: how many of them, from the first on, choose the thresholds.
-        test: how many of them, up to the last, are scored; both may name the same volume.
-        checkpoint: the model that made the predictions.
-        channels: how many maps there are, and what they are, as in "12, one an offset".
+        output_dir: run folder.
+        tissue: predicted volumes, in order.
+        validation: number of leading volumes, on which thresholds are chosen.
+        test: number of trailing volumes, which are scored; a volume may be used for both.
+        checkpoint: path of the model that made the predictions.
+        channels: number of maps, and their meaning for errors, such as "one an offset".
 
     Raises:
-        InputError: if there is no volume to choose the thresholds on, or none to score.
+        InputError: if no volume chooses thresholds or is scored, a folder is not writable, or the model has other
+            targets.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class PredictedVolumes(ABC):
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def check_channels(self, got: int) -> None:
-        """Raise an `InputError` if the network predicts other targets than are scored here."""
+        """Raise an `InputError` if the network predicts targets other than those scored here."""
         count, meaning = self.channels
         if got != count:
             raise InputError(
@@ -102,7 +103,7 @@ class PredictedVolumes(ABC):
         """Write `scores.json`.
 
         Raises:
-            InputError: if a training has replaced the weights, which scores and thresholds tell of.
+            InputError: if a training has replaced the weights that were evaluated.
         """
         if stamp(Path(self.checkpoint)) != self.weights:
             raise InputError(
@@ -112,10 +113,10 @@ class PredictedVolumes(ABC):
         write_json(result, self.output_dir / "scores.json")
 
     def collect(self, engine: Engine) -> None:
-        """Keep the maps and the truth of one volume.
+        """Keep the maps and labels of one volume.
 
         Raises:
-            InputError: if the network predicts other targets than are scored here.
+            InputError: if the network predicts targets other than those scored here.
         """
         output = engine.state.output
         logits = output["pred"][0]
@@ -126,7 +127,7 @@ class PredictedVolumes(ABC):
         print(f"predicted {tissue.name}", flush=True)
 
     def finish(self, engine: Engine) -> None:
-        """Score, with the volumes in their roles, in the first of several processes."""
+        """Divide the volumes into validation and test and score them, in the first process only."""
         gathered = gather_batches(self.predicted)
         if idist.get_rank():
             return
@@ -135,16 +136,16 @@ class PredictedVolumes(ABC):
 
     @abstractmethod
     def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:
-        """Choose on validation tissue, score test tissue, write and print."""
+        """Choose thresholds on validation tissue, score test tissue, write files and print."""
 
     def draw(self, one: Predicted, labels: LabelArray, name: str, likely: FloatArray) -> None:
-        """Write the middle planes of a volume, as `overlays.npz` and as a picture.
+        """Write the middle planes of a volume to `overlays.npz` and `overlay.png`.
 
         Args:
-            one: the volume.
+            one: volume to draw.
             labels: its segmentation (Z, Y, X).
-            name: of the map that is shown.
-            likely: that map (Z, Y, X), 0..1.
+            name: name of the map to show.
+            likely: that map (Z, Y, X), in 0..1.
         """
         volumes = {"raw": one.tissue.image[one.tissue.box], name: likely, "segmentation": labels, "truth": one.truth}
         planes: dict[str, Any] = {"voxel_size_nm": np.asarray(one.tissue.voxel_size_nm, dtype=float)}

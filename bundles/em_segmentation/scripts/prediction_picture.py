@@ -1,4 +1,4 @@
-"""What the network predicts of a validation crop, as a picture that shows it learning."""
+"""Picture of the prediction for a validation crop during training."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sectome.report import prediction_figure
 from sectome.types import Array, VoxelSize
 
 SHOWN = (0, 1, 2, -1)
-"""Channels, where there are more than so many: the nearest neighbours, and the longest step."""
+"""Channels to show if there are more than four: the nearest neighbours and the last offset."""
 
 
 class PredictionPicture:
     """Draw targets and predictions of a batch's first crop; see `sectome.training.Pictures`.
 
     Args:
-        loss: makes the targets.
-        voxel_size_nm: (z, y, x).
+        loss: loss that computes the targets.
+        voxel_size_nm: voxel size (z, y, x).
     """
 
     name = "prediction"
@@ -33,7 +33,7 @@ class PredictionPicture:
         self.shown = [channels[index] for index in SHOWN] if len(channels) > len(SHOWN) else list(channels)
 
     def take(self, output: Mapping[str, Any]) -> dict[str, Array]:
-        """Return image and labels (Z, Y, X) with "targets", "valid" and "predicted" (channels, Z, Y, X)."""
+        """Return "image" and "labels", (Z, Y, X), and "targets", "valid" and "predicted", (channels, Z, Y, X)."""
         targets, valid = self.loss.targets(output["label"][:1])
         taken = {
             "image": output["image"][0, 0],
@@ -45,6 +45,6 @@ class PredictionPicture:
         return {name: tensor.cpu().numpy() for name, tensor in taken.items()}
 
     def draw(self, arrays: Mapping[str, Array]) -> Figure:
-        """Return the picture."""
+        """Return the figure."""
         names = [self.loss.channels[channel] for channel in self.shown]
         return prediction_figure(**arrays, names=names, voxel_size_nm=self.voxel_size_nm)

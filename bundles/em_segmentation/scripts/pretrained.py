@@ -1,4 +1,4 @@
-"""Where fine-tuning starts: from a whole model, or what a pre-training left of the encoder or of the whole network."""
+"""Initial weights of fine-tuning: a whole model, or the pre-trained encoder or network without its last layer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sectome.checks import InputError
 from sectome.encoder import load_checkpoint, load_encoder
 
 HEAD = "decoder.out."
-"""Keys of the last layer, whose channels are those of what a network was trained to predict."""
+"""Prefix of the keys of the last layer, whose channels depend on the targets of training."""
 
 
 def load_start(network: nn.Module, weights: str | Path = "", pretrained: str | Path = "") -> nn.Module:
-    """Load what a training is to start from, if anything, and return the network.
+    """Load the initial weights of a training, if any are given, and return the network.
 
     Args:
-        network: is changed in place.
-        weights: a checkpoint of this very network, to go on from.
-        pretrained: a checkpoint as `load_pretrained` takes it.
+        network: network, modified in place.
+        weights: path of a checkpoint of the whole network to continue from.
+        pretrained: path of a checkpoint for `load_pretrained`.
 
     Raises:
         InputError: if both are given, or one does not fit.
@@ -33,15 +33,15 @@ def load_start(network: nn.Module, weights: str | Path = "", pretrained: str | P
 
 
 def load_pretrained(network: nn.Module, path: str | Path) -> nn.Module:
-    """Load a masked autoencoder's encoder, or all of a network of this bundle but its head, and return the network.
+    """Load a masked autoencoder's encoder, or a network of this bundle without its head, and return the network.
 
     Args:
-        network: is changed in place.
-        path: a checkpoint of mae_pretrain, or of this bundle whatever it was trained to predict.
+        network: network, modified in place.
+        path: path of a checkpoint of mae_pretrain, or of this bundle with any targets.
 
     Raises:
-        InputError: if the checkpoint holds neither, is of another network, depth, width or patch, or holds an encoder
-            alone and the network has none.
+        InputError: if the checkpoint holds neither, has another network, depth, width or patch size, or holds only an
+            encoder while the network has none.
     """
     if any(key.startswith(HEAD) for key in read_checkpoint(path)):
         return load_checkpoint(network, path, keep=HEAD)

@@ -1,4 +1,4 @@
-"""The residual symmetric U-Net: the convolutional network that a transformer has to beat."""
+"""The residual symmetric U-Net, the convolutional baseline of the transformer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class ResidualUNet(nn.Module):
     """Predict logits for each voxel by convolutions alone, after Lee et al. 2017 (arXiv:1706.00120).
 
     Args:
-        patch_size: voxels (z, y, x), powers of two, that are one voxel of the coarsest level.
+        patch_size: size (z, y, x) in voxels of one voxel of the coarsest level; powers of two.
         in_channels: channels of the image.
-        out_channels: channels of the prediction, one an offset.
-        feature_size: channels at full resolution; each level has as many more.
-        full_resolution: how much is done at full resolution; see `Levels`.
+        out_channels: channels of the prediction, such as one per offset.
+        feature_size: channels at full resolution; each coarser level has as many more.
+        full_resolution: layers at full resolution; see `Levels`.
 
     Raises:
-        InputError: if the patch or `full_resolution` does not suit.
+        InputError: if the patch size or `full_resolution` is invalid.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResidualUNet(nn.Module):
         self.register_load_state_dict_pre_hook(take_whole_checkpoint)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""
+        """Map an image (B, C, Z, Y, X), whose lengths are multiples of the patch, to logits (B, K, Z, Y, X)."""
         token_grid(image, self.patch_size)
         skips = [self.stem(image)]
         for down in self.pyramid:

@@ -1,4 +1,4 @@
-"""Scores of predicted affinities as objects: the thresholds from validation tissue, the scores from test tissue."""
+"""Scores of segmented affinities: thresholds chosen on validation tissue, scores on test tissue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COMPONENT_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
-    """Return "are", "voi_split", "voi_merge" (bits; truth 0 ignored) and the number of "segments"."""
+    """Return "are", "voi_split", "voi_merge" (bits), all without voxels of truth 0, and the number of "segments"."""
     split, merge = variation_of_information(truth, segmentation)
     return {
         "are": adapted_rand_error(truth, segmentation),
@@ -48,21 +48,21 @@ def score(truth: LabelArray, segmentation: LabelArray) -> dict[str, float]:
 class SegmentationScores(PredictedVolumes):
     """Segment each predicted volume, choose thresholds on validation tissue, and score test tissue.
 
-    Beside mean-affinity agglomeration stand three controls: connected components of the same prediction (naive), one
-    segment for everything, and the true affinities through the same pipeline (which must score almost 0). Where there
-    are long-range offsets, the mutex watershed stands there too. Writes `scores.json`, `overlays.npz` and `overlay.png`
-    into the run's folder, and the options that did best beside the model, where inference finds them.
+    Mean-affinity agglomeration and, with long-range offsets, the mutex watershed are compared with three controls:
+    connected components of the same prediction (naive), one segment for everything, and the true affinities through the
+    same pipeline (which must score almost 0). Writes `scores.json`, `overlays.npz` and `overlay.png` to the run folder,
+    and the best options beside the model, where inference finds them.
 
     Args:
-        output_dir: folder of the run.
-        tissue: the volumes that are predicted, in order.
-        validation: how many of them, from the first on, choose the thresholds.
-        test: how many of them, up to the last, are scored; both may name the same volume.
-        offsets: (z, y, x) steps, one a channel.
-        checkpoint: the model that made the affinities.
-        erode_steps: how the training's targets were made; borders are scored against such targets.
+        output_dir: run folder.
+        tissue: predicted volumes, in order.
+        validation: number of leading volumes, on which thresholds are chosen.
+        test: number of trailing volumes, which are scored; a volume may be used for both.
+        offsets: offsets (z, y, x), one per channel.
+        checkpoint: path of the model that made the affinities.
+        erode_steps: steps of border erosion of the training's targets; borders are scored against such targets.
         fragments: "distance" or "watershed".
-        per_section: whether fragments are grown in each section by itself.
+        per_section: whether each section gets its own fragments.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SegmentationScores(PredictedVolumes):
         self.fixed = {"fragments": fragments, "per_section": per_section}
 
     def write(self, validation: Sequence[Predicted], test: Sequence[Predicted]) -> None:
-        """Choose, score, write, and print the table."""
+        """Choose thresholds, score, write files and print the table."""
         tuned = {"mean agglomeration": self.tune(validation, "mean")}
         if len(self.offsets) > len(NEAREST):
             tuned["mutex watershed"] = self.tune(validation, "mutex")
@@ -123,12 +123,12 @@ class SegmentationScores(PredictedVolumes):
         self.print_table(best, scores)
 
     def tune(self, volumes: Sequence[Predicted], method: str) -> Tuned:
-        """Return the setting of a method with the smallest variation of information, mean over volumes."""
+        """Return a method's trials and the one with the smallest mean variation of information over volumes."""
         labelled = [LabelledAffinities(one.maps, one.truth, one.tissue.voxel_size_nm) for one in volumes]
         return tune(labelled, self.offsets, methods=(method,), **self.fixed)
 
     def choose_components(self, volumes: Sequence[Predicted]) -> float:
-        """Return the best threshold of the connected components."""
+        """Return the threshold of connected components with the smallest VOI."""
 
         def voi(threshold: float) -> float:
             rows = [score(one.truth, self.components(one, threshold)) for one in volumes]
@@ -137,30 +137,30 @@ class SegmentationScores(PredictedVolumes):
         return min(COMPONENT_THRESHOLDS, key=voi)
 
     def segment(self, one: Predicted, options: SegmentationOptions) -> LabelArray:
-        """Return a volume's segments."""
+        """Return the segments of a volume."""
         size_nm = one.tissue.voxel_size_nm
         return affinities_to_labels(one.maps, self.offsets, voxel_size_nm=size_nm, **vars(options))
 
     def components(self, one: Predicted, threshold: float) -> LabelArray:
-        """Return connected components of a prediction."""
+        """Return the connected components of a prediction."""
         return connected_components(one.maps, self.offsets, threshold=threshold)
 
     def targets(self, labels: LabelArray) -> tuple[Any, Any]:
-        """Return affinities of the labels, made as for training, and where they are known."""
+        """Return affinities of the labels, computed as in training, and a mask of known ones."""
         eroded = erode_borders(torch.from_numpy(labels), self.erode_steps).numpy()
         return labels_to_affinities(np.maximum(eroded, 0), self.offsets, mask=labels >= 0)
 
     def score_truth(self, one: Predicted) -> dict[str, float]:
         """Score the true affinities through the same pipeline, at their own best thresholds.
 
-        Borders are not eroded here: what erosion takes from an object, affinities of exactly 0 would not give back.
+        Borders are not eroded here, because segmentation cannot restore eroded voxels, whose affinities are exactly 0.
         """
         affinities = labels_to_affinities(one.truth, self.offsets)[0].astype(np.float32)
         perfect = Predicted(one.tissue, one.labels, affinities)
         return score(one.truth, self.segment(perfect, self.tune([perfect], "mean").best.options))
 
     def boundary_precision(self, test: Sequence[Predicted]) -> dict[str, float]:
-        """Return the voxel-wise average precision of borders for each offset that meets one, mean over volumes."""
+        """Return the voxel-wise average precision of borders for each offset that has any, averaged over volumes."""
         totals: dict[str, list[float]] = {str(offset): [] for offset in self.offsets}
         for one in test:
             truth, valid = self.targets(one.labels)

@@ -1,8 +1,8 @@
-"""What the segmentation networks share: the levels from voxels to patches, the stem and the decoder.
+"""Shared parts of the segmentation networks: the levels from voxels to patches, the stem and the decoder.
 
 The decoder is that of the residual symmetric U-Net of Lee et al. 2017 (arXiv:1706.00120) on MONAI's blocks: skips are
-added, not concatenated, each level has one residual unit, and channels grow by the same number at each level. Most of a
-network's time goes into its full resolution, so that how much is done there is a choice.
+added, not concatenated, each level has one residual unit, and channels grow by the same number at each level. A network
+spends most of its time at full resolution, so the layers there can be chosen.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FULL_RESOLUTION: tuple[FullResolution, ...] = get_args(FullResolution)
 
 
 def scale_factors(patch_size: Sequence[int]) -> list[Shape3]:
-    """Return the down-sampling of each step from voxels to patches, finest first, each 1 or 2 an axis.
+    """Return the down-sampling factors, 1 or 2 per axis, of each step from voxels to patches, finest first.
 
-    An axis with a smaller patch is halved late, when the voxels have become about cubic: (4, 16, 16) gives
-    (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2).
+    Axes with a shorter patch are halved late, when voxels have become about cubic: (4, 16, 16) gives (1, 2, 2),
+    (1, 2, 2), (2, 2, 2), (2, 2, 2).
 
     Raises:
-        InputError: if a patch's length is no power of two, or the patch is a single voxel.
+        InputError: if a length of the patch is not a power of two, or the patch is a single voxel.
     """
     halvings = []
     for length in patch_size:
@@ -48,22 +48,22 @@ def scale_factors(patch_size: Sequence[int]) -> list[Shape3]:
 
 
 class Levels:
-    """How often and how a network halves its volume: resolutions from fine to coarse.
+    """The resolution levels of a network, from fine to coarse.
 
     Args:
-        patch_size: voxels of a patch (z, y, x), which is one voxel of the coarsest level.
-        feature_size: channels at full resolution; each level has as many more.
-        full_resolution: "residual" units at full resolution as at the other levels, a "single" convolution on either
+        patch_size: patch size (z, y, x) in voxels; a patch is one voxel of the coarsest level.
+        feature_size: channels at full resolution; each coarser level has as many more.
+        full_resolution: layers at full resolution: "residual" units as elsewhere, a "single" convolution on either
             side, or none: "sub_pixel" starts with a strided convolution and ends by shuffling channels into voxels.
 
     Attributes:
-        stem_factor: Down-sampling of the stem; 1 along each axis but for "sub_pixel".
+        stem_factor: Down-sampling of the stem; 1 along each axis except for "sub_pixel".
         factors: Down-sampling from each level to the next coarser one.
-        channels: Channels of each level.
+        channels: Number of channels of each level.
 
     Raises:
-        InputError: if the patch does not suit (see `scale_factors`), there is no channel, or `full_resolution` is none
-            of these.
+        InputError: if the patch size is invalid (see `scale_factors`), there is no channel, or `full_resolution` is
+            unknown.
     """
 
     def __init__(self, patch_size: Sequence[int], feature_size: int, full_resolution: FullResolution) -> None:
@@ -71,7 +71,7 @@ class Levels:
         self.full_resolution = check_choice(full_resolution, FULL_RESOLUTION, "full_resolution")
         steps: list[Shape3] = [(1, 1, 1), *scale_factors(patch_size)]
         channels = [feature_size * (level + 1) for level in range(len(steps))]
-        # The factor (1, 2, 2) means that voxels are thick along z: neighbours there are another matter than in x and y.
+        # The factor (1, 2, 2) means that voxels are thick along z, where neighbours are less alike than in x and y.
         self.flat_kernel = (1, 3, 3) if steps[1][0] == 1 else (3, 3, 3)
         if full_resolution == "sub_pixel":
             steps, channels = steps[1:], channels[1:]
@@ -80,24 +80,24 @@ class Levels:
 
 
 def convolution(in_channels: int, out_channels: int, kernel_size: Sequence[int], strides: Sequence[int]) -> Convolution:
-    """Return a convolution with its norm and activation."""
+    """Return a convolution with norm and activation."""
     return Convolution(
         3, in_channels, out_channels, strides, kernel_size, act="LEAKYRELU", norm=INSTANCE_NORM, bias=False
     )
 
 
 def residual_unit(in_channels: int, out_channels: int) -> ResidualUnit:
-    """Return two convolutions of 3x3x3 beside the identity, or beside a convolution of 1x1x1 if channels change."""
+    """Return two 3x3x3 convolutions with a shortcut: the identity, or a 1x1x1 convolution if channels change."""
     return ResidualUnit(3, in_channels, out_channels, subunits=2, act="LEAKYRELU", norm=INSTANCE_NORM, bias=False)
 
 
 def upsampling(in_channels: int, out_channels: int, factor: Shape3) -> nn.Module:
-    """Return a transposed convolution in which each voxel makes a box of `factor` voxels."""
+    """Return a transposed convolution that turns each voxel into a box of `factor` voxels."""
     return get_conv_layer(3, in_channels, out_channels, factor, factor, conv_only=True, is_transposed=True)
 
 
 def stem(in_channels: int, levels: Levels) -> nn.Module:
-    """Return what brings the image (B, C, Z, Y, X) to the finest level."""
+    """Return the layers that map the image (B, C, Z, Y, X) to the finest level."""
     channels = levels.channels[0]
     if levels.full_resolution == "residual":
         return residual_unit(in_channels, channels)
@@ -109,7 +109,7 @@ def stem(in_channels: int, levels: Levels) -> nn.Module:
 
 
 def pyramid(levels: Levels) -> nn.ModuleList:
-    """Return the steps from each level to the next coarser one: a maximum and a residual unit."""
+    """Return the steps from each level to the next coarser one: max pooling and a residual unit."""
     return nn.ModuleList(
         nn.Sequential(nn.MaxPool3d(factor), residual_unit(fine, coarse))
         for factor, (fine, coarse) in zip(levels.factors, pairwise(levels.channels), strict=True)
@@ -117,10 +117,10 @@ def pyramid(levels: Levels) -> nn.ModuleList:
 
 
 class Decoder(nn.Module):
-    """Bring the coarsest level back to voxels, adding each level's skip on the way.
+    """Upsample the coarsest level to voxels, adding each level's skip.
 
     Args:
-        levels: of the network.
+        levels: levels of the network.
         out_channels: channels of the prediction.
     """
 
@@ -139,16 +139,16 @@ class Decoder(nn.Module):
         self.out = nn.Conv3d(finest, out_channels * fz * fy * fx, kernel_size=1)
 
     def forward(self, skips: list[Tensor]) -> Tensor:
-        """Map a tensor (B, C, Z, Y, X) for each level, finest first, to logits (B, K, Z, Y, X) of voxels."""
+        """Map one tensor (B, C, Z, Y, X) per level, finest first, to logits (B, K, Z, Y, X) at full resolution."""
         features = skips[-1]
-        # TorchScript knows neither `strict` nor `reversed` of modules, and calls those of a slice by `forward` only.
+        # TorchScript knows neither `strict` nor `reversed` for modules, and calls modules of a slice only by `forward`.
         for step, (up, unit) in enumerate(zip(self.up[::-1], self.units[::-1])):  # noqa: B905
             features = unit.forward(up.forward(features) + skips[-2 - step])
         return channels_to_voxels(self.out(features), self.stem_factor)
 
 
 def channels_to_voxels(image: Tensor, factor: Shape3) -> Tensor:
-    """Shuffle (B, K * fz * fy * fx, Z, Y, X) into (B, K, Z * fz, Y * fy, X * fx), as Shi et al. 2016 do in 2D."""
+    """Shuffle (B, K * fz * fy * fx, Z, Y, X) into (B, K, Z * fz, Y * fy, X * fx), the 3D form of Shi et al. 2016."""
     fz, fy, fx = factor
     if fz == fy == fx == 1:
         return image

@@ -1,4 +1,4 @@
-"""A transformer's tokens in the decoder of a U-Net, after the UNETR of Hatamizadeh et al. 2022 (arXiv:2103.10504)."""
+"""UNETR: a transformer's tokens in the decoder of a U-Net, after Hatamizadeh et al. 2022 (arXiv:2103.10504)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from sectome.types import Shape3
 class UNETR(nn.Module):
     """Predict logits for each voxel from tokens of several depths, and from the image at full resolution.
 
-    With `convolutions`, a pyramid of convolutions brings the image to every level, and tokens are added to it: tokens
-    alone draw thin membranes poorly. Without, the levels between voxels and tokens see the image through tokens only,
-    as in the original.
+    With `convolutions`, a pyramid of convolutions computes every level from the image and tokens are added to it,
+    because tokens alone draw thin membranes poorly. Without, levels between voxels and tokens see the image through
+    tokens only, as in the original.
 
     Args:
-        patch_size: voxels of a patch (z, y, x), powers of two.
+        patch_size: patch size (z, y, x) in voxels; powers of two.
         in_channels: channels of the image.
-        out_channels: channels of the prediction, one an offset.
+        out_channels: channels of the prediction, such as one per offset.
         hidden_size: width of the encoder.
         depth: blocks of the encoder.
-        num_heads: heads of the encoder.
-        mlp_ratio: width of the encoder's MLPs over its own.
-        feature_size: channels at full resolution; each level has as many more.
-        full_resolution: how much is done at full resolution; see `Levels`.
-        convolutions: whether convolutions bring the image to every level.
+        num_heads: attention heads of the encoder.
+        mlp_ratio: width of the encoder's MLPs relative to that of its tokens.
+        feature_size: channels at full resolution; each coarser level has as many more.
+        full_resolution: layers at full resolution; see `Levels`.
+        convolutions: whether to add the pyramid of convolutions.
 
     Raises:
-        InputError: if the patch or `full_resolution` does not suit, or leaves no level for the tokens.
+        InputError: if the patch size or `full_resolution` is invalid, or they leave no level for the tokens.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class UNETR(nn.Module):
                 f"patch_size must hold 4 or more along some axis with full_resolution {full_resolution!r}, which has "
                 f"no level for the tokens of smaller patches, got {list(patch_size)}"
             )
-        # The coarsest level takes the last block's tokens, each finer one those of an earlier block.
+        # The coarsest level takes the last block's tokens, finer levels those of earlier blocks.
         self.token_states = [max(1, round(depth * (level + 1) / steps)) - 1 for level in range(steps)]
 
         self.stem = stem(in_channels, levels)
@@ -71,12 +71,12 @@ class UNETR(nn.Module):
         self.register_load_state_dict_pre_hook(take_whole_checkpoint)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, Z, Y, X), each length a multiple of the patch, to logits (B, K, Z, Y, X)."""
+        """Map an image (B, C, Z, Y, X), whose lengths are multiples of the patch, to logits (B, K, Z, Y, X)."""
         grid = token_grid(image, self.encoder.patch_size)
         maps = [tokens_to_map(state, grid) for state in self.encoder(image)]
 
         skips = [self.stem(image)]
-        # TorchScript knows no `strict`, and lists of modules by `zip` only.
+        # TorchScript does not know `strict`, and iterates over several lists of modules only by `zip`.
         if self.pyramid is None:
             for level, project in enumerate(self.project):
                 skips.append(project(maps[self.token_states[level]]))
@@ -87,6 +87,6 @@ class UNETR(nn.Module):
 
 
 def project_tokens(hidden_size: int, out_channels: int, factors: Sequence[Shape3]) -> nn.Module:
-    """Return what brings a map of tokens to a level: a linear map, then transposed convolutions, coarsest first."""
+    """Return the layers from a map of tokens to a level: a linear map, then transposed convolutions, coarsest first."""
     steps = [upsampling(out_channels, out_channels, factor) for factor in reversed(factors)]
     return nn.Sequential(nn.Conv3d(hidden_size, out_channels, kernel_size=1), *steps)

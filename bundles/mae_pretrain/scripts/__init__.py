@@ -1,4 +1,4 @@
-"""The network and the steps of masked pre-training."""
+"""The network, loss and scores of masked pre-training."""
 
 from scripts.loss import ReconstructionLoss
 from scripts.masked_autoencoder import MaskedAutoencoder

@@ -1,4 +1,4 @@
-"""The masked autoencoder computes its own loss; MONAI's trainer asks a loss function for it."""
+"""Loss function for MONAI's trainer, as the masked autoencoder computes its own loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class ReconstructionLoss(nn.Module):
-    """Hand on the "loss" of a masked autoencoder's output."""
+    """Return the "loss" in a masked autoencoder's output."""
 
     def forward(self, output: dict[str, Tensor], image: Tensor) -> Tensor:
         """Return the mean squared error over hidden voxels, a scalar."""

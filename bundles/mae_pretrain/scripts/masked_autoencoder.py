@@ -1,4 +1,4 @@
-"""The masked autoencoder for 3D patches, in the order and the words of He et al. 2022 (arXiv:2111.06377)."""
+"""The masked autoencoder for 3D patches, in the order and terms of He et al. 2022 (arXiv:2111.06377)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sectome.masking import MaskKind, check_mask, check_mask_ratio, draw_mask
 
 
 def gather_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
-    """Take tokens (B or 1, N, C) at ids (B, n): (B, n, C)."""
+    """Return the tokens (B, n, C) at ids (B, n) of tokens (B or 1, N, C)."""
     tokens = tokens.expand(ids.shape[0], -1, -1)
     return tokens.gather(1, ids[..., None].expand(-1, -1, tokens.shape[2]))
 
@@ -36,23 +36,22 @@ class MaskedAutoencoder(nn.Module):
     """Hide most patches of a crop, encode the visible ones, and reconstruct the voxels of the hidden ones.
 
     Args:
-        patch_size: voxels of a patch (z, y, x).
+        patch_size: patch size (z, y, x) in voxels.
         in_channels: channels of the image.
         hidden_size: width of the encoder.
         depth: blocks of the encoder.
-        num_heads: heads of the encoder.
-        mlp_ratio: width of the MLPs over the width of the tokens.
+        num_heads: attention heads of the encoder.
+        mlp_ratio: width of the MLPs relative to that of the tokens.
         decoder_hidden_size: width of the decoder.
         decoder_depth: blocks of the decoder.
-        decoder_num_heads: heads of the decoder.
+        decoder_num_heads: attention heads of the decoder.
         mask_ratio: share of the patches to hide.
-        mask: what is hidden together: "random" (patch by patch), "tube", "block" or "section"; see
-            `sectome.masking.draw_mask`.
-        mask_block: patches of a block (z, y, x).
+        mask: kind of mask: "random" (patch by patch), "tube", "block" or "section"; see `sectome.masking.draw_mask`.
+        mask_block: size (z, y, x) of a block in patches.
         target: "raw" voxels, or "normalised" ones (each patch to mean 0 and variance 1).
 
     Raises:
-        InputError: if the target or the mask is none of these, or a width does not suit heads and position codes.
+        InputError: if an argument is invalid, such as a width that does not suit the heads and position codes.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class MaskedAutoencoder(nn.Module):
         target: Literal["raw", "normalised"] = "raw",
     ) -> None:
         super().__init__()
-        # Before a run has written anything.
+        # Fail before a run has written anything.
         self.mask_ratio = check_mask_ratio(mask_ratio)
         self.mask, self.mask_block = check_mask(mask, mask_block)
         self.target = check_choice(target, ("raw", "normalised"), "target")
@@ -93,12 +92,12 @@ class MaskedAutoencoder(nn.Module):
     def forward(
         self, image: Tensor, ids_keep: Tensor | None = None, ids_masked: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Mask, encode, decode, and compare.
+        """Mask, encode, decode, and compute the loss.
 
         Args:
-            image: (B, C, Z, Y, X), standardised.
-            ids_keep: visible tokens (B, n) instead of random ones; goes with `ids_masked`.
-            ids_masked: hidden tokens (B, N - n).
+            image: standardised image (B, C, Z, Y, X).
+            ids_keep: ids (B, n) of visible tokens; drawn at random unless given with `ids_masked`.
+            ids_masked: ids (B, N - n) of hidden tokens.
 
         Returns:
             "loss" (scalar, mean squared error over hidden voxels), "prediction" (B, N - n, voxels of a patch) of the
@@ -117,7 +116,7 @@ class MaskedAutoencoder(nn.Module):
 
         prediction = self.decode(latent, ids_keep, ids_masked, grid)
         loss = (prediction.float() - self.targets(gather_tokens(patches, ids_masked))).square().mean()
-        # Only the loss has gradients: a recorded or compiled pass would go back through the prediction too, by zeros.
+        # Only the loss has gradients: a recorded or compiled backward pass would send zeros through the prediction too.
         return {"loss": loss, "prediction": prediction.detach(), "ids_keep": ids_keep, "ids_masked": ids_masked}
 
     def decode(self, latent: Tensor, ids_keep: Tensor, ids_masked: Tensor, grid: Sequence[int]) -> Tensor:
@@ -125,25 +124,25 @@ class MaskedAutoencoder(nn.Module):
         positions = position_codes(grid, self.decoder_hidden_size, latent.device)
         visible = self.decoder_embedding(latent) + gather_tokens(positions, ids_keep)
         hidden = self.mask_token + gather_tokens(positions, ids_masked)
-        # Attention does not know an order, so the tokens need not be shuffled back: each carries its position.
+        # Attention ignores order, and each token carries its position, so tokens need not be shuffled back.
         tokens = torch.cat([visible, hidden.to(visible.dtype)], dim=1)
         for block in self.decoder_blocks:
             tokens = block(tokens)
         return self.decoder_prediction(self.decoder_norm(tokens[:, ids_keep.shape[1] :]))
 
     def targets(self, patches: Tensor) -> Tensor:
-        """Return what patches (B, n, voxels) should be reconstructed as."""
+        """Return the reconstruction targets of patches (B, n, voxels)."""
         if self.target == "raw":
             return patches
         variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
         return (patches - mean) / (variance + 1e-6).sqrt()
 
     def pictures(self, image: Tensor, output: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a person looks at: "masked", "reconstructed" and "hidden", (B, C, Z, Y, X) like the image.
+        """Return images for inspection: "masked", "reconstructed" and "hidden", (B, C, Z, Y, X) like the image.
 
-        Hidden voxels are 0 in "masked" and true in "hidden". In "reconstructed" the visible patches are the image's
-        own; a prediction of normalised voxels is brought back with the true mean and deviation of its patch, which only
-        a picture may use.
+        Hidden voxels are 0 in "masked" and true in "hidden". In "reconstructed", visible patches are those of the
+        image. A prediction of normalised voxels is denormalised with the true mean and deviation of its patch, which
+        only a picture may use.
         """
         patch_size = self.encoder.patch_size
         grid = check_patch_divides(patch_size, image.shape[2:])

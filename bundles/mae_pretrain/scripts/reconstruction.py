@@ -1,4 +1,4 @@
-"""What a masked autoencoder has learnt: its masked loss beside a naive one, and pictures."""
+"""Evaluation of a masked autoencoder: its masked loss beside a naive baseline's, and pictures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sectome.training import gather_batches, write_arrays
 from sectome.types import VoxelSize
 
 PICTURES = 4
-"""Crops that are drawn."""
+"""Number of crops to draw."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is kept of a batch: a masked loss a crop, the baseline's, and the pictures that are drawn, by name."""
+    """Results of a batch: the masked loss and the baseline's per crop, and the arrays to draw by name."""
 
     losses: list[float]
     baselines: list[float]
@@ -31,18 +31,18 @@ class Batch:
 
 
 class ReconstructionScores:
-    """Collect the masked loss of an evaluation beside a naive baseline, and pictures of the first crops.
+    """Collect the masked loss of an evaluation and a naive baseline's, with pictures of the first crops.
 
-    Several processes may share the batches out (`sectome.training.SharedBatches`); the first one gathers and writes.
+    Several processes may share the batches (`sectome.training.SharedBatches`); the first one gathers and writes.
 
-    Writes `evaluation.json`, `reconstructions.npz` and `reconstructions.png` into the run's folder. The baseline
-    fills each hidden voxel with the mean of the crop's visible ones. Where targets are normalised, a prediction gets
-    the true mean and deviation of its patch, so that the baseline gets that mean, too.
+    Writes `evaluation.json`, `reconstructions.npz` and `reconstructions.png` to the run folder. The baseline fills
+    hidden voxels with the mean of the crop's visible ones. With normalised targets, a prediction gets the true mean and
+    deviation of its patch, so the baseline gets that mean, too.
 
     Args:
-        output_dir: folder of the run.
-        network: the masked autoencoder.
-        voxel_size_nm: (z, y, x), for the pictures.
+        output_dir: run folder.
+        network: masked autoencoder to evaluate.
+        voxel_size_nm: voxel size (z, y, x), for the pictures.
     """
 
     def __init__(self, output_dir: str, network: MaskedAutoencoder, voxel_size_nm: VoxelSize) -> None:
@@ -57,12 +57,12 @@ class ReconstructionScores:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def collect(self, engine: Engine) -> None:
-        """Take the numbers of a batch, and its pictures while some are wanted."""
+        """Keep the losses of a batch, and its pictures while more are needed."""
         image, output = engine.state.output["image"], engine.state.output["pred"]
         patch_size = self.network.encoder.patch_size
         patches = patchify(image, patch_size)
         hidden, visible = gather_tokens(patches, output["ids_masked"]), gather_tokens(patches, output["ids_keep"])
-        # Compared as raw voxels whatever the target.
+        # Compare raw voxels whatever the target.
         pictures = self.network.pictures(image, output)
         filled = gather_tokens(patchify(pictures["reconstructed"], patch_size), output["ids_masked"])
         losses = (filled - hidden).square().mean(dim=(1, 2)).tolist()
@@ -76,7 +76,7 @@ class ReconstructionScores:
         self.batches.append(Batch(losses, baselines, drawn))
 
     def write(self, engine: Engine) -> None:
-        """Write the files and print the numbers, in the first of several processes."""
+        """Write the files and print the losses, in the first process only."""
         batches = gather_batches(self.batches)
         if idist.get_rank():
             return

@@ -1,4 +1,4 @@
-"""What the autoencoder makes of validation crops, as a picture that shows it learning."""
+"""Picture of the autoencoder's reconstruction of validation crops during training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ReconstructionPicture:
     """Draw image, masked image and reconstruction of a batch's first crops; see `sectome.training.Pictures`.
 
     Args:
-        network: the masked autoencoder.
-        voxel_size_nm: (z, y, x).
+        network: masked autoencoder.
+        voxel_size_nm: voxel size (z, y, x).
     """
 
     name = "reconstruction"
@@ -29,10 +29,10 @@ class ReconstructionPicture:
         self.voxel_size_nm = voxel_size_nm
 
     def take(self, output: Mapping[str, Any]) -> dict[str, Array]:
-        """Return "image", "masked", "reconstructed" and "hidden", (N, Z, Y, X)."""
+        """Return the arrays "image", "masked", "reconstructed" and "hidden", (N, Z, Y, X)."""
         pictures = {"image": output["image"], **self.network.pictures(output["image"], output["pred"])}
         return {name: batch[:CROPS, 0].cpu().numpy() for name, batch in pictures.items()}
 
     def draw(self, arrays: Mapping[str, Array]) -> Figure:
-        """Return the picture."""
+        """Return the figure."""
         return reconstruction_figure(**arrays, voxel_size_nm=self.voxel_size_nm, crops=CROPS)

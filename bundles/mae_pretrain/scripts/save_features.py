@@ -1,4 +1,4 @@
-"""Features of an encoder on disk."""
+"""Transform that writes an encoder's features to disk."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sectome.volumes.attributes import attributes_of
 class SaveFeaturesd(MapTransform):
     """Write a map of tokens (hidden_size, gz, gy, gx) as float16 to the dataset "features" of an HDF5 file.
 
-    It is named after "image". Its attributes say the size of a token, the image's voxel times the patch, and where the
-    image lies.
+    The file is named after "image". The dataset's attributes hold the size of a token in nm (voxel size times patch
+    size) and the offset of the image.
 
     Args:
-        keys: what to write.
+        keys: keys to write.
         output_dir: folder of the output.
-        patch_size: voxels of a patch (z, y, x).
+        patch_size: patch size (z, y, x) in voxels.
         enabled: whether to write at all.
     """
 
@@ -37,7 +37,7 @@ class SaveFeaturesd(MapTransform):
         self.enabled = enabled
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Write each key, and hand the data on as they are."""
+        """Write each key, and return the data unchanged."""
         if self.enabled:
             for key in self.key_iterator(data):
                 meta = data["image"].meta

@@ -13,10 +13,10 @@ from sectome.encoder import Encoder, token_grid, tokens_to_map
 
 
 class VolumeNetwork(nn.Module):
-    """Show a masked autoencoder to MONAI's sliding window: tensor in, tensor out.
+    """Adapt a masked autoencoder to MONAI's sliding window: tensor in, tensor out.
 
     Args:
-        autoencoder: the network.
+        autoencoder: trained masked autoencoder.
         mode: "reconstruct" returns the image with its hidden patches filled in, (B, C, Z, Y, X); "encode" returns the
             encoder's last tokens of all patches as a map (B, hidden_size, Z / pz, Y / py, X / px).
 
@@ -40,10 +40,10 @@ class VolumeNetwork(nn.Module):
         return tokens_to_map(encoder(image)[-1].float(), token_grid(image, encoder.patch_size))
 
     def __prepare_scriptable__(self) -> FeatureNetwork:
-        """Return what `torch.jit.script` shall take: the encoder alone.
+        """Return the module for `torch.jit.script`: the encoder alone.
 
         Raises:
-            InputError: if the mode is "reconstruct", which draws at random what it hides.
+            InputError: if the mode is "reconstruct", which hides random patches.
         """
         if self.mode != "encode":
             raise InputError(f"only --mode encode can be exported, got {self.mode}")
@@ -51,10 +51,10 @@ class VolumeNetwork(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """An encoder's last tokens of all patches as a map.
+    """A network that returns the encoder's last tokens as a map.
 
     Args:
-        encoder: a pre-trained one.
+        encoder: pre-trained encoder.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -62,12 +62,12 @@ class FeatureNetwork(nn.Module):
         self.encoder = encoder
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, Z, Y, X) to (B, hidden_size, Z / pz, Y / py, X / px)."""
+        """Map an image (B, C, Z, Y, X) to features (B, hidden_size, Z / pz, Y / py, X / px)."""
         return tokens_to_map(self.encoder(image)[-1].float(), token_grid(image, self.encoder.patch_size))
 
 
 def take_autoencoder(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
-    """Let `load_state_dict` take an autoencoder's checkpoint, as MONAI's exports give it; a hook for it."""
+    """Let `load_state_dict` accept an autoencoder's checkpoint, as MONAI's exports pass it; a pre-hook."""
     take_whole_checkpoint(module, state)
     for key in [key for key in state if not key.startswith("autoencoder.")]:
         state[f"autoencoder.{key}"] = state.pop(key)
