@@ -1,4 +1,4 @@
-"""Transforms for electron microscopy: an array function, a MONAI transform and its dictionary twin, one a file."""
+"""Transforms for electron microscopy: each file holds an array function, a MONAI transform and its dictionary twin."""
 
 from sectome.transforms.affinity_targets import AffinityTargets, AffinityTargetsd, affinity_targets
 from sectome.transforms.augmentation import Augmentation, Augmentationd, check_labels_move

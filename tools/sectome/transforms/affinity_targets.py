@@ -1,4 +1,4 @@
-"""Labels to the affinities that a network learns, where a loss wants them ready-made."""
+"""Affinity targets computed from labels, for losses that need them ready-made."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sectome.types import Offsets
 
 
 def affinity_targets(labels: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
-    """Return affinities and where they are known; see `sectome.affinities.labels_to_affinities`.
+    """Return affinities and the mask of known ones; see `sectome.affinities.labels_to_affinities`.
 
     Args:
-        labels: (..., Z, Y, X) integers; of pairs with an unlabelled voxel (-1) nothing is known.
-        offsets: K steps (z, y, x) in voxels.
+        labels: (..., Z, Y, X) integers; pairs with an unlabelled voxel (-1) are unknown.
+        offsets: K offsets (z, y, x) in voxels.
 
     Returns:
-        Affinities and valid, both uint8 (..., K, Z, Y, X) with values 0 and 1.
+        Affinities and validity mask, both uint8 (..., K, Z, Y, X) with values 0 and 1.
 
     Raises:
-        InputError: if labels are not integers from -1 on, or the offsets are none or all longer than the crop.
+        InputError: if labels are not integers >= -1, or offsets are invalid or all longer than the crop.
     """
     check_labels(labels)
     affinities, valid = labels_to_affinities(labels.clamp(min=0), offsets, mask=labels >= 0)
@@ -30,20 +30,20 @@ def affinity_targets(labels: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
 
 
 class AffinityTargets(TargetTransform):
-    """Turn label crops (1, Z, Y, X) into affinities and where they are known, uint8 (2 K, Z, Y, X).
+    """Turn label crops (1, Z, Y, X) into affinities and their validity masks, uint8 (2 K, Z, Y, X).
 
     Args:
-        offsets: K steps (z, y, x) in voxels.
+        offsets: K offsets (z, y, x) in voxels.
 
     Raises:
-        InputError: if there is no offset, or one is none; see `affinity_targets` for labels.
+        InputError: if there is no offset, or one is invalid; for labels see `affinity_targets`.
     """
 
     def __init__(self, offsets: Offsets = NEAREST) -> None:
         self.offsets = check_offsets(offsets)
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return affinities and valid; see `affinity_targets`."""
+        """Return affinities and their validity mask; see `affinity_targets`."""
         return affinity_targets(labels, self.offsets)
 
 

@@ -1,4 +1,4 @@
-"""Arrays of numpy as torch takes them."""
+"""Conversion of numpy arrays to torch tensors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 
 def as_tensor(voxels: Any) -> Tensor:
-    """Return voxels as a tensor, of arrays that torch knows without a copy.
+    """Return voxels as a tensor, without a copy where torch can use the array's memory.
 
-    It knows none that runs backwards, as a flipped one does, nor one of the other byte order, as ImageJ writes TIFFs.
+    It cannot use negative strides, as in a flipped array, nor a foreign byte order, as in ImageJ's TIFFs.
     """
     if isinstance(voxels, np.ndarray):
         native = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)

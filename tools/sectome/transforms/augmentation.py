@@ -1,4 +1,4 @@
-"""What all random transforms share: parameters are drawn for a crop, then applied to it or to a batch of crops."""
+"""Base of all random transforms: parameters are drawn for one crop, then applied to it or to a batch of crops."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from sectome.transforms.keywise import Keyed
 from sectome.types import Shape3
 
 Parameters = dict[str, Any]
-"""What was drawn for one crop: numpy arrays and numbers by name, of the same shapes for each crop of a size."""
+"""Values drawn for one crop: numpy arrays and numbers by name, of the same shapes for all crops of a size."""
 
 _SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
-"""Types whose voxels torch moves, for those of as many bytes whose voxels it does not."""
+"""Signed types that torch can move, by the unsigned types of the same width that it cannot."""
 
 
 def as_signed(images: Tensor) -> Tensor:
-    """Return voxels of several unsigned bytes as a view of signed ones, which torch moves, and others as they are."""
+    """Return images of a multi-byte unsigned type as a signed view, which torch can move, and others unchanged."""
     return images.view(_SIGNED.get(images.dtype, images.dtype))
 
 
 def reseed(transform: Randomizable, seed: int) -> None:
-    """Let a transform draw as after MONAI's `set_random_state(seed)`.
+    """Seed a transform, to draw the same numbers as after MONAI's `set_random_state(seed)`.
 
-    That makes a new generator, which costs forty times as much as to seed one: for each crop, more than its voxels.
+    MONAI makes a new generator, which takes forty times as long as seeding one, and longer than to change a crop.
     """
     if "R" not in vars(transform):
         transform.R = np.random.RandomState()
@@ -42,7 +42,7 @@ def reseed(transform: Randomizable, seed: int) -> None:
 
 
 def reseed_all(augmentation: Compose, seed: int) -> None:
-    """Let the transforms of a `Compose` draw as after MONAI's `augmentation.set_random_state(seed)`; see `reseed`."""
+    """Seed the transforms of a `Compose` like MONAI's `augmentation.set_random_state(seed)`; see `reseed`."""
     reseed(augmentation, seed)
     for transform in augmentation.transforms:
         if isinstance(transform, Randomizable):
@@ -50,37 +50,36 @@ def reseed_all(augmentation: Compose, seed: int) -> None:
 
 
 class Augmentation(RandomizableTransform):
-    """A random change of crops (C, Z, Y, X).
+    """A random transform of crops (C, Z, Y, X).
 
-    A subclass says in `draw` what is random about a crop, and by its `function` how that changes a batch. One crop is a
-    batch of one, so that a crop changes in the same way in a worker and, with the parameters of its own, in a batch on
-    a GPU.
+    A subclass implements `draw`, which draws the parameters of a crop, and `function`, which applies them to a batch. A
+    single crop is a batch of one. So a crop changes in the same way in a worker and, with its own parameters, in a
+    batch on a GPU.
 
     Args:
-        prob: chance that anything is done.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if the chance does not lie between 0 and 1.
+        InputError: if the probability is not between 0 and 1.
     """
 
     function: ClassVar[Callable[..., Tensor]]
-    """What `apply` calls with a batch, and with what `draw` drew, by the same names."""
+    """Function that `apply` calls with a batch and, by name, the parameters from `draw`."""
 
     grey_only: ClassVar[bool] = False
-    """Whether this changes grey values in place, which would turn labels into others."""
+    """Whether this changes grey values in place; it would turn labels into other labels."""
 
     voxelwise: ClassVar[bool] = False
-    """Whether a voxel's new value follows from its old one wherever it is, so that voxels may as well be moved before.
-    """
+    """Whether a voxel's new value does not depend on its position, so that voxels may be moved first."""
 
     moves_voxels: ClassVar[bool] = False
-    """Whether voxels get other places and keep their values, of whatever type."""
+    """Whether voxels only change places and keep their values, whatever their type."""
 
     labels_may_stay: ClassVar[bool] = False
-    """Whether labels may stay where they are while this moves the image, for the network to see through it."""
+    """Whether this may move the image without its labels, for the network to learn to see through it."""
 
     neutral: ClassVar[Parameters | None] = None
-    """Parameters that leave a crop as it is, if applying them costs less than to take other crops out of a batch."""
+    """Parameters that leave a crop unchanged, if applying them is cheaper than selecting the other crops of a batch."""
 
     def __init__(self, prob: float) -> None:
         RandomizableTransform.__init__(self, check_chance(prob, type(self).__name__))
@@ -88,19 +87,19 @@ class Augmentation(RandomizableTransform):
 
     @abstractmethod
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw from `self.R` what is done to a crop with voxels (Z, Y, X)."""
+        """Draw the parameters for a crop of (Z, Y, X) voxels from `self.R`."""
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return the changed batch, a new tensor.
+        """Return the changed batch as a new tensor.
 
         Args:
             images: (B, C, Z, Y, X) on any device.
-            parameters: what was drawn for each of the B crops, stacked, on the CPU.
+            parameters: values drawn for each of the B crops, stacked, on the CPU.
         """
         return self.function(images, **parameters)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> Augmentation:
-        """Draw from here on as MONAI's transforms do after the same call."""
+        """Seed the generator; MONAI's transforms draw the same numbers after the same call."""
         if seed is None:
             super().set_random_state(seed, state)
         else:
@@ -108,17 +107,17 @@ class Augmentation(RandomizableTransform):
         return self
 
     def randomize(self, shape: Sequence[int]) -> None:
-        """Draw whether anything is done to a crop of this shape (..., Z, Y, X), and what."""
+        """Draw whether to change a crop of this shape (..., Z, Y, X), and the parameters."""
         super().randomize(None)
         z, y, x = (int(length) for length in shape[-3:])
         self.parameters = self.draw((z, y, x)) if self._do_transform else None
 
     def __call__(self, image: Any, randomize: bool = True) -> Tensor:
-        """Return (C, Z, Y, X), changed by new parameters or by those of the last draw.
+        """Return the crop (C, Z, Y, X), changed by new parameters or by those of the last draw.
 
         Raises:
-            InputError: if this is a dictionary or has not four axes, or grey values would be changed in a tensor of
-                integers.
+            InputError: if `image` is a dictionary or does not have four axes, or if grey values of an integer tensor
+                would change.
         """
         if isinstance(image, Mapping):
             name = type(self).__name__
@@ -136,7 +135,7 @@ class Augmentation(RandomizableTransform):
         """Return the batch (B, C, Z, Y, X), each crop changed by its own parameters.
 
         Raises:
-            InputError: if grey values would be changed in a tensor of integers.
+            InputError: if grey values of an integer tensor would change.
         """
         if self.grey_only and not images.is_floating_point():
             raise InputError(
@@ -157,7 +156,7 @@ class Augmentationd(RandomizableTransform, Keyed):
         RandomizableTransform.__init__(self, 1.0)
 
     def set_random_state(self, seed: int | None = None, state: Any = None) -> Augmentationd:
-        """Seed the array transform, which draws."""
+        """Seed the array transform, which draws the parameters."""
         self.transform.set_random_state(seed, state)
         return self
 
@@ -173,17 +172,17 @@ class Augmentationd(RandomizableTransform, Keyed):
 
 
 def check_suits(augmentation: Compose, crop_size: Shape3) -> None:
-    """Raise an `InputError` if one of its augmentations is not for crops of this size (Z, Y, X), before any is read."""
+    """Raise an `InputError` if an augmentation cannot take crops of this size (Z, Y, X), before any crop is read."""
     for one in _augmentations(augmentation):
-        # Its own random numbers stay as they are.
+        # On a copy: the transform's random state must not change.
         copy.deepcopy(one.transform).set_random_state(seed=0).draw(crop_size)
 
 
 def check_labels_move(augmentation: Compose) -> None:
-    """Raise an `InputError` if one of its augmentations would move the image and leave the labels, or the reverse.
+    """Raise an `InputError` if an augmentation would move the image without its labels, or labels without their image.
 
     Args:
-        augmentation: of crops with an "image" and a "label"; what is no `Augmentationd` passes.
+        augmentation: transforms of crops with an "image" and a "label"; only `Augmentationd`s are checked.
     """
     for one in _augmentations(augmentation):
         if one.transform.grey_only or one.transform.labels_may_stay:
@@ -194,7 +193,7 @@ def check_labels_move(augmentation: Compose) -> None:
 
 
 def _augmentations(augmentation: Compose) -> Iterator[Augmentationd]:
-    """Yield the augmentations of a `Compose`, those within others, as in a `OneOf` of defects, included."""
+    """Yield the augmentations of a `Compose`, including nested ones, as in a `OneOf` of defects."""
     for one in augmentation.transforms:
         if isinstance(one, Compose):
             yield from _augmentations(one)

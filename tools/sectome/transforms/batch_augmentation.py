@@ -1,4 +1,4 @@
-"""The augmentations of a `Compose`, applied to a whole batch on its device."""
+"""Augmentation of a whole batch on its device, by the transforms of a `Compose`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sectome.transforms.contrast import change_contrast
 
 
 def unknown_to_batches(augmentation: Compose) -> object | None:
-    """Return the first transform of a `Compose` that knows crops only, or itself if it is a kind of its own.
+    """Return the first transform that cannot take batches, or `augmentation` itself if it is no plain `Compose`.
 
-    Of MONAI's `OneOf`, `SomeOf` and `RandomOrder` each crop has transforms, or an order, of its own.
+    MONAI's `OneOf`, `SomeOf` and `RandomOrder` draw transforms, or their order, for each crop.
     """
     if type(augmentation) is not Compose:
         return augmentation
@@ -27,17 +27,17 @@ def unknown_to_batches(augmentation: Compose) -> object | None:
 
 
 class BatchAugmentation:
-    """Apply a `Compose` of this package's augmentations to a batch, each crop by parameters of its own.
+    """Apply a `Compose` of this package's augmentations to a batch, with separate parameters for each crop.
 
-    A crop whose seed is given changes as the `Compose`, seeded so, would change it alone, but for the numbers of its
-    noise, not their distribution: noise is drawn on the device, and for voxels that may have moved. Orientations go
-    before what changes each voxel by itself, because images can then be bytes for them, a quarter of floats.
+    With a given seed, a crop changes as the `Compose`, seeded with it, would change the crop alone. Only noise has
+    other values, with the same distribution: it is drawn on the device, and for voxels that may have moved. Transforms
+    that move voxels go before voxelwise ones, because images can then still be bytes, a quarter of the size of floats.
 
     Args:
         augmentation: a MONAI `Compose` of dictionary augmentations.
 
     Raises:
-        InputError: if one of its transforms knows crops only, or it draws which are applied, as `OneOf` does.
+        InputError: if a transform cannot take batches, or `augmentation` draws which ones to apply, as `OneOf` does.
     """
 
     def __init__(self, augmentation: Compose) -> None:
@@ -54,12 +54,12 @@ class BatchAugmentation:
     def __call__(
         self, batch: Mapping[Hashable, Any], seeds: Sequence[int], standardisation: Tensor | None = None
     ) -> dict[Hashable, Any]:
-        """Return the batch with its keys changed.
+        """Return the augmented batch.
 
         Args:
-            batch: tensors (B, C, Z, Y, X) by key, which may be changed in place, and anything else, which stays.
-            seeds: B integers; none are needed if there is nothing to augment.
-            standardisation: (B, 2), gain and offset that "image" still needs, see `sectome.crops.RandomCrops`.
+            batch: tensors (B, C, Z, Y, X) by key, which may be changed in place; other values are kept.
+            seeds: B integers; may be empty if there is nothing to augment.
+            standardisation: (B, 2), gain and offset that "image" still needs; see `sectome.crops.RandomCrops`.
         """
         result = dict(batch)
         drawn = self._draw(result, seeds)
@@ -70,7 +70,7 @@ class BatchAugmentation:
         return result
 
     def _draw(self, batch: Mapping[Hashable, Any], seeds: Sequence[int]) -> list[list[Parameters | None]]:
-        """Return for each transform what is drawn for each crop."""
+        """Return each transform's parameters for each crop; None where it is not applied."""
         transforms: list[Any] = list(self.augmentation.transforms)
         present = [next(iter(transform.key_iterator(batch)), None) for transform in transforms]
         drawn: list[list[Parameters | None]] = [[] for _ in transforms]
@@ -85,7 +85,7 @@ class BatchAugmentation:
     def _apply(
         self, numbers: Sequence[int], drawn: Sequence[Sequence[Parameters | None]], batch: dict[Hashable, Any]
     ) -> None:
-        """Apply some of the transforms to the batch, in this order."""
+        """Apply the transforms of these numbers to the batch, in this order."""
         for number in numbers:
             transform: Any = self.augmentation.transforms[number]
             for key in transform.key_iterator(batch) if any(one is not None for one in drawn[number]) else ():
@@ -93,7 +93,7 @@ class BatchAugmentation:
 
 
 def _moves_first(transforms: Sequence[Augmentation]) -> list[int]:
-    """Return the numbers of transforms, those that move voxels before the `voxelwise` ones that they follow."""
+    """Return the numbers of transforms in their order, but with those that move voxels before `voxelwise` ones."""
     order: list[int] = []
     for number, transform in enumerate(transforms):
         place = len(order)
@@ -104,7 +104,7 @@ def _moves_first(transforms: Sequence[Augmentation]) -> list[int]:
 
 
 def _change(transform: Augmentation, images: Tensor, drawn: Sequence[Parameters | None]) -> Tensor:
-    """Return the batch, its crops changed by what was drawn for each; None leaves a crop as it is."""
+    """Return the batch, each crop changed by its drawn parameters; None leaves a crop unchanged."""
     parameters = [transform.neutral if one is None else one for one in drawn]
     chosen = {index: one for index, one in enumerate(parameters) if one is not None}
     if len(chosen) == len(images):

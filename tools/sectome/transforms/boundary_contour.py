@@ -1,4 +1,4 @@
-"""Foreground and contours of mitochondria: two maps that tell apart objects that touch."""
+"""Foreground and contours of mitochondria: two maps that separate touching objects."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from sectome.transforms.target_transform import TargetTransform, TargetTransform
 
 
 def boundary_contour(labels: Tensor, width_voxels: int = 1, in_plane: bool = True) -> tuple[Tensor, Tensor]:
-    """Return foreground and contours of objects, and where they are known (Wei et al. 2020, MitoEM).
+    """Return foreground and contours of objects, and masks of where they are known (Wei et al. 2020, MitoEM).
 
-    A voxel is contour if a voxel of another object, or of background, lies at most `width_voxels` from it along each
-    axis: contours lie on both sides of a border and are twice that wide.
+    A voxel belongs to a contour if another object, or background, lies within `width_voxels` of it along each axis. So
+    contours lie on both sides of a border and are `2 * width_voxels` wide.
 
     Args:
-        labels: (Z, Y, X) integers; of unlabelled voxels (-1) nothing is known, and of contours beside them only those
-            that labelled voxels show.
-        width_voxels: 1 or more.
-        in_plane: look at voxels of the same section only, as MitoEM's baselines do for their thick sections.
+        labels: (Z, Y, X) integers; unlabelled voxels (-1) are unknown. Beside them, a contour is known only where
+            labelled voxels show it.
+        width_voxels: contour width on each side of a border, 1 or more.
+        in_plane: compare voxels of the same section only, as MitoEM's baselines do for their thick sections.
 
     Returns:
-        Targets (foreground, contour) and valid, both uint8 (2, Z, Y, X) with values 0 and 1.
+        Targets (foreground, contour) and validity masks, both uint8 (2, Z, Y, X) with values 0 and 1.
 
     Raises:
-        InputError: if labels are not integers from -1 on, or the width is no whole number from 1 on.
+        InputError: if labels are not integers >= -1, or the width is not a whole number >= 1.
     """
     check_labels(labels)
     return contour_maps(labels, check_whole_number(width_voxels, 1, "width_voxels"), in_plane)
 
 
 def contour_maps(labels: Tensor, width_voxels: int, in_plane: bool) -> tuple[Tensor, Tensor]:
-    """Return what `boundary_contour` does, (..., 2, Z, Y, X), of labels (..., Z, Y, X) that need no check.
+    """Return the maps of `boundary_contour`, (..., 2, Z, Y, X), for labels (..., Z, Y, X) that were checked before.
 
-    A check would wait for the GPU.
+    A check here would wait for the GPU.
     """
     known = labels >= 0
     contour, beside_unknown = near_others(labels, width_voxels, in_plane)
@@ -45,14 +45,14 @@ def contour_maps(labels: Tensor, width_voxels: int, in_plane: bool) -> tuple[Ten
 
 
 class BoundaryContour(TargetTransform):
-    """Turn label crops (1, Z, Y, X) into foreground, contour, and where each is known, uint8 (4, Z, Y, X).
+    """Turn label crops (1, Z, Y, X) into foreground, contour and their validity masks, uint8 (4, Z, Y, X).
 
     Args:
-        width_voxels: 1 or more, on each side of a border.
-        in_plane: look at voxels of the same section only.
+        width_voxels: contour width on each side of a border, 1 or more.
+        in_plane: compare voxels of the same section only.
 
     Raises:
-        InputError: if the width is no whole number from 1 on, or `in_plane` is not true or false; for labels see
+        InputError: if the width is not a whole number >= 1, or `in_plane` is not true or false; for labels see
             `boundary_contour`.
     """
 
@@ -62,7 +62,7 @@ class BoundaryContour(TargetTransform):
         self.in_plane = in_plane
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return targets and valid; see `boundary_contour`."""
+        """Return targets and validity masks; see `boundary_contour`."""
         return boundary_contour(labels, self.width_voxels, self.in_plane)
 
 

@@ -1,4 +1,4 @@
-"""Bright clouds that trail along the scan: sections that charge up under the beam."""
+"""Bright clouds with a tail along the scan: sections that charge up under the beam."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sectome.transforms.in_plane import pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
 ROW_DEVIATION = 0.25
-"""How much the strength of a cloud differs from one line of the scan to the next."""
+"""Relative standard deviation of a cloud's strength between scan lines."""
 
 
 def add_charging(
     sections: Tensor, middles: Tensor, sizes: Tensor, tails: Tensor, strengths: Tensor, rows: Tensor
 ) -> Tensor:
-    """Add clouds: a Gaussian that is drawn out along x, on one side of its middle.
+    """Add clouds: Gaussians that are drawn out along x on one side of their centre.
 
     Args:
         sections: (B, C, n, Y, X) floats, scanned along x.
-        middles: (B, n, K, 2), the brightest voxel (y, x) of each of K clouds.
-        sizes: (B, n, K), deviation in voxels along y, and along x before the middle.
-        tails: (B, n, K), deviation in voxels along x behind the middle, which is towards larger x if positive.
-        strengths: (B, n, K), what is added at the middle.
-        rows: (B, n, Y) factors of each line of the scan.
+        middles: (B, n, K, 2), brightest voxel (y, x) of each of K clouds.
+        sizes: (B, n, K), standard deviation in voxels along y, and along x before the centre.
+        tails: (B, n, K), standard deviation in voxels along x behind the centre, which is towards larger x if positive.
+        strengths: (B, n, K), value added at the centre.
+        rows: (B, n, Y), factor of each scan line.
 
     Returns:
         A new tensor of the same shape and type.
@@ -44,21 +44,21 @@ def add_charging(
 
 
 class Charging(SectionDefect):
-    """Brighten clouds in single sections, with a tail along the scan, x.
+    """Add bright clouds to single sections, with a tail along the scan, x.
 
-    In a scanning microscope the beam's charge gathers where resin without stain, a vessel or a hole conducts it badly;
-    more secondary electrons leave, and the signal recovers only while the beam moves on.
+    In a scanning microscope, charge gathers where unstained resin, a vessel or a hole conducts it badly. More secondary
+    electrons then leave, and the signal recovers only as the beam moves on.
 
     Args:
-        strength: range of what is added, in deviations of the image.
-        size_voxels: range of a cloud's size, the deviation of a Gaussian; small ones are bands.
-        tail_voxels: range of how far it trails.
-        max_count: the most clouds in a section.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        strength: range of the added value, in standard deviations of the image.
+        size_voxels: range of a cloud's size, the standard deviation of a Gaussian; small ones are bands.
+        tail_voxels: range of the tail's length, also a standard deviation.
+        max_count: maximum number of clouds per section.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these.
+        InputError: if an argument is invalid.
     """
 
     function = staticmethod(add_charging)
@@ -80,9 +80,9 @@ class Charging(SectionDefect):
         self.max_count = check_whole_number(max_count, 1, "max_count")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the clouds, which way they trail, and the lines of the scan."""
+        """Draw the clouds, the direction of their tails, and the factors of the scan lines."""
         strengths = self.R.uniform(*self.strength, self.max_count)
-        # Clouds beyond the count add nothing, so that every section has as many.
+        # Surplus clouds get no strength: arrays of all sections must have one shape.
         strengths[1 + self.R.randint(self.max_count) :] = 0
         return {
             "middles": self.R.rand(self.max_count, 2) * (np.array(shape) - 1),

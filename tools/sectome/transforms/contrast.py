@@ -1,4 +1,4 @@
-"""Contrast and brightness of a whole crop; `section_contrast` is about single sections."""
+"""Contrast and brightness of a whole crop; see `section_contrast` for single sections."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def change_contrast(images: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
     """Return ``images * gain + offset``.
 
     Args:
-        images: (B, C, Z, Y, X) floats, standardised: gain leaves the mean grey where it is. Integers become floats.
+        images: (B, C, Z, Y, X) floats, standardised, so gain does not change the mean grey. Integers become floats.
         gain: (B,) factors.
-        offset: (B,) in deviations of the image.
+        offset: (B,) in standard deviations of the image.
     """
     gain, offset = (beside(one, images)[:, None, None, None, None] for one in (gain, offset))
     return torch.addcmul(offset, images, gain)
 
 
 class Contrast(Augmentation):
-    """Change gain and offset of a crop.
+    """Change the gain and offset of a crop.
 
     Args:
         gain: range of the factor.
-        offset: range of what is added, in deviations of the image.
-        prob: chance that anything is done.
+        offset: range of the added value, in standard deviations of the image.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if a range is none, a gain is not positive, or nothing can change.
+        InputError: if a range is invalid, a gain is not positive, or nothing can change.
     """
 
     function = staticmethod(change_contrast)

@@ -1,4 +1,4 @@
-"""Sections that tore along a line: a gap in which there is no tissue."""
+"""Sections torn along a line: a gap without tissue."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sectome.transforms.wavy_line import distance_to_line, draw_wavy_line, sampl
 def crack(
     sections: Tensor, distance: Tensor, normal: Tensor, width: Tensor, value: Tensor, reach_voxels: float = 40.0
 ) -> Tensor:
-    """Push the tissue on both sides of a line apart, and fill the gap.
+    """Push the tissue on both sides of a line apart and fill the gap.
 
     Args:
-        sections: (B, C, n, Y, X). Floats are an image; integers are labels, whose gap is 0, the background.
-        distance: (B, n, Y, X) of each voxel to the line along the normal.
-        normal: (B, n, 2) of the line along (y, x), of length 1.
-        width: (B, n) voxels of the gap.
-        value: (B, n), what fills it in an image.
-        reach_voxels: where the push has fallen to 1 / e; tissue far from a crack is where alignment put it.
+        sections: (B, C, n, Y, X). Floats are an image. Integers are labels, which become 0 (background) in the gap.
+        distance: (B, n, Y, X), signed distance from the line along its normal, in voxels.
+        normal: (B, n, 2), unit normal (y, x) of the line.
+        width: (B, n), width of the gap in voxels.
+        value: (B, n), grey value of the gap in an image.
+        reach_voxels: distance at which the push has fallen to 1 / e: alignment has put distant tissue in its place.
 
     Returns:
         A new tensor of the same shape and type.
@@ -44,20 +44,20 @@ def crack(
 class Crack(SectionDefect):
     """Tear single sections apart along a wavy line.
 
-    Sections crack when they dry, when their support stretches, or under the beam. Nothing is lost, but the two sides
-    part, and alignment brings only what lies further off back to its place.
+    Sections crack when they dry, when their support stretches, or under the beam. No tissue is lost, but the two sides
+    move apart, and alignment brings back only tissue that lies farther away.
 
     Args:
-        width_voxels: range of the width of the gap.
-        value: range of the grey of the gap, in deviations of the image. The default is the bright grey of a beam that
-            nothing stops, and of resin; take a negative range where the support is dark.
+        width_voxels: range of the gap's width.
+        value: range of the gap's grey value, in standard deviations of the image. The default is bright, like resin or
+            a beam that nothing stops; use a negative range where the support is dark.
         reach_voxels: how far from the crack tissue is displaced.
-        waviness: the greatest slope of the line against a straight one; 0 is straight.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        waviness: maximum slope of the waves; 0 is a straight line.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these.
+        InputError: if an argument is invalid.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Crack(SectionDefect):
         self.waviness = check_at_least(waviness, 0, "waviness")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the line, the width of the gap and its grey."""
+        """Draw the line, and the gap's width and grey value."""
         return {
             **draw_wavy_line(self.R, shape, self.waviness, (0.2, 0.8)),
             "width": self.R.uniform(*self.width_voxels),

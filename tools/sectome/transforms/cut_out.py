@@ -1,4 +1,4 @@
-"""Cuboids of a crop that the network does not see, so that it learns to use what lies around them."""
+"""Cuboids of a crop that are hidden from the network, so that it learns to use their surroundings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def cut_out(images: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
 
     Args:
         images: (B, C, Z, Y, X) floats.
-        starts: (B, n, 3) integers, first voxels (z, y, x) of n cuboids.
-        stops: (B, n, 3) integers, the voxels after the last.
+        starts: (B, n, 3) integers, first voxel (z, y, x) of each of n cuboids.
+        stops: (B, n, 3) integers, one voxel past the last along each axis.
 
     Returns:
         A new tensor of the same shape and type.
@@ -40,9 +40,9 @@ class CutOut(Augmentation):
     """Hide 1 to `max_count` cuboids of a crop (DeVries and Taylor 2017, arXiv:1708.04552).
 
     Args:
-        max_count: the most cuboids.
-        max_size_voxels: the greatest edges of a cuboid (z, y, x); the least are a quarter of them.
-        prob: chance that any is hidden.
+        max_count: maximum number of cuboids.
+        max_size_voxels: maximum edge lengths of a cuboid (z, y, x); the minimum is a quarter of them.
+        prob: probability of hiding any.
 
     Raises:
         InputError: if an argument is not positive.
@@ -57,12 +57,12 @@ class CutOut(Augmentation):
         self.max_size_voxels = check_triple(max_size_voxels, "max_size_voxels")
 
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw how many cuboids there are, their sizes and their places."""
+        """Draw the number, sizes and positions of the cuboids."""
         count = 1 + self.R.randint(self.max_count)
         greatest = np.maximum(np.minimum(self.max_size_voxels, shape), 1)
         sizes = np.maximum(self.R.uniform(greatest / 4, greatest, (self.max_count, 3)).round().astype(np.int64), 1)
         starts = (self.R.rand(self.max_count, 3) * (np.array(shape) - sizes + 1)).astype(np.int64)
-        # Cuboids beyond the count are empty, so that every crop has as many.
+        # Surplus cuboids are empty: arrays of all crops must have one shape.
         sizes[count:] = 0
         return {"starts": starts, "stops": starts + sizes}
 

@@ -1,4 +1,4 @@
-"""How far a voxel lies from the border of its object: a target that knows shape, not only where borders are."""
+"""Distance of each voxel to the border of its object: a target that describes shape as well as borders."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def distance_targets(
     signed: bool = True,
     per_section: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return the distance of each voxel to the nearest one of another id, and where it is known.
+    """Return the distance of each voxel to the nearest voxel of another id, and a validity mask.
 
-    Distances are Euclidean, from centre to centre. Beyond the crop nothing is known to be another object: a voxel is as
-    far as the crop shows, and if the crop shows no other id, as far as its diagonal and not valid. Beside an unlabelled
-    voxel that is nearer than any other id, the distance to it is returned, and is not valid.
+    Distances are Euclidean, between voxel centres, and measured within the crop only. If the crop has no other id, the
+    distance is the crop's diagonal and not valid. If an unlabelled voxel is at least as near as any other id, the
+    distance to it is returned and is not valid.
 
     Args:
         labels: (Z, Y, X) integers; -1 is unlabelled.
         voxel_size_nm: (z, y, x).
-        scaling: "tanh" of the distance over `scale_nm`, about linear near borders and 1 far from them; "object" for
-            the distance over the greatest of the object (in its section, where distances are per section): 1 in the
-            middle, whatever the size; "nm" for the distance itself.
-        scale_nm: of "tanh".
-        signed: whether the background has the negative distance to the nearest object; it has 0 otherwise.
-        per_section: measure within sections, where they are so thick that a neighbouring one is no neighbour.
+        scaling: "tanh" of the distance over `scale_nm`, nearly linear near borders and 1 far from them; "object" for
+            the distance divided by the object's maximum (in its section, with `per_section`), so that it is 1 in the
+            middle of any object; "nm" for the distance itself.
+        scale_nm: scale of "tanh", in nm.
+        signed: whether background gets the negative distance to the nearest object, and not 0.
+        per_section: measure within sections, for thick ones whose neighbours are far away.
 
     Returns:
-        Distances float32 and valid uint8, both (1, Z, Y, X).
+        Distances (float32) and validity mask (uint8), both (1, Z, Y, X).
 
     Raises:
-        InputError: if labels are not integers from -1 on, or an option cannot be used.
+        InputError: if labels are not integers >= -1, or an option is invalid.
     """
     check_labels(labels)
     size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
@@ -69,7 +69,7 @@ def distance_targets(
 
 
 def _measure(labels: Array, sampling: tuple[float, ...], farthest: float, relative: bool) -> tuple[FloatArray, Array]:
-    """Return distances of labels of any axes, over the greatest of each object where `relative`, and valid."""
+    """Return distances and validity mask of labels of any axes; if `relative`, divided by each object's maximum."""
     ids, numbers = np.unique(labels, return_inverse=True)
     numbers = numbers.reshape(labels.shape)
     distances, valid = np.zeros(labels.shape), labels >= 0
@@ -77,7 +77,7 @@ def _measure(labels: Array, sampling: tuple[float, ...], farthest: float, relati
     for number, box in enumerate(find_objects(numbers + 1)):
         if ids[number] < 0:
             continue
-        # One voxel more on each side: the nearest voxel outside of a box lies on its rim.
+        # A margin of one voxel, so that the box contains the nearest voxel outside the object.
         grown = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
         inside = numbers[grown] == number
         alone = bool(inside.all())
@@ -88,17 +88,17 @@ def _measure(labels: Array, sampling: tuple[float, ...], farthest: float, relati
 
 
 class DistanceTargets(TargetTransform):
-    """Turn label crops (1, Z, Y, X) into distances and where they are known, float32 (2, Z, Y, X).
+    """Turn label crops (1, Z, Y, X) into distances and their validity mask, float32 (2, Z, Y, X).
 
     Args:
         voxel_size_nm: (z, y, x).
         scaling: "tanh" of the distance over `scale_nm`, "object" for 1 in the middle of each object, or "nm".
-        scale_nm: of "tanh".
-        signed: whether the background has negative distances, or 0.
+        scale_nm: scale of "tanh", in nm.
+        signed: whether background gets negative distances, and not 0.
         per_section: measure within sections, for thick ones.
 
     Raises:
-        InputError: if an option cannot be used; see `distance_targets` for labels.
+        InputError: if an option is invalid; for labels see `distance_targets`.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class DistanceTargets(TargetTransform):
         self.per_section = per_section
 
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distances and valid; see `distance_targets`."""
+        """Return distances and validity mask; see `distance_targets`."""
         return distance_targets(labels, self.voxel_size_nm, self.scaling, self.scale_nm, self.signed, self.per_section)
 
 

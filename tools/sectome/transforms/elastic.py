@@ -1,4 +1,4 @@
-"""Smooth bends of the tissue within its sections, the same in all of them."""
+"""Smooth in-plane deformation of tissue, the same in all sections of a crop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sectome.types import Shape3
 
 
 def bend_in_plane(images: Tensor, displacements: Tensor) -> Tensor:
-    """Move voxels sideways by displacements that are given on a coarse grid and interpolated by cubics.
+    """Move voxels in-plane by displacements that are given on a coarse grid and interpolated bicubically.
 
     Args:
-        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane` for how each is looked up.
-        displacements: (B, 2, rows, columns) voxels along (y, x); the grid's corners are the section's.
+        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane`.
+        displacements: (B, 2, rows, columns) voxels along (y, x); the grid's corners are those of the section.
 
     Returns:
         A new tensor of the same shape and type.
@@ -30,15 +30,15 @@ def bend_in_plane(images: Tensor, displacements: Tensor) -> Tensor:
 
 
 class Elastic(Augmentation):
-    """Bend a crop within its sections. Sections keep their order, so voxels may be as anisotropic as they are.
+    """Deform a crop in-plane. Nothing moves along z, so voxels may be anisotropic.
 
     Args:
-        sigma_voxels: deviation of the displacements along y and along x at the grid's nodes.
-        spacing_voxels: the greatest distance between the nodes of the grid; bends are smooth below it.
-        prob: chance that anything is done.
+        sigma_voxels: standard deviation of the displacements along y and x at the nodes of the grid.
+        spacing_voxels: maximum distance between the nodes; the deformation is smooth below it.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if the displacement is not positive, or so great against the spacing that tissue would fold over.
+        InputError: if the displacement is not positive, or so large for the spacing that tissue would fold over.
     """
 
     function = staticmethod(bend_in_plane)
@@ -51,11 +51,11 @@ class Elastic(Augmentation):
     def draw(self, shape: Shape3) -> Parameters:
         """Draw the displacements of the nodes."""
         nodes = [int(np.ceil((length - 1) / self.spacing_voxels)) + 1 for length in shape[1:]]
-        # Cut at two deviations, and at a quarter of the way to the next node: beyond it tissue turns inside out.
+        # Clipped to two standard deviations, and to a quarter of the node spacing: beyond it, tissue turns inside out.
         ways = [(length - 1) / max(count - 1, 1) for length, count in zip(shape[1:], nodes, strict=True)]
         most = np.minimum(2 * self.sigma_voxels, np.array(ways)[:, None, None] / 4)
         return {"displacements": np.clip(self.sigma_voxels * self.R.standard_normal((2, *nodes)), -most, most)}
 
 
 class Elasticd(Augmentationd, of=Elastic):
-    """Dictionary version of `Elastic`: labels bend with the image."""
+    """Dictionary version of `Elastic`: labels are deformed with the image."""

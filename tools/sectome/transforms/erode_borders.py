@@ -1,4 +1,4 @@
-"""Background between objects that touch, so that an affinity has a membrane to find."""
+"""Background between touching objects, so that affinities have a membrane to find."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sectome.transforms.label_volume import check_computes
 
 
 def erode_borders(labels: torch.Tensor, steps: int = 1, in_plane: bool = False) -> torch.Tensor:
-    """Set voxels to 0 whose face neighbour belongs to another object, `steps` times.
+    """Set voxels to 0 that have a face neighbour in another object or in background, `steps` times.
 
-    Unlabelled voxels (negative) neither are changed nor make their neighbours change.
+    Unlabelled voxels (negative) do not change, nor do they change their neighbours.
 
     Args:
         labels: (..., Z, Y, X) integers.
-        steps: how often; each takes one voxel on both sides of a border.
-        in_plane: look at neighbours of the same section only, for thick sections.
+        steps: number of repetitions; each removes one voxel on both sides of a border.
+        in_plane: compare neighbours in the same section only, for thick sections.
 
     Returns:
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if labels are no tensor that torch computes with, or the steps are no whole number from 0 on.
+        InputError: if labels are not a tensor that torch computes with, or `steps` is not a whole number >= 0.
     """
     check_computes(labels)
     check_whole_number(steps, 0, "steps")

@@ -1,4 +1,4 @@
-"""Sections that are folded along a line: a dark band that hides some tissue."""
+"""Sections folded along a line: a dark band that hides some tissue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sectome.transforms.section_defect import SectionDefect
 from sectome.transforms.wavy_line import distance_to_line, draw_wavy_line, sample_across
 
 OPACITY = 0.85
-"""How much of what lies under the band it hides: three layers of tissue blur into one grey."""
+"""Opacity of the band: its three layers of tissue blur into one grey."""
 
 
 def fold(
@@ -26,17 +26,17 @@ def fold(
     darkness: Tensor,
     reach_voxels: float = 40.0,
 ) -> Tensor:
-    """Pull the tissue on both sides of a line together over a strip that it hides, and darken a band along the line.
+    """Pull the tissue on both sides of a line together, so that a strip disappears, and darken a band along the line.
 
     Args:
-        sections: (B, C, n, Y, X). Floats are an image; integers are labels, which move and are not darkened: to both
-            sides of the line, under the band, they name the tissue that was pulled there.
-        distance: (B, n, Y, X) of each voxel to the line along the normal.
-        normal: (B, n, 2) of the line along (y, x), of length 1.
-        hidden: (B, n) voxels, the width of the strip that disappears.
-        width: (B, n) voxels of the band.
-        darkness: (B, n), the band is this far below 0, the mean grey of a standardised image.
-        reach_voxels: where the pull has fallen to 1 / e; tissue far from a fold is where alignment put it.
+        sections: (B, C, n, Y, X). Floats are an image. Integers are labels, which move but are not darkened: under the
+            band, they name the tissue that was pulled there from each side.
+        distance: (B, n, Y, X), signed distance from the line along its normal, in voxels.
+        normal: (B, n, 2), unit normal (y, x) of the line.
+        hidden: (B, n), width in voxels of the strip that disappears.
+        width: (B, n), width of the band in voxels.
+        darkness: (B, n), how far the band lies below 0, the mean grey of a standardised image.
+        reach_voxels: distance at which the pull has fallen to 1 / e: alignment has put distant tissue in its place.
 
     Returns:
         A new tensor of the same shape and type.
@@ -53,23 +53,22 @@ def fold(
 class Fold(SectionDefect):
     """Fold single sections along a wavy line.
 
-    A section that does not lie flat when it is picked up from the water gets folds: a strip of tissue lies three times
-    over itself, too thick for the beam. Alignment brings the rest back to its place, so that tissue is stretched
-    towards the fold. gunpowder's `DefectAugment` models it as a shift towards a line, for images; here labels that are
-    among the keys move too.
+    A section that does not lie flat when it is picked up from the water gets folds: a strip of tissue lies in three
+    layers, too thick for the beam. Alignment brings the rest back into place, which stretches tissue towards the fold.
+    gunpowder's `DefectAugment` models a fold of images as a shift towards a line. Here, labels among the keys move too.
 
     Args:
         hidden_voxels: range of the width of the strip of tissue that disappears.
-        width_voxels: range of the width of the dark band.
-        darkness: range of how far below the mean grey the band is, in deviations of the image.
+        width_voxels: range of the dark band's width.
+        darkness: range of how far the band lies below the mean grey, in standard deviations of the image.
         reach_voxels: how far from the fold tissue is stretched.
-        waviness: the greatest slope of the line against a straight one; 0 is straight.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        waviness: maximum slope of the waves; 0 is a straight line.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these, or the reach is less than what is hidden: tissue next to the fold
-            would be stretched more than twofold.
+        InputError: if an argument is invalid, or the reach is less than the hidden width, so that tissue next to the
+            fold would be stretched more than twofold.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Fold(SectionDefect):
         self.waviness = check_at_least(waviness, 0, "waviness")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the line and the fold."""
+        """Draw the line, the hidden strip and the band."""
         return {
             **draw_wavy_line(self.R, shape, self.waviness, (0.2, 0.8)),
             "hidden": self.R.uniform(*self.hidden_voxels),

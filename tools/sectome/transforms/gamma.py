@@ -1,4 +1,4 @@
-"""Grey values bent by a power law, as another detector or another stain would."""
+"""Power-law change of grey values, like that of another detector or stain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sectome.types import Shape3
 
 
 def bend_grey_values(images: Tensor, exponents: Tensor) -> Tensor:
-    """Raise grey values to a power, between the darkest and the brightest of each crop, which stay.
+    """Apply a power law to grey values; the darkest and the brightest of each crop do not change.
 
     Args:
         images: (B, C, Z, Y, X) floats.
@@ -28,14 +28,14 @@ def bend_grey_values(images: Tensor, exponents: Tensor) -> Tensor:
 
 
 class Gamma(Augmentation):
-    """Bend the grey values of a crop by a power law.
+    """Change the grey values of a crop by a power law.
 
     Args:
-        exponents: range of the exponent, as likely above 1 as below on a range like (0.7, 1.4).
-        prob: chance that anything is done.
+        exponents: range of the exponent, drawn log-uniformly: from (0.7, 1.4), as often above 1 as below.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if the exponents are no range within 0.1 and 10, or can only be 1.
+        InputError: if the exponents are not a range within [0.1, 10], or can only be 1.
     """
 
     function = staticmethod(bend_grey_values)

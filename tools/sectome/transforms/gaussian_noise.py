@@ -1,4 +1,4 @@
-"""Noise of the same strength everywhere, as amplifiers add it."""
+"""Gaussian noise of the same strength everywhere, as amplifiers add it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sectome.transforms.normal_noise import Noise, normal_noise
 
 
 def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
-    """Add normal noise.
+    """Add Gaussian noise.
 
     Args:
         images: (B, C, Z, Y, X) floats.
-        deviation: (B,), in deviations of the image when that is standardised.
-        seeds: (B,) integers, see `normal_noise`.
+        deviation: (B,) standard deviations of the noise, in the images' grey values.
+        seeds: (B,) integers; see `normal_noise`.
 
     Returns:
         A new tensor of the same shape and type.
@@ -26,11 +26,11 @@ def add_gaussian_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tens
 
 
 class GaussianNoise(Noise):
-    """Add normal noise to a crop.
+    """Add Gaussian noise to a crop.
 
     Args:
-        deviation: range of the noise's deviation, in deviations of the image.
-        prob: chance that any is added.
+        deviation: range of its standard deviation, in standard deviations of the image.
+        prob: probability of adding it.
     """
 
     function = staticmethod(add_gaussian_noise)

@@ -1,4 +1,4 @@
-"""Voxels near the border of an object that no loss sees: people do not draw borders to the voxel."""
+"""Voxels near object borders, excluded from the loss: people do not draw borders to the voxel."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sectome.transforms.label_volume import UNLABELLED, check_labels, near_other
 
 
 def ignore_borders(labels: Tensor, steps: int = 1, in_plane: bool = False) -> Tensor:
-    """Set voxels to -1 (unlabelled) that have a voxel of another id, or of background, at most `steps` away.
+    """Set voxels to -1 (unlabelled) that lie within `steps` of another id, background included.
 
     Args:
         labels: (..., Z, Y, X) signed integers.
-        steps: voxels along each axis, on both sides of a border; 0 changes nothing.
-        in_plane: look at voxels of the same section only, for thick sections.
+        steps: distance in voxels along each axis, on both sides of a border; 0 changes nothing.
+        in_plane: compare voxels of the same section only, for thick sections.
 
     Returns:
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if labels are not signed integers from -1 on, or steps are no whole number from 0 on.
+        InputError: if labels are not signed integers >= -1, or `steps` is not a whole number >= 0.
     """
     check_labels(labels, signed=True)
     steps = check_whole_number(steps, 0, "steps")
@@ -30,7 +30,7 @@ def ignore_borders(labels: Tensor, steps: int = 1, in_plane: bool = False) -> Te
 
 
 class IgnoreBorders(Transform):
-    """Take the borders of label crops (1, Z, Y, X) out of what is learned; see `ignore_borders`."""
+    """Exclude the borders of label crops (1, Z, Y, X) from the loss; see `ignore_borders`."""
 
     def __init__(self, steps: int = 1, in_plane: bool = False) -> None:
         check_switches(in_plane=in_plane)

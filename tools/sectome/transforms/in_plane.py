@@ -1,4 +1,4 @@
-"""Looking up voxels elsewhere in their sections: what every transform that moves tissue sideways does."""
+"""In-plane resampling, shared by all transforms that move tissue within its section."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def pixel_grid(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the y (1, Y, 1) and x (1, 1, X) of the voxels of images (..., Y, X), float32 on their device."""
+    """Return the coordinates y (1, Y, 1) and x (1, 1, X) of images (..., Y, X), float32 on their device."""
     height, width = images.shape[-2:]
     y = torch.arange(height, dtype=torch.float32, device=images.device)
     x = torch.arange(width, dtype=torch.float32, device=images.device)
@@ -16,22 +16,22 @@ def pixel_grid(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sample_in_plane(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Return the batch with each voxel taken from elsewhere in its section, the same for all sections of a crop.
+    """Resample a batch in-plane, at the same positions in all sections of a crop.
 
-    Floats are interpolated linearly; integers are ids and come from the nearest voxel. Beyond its border a section
-    goes on as its mirror image, labels as the image.
+    Floats are interpolated bilinearly. Integers are ids and are taken from the nearest voxel. Beyond its border, a
+    section continues as its mirror image.
 
     Args:
         images: (B, C, Z, Y, X).
-        y: (B, Y, X), where to look, in voxels.
-        x: (B, Y, X), the same along x.
+        y: (B, Y, X), y position to sample at, in voxels.
+        x: (B, Y, X), x position.
     """
     batch, channels, depth, height, width = images.shape
     flat = images.reshape(batch, channels * depth, height, width)
     y, x = mirror(y, height), mirror(x, width)
     if images.is_floating_point():
         grid = torch.stack([_as_fraction(x, width), _as_fraction(y, height)], dim=-1)
-        # In half precision places are off by a good part of a voxel, and torch wants one type of both.
+        # In half precision, positions are off by a good part of a voxel. grid_sample needs the same type for both.
         wide = torch.promote_types(images.dtype, grid.dtype)
         moved = F.grid_sample(
             flat.to(wide), grid.to(wide), mode="bilinear", padding_mode="border", align_corners=True
@@ -44,7 +44,7 @@ def sample_in_plane(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 
 def mirror(positions: Tensor, length: int) -> Tensor:
-    """Return positions folded back into 0 to length - 1, as mirrors at the first and the last voxel would."""
+    """Return positions reflected into [0, length - 1] at the first and the last voxel."""
     if length == 1:
         return torch.zeros_like(positions)
     folded = positions.remainder(2 * (length - 1))
@@ -52,5 +52,5 @@ def mirror(positions: Tensor, length: int) -> Tensor:
 
 
 def _as_fraction(positions: Tensor, length: int) -> Tensor:
-    """Return positions as grid_sample takes them: -1 is the first voxel, 1 the last."""
+    """Return positions in the coordinates of grid_sample: -1 is the first voxel, 1 the last."""
     return positions * (2 / max(length - 1, 1)) - 1

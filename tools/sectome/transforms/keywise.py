@@ -1,4 +1,4 @@
-"""The dictionary version of a transform: it takes the options of the array version, and changes keys of a sample."""
+"""Dictionary versions of transforms: they take the options of the array version and change keys of a sample."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sectome.checks import InputError
 
 
 class Keyed(MapTransform):
-    """MONAI's `MapTransform` of an array transform, which a class names as `of`: `class Foldd(Augmentationd, of=Fold)`.
+    """MONAI's `MapTransform` around an array transform, the class argument `of`: `class Foldd(Augmentationd, of=Fold)`.
 
     Args:
-        keys: what is changed of a sample.
-        arguments: of the array transform, as `options` are.
-        allow_missing_keys: whether a sample may be without some of the keys.
+        keys: keys of a sample to change.
+        arguments: passed to the array transform, like `options`.
+        allow_missing_keys: whether a sample may lack some of the keys.
     """
 
     array_transform: ClassVar[Callable[..., Any]]
@@ -35,10 +35,10 @@ class Keyed(MapTransform):
         self.transform = self.array_transform(*arguments, **options)
 
     def key_iterator(self, data: Mapping[Hashable, Any], *extra_iterables: Any) -> Generator:
-        """Yield the keys that a sample has.
+        """Yield this transform's keys that the sample has.
 
         Raises:
-            InputError: if one is not there, and none may be missing.
+            InputError: if a key is missing and `allow_missing_keys` is false.
         """
         if not self.allow_missing_keys:
             for key in self.keys:
@@ -49,10 +49,10 @@ class Keyed(MapTransform):
 
 
 class Keywise(Keyed):
-    """Apply a transform that is not random to each key by itself."""
+    """Apply a transform that is not random to each key separately."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a new dictionary with its keys changed."""
+        """Return a new dictionary with this transform's keys changed."""
         result = dict(data)
         for key in self.key_iterator(result):
             result[key] = self.transform(result[key])
@@ -60,7 +60,7 @@ class Keywise(Keyed):
 
 
 def _with_options(own: inspect.Signature, options: inspect.Signature) -> inspect.Signature:
-    """Return what a dictionary version takes, against which the keys of a config are checked."""
+    """Return the signature of a dictionary version, against which config keys are checked."""
     _, *named = own.parameters.values()
     named = [one for one in named if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     return inspect.Signature(sorted([*named, *options.parameters.values()], key=lambda one: one.kind))

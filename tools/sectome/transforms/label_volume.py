@@ -1,4 +1,4 @@
-"""What all label transforms share: which labels they take, and where other objects are near."""
+"""Shared functions of label transforms: checks of labels, and masks of voxels near other objects."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from sectome.checks import InputError
 
 UNLABELLED: Final = -1
-"""Value of voxels of which nothing is known."""
+"""Value of voxels whose label is unknown."""
 
 
 def check_labels(labels: Tensor, *, signed: bool = False) -> None:
-    """Raise an `InputError` unless these are integers (..., Z, Y, X): `UNLABELLED`, 0 for background, and ids.
+    """Raise an `InputError` unless labels are integers (..., Z, Y, X): `UNLABELLED`, 0 for background, and ids.
 
     Args:
-        labels: what is checked.
-        signed: whether their type must have room for `UNLABELLED`.
+        labels: labels to check.
+        signed: whether their type must be able to hold `UNLABELLED`.
     """
     check_integers(labels)
     if signed and torch.iinfo(labels.dtype).min == 0:
@@ -30,14 +30,14 @@ def check_labels(labels: Tensor, *, signed: bool = False) -> None:
 
 
 def check_integers(labels: Tensor) -> None:
-    """Raise an `InputError` if labels are no tensor of integers that torch computes with; values are not looked at."""
+    """Raise an `InputError` unless labels are a tensor of integers that torch computes with; values are not checked."""
     check_computes(labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise InputError(f"labels must be integers, one an object, got {labels.dtype}")
 
 
 def check_computes(labels: Tensor) -> None:
-    """Raise an `InputError` if labels are no tensor, or of a type that torch does not compute with."""
+    """Raise an `InputError` unless labels are a tensor of a type that torch computes with."""
     if not isinstance(labels, Tensor):
         raise InputError(f"labels must be a tensor, as torch.from_numpy makes one, got {type(labels).__name__}")
     if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):
@@ -45,27 +45,27 @@ def check_computes(labels: Tensor) -> None:
 
 
 def near_others(labels: Tensor, steps: int, in_plane: bool) -> tuple[Tensor, Tensor]:
-    """Return where other objects are near, and where unlabelled voxels are, both bool of the labels' shape.
+    """Return masks of the voxels near another object and of those near an unlabelled voxel, bool in the labels' shape.
 
-    Near means at most `steps` voxels away along each axis (a cube around a voxel, or a square of its section).
-    Background counts as an object. Unlabelled voxels are no object, but a place where one could be.
+    Near means at most `steps` voxels away along each axis: a cube around a voxel, or a square in its section.
+    Background counts as an object. An unlabelled voxel does not, but might belong to one.
 
     Args:
         labels: (..., Z, Y, X) integers.
-        steps: 0 or more.
-        in_plane: look at voxels of the same section only.
+        steps: distance in voxels, 0 or more.
+        in_plane: compare voxels of the same section only.
     """
     unknown = labels < 0
     lowest = torch.iinfo(labels.dtype).min
     axes = (-2, -1) if in_plane else (-3, -2, -1)
     greatest = _spread(labels.masked_fill(unknown, lowest), steps, axes)
-    # Its complement turns the order of integers around, also of unsigned ones, which have no negatives.
+    # The bitwise complement reverses the order of integers, even of unsigned ones, which cannot be negated.
     least = ~_spread((~labels).masked_fill(unknown, lowest), steps, axes)
     return greatest > least, _spread(unknown, steps, axes)
 
 
 def _spread(values: Tensor, steps: int, axes: tuple[int, ...]) -> Tensor:
-    """Return the greatest value at most `steps` away along each of the axes."""
+    """Return the maximum over the voxels at most `steps` away along each of the axes."""
     for axis in axes:
         spread = values.clone()
         length = values.shape[axis]

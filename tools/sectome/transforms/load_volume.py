@@ -1,4 +1,4 @@
-"""Whole volumes into a MONAI pipeline, with their voxel size."""
+"""Reader of whole volumes for a MONAI pipeline, with their voxel size."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sectome.volumes import open_with_default_size, require_voxel_size
 class LoadVolume(Transform):
     """Read a whole volume of any format as (1, Z, Y, X).
 
-    The metadata say where the volume came from and how it lies: "filename", "voxel_size_nm" (z, y, x), and as MONAI
-    names them "spatial_shape" (X, Y, Z) and "original_affine" (4, 4), in mm; see `Volume.affine_mm`.
+    The metadata are "filename", "voxel_size_nm" and "offset_nm" (z, y, x), and as MONAI names them "spatial_shape"
+    (X, Y, Z) and "original_affine" (4, 4), in mm; see `Volume.affine_mm`.
 
     Args:
-        voxel_size_nm: (z, y, x), for files that do not say it.
-        trained_nm: (z, y, x) of the voxels that a model was trained on; others give a warning.
+        voxel_size_nm: (z, y, x), for files that do not state it.
+        trained_nm: voxel size (z, y, x) that a model was trained on; another one gives a warning.
 
     Raises:
-        InputError: when called on a path that holds no volume, or one without a voxel size.
+        InputError: when called, if the path holds no volume or the volume has no voxel size.
     """
 
     def __init__(self, voxel_size_nm: Sequence[float] | None = None, trained_nm: Sequence[float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Sections that slipped sideways: one of them, or one and all that follow."""
+"""Sections that slipped sideways: a single one, or one and all that follow."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def shift_sections(images: Tensor, shifts: Tensor) -> Tensor:
-    """Move the content of each section by whole voxels; what comes in from beyond a border is the mirror image.
+    """Shift each section by whole voxels; beyond its border, a section continues as its mirror image.
 
     Args:
         images: (B, C, Z, Y, X) floats or integers.
-        shifts: (B, Z, 2) integers, how far along (y, x).
+        shifts: (B, Z, 2) integers, shift along (y, x) in voxels.
 
     Returns:
         A new tensor of the same shape and type.
     """
     moved = images.clone()
     for crop, crop_shifts in zip(moved, shifts.tolist(), strict=True):
-        # Sections that follow each other move together: as a rule there are two or three runs of them.
+        # Consecutive sections with the same shift are moved together: a crop usually has two or three runs of them.
         ends = [z for z in range(1, len(crop_shifts)) if crop_shifts[z] != crop_shifts[z - 1]]
         for first, last in itertools.pairwise([0, *ends, len(crop_shifts)]):
             run = crop[:, first:last]
@@ -45,16 +45,16 @@ def shift_sections(images: Tensor, shifts: Tensor) -> Tensor:
 class Misalignment(Augmentation):
     """Let one section slip, or shift a section and all that follow (Lee et al. 2017, arXiv:1706.00120).
 
-    With the image alone as key, the labels stay and the network learns to see through the slip. With the labels as a
-    second key they move with the image, and the targets follow what is seen.
+    With the image as the only key, labels stay, and the network learns to see through the slip. With the labels as a
+    second key, they move with the image, and the targets follow the visible tissue.
 
     Args:
-        max_shift_voxels: the greatest shift along y and along x.
+        max_shift_voxels: maximum shift along y and along x.
         mode: "slip" (one section), "shift" (one and all that follow), or "either".
-        prob: chance that anything moves.
+        prob: probability that anything moves.
 
     Raises:
-        InputError: if an argument is none of these.
+        InputError: if an argument is invalid.
     """
 
     function = staticmethod(shift_sections)
@@ -66,13 +66,13 @@ class Misalignment(Augmentation):
         self.mode = check_choice(mode, MODES, "mode")
 
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw the section, the shift, and whether the others follow."""
+        """Draw the section, the shift, and whether later sections follow."""
         first = self.R.randint(shape[0])
         follow = self.R.rand() < {"slip": 0.0, "shift": 1.0, "either": 0.5}[self.mode]
         limit = [min(self.max_shift_voxels, length - 1) for length in shape[1:]]
         shift = [self.R.randint(-most, most + 1) for most in limit]
         shifts = np.zeros((shape[0], 2), np.int64)
-        # Were all to move, labels that stay would lie beside the tissue with nothing to tell it by.
+        # Not all sections may move: labels that stay would then be displaced without any visible sign.
         moved = slice(max(first, 1), None) if follow else slice(first, first + 1)
         shifts[moved] = shift
         return {"shifts": shifts}

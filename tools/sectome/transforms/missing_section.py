@@ -1,4 +1,4 @@
-"""Sections that were lost, and stand in the volume as one grey or as a copy of their neighbour."""
+"""Lost sections, replaced in the volume by one grey value or a copy of a neighbour."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FILLS: tuple[Fill, ...] = get_args(Fill)
 
 
 def missing_sections(images: Tensor, sections: Tensor, sources: Tensor, grey: Tensor) -> Tensor:
-    """Replace sections by others or by one grey.
+    """Replace sections by copies of others or by one grey value.
 
     Args:
         images: (B, C, Z, Y, X).
-        sections: (B, n) integers, the sections that are lost.
-        sources: (B, n) integers, the section that stands in the place of each, or -1 for none.
-        grey: (B, n), what stands where there is none.
+        sections: (B, n) integers, numbers of the lost sections.
+        sources: (B, n) integers, number of the section that replaces each, or -1 for none.
+        grey: (B, n), grey value where there is none.
 
     Returns:
         A new tensor of the same shape and type.
@@ -36,17 +36,17 @@ def missing_sections(images: Tensor, sections: Tensor, sources: Tensor, grey: Te
 
 
 class MissingSection(Augmentation):
-    """Lose 1 to `max_sections` sections of a crop, next to each other or not (Lee et al. 2017, arXiv:1706.00120).
+    """Lose 1 to `max_sections` sections of a crop, adjacent or not (Lee et al. 2017, arXiv:1706.00120).
 
     Args:
-        fill: what stands there: one "flat" grey, a copy of the nearest section that is not lost ("neighbour"), or
+        fill: replacement: one "flat" grey value, a copy of the nearest section that is not lost ("neighbour"), or
             "either".
-        grey: range of the flat grey. In a standardised image 0 is the mean grey, and what is 0 in the file about -3.
-        max_sections: the most sections that are lost.
-        prob: chance that any is lost.
+        grey: range of the flat grey value. In a standardised image, 0 is the mean grey, and 0 in the file about -3.
+        max_sections: maximum number of lost sections.
+        prob: probability of losing any.
 
     Raises:
-        InputError: if an argument is none of these.
+        InputError: if an argument is invalid.
     """
 
     function = staticmethod(missing_sections)
@@ -65,7 +65,7 @@ class MissingSection(Augmentation):
         self.max_sections = check_whole_number(max_sections, 1, "max_sections")
 
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw which sections are lost, and which stand in their places."""
+        """Draw which sections are lost and what replaces them."""
         sections, repeats = draw_sections(self.R, shape[0], self.max_sections)
         copied = self.R.rand(self.max_sections)[repeats] < {"flat": 0.0, "neighbour": 1.0, "either": 0.5}[self.fill]
         grey = self.R.uniform(*self.grey, self.max_sections)[repeats]

@@ -1,4 +1,4 @@
-"""What noises share: how strong it is and a seed are drawn for a crop, which makes normal numbers of its size."""
+"""Base of noise transforms: strength and seed are drawn for a crop, and the seed generates its noise."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from sectome.types import Shape3
 
 
 def normal_noise(images: Tensor, seeds: Tensor) -> Tensor:
-    """Return standard normal numbers of the shape, the type and on the device of a batch (B, ...).
+    """Return standard normal noise with the shape and type of a batch (B, ...), on its device.
 
     Args:
         images: (B, ...) floats.
-        seeds: (B,) integers. A crop's noise follows from its seed, whatever batch it is in; on another kind of device
-            the numbers are others.
+        seeds: (B,) integers. A crop's noise depends on its seed, not on the batch. It differs between kinds of device.
     """
     noise = torch.empty_like(images, memory_format=torch.contiguous_format)
     generator = torch.Generator(images.device)
@@ -26,14 +25,14 @@ def normal_noise(images: Tensor, seeds: Tensor) -> Tensor:
 
 
 class Noise(Augmentation):
-    """Noise of a deviation that is drawn for each crop.
+    """Noise with a standard deviation that is drawn for each crop.
 
     Args:
-        deviation: range of it, in deviations of the image.
-        prob: chance that any is added.
+        deviation: range of the standard deviation, in standard deviations of the image.
+        prob: probability of adding it.
 
     Raises:
-        InputError: if the deviations are no range within 0 and 10, or can only be 0.
+        InputError: if the deviations are not a range within [0, 10], or can only be 0.
     """
 
     grey_only = True
@@ -46,5 +45,5 @@ class Noise(Augmentation):
             raise InputError("deviation must allow for noise, got (0.0, 0.0)")
 
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw the deviation, and a seed: one number travels instead of a crop full of them."""
+        """Draw the deviation and a seed, which is far smaller to transfer than the noise."""
         return {"deviation": self.R.uniform(*self.deviation), "seeds": int(self.R.randint(2**31 - 1))}

@@ -1,4 +1,4 @@
-"""What turns grey values of any microscope into those that networks take: fitted to a volume, applied to its crops."""
+"""Normalisation of grey values of any microscope for networks: fitted to a volume, applied to its crops."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sectome.types import Array
 
 
 class Sections(Protocol):
-    """Voxels (Z, Y, X) in memory or on disk, of which some sections, or blocks of them, are read."""
+    """Voxels (Z, Y, X) in memory or on disk that can be read by sections or by blocks of them."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Voxels along (z, y, x)."""
+        """Number of voxels along (z, y, x)."""
         ...
 
     def __getitem__(self, item: Any, /) -> Array: ...
 
 
 class FittedNormaliser(Protocol):
-    """What a normaliser found in a volume: plain numbers, small and easily pickled."""
+    """Statistics of a volume that normalise its crops: plain numbers, small and easily pickled."""
 
     def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
-        """Return a crop of the volume as float32, on the device where it is.
+        """Return a normalised crop of the volume as float32, on the crop's device.
 
         Args:
-            crop: (Z, Y, X) as they are in the volume; stays as it is.
-            first_section: which section of the volume the crop's first is.
+            crop: (Z, Y, X), grey values of the volume; is not modified.
+            first_section: number of the crop's first section in the volume.
 
         Raises:
             InputError: if grey values are NaN or infinite.
@@ -41,32 +41,32 @@ class FittedNormaliser(Protocol):
 
 
 class Normaliser(Protocol):
-    """How grey values are normalised."""
+    """A way to normalise grey values."""
 
     def fit(self, volume: Sections) -> FittedNormaliser:
-        """Look at a volume (Z, Y, X) and return what its crops need.
+        """Return the statistics that normalise crops of a volume (Z, Y, X).
 
         Raises:
-            InputError: if grey values that are looked at are NaN or infinite.
+            InputError: if grey values that are read are NaN or infinite.
         """
         ...
 
 
 def check_finite(crop: Array | Tensor, first_section: int, corner: Sequence[int] = (0, 0)) -> None:
-    """Raise an `InputError` with count and first position of values (Z, Y, X) that are NaN or infinite.
+    """Raise an `InputError` if grey values (Z, Y, X) are NaN or infinite, with their count and first position.
 
-    What lies on a GPU was looked at when it came there (see `ResidentVolume`): each answer would be waited for.
+    Tensors on a GPU are skipped: they were checked on arrival (see `ResidentVolume`), and a check would make it wait.
 
     Args:
         crop: grey values.
-        first_section: which section of the volume the crop's first is.
-        corner: where (y, x) of its first voxel is counted from.
+        first_section: number of the crop's first section in the volume.
+        corner: position (y, x) of the crop in its section.
     """
     voxels = as_tensor(crop)
     if voxels.is_floating_point() and not voxels.is_cuda and not bool(voxels.isfinite().all()):
         wrong = (~voxels.isfinite()).nonzero()
         z, y, x = wrong[0].tolist()
-        # Who reads crops says whose they are.
+        # Readers of crops add their volume's name themselves.
         whose = f"{crop.meta.get('filename', 'image')}: " if isinstance(crop, MetaTensor) else ""
         raise InputError(
             f"{whose}grey values must be finite, got {len(wrong)} that are NaN or infinite, the first in section "

@@ -1,4 +1,4 @@
-"""The normaliser that a model was trained with, from the settings beside its weights."""
+"""The normaliser that a model was trained with, read from the settings beside its weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sectome.transforms.standardise_intensity import StandardiseIntensity
 
 
 def described_normaliser(description: Mapping[str, Any] | None) -> Normaliser:
-    """Return the normaliser that `describe` has described; `None`, of a model that does not say it, is standardisation.
+    """Return the normaliser that `describe` has described; None, of a model that states none, gives standardisation.
 
     Raises:
-        InputError: if it is none of this package: a model's settings run no other code.
+        InputError: if it is not of this package: a model's settings must not run other code.
     """
     if description is None:
         return StandardiseIntensity()

@@ -1,4 +1,4 @@
-"""Sections of which a part is missing, beyond a line."""
+"""Sections with a part missing on one side of a line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sectome.transforms.wavy_line import distance_to_line, draw_wavy_line
 
 
 def partial_section(sections: Tensor, distance: Tensor, grey: Tensor) -> Tensor:
-    """Take away what lies before a line.
+    """Replace the part before a line by one grey value.
 
     Args:
         sections: (B, C, n, Y, X) floats.
-        distance: (B, n, Y, X) of each voxel to the line; where it is negative the section is missing.
-        grey: (B, n), what stands there.
+        distance: (B, n, Y, X), signed distance from the line; the section is missing where it is negative.
+        grey: (B, n), grey value of the missing part.
 
     Returns:
         A new tensor of the same shape and type.
@@ -28,21 +28,21 @@ def partial_section(sections: Tensor, distance: Tensor, grey: Tensor) -> Tensor:
 
 
 class PartialSection(SectionDefect):
-    """Lose a part of a section beyond a straight or wavy line.
+    """Remove a part of single sections, up to a straight or wavy line.
 
-    A section may break when it is picked up, or lie in part on the bar of its grid or outside the imaged field; once
-    aligned, the rest of the plane is empty. Lee et al. 2017 (arXiv:1706.00120) train with sections that are missing.
+    A section may break when it is picked up, or lie partly on the bar of its grid or outside the imaged field. After
+    alignment, the rest of its plane is empty. Lee et al. 2017 (arXiv:1706.00120) train with missing sections.
 
     Args:
-        fraction: range of how far the missing part reaches into the section, as a fraction of its extent there.
-        waviness: the greatest slope of the line against a straight one; 0 is straight.
-        grey: range of what stands in the missing part. In a standardised image 0 is the mean grey, and what is 0 in the
-            file about -3.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        fraction: range of the missing part's extent, as a fraction of the section's extent across the line.
+        waviness: maximum slope of the waves; 0 is a straight line.
+        grey: range of the missing part's grey value. In a standardised image, 0 is the mean grey, and 0 in the file
+            about -3.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these, or nothing can be missing.
+        InputError: if an argument is invalid, or nothing can be missing.
     """
 
     grey_only = True
@@ -63,11 +63,11 @@ class PartialSection(SectionDefect):
         self.grey = check_range(grey, -100.0, 100.0, "grey")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the line and the grey."""
+        """Draw the line and the grey value."""
         return {**draw_wavy_line(self.R, shape, self.waviness, self.fraction), "grey": self.R.uniform(*self.grey)}
 
     def change(self, sections: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return what is left of the sections; see `partial_section`."""
+        """Return the sections with a part missing; see `partial_section`."""
         return partial_section(sections, distance_to_line(sections, parameters), parameters["grey"])
 
 

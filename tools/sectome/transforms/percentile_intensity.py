@@ -1,4 +1,4 @@
-"""Grey values between two percentiles to a fixed range, which stains, dust and charging do not shift."""
+"""Normalisation of grey values by two percentiles, which stains, dust and charging do not shift."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from sectome.transforms.section_samples import of_varied_sections, sample_sectio
 from sectome.types import Array, FloatArray
 
 TILE_VOXELS = 64
-"""Edge of the tiles in which `clahe` equalises: fixed, so that a crop of any size is treated in the same way."""
+"""Edge of the tiles in which `clahe` equalises; fixed, so that crops of any size are treated in the same way."""
 
 SAMPLE_VOXELS = 2**20
-"""About how many voxels of a section percentiles are taken from; of larger sections, each n-th row and column."""
+"""Approximate number of voxels per section in percentiles; of larger sections, every n-th row and column is used."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPercentiles:
-    """The percentiles of a volume, or of each of its sections; a `FittedNormaliser`.
+    """Percentiles of a volume, or of each of its sections; a `FittedNormaliser`.
 
     Attributes:
-        lowest: (1,) for the volume or (Z,) for its sections: the grey value that becomes `low`.
+        lowest: (1,) for the volume or (Z,) for its sections, grey value that becomes `low`.
         greatest: the same for `high`.
         low: least value of the result.
         high: greatest value of the result.
@@ -48,12 +48,12 @@ class FittedPercentiles:
     clahe: bool
 
     def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
-        """Return a crop (Z, Y, X) within `low` and `high`, float32.
+        """Return a crop (Z, Y, X) mapped to [`low`, `high`], float32.
 
-        A section whose percentiles are one value (a missing one) becomes 0 as a whole.
+        A section with two equal percentiles, such as a missing one, becomes 0 throughout.
 
         Raises:
-            InputError: if grey values are NaN or infinite, or there are percentiles for other sections only.
+            InputError: if grey values are NaN or infinite, or the crop has sections that were not fitted.
         """
         check_finite(crop, first_section)
         numbers = np.zeros(len(crop), int) if len(self.lowest) == 1 else first_section + np.arange(len(crop))
@@ -74,22 +74,22 @@ class FittedPercentiles:
 
 
 class PercentileIntensity(Transform):
-    """Map two percentiles of a volume (1, Z, Y, X) to a fixed range, and cut what lies beyond.
+    """Map two percentiles of a volume (1, Z, Y, X) to a fixed range, and clip values beyond it.
 
-    The range is that of the standard normal distribution: percentiles 1 and 99 become -2.33 and 2.33. Grey values that
-    are about normal get mean 0 and deviation 1, so that networks trained on standardised tissue take these too.
+    The range ends at the same percentiles of the standard normal distribution: 1 and 99 become -2.33 and 2.33. Roughly
+    normal grey values get mean 0 and standard deviation 1, so networks trained on standardised tissue take them.
 
     Args:
-        lower: the percentile that becomes the least value.
-        upper: the percentile that becomes the greatest value.
-        per_section: take each section's own percentiles, where sections differ in brightness. Fitting then reads the
-            whole volume once, a section at a time, or of each that is wide some blocks. Missing sections become 0.
+        lower: percentile that becomes the least value.
+        upper: percentile that becomes the greatest value.
+        per_section: use each section's own percentiles, where sections differ in brightness. Fitting then reads the
+            whole volume once, section by section; of wide sections, only some blocks. Missing sections become 0.
         clahe: equalise the contrast of each section in tiles of 64 voxels (CLAHE; Zuiderveld 1994, Graphics Gems IV).
-            Slow, about 0.06 s a million voxels whenever a crop is read, and not quite the same for the same tissue in
-            another crop, whose tiles lie elsewhere.
+            Slow, about 0.06 s per million voxels whenever a crop is read. The same tissue differs slightly in another
+            crop, whose tiles lie elsewhere.
 
     Raises:
-        InputError: if the percentiles are no range within 0.01 and 99.99, or one number, or a switch is not true or
+        InputError: if the percentiles are not a range within [0.01, 99.99] or are equal, or a switch is not true or
             false.
     """
 
@@ -104,7 +104,7 @@ class PercentileIntensity(Transform):
     def fit(self, volume: Sections) -> FittedPercentiles:
         """Return the percentiles of a volume (Z, Y, X), from at most 16 of its sections, or those of each section.
 
-        Of wide sections blocks are read, see `sample_section`, so that memory does not grow with them.
+        Only blocks of wide sections are read (see `sample_section`), so that memory use does not grow with the volume.
 
         Raises:
             InputError: if grey values are NaN or infinite.
@@ -119,7 +119,7 @@ class PercentileIntensity(Transform):
         return FittedPercentiles(ends[:, 0], ends[:, 1], low, high, self.clahe)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return float32 (1, Z, Y, X), metadata kept."""
+        """Return the normalised volume (1, Z, Y, X), float32, metadata kept."""
         voxels = np.asarray(as_tensor(image[0]).cpu())
         result: Tensor = convert_to_dst_type(self.fit(voxels).apply(voxels)[None], image, dtype=torch.float32)[0]
         return result
@@ -133,13 +133,13 @@ class PercentileIntensityd(Keywise, of=PercentileIntensity):
 
 
 def _every_nth(section: Array) -> Array:
-    """Return about `SAMPLE_VOXELS` grey values of a section, without holding the others."""
+    """Return a copy of about `SAMPLE_VOXELS` grey values of a section."""
     step = int(np.ceil(np.sqrt(section.size / SAMPLE_VOXELS)))
     return section[::step, ::step].flatten()
 
 
 def _equalise(section: FloatArray) -> FloatArray:
-    """Return a section (Y, X) from 0 to 1 with equalised contrast; one of one value stays."""
+    """Return a section (Y, X) with values in [0, 1] and equalised contrast; a constant one is not changed."""
     if section.min() == section.max():
         return section
     tile = [min(TILE_VOXELS, length) for length in section.shape]

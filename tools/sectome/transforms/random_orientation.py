@@ -1,4 +1,4 @@
-"""Flips and exchanges of axes that leave the tissue as likely as it was."""
+"""Random flips and exchanges of axes, after which the tissue is as plausible as before."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from sectome.transforms.augmentation import Augmentation, Augmentationd, Paramet
 from sectome.types import Shape3
 
 ANISOTROPIC_ORDERS = ((0, 1, 2), (0, 2, 1))
-"""Orders of the axes (0, 1, 2 are z, y, x) that keep sections sections."""
+"""Orders of the axes (0, 1, 2 are z, y, x) that leave z in its place."""
 
 ISOTROPIC_ORDERS = tuple(permutations(range(3)))
 
 
 def orient(image: Tensor, flips: Sequence[bool], order: Sequence[int]) -> Tensor:
-    """Flip axes of (C, Z, Y, X), then put them into `order` (0, 1, 2 are z, y, x); a view where nothing is flipped."""
+    """Flip axes of (C, Z, Y, X), then permute them to `order` (0, 1, 2 are z, y, x); a view if nothing is flipped."""
     axes = [axis + 1 for axis, flip in enumerate(flips) if flip]
     flipped = image.flip(axes) if axes else image
     return flipped.permute(0, *(axis + 1 for axis in order))
 
 
 class RandomOrientation(Augmentation):
-    """Draw one of the 16 orientations that keep sections sections, or of all 48 of isotropic voxels.
+    """Apply one of the 16 orientations that leave z in its place, or one of all 48 for isotropic voxels.
 
     These are the flips and the rotations by 90 degrees, each with its mirror image.
 
     Args:
-        isotropic: whether z may take the place of y or x; crops must then be cubes.
-        prob: chance that anything is done.
+        isotropic: whether z may be exchanged with y or x; crops must then be cubes.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if `isotropic` is not true or false; when called on a crop whose axes cannot be exchanged because
-            they differ in length.
+        InputError: if `isotropic` is not true or false; when called, if axes to be exchanged differ in length.
     """
 
     moves_voxels = True
@@ -48,7 +47,7 @@ class RandomOrientation(Augmentation):
         self.isotropic = isotropic
 
     def draw(self, shape: Shape3) -> Parameters:
-        """Draw the flips and the order of axes."""
+        """Draw the flips and the order of the axes."""
         if len(set(shape if self.isotropic else shape[1:])) > 1:
             raise InputError(
                 f"axes that are exchanged must have one length, got crops of {shape} with isotropic={self.isotropic}"
@@ -58,7 +57,7 @@ class RandomOrientation(Augmentation):
         return {"flips": np.array(flips), "order": np.array(orders[self.R.randint(len(orders))])}
 
     def apply(self, images: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Return each crop of the batch in its orientation."""
+        """Return the batch, each crop in its drawn orientation."""
         each = zip(images, parameters["flips"].tolist(), parameters["order"].tolist(), strict=True)
         return torch.stack([orient(image, flips, order) for image, flips, order in each])
 

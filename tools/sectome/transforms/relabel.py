@@ -1,4 +1,4 @@
-"""Ids from 1 on without gaps: ids of annotation tools are sparse, and large."""
+"""Consecutive ids from 1: annotation tools give sparse and large ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def relabel(labels: Tensor, order: Order = "ascending") -> Tensor:
-    """Return labels with the ids 1 to N. Background (0) and unlabelled voxels (-1) stay.
+    """Return labels with ids renumbered to 1 to N. Background (0) and unlabelled voxels (-1) stay.
 
     Args:
         labels: (..., Z, Y, X) integers.
-        order: new ids in the order of the old ones ("ascending") or of their first voxels ("appearance").
+        order: whether new ids follow the order of the old ones ("ascending") or of their first voxels ("appearance").
 
     Returns:
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if labels are not integers from -1 on, or the order is none of these.
+        InputError: if labels are not integers >= -1, or `order` is unknown.
     """
     check_labels(labels)
     check_choice(order, ORDERS, "order")
@@ -56,4 +56,4 @@ class Relabel(Transform):
 
 
 class Relabeld(Keywise, of=Relabel):
-    """Dictionary version of `Relabel`: each key for itself."""
+    """Dictionary version of `Relabel`: each key separately."""

@@ -1,4 +1,4 @@
-"""Volumes and affinities out of a MONAI pipeline, with the voxel size of the image that they belong to."""
+"""Writer of volumes and affinities from a MONAI pipeline, with the voxel size of their image."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _SERVER = re.compile(r"^.*://(?:[^/]*/)?")
 
 
 def output_stem(meta: Mapping[str, Any]) -> str:
-    """Return how outputs of an image are named: `cube.h5:volumes/raw` gives "cube_volumes_raw", on a server as well."""
+    """Return the stem of an image's output names: `cube.h5:volumes/raw` gives "cube_volumes_raw", also on a server."""
     container, _, dataset = _SERVER.sub("", str(meta["filename"]).rstrip("/")).partition(":")
     return "_".join([Path(container).name.split(".")[0], *(part for part in dataset.split("/") if part)])
 
 
 def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: str = ".tif") -> None:
-    """Check before the work that each image's output can be written, and by a name of its own.
+    """Check before the work that each image's output can be written, under a unique name.
 
     Args:
         output_dir: folder of the outputs.
         images: entries of a data set, each with an "image".
-        suffix: format of the outputs; nothing for folders of sections.
+        suffix: format of the outputs; empty for folders of sections.
 
     Raises:
-        InputError: if not.
+        InputError: if an entry has no image, or an output cannot be written or has another's name.
     """
-    # A name without a dot is that of a folder of sections.
+    # Without its dot, "tif" would name a folder of sections.
     if not isinstance(suffix, str) or suffix[:1] not in ("", ".", "/"):
         raise InputError(f"the suffix of outputs must begin with a dot, as in '.tif', got {suffix!r}")
     folder = check_writable(output_dir, "output_dir")
@@ -56,18 +56,18 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
 
 
 class SaveVolumed(SaveImaged):
-    """Write volumes (1, Z, Y, X) with the name and the voxel size of "image", which they were made from.
+    """Write volumes (1, Z, Y, X) with the name and the voxel size of "image", from which they were made.
 
-    It is one of MONAI's `SaveImaged` by type alone: programs that take a bundle's result from memory, as MONAI Label
-    does, leave such transforms out.
+    It derives from MONAI's `SaveImaged` for its type only: programs that take a bundle's results from memory, such as
+    MONAI Label, leave transforms of this type out.
 
     Args:
-        keys: what to write.
+        keys: keys of the volumes.
         output_dir: folder of the output.
-        name: goes between the image's name and the suffix, as in `cube_labels.tif`.
+        name: part between the image's name and the suffix, as "labels" in `cube_labels.tif`.
         suffix: format of the output.
-        channels: write maps (K, Z, Y, X) to `.zarr` instead of a volume: affinities with these offsets, or others with
-            these names.
+        channels: offsets of affinities, or names of other channels. With them, maps (K, Z, Y, X) are written to `.zarr`
+            instead of a volume.
         enabled: whether to write at all.
     """
 
@@ -89,17 +89,17 @@ class SaveVolumed(SaveImaged):
         self.enabled = enabled
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Write each key, and hand the data on as they are."""
+        """Write the volume of each key and return the data unchanged."""
         if self.enabled:
             for key in self.key_iterator(data):
                 self.write(data[key], data["image"].meta)
         return dict(data)
 
     def write(self, array: torch.Tensor, meta: Mapping[str, Any]) -> None:
-        """Write one volume and say where.
+        """Write one volume and print its path.
 
         Raises:
-            InputError: if it has several channels, and nothing says what they are.
+            InputError: if it does not have one channel, and `channels` is None.
         """
         if self.channels is None and len(array) != 1:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Tissue a little larger or smaller, along y and x apart: sections shrink, and are compressed by the knife."""
+"""In-plane scaling, separately along y and x: sections shrink, and the knife compresses them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sectome.types import Shape3
 
 
 def scale_in_plane(images: Tensor, factors: Tensor) -> Tensor:
-    """Scale all sections of each crop about their middle.
+    """Scale all sections of each crop about their centre.
 
     Args:
-        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane` for how each is looked up.
-        factors: (B, 2) along (y, x); 2 makes tissue twice as large.
+        images: (B, C, Z, Y, X) floats or integers; see `sample_in_plane`.
+        factors: (B, 2), factors along (y, x); 2 makes tissue twice as large.
 
     Returns:
         A new tensor of the same shape and type.
@@ -31,14 +31,15 @@ def scale_in_plane(images: Tensor, factors: Tensor) -> Tensor:
 
 
 class Scaling(Augmentation):
-    """Scale a crop within its sections.
+    """Scale a crop in-plane.
 
     Args:
-        factors: range of the factors, drawn for y and x apart, as likely above 1 as below on a range like (0.9, 1.1).
-        prob: chance that anything is done.
+        factors: range of the factors, drawn log-uniformly, for y and x separately: from (0.9, 1.1), as often above 1 as
+            below.
+        prob: probability of applying it.
 
     Raises:
-        InputError: if the factors are no range within 0.5 and 2, or can only be 1.
+        InputError: if the factors are not a range within [0.5, 2], or can only be 1.
     """
 
     function = staticmethod(scale_in_plane)

@@ -12,7 +12,7 @@ from sectome.transforms.in_plane import mirror, pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
 TRUNCATE = 4.0
-"""Where the Gaussian is cut off, in sigmas, as scipy does."""
+"""Distance at which the Gaussian is cut off, in sigmas, as in scipy."""
 
 
 def blur_sections(sections: Tensor, sigma_voxels: Tensor) -> Tensor:
@@ -20,13 +20,13 @@ def blur_sections(sections: Tensor, sigma_voxels: Tensor) -> Tensor:
 
     Args:
         sections: (B, C, n, Y, X) floats.
-        sigma_voxels: (B, n), above 0.
+        sigma_voxels: (B, n), sigma of the Gaussian, above 0.
 
     Returns:
-        A new tensor of the same shape and type. Beyond its border a section goes on as its mirror image.
+        A new tensor of the same shape and type. Beyond its border, a section continues as its mirror image.
     """
     reach = int(TRUNCATE * float(sigma_voxels.max()) + 0.5)
-    # Weights are float32 whatever the sections are, as all positions in a section are.
+    # Weights are float32 for sections of any type, like all positions in a section.
     sigma = beside(sigma_voxels, pixel_grid(sections)[0])
     along_y, along_x = (
         _blurring_matrices(sigma, reach, length).to(sections.dtype)[:, None] for length in sections.shape[-2:]
@@ -35,10 +35,10 @@ def blur_sections(sections: Tensor, sigma_voxels: Tensor) -> Tensor:
 
 
 def _blurring_matrices(sigma: Tensor, reach: int, length: int) -> Tensor:
-    """Return (B, n, length, length): each row weighs the voxels of a line that one blurred voxel is the mean of.
+    """Return matrices (B, n, length, length): each row has the weights of a line's voxels in one blurred voxel.
 
-    The blur of a line is a product with a matrix, which takes mirrored borders of any length and a sigma for each
-    section, and for crops of up to some hundred voxels is faster than a convolution with a kernel for each section.
+    A line is blurred by a matrix product. This allows mirrored borders of any length and one sigma per section. For
+    crops of up to some hundred voxels, it is faster than a convolution with one kernel per section.
     """
     steps = torch.arange(-reach, reach + 1, device=sigma.device)
     weights = torch.exp(-0.5 * (steps / sigma[..., None]) ** 2)
@@ -54,15 +54,15 @@ def _blurring_matrices(sigma: Tensor, reach: int, length: int) -> Tensor:
 class SectionBlur(SectionDefect):
     """Put single sections out of focus (Lee et al. 2017, arXiv:1706.00120).
 
-    Autofocus fails on wrinkled, dirty or charging sections, and a section is seldom imaged again.
+    Autofocus fails on wrinkled, dirty or charging sections, and sections are seldom imaged again.
 
     Args:
-        sigma_voxels: range of the deviation of the Gaussian.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        sigma_voxels: range of the Gaussian's standard deviation.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these.
+        InputError: if an argument is invalid.
     """
 
     function = staticmethod(blur_sections)
@@ -75,7 +75,7 @@ class SectionBlur(SectionDefect):
         self.sigma_voxels = check_range(sigma_voxels, 0.3, 100.0, "sigma_voxels")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the deviation."""
+        """Draw the standard deviation."""
         return {"sigma_voxels": self.R.uniform(*self.sigma_voxels)}
 
 

@@ -1,4 +1,4 @@
-"""Contrast and brightness of single sections; `contrast` is about a whole crop."""
+"""Contrast and brightness of single sections; see `contrast` for whole crops."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ def change_section_contrast(sections: Tensor, gain: Tensor, offset: Tensor) -> T
     """Return ``sections * gain + offset``.
 
     Args:
-        sections: (B, C, n, Y, X) floats, standardised: gain leaves the mean grey where it is.
+        sections: (B, C, n, Y, X) floats, standardised, so that gain does not change the mean grey.
         gain: (B, n) factors.
-        offset: (B, n) in deviations of the image.
+        offset: (B, n) in standard deviations of the image.
     """
     return sections * per_section(gain, sections) + per_section(offset, sections)
 
 
 class SectionContrast(SectionDefect):
-    """Change gain and offset of single sections.
+    """Change the gain and offset of single sections.
 
-    Sections differ in thickness, in how much stain they took up or lost to the beam, and in the microscope's settings
+    Sections differ in thickness, in the stain that they took up or lost to the beam, and in the microscope's settings
     on the day. A weak section is the low-contrast section of gunpowder's `DefectAugment`.
 
     Args:
         gain: range of the factor.
-        offset: range of what is added, in deviations of the image.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        offset: range of the added value, in standard deviations of the image.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if a range is none, a gain is not positive, or nothing can change.
+        InputError: if a range is invalid, a gain is not positive, or nothing can change.
     """
 
     function = staticmethod(change_section_contrast)

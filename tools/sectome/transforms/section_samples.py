@@ -1,4 +1,4 @@
-"""Which grey values of a volume its statistics are taken from: few enough for a volume of any size."""
+"""Samples of grey values for a volume's statistics, few enough for a volume of any size."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from sectome.types import Array
 Found = TypeVar("Found")
 
 SECTIONS = 16
-"""How many sections, spread evenly, statistics of a whole volume are taken from."""
+"""Maximum number of evenly spread sections that statistics of a whole volume are computed from."""
 
 WHOLE_VOXELS = 4096 * 4096
-"""Sections of up to so many voxels are read whole, of wider ones blocks."""
+"""Sections of up to this many voxels are read whole; of larger ones, only blocks are."""
 
 BLOCKS, BLOCK_VOXELS = 8, 256
-"""How many blocks along y and along x, and their edge. They start at multiples of it, where chunks do."""
+"""Number of blocks along y and along x, and their edge. They start at multiples of the edge, like chunks."""
 
 KEPT_BYTES = 256 * 2**20
-"""How much of what was read once may stay in memory to be looked at again."""
+"""Maximum size of the cache of sections that are read again."""
 
 
 def sample_section(volume: Sections, number: int) -> Array:
-    """Return grey values (y, x) of a section: all of them, or those of blocks that are spread evenly.
+    """Return grey values (y, x) of a section: all of them, or those of evenly spread blocks.
 
-    Blocks lie in the middle of as many equal parts of an axis, so that a dark rim counts as much as it covers. An axis
-    that is no longer than its blocks is taken whole.
+    A block lies in the middle of each of `BLOCKS` equal parts of an axis, so that a dark rim counts by its area. An
+    axis that is no longer than its blocks together is taken whole.
 
     Raises:
-        InputError: if what is read is NaN or infinite.
+        InputError: if grey values that are read are NaN or infinite.
     """
     _, height, width = volume.shape
     if height * width <= WHOLE_VOXELS:
         section = np.asarray(volume[number])
         check_finite(section[None], number)
         return section
-    # Of a compressed image each block would cost as much as all of it.
+    # To read one block of a compressed image would take as long as to read all of it.
     decoded = np.asarray(volume[number]) if getattr(volume, "decodes_sections", False) else None
     rows = []
     for y in _blocks(height):
@@ -54,14 +54,14 @@ def sample_section(volume: Sections, number: int) -> Array:
 
 
 def of_varied_sections(look: Callable[[Array], Found], read: Callable[[int], Array], depth: int) -> list[Found]:
-    """Return what is found in at most `SECTIONS` sections, without those of one value (missing ones).
+    """Return the results of `look` for at most `SECTIONS` sections, without constant (missing) ones.
 
-    If all are of one value, what is found in them is returned. One section at a time is held here.
+    If all sections are constant, the results for all are returned. Only one section at a time is held here.
 
     Args:
-        look: what is done with the grey values (y, x) of a section.
-        read: returns these of a section by its number.
-        depth: of the volume, in sections.
+        look: function of a section's grey values (y, x).
+        read: returns the grey values of a section, given its number.
+        depth: number of sections in the volume.
     """
     chosen = np.unique(np.linspace(0, depth - 1, SECTIONS).round().astype(int))
     found, varied = [], []
@@ -73,7 +73,7 @@ def of_varied_sections(look: Callable[[Array], Found], read: Callable[[int], Arr
 
 
 def kept_samples(volume: Sections) -> Callable[[int], Array]:
-    """Return `sample_section` of a volume for what is asked for again: up to `KEPT_BYTES` are not read twice."""
+    """Return `sample_section` of a volume with a cache of up to `KEPT_BYTES`, so that sections are not read twice."""
     kept: dict[int, Array] = {}
 
     def read(number: int) -> Array:
@@ -88,7 +88,7 @@ def kept_samples(volume: Sections) -> Callable[[int], Array]:
 
 
 def _blocks(extent: int) -> list[slice]:
-    """Return the parts of an axis that are read."""
+    """Return the parts of an axis to read."""
     if extent <= BLOCKS * BLOCK_VOXELS:
         return [slice(0, extent)]
     middles = (np.arange(BLOCKS) + 0.5) * extent / BLOCKS

@@ -1,4 +1,4 @@
-"""Noise of counted electrons: stronger where the image is bright."""
+"""Shot noise of counted electrons, stronger where the image is bright."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sectome.transforms.normal_noise import Noise, normal_noise
 
 
 def add_shot_noise(images: Tensor, deviation: Tensor, seeds: Tensor) -> Tensor:
-    """Add noise whose variance grows linearly from the darkest voxel of a crop, where it is 0.
+    """Add noise whose variance grows linearly with brightness, from 0 at the darkest voxel of a crop.
 
-    Counts of tens of electrons and more are normal to the eye: this is a Poisson distribution's limit, and needs no
-    unit of counts, which a standardised image has lost.
+    This is the normal limit of the Poisson distribution, close enough from tens of electrons on. It needs no unit of
+    counts, which a standardised image has lost.
 
     Args:
         images: (B, C, Z, Y, X) floats.
-        deviation: (B,) of the noise at the mean grey of the crop.
-        seeds: (B,) integers, see `normal_noise`.
+        deviation: (B,) standard deviations of the noise at the mean grey of the crop.
+        seeds: (B,) integers; see `normal_noise`.
 
     Returns:
         A new tensor of the same shape and type.
@@ -33,8 +33,8 @@ class ShotNoise(Noise):
     """Add the noise of a shorter exposure to a crop.
 
     Args:
-        deviation: range of the noise's deviation at the mean grey, in deviations of the image.
-        prob: chance that any is added.
+        deviation: range of its standard deviation at the mean grey, in standard deviations of the image.
+        prob: probability of adding it.
     """
 
     function = staticmethod(add_shot_noise)

@@ -1,4 +1,4 @@
-"""Pieces of an object that do not touch become objects: a crop cuts a neuron where it leaves and comes back."""
+"""Disconnected pieces of an object become separate objects: a crop cuts a neuron that leaves it and comes back."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from sectome.transforms.label_volume import check_labels
 Ids = Literal["keep", "new"]
 IDS: tuple[Ids, ...] = get_args(Ids)
 CONNECTIVITIES = {6: 1, 26: 3}
-"""Neighbours of a voxel, and along how many axes at once these may lie."""
+"""Number of neighbours of a voxel, and along how many axes at once they may differ."""
 
 
 def split_disconnected(labels: Tensor, connectivity: int = 6, ids: Ids = "keep") -> Tensor:
-    """Return labels whose objects are each one connected piece. Background (0) and unlabelled voxels (-1) stay.
+    """Return labels in which each connected component has its own id. Background (0) and unlabelled voxels (-1) stay.
 
     Args:
-        labels: (..., Z, Y, X) integers; leading axes are a batch, whose ids are the same throughout.
+        labels: (..., Z, Y, X) integers; leading axes are a batch that shares its ids.
         connectivity: 6 joins voxels that share a face, 26 also those that share an edge or a corner.
-        ids: "keep" lets the largest piece of an object (of equal ones the first) keep its id, and gives the others ids
-            from the greatest on, in the order of their first voxels; "new" numbers all pieces from 1 in that order.
+        ids: "keep" lets the largest component of an object (the first of equal ones) keep its id, and gives the others
+            ids above the greatest, in the order of their first voxels; "new" numbers all components from 1 in that
+            order.
 
     Returns:
         A new tensor of the same shape and dtype.
 
     Raises:
-        InputError: if labels are not integers from -1 on, an option is not known, or the dtype cannot hold the ids.
+        InputError: if labels are not integers >= -1, an option is unknown, or the dtype cannot hold the ids.
     """
     check_labels(labels)
     step = CONNECTIVITIES[check_choice(connectivity, tuple(CONNECTIVITIES), "connectivity")]
@@ -55,11 +56,11 @@ def split_disconnected(labels: Tensor, connectivity: int = 6, ids: Ids = "keep")
 
 
 def _keep_largest(old: np.ndarray, pieces: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the id of each piece: its object's for the largest piece of it, ids that are free for the others."""
+    """Return the id of each piece: that of its object for the largest piece, unused ids for the others."""
     owner = np.zeros(len(sizes), np.int64)
     owner[pieces.ravel()] = old.ravel()
     owner[0] = 0
-    # By object, the largest piece first and of equal ones the first: what follows the first of an object needs an id.
+    # Sorted by object, then largest first, then by first voxel: all but the first piece of an object need new ids.
     order = np.lexsort((np.arange(len(sizes)), -sizes, owner))
     others = np.sort(order[1:][owner[order][1:] == owner[order][:-1]])
     others = others[others > 0]
@@ -69,16 +70,16 @@ def _keep_largest(old: np.ndarray, pieces: np.ndarray, sizes: np.ndarray) -> np.
 
 
 class SplitDisconnected(Transform):
-    """Split the objects of label crops (1, Z, Y, X) into connected pieces; see `split_disconnected`."""
+    """Split the objects of label crops (1, Z, Y, X) into connected components; see `split_disconnected`."""
 
     def __init__(self, connectivity: int = 6, ids: Ids = "keep") -> None:
         self.connectivity = check_choice(connectivity, tuple(CONNECTIVITIES), "connectivity")
         self.ids = check_choice(ids, IDS, "ids")
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """Return the labels, split."""
+        """Return the split labels."""
         return split_disconnected(labels, self.connectivity, self.ids)
 
 
 class SplitDisconnectedd(Keywise, of=SplitDisconnected):
-    """Dictionary version of `SplitDisconnected`: each key for itself."""
+    """Dictionary version of `SplitDisconnected`: each key separately."""

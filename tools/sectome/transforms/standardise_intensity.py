@@ -1,4 +1,4 @@
-"""Grey values to mean 0 and deviation 1, by the statistics of the volume that they come from."""
+"""Standardisation of grey values to mean 0 and standard deviation 1, by the statistics of their volume."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sectome.types import Array
 def intensity_statistics(volume: Sections) -> tuple[float, float]:
     """Return mean and standard deviation of a (Z, Y, X) volume, from at most 16 of its sections; see `sample_section`.
 
-    Memory does not grow with the volume. Sections of one value (missing ones) are left out; a volume of one value has
+    Memory use does not grow with the volume. Constant (missing) sections are left out. A constant volume gets standard
     deviation 1.
 
     Raises:
-        InputError: if grey values in these sections are NaN or infinite.
+        InputError: if grey values that are read are NaN or infinite.
     """
     read, depth = kept_samples(volume), volume.shape[0]
     sums = of_varied_sections(lambda section: (section.size, float(section.sum(dtype=np.float64))), read, depth)
@@ -41,24 +41,24 @@ def intensity_statistics(volume: Sections) -> tuple[float, float]:
 def standardise_intensity(image: Array | Tensor, mean: float, deviation: float) -> Tensor:
     """Return ``(image - mean) / deviation`` as a new float32 tensor, any shape, on the image's device."""
     voxels = as_tensor(image)
-    # One pass over bytes, in the place of one for their type, one for the mean and one for the deviation.
+    # For bytes, one pass instead of three: for the type, the mean and the deviation.
     grey = voxels if voxels.dtype == torch.uint8 else voxels.to(torch.float32)
     return torch.add(torch.tensor(-mean / deviation), grey, alpha=1.0 / deviation)
 
 
 @dataclass(frozen=True)
 class FittedStandardisation:
-    """Mean and deviation of a volume; a `FittedNormaliser`."""
+    """Mean and standard deviation of a volume; a `FittedNormaliser`."""
 
     mean: float
     deviation: float
 
     def as_contrast(self) -> Tensor:
-        """Return gain and offset (2,), by which `change_contrast` standardises voxels as they are in the volume."""
+        """Return gain and offset (2,) with which `change_contrast` standardises the volume's grey values."""
         return torch.tensor([1.0, -self.mean]) / self.deviation
 
     def apply(self, crop: Array | Tensor, first_section: int = 0) -> Tensor:
-        """Return a crop (Z, Y, X), standardised; see `standardise_intensity`."""
+        """Return a standardised crop (Z, Y, X); see `standardise_intensity`."""
         check_finite(crop, first_section)
         return standardise_intensity(crop, self.mean, self.deviation)
 
@@ -71,7 +71,7 @@ class StandardiseIntensity(Transform):
         return FittedStandardisation(*intensity_statistics(volume))
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return float32 (1, Z, Y, X), metadata kept."""
+        """Return the standardised volume (1, Z, Y, X), float32, metadata kept."""
         voxels = as_tensor(image[0]).cpu()
         check_finite(voxels, 0)
         return standardise_intensity(image, *intensity_statistics(np.asarray(voxels)))

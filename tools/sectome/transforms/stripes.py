@@ -1,4 +1,4 @@
-"""Narrow parallel stripes in sections: marks of the knife, curtains of the ion beam."""
+"""Narrow parallel stripes in sections: knife marks and curtains of the ion beam."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sectome.transforms.in_plane import pixel_grid
 from sectome.transforms.section_defect import SectionDefect
 
 STRIPES = 64
-"""Stripes that are drawn; in a section with more they come again."""
+"""Stripes drawn per section; in a section with more of them, they repeat."""
 
 
 def add_stripes(
     sections: Tensor, normal: Tensor, period: Tensor, width: Tensor, places: Tensor, strengths: Tensor
 ) -> Tensor:
-    """Add parallel stripes, one a period, each bell-shaped, at a place and of a strength of its own.
+    """Add parallel bell-shaped stripes, one per period, each with its own position and strength.
 
     Args:
         sections: (B, C, n, Y, X) floats.
-        normal: (B, n, 2), the direction (y, x) across the stripes, of length 1.
-        period: (B, n) voxels.
-        width: (B, n) voxels, of a stripe at half its strength.
-        places: (B, n, S), where in its period each stripe has its middle, 0 to 1. A stripe ends where its period does.
-        strengths: (B, n, S), what is added there.
+        normal: (B, n, 2), unit vector (y, x) across the stripes.
+        period: (B, n), in voxels.
+        width: (B, n), width of a stripe at half its strength, in voxels.
+        places: (B, n, S), centre of each stripe within its period, 0 to 1. A stripe ends where its period does.
+        strengths: (B, n, S), value added at the centre.
 
     Returns:
         A new tensor of the same shape and type.
@@ -47,22 +47,22 @@ def add_stripes(
 
 
 class Stripes(SectionDefect):
-    """Draw dark and bright stripes across single sections.
+    """Add dark and bright stripes to single sections.
 
-    A nick in the diamond knife scratches the section it cuts, along the cut; where an ion beam mills the block face,
-    hard spots shade what lies behind them, and the face has curtains along the beam.
+    A nick in the diamond knife scratches the section along the cut. Where an ion beam mills the block face, hard spots
+    shade what lies behind them, which leaves curtains along the beam.
 
     Args:
         period_voxels: range of the mean distance between stripes.
         width_voxels: range of a stripe's width.
-        strength: range of the greatest strength of a section's stripes, in deviations of the image; each has its own
-            up to that, dark or bright.
-        angle_degrees: range of the angle of the stripes against the y axis.
-        max_sections: the most sections of a crop that have it.
-        prob: chance that any has it.
+        strength: range of the maximum strength of a section's stripes, in standard deviations of the image; each stripe
+            has its own strength up to this, dark or bright.
+        angle_degrees: range of the angle between the stripes and the y axis.
+        max_sections: maximum number of affected sections.
+        prob: probability of any defect.
 
     Raises:
-        InputError: if an argument is none of these, or stripes may be wider than a third of their period.
+        InputError: if an argument is invalid, or stripes may be wider than a third of their period.
     """
 
     function = staticmethod(add_stripes)
@@ -89,13 +89,13 @@ class Stripes(SectionDefect):
         self.angle_degrees = check_range(angle_degrees, -360.0, 360.0, "angle_degrees")
 
     def draw_section(self, shape: tuple[int, int]) -> Parameters:
-        """Draw the pattern and each stripe."""
+        """Draw the pattern and the stripes."""
         angle = np.radians(self.R.uniform(*self.angle_degrees))
         return {
             "normal": np.array([np.sin(angle), np.cos(angle)]),
             "period": self.R.uniform(*self.period_voxels),
             "width": self.R.uniform(*self.width_voxels),
-            # Within the middle third, so that a stripe as wide as a third of its period ends within it.
+            # In the middle third, so that a stripe as wide as a third of its period ends within it.
             "places": self.R.uniform(1 / 3, 2 / 3, STRIPES),
             "strengths": self.R.uniform(*self.strength) * self.R.uniform(-1, 1, STRIPES),
         }

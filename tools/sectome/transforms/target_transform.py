@@ -1,4 +1,4 @@
-"""What all targets share: they are made of labels, and say where they are known."""
+"""Base of all target transforms: they turn labels into targets with validity masks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sectome.transforms.keywise import Keyed
 
 
 class TargetTransform(Transform):
-    """Turn label crops (1, Z, Y, X) into K channels of targets and K of where they are known."""
+    """Turn label crops (1, Z, Y, X) into K channels of targets and K of validity masks."""
 
     @abstractmethod
     def targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return targets and valid, both (K, Z, Y, X), of labels (Z, Y, X)."""
+        """Return targets and validity masks, both (K, Z, Y, X), of labels (Z, Y, X)."""
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """Return (2 K, Z, Y, X): the targets, then where each is known."""
+        """Return (2 K, Z, Y, X): the targets, then their validity masks."""
         return torch.cat(self._targets_of_crop(labels))
 
     def _targets_of_crop(self, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,18 +33,18 @@ class TargetTransform(Transform):
 
 
 class TargetTransformd(Keyed):
-    """Dictionary version of a target transform: it leaves each key and writes two beside it.
+    """Dictionary version of a target transform: it keeps each key and adds two beside it.
 
     Args:
-        keys: the labels.
-        arguments: of the array transform, as `options` are.
-        postfix: a key "label" and the postfix "_affinities" give "label_affinities" with the K channels of targets, and
-            "label_affinities_valid" with those of where they are known; the transform's own one if it is None.
-        allow_missing_keys: whether a key may be absent.
+        keys: keys of the labels.
+        arguments: passed to the array transform, like `options`.
+        postfix: end of the new keys: "label" and "_affinities" give "label_affinities" for the K targets, and
+            "label_affinities_valid" for their K validity masks. None is the transform's own postfix.
+        allow_missing_keys: whether a sample may lack some of the keys.
     """
 
     own_postfix: ClassVar[str]
-    """The postfix where nobody says."""
+    """Default postfix."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The one place where results leave this project's axes (Z, Y, X) for those of MONAI's images."""
+"""Conversion of results from this project's axes (Z, Y, X) to those of MONAI's images, done nowhere else."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sectome.transforms.keywise import Keywise
 
 
 class ToImageAxes(Transform):
-    """Turn (C, Z, Y, X) into (C, X, Y, Z), the order of a NIfTI and of MONAI's images; a view, nothing is copied.
+    """Permute (C, Z, Y, X) to (C, X, Y, Z), the order of NIfTI and of MONAI's images; a view, nothing is copied.
 
-    The metadata stay; `LoadVolume` has put the image's affine and its shape in that order there.
+    Metadata are kept: `LoadVolume` has stored the image's affine and shape in that order.
     """
 
     def __call__(self, volume: torch.Tensor) -> torch.Tensor:
-        """Return the same voxels in the other order."""
+        """Return a view of the same voxels in the other order."""
         turned = volume.permute(0, 3, 2, 1)
         return MetaTensor(turned, meta=volume.meta) if isinstance(volume, MetaTensor) else turned
 

@@ -1,4 +1,4 @@
-"""Gently wavy lines across sections: where a section ends, tore, or was folded."""
+"""Gently wavy lines along which sections end, tear or fold."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ WAVELENGTHS_VOXELS = (24.0, 384.0)
 def draw_wavy_line(
     random: np.random.RandomState, shape: tuple[int, int], waviness: float, across: tuple[float, float]
 ) -> Parameters:
-    """Draw a line of any direction: a straight one with waves of several lengths on it.
+    """Draw a line of any direction: a straight one with waves of several lengths.
 
     Args:
-        random: what draws.
-        shape: voxels (Y, X) of the section.
-        waviness: the greatest slope of the line against the straight one; 0 is straight.
-        across: range of the line's place along its normal: 0 is where it first touches the section, 1 where it leaves.
+        random: generator of random numbers.
+        shape: size (Y, X) of the section in voxels.
+        waviness: maximum slope of the waves; 0 is a straight line.
+        across: range of the line's position along its normal: 0 where it first touches the section, 1 where it leaves.
 
     Returns:
-        `normal` (2,) along (y, x), of length 1; `position` of the line along it from the section's middle; and
-        `amplitudes`, `wavelengths` and `phases` of the waves. All lengths are in voxels.
+        `normal` (2,), unit normal (y, x) of the straight line; `position` of the line along it, from the section's
+        centre; `amplitudes`, `wavelengths` and `phases` of the waves. All lengths are in voxels.
     """
     angle = random.uniform(0, 2 * np.pi)
     normal = np.array([np.sin(angle), np.cos(angle)])
@@ -48,11 +48,11 @@ def draw_wavy_line(
 def distance_to_line(sections: Tensor, line: Mapping[str, Tensor]) -> Tensor:
     """Return how far each voxel lies beyond a line, in voxels along its normal; negative before it.
 
-    Along the normal of the straight line, not the shortest way: a step along it changes this by just its length.
+    Measured along the straight line's normal, not the shortest way, so that a step along it changes this by its length.
 
     Args:
-        sections: (B, C, n, Y, X), of which only shape and device matter.
-        line: what `draw_wavy_line` returns, each as (B, n, ...).
+        sections: (B, C, n, Y, X); only shape and device are used.
+        line: results of `draw_wavy_line`, each stacked as (B, n, ...).
 
     Returns:
         (B, n, Y, X) float32 on the device of the sections.
@@ -66,18 +66,18 @@ def distance_to_line(sections: Tensor, line: Mapping[str, Tensor]) -> Tensor:
     for amplitude, wavelength, phase in zip(*waves, strict=True):
         amplitude, phase = amplitude[..., None, None], phase[..., None, None]
         angle = along * (2 * torch.pi / wavelength[..., None, None]) + phase
-        # Less what it is at the middle: waves longer than the section would else move all of the line.
+        # Minus the wave at the middle: waves longer than the section would otherwise shift the whole line.
         distance = distance - amplitude * (angle.sin() - phase.sin())
     return distance
 
 
 def sample_across(sections: Tensor, normal: Tensor, steps: Tensor) -> Tensor:
-    """Return sections with each voxel taken from some steps along the normal of a line; see `sample_in_plane`.
+    """Return sections in which each voxel is sampled some steps along the normal of a line; see `sample_in_plane`.
 
     Args:
         sections: (B, C, n, Y, X) floats or integers.
-        normal: (B, n, 2) along (y, x).
-        steps: (B, n, Y, X) voxels.
+        normal: (B, n, 2), unit normal (y, x).
+        steps: (B, n, Y, X) voxels along the normal.
     """
     batch, channels, count, height, width = sections.shape
     y, x = pixel_grid(sections)
