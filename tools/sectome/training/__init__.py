@@ -1,4 +1,4 @@
-"""Ignite handlers and settings that both bundles train with."""
+"""Ignite handlers and training settings that both bundles use."""
 
 from sectome.training.autocast import AutocastInferer, check_learns_convolutions
 from sectome.training.checkpoint import TrainingCheckpoint, save_atomically

@@ -1,4 +1,4 @@
-"""A number on its way from a GPU, which goes on with its work in the meantime."""
+"""Asynchronous copies of single numbers from a GPU, which keeps working in the meantime."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 class Arriving:
-    """Send for a number at once, and wait for it when it is asked for.
+    """Copy a number to the CPU asynchronously, and wait for it only when it is read.
 
     Args:
         number: a tensor of one element on any device; may change afterwards.
     """
 
     def __init__(self, number: Tensor) -> None:
-        # Into memory that the system may move, torch copies only after all that the GPU was asked for before.
+        # A copy to pageable memory would wait for all work queued on the GPU.
         self.copy = torch.empty(number.shape, dtype=number.dtype, pin_memory=number.is_cuda)
         self.copy.copy_(number, non_blocking=number.is_cuda)
         self.arrived: torch.cuda.Event | None = None
@@ -23,7 +23,7 @@ class Arriving:
             self.arrived.record(torch.cuda.current_stream(number.device))
 
     def value(self) -> float:
-        """Return the number."""
+        """Wait for the number and return it."""
         if self.arrived is not None:
             self.arrived.synchronize()
         return float(self.copy)

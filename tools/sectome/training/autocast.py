@@ -1,13 +1,13 @@
 """Mixed precision for any device, as a wrapper of MONAI's inferers.
 
-**Convolutions on a CPU learn in float32.** Where a processor has instructions for bfloat16, oneDNN 3 (as in torch 2.13)
-returns gradients of 3D convolutions' weights that are memory's garbage for volumes of two sections, 1e15 in the place
-of .01, and writes beyond its memory for some that have a stride. Of a single section of one channel even the result is
-garbage. bfloat16 would spare a tenth of a training step, and spares a third of a prediction.
+**Convolutions are trained in float32 on a CPU.** On processors with bfloat16 instructions, oneDNN 3 (as in torch 2.13)
+returns garbage as weight gradients of 3D convolutions for volumes of two sections (1e15 instead of .01), and writes out
+of bounds for some strided ones. For a single section of one channel, even the output is garbage. bfloat16 would save a
+tenth of a training step, and saves a third of a prediction.
 
-**Attention on a CPU learns by matrix products.** In bfloat16 the backward pass of torch's fused attention takes up to
-twice as long as that of its two products and the softmax between them; in float32, and without gradients, it is faster.
-Of very many tokens the products would not fit into memory, and the fused one is taken.
+**Attention is trained by matrix products on a CPU.** In bfloat16, the backward pass of torch's fused attention takes up
+to twice as long as that of its two products and the softmax between them. In float32, and without gradients, fused
+attention is faster. Products of very many tokens would not fit into memory, so that fused attention is used for these.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from sectome.steady_memory import keep_freed_memory
 PRECISIONS = ("auto", "bf16", "fp32")
 
 MOST_TOKENS = 1024
-"""Attention of more is fused on any device: products of 4096 tokens in 16 crops are gigabytes in each block."""
+"""With more tokens, attention is always fused: products of 4096 tokens in 16 crops take gigabytes in each block."""
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device has instructions for bfloat16; without them a convolution takes many times as long."""
+    """Return whether a device has bfloat16 instructions; without them, a convolution takes many times as long."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
@@ -40,15 +40,15 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:
-    """Tell whether a precision, one of `PRECISIONS`, is bfloat16 on a device."""
+    """Return whether a precision, one of `PRECISIONS`, means bfloat16 on a device."""
     return precision == "bf16" or (precision == "auto" and computes_bfloat16(device))
 
 
 def check_learns_convolutions(precision: str, device: torch.device | str) -> None:
-    """Check that convolutions can learn in a precision, one of `PRECISIONS`, before a run has written anything.
+    """Check that convolutions can be trained in a precision, one of `PRECISIONS`, before a run has written anything.
 
     Raises:
-        InputError: if they would on a CPU in bfloat16.
+        InputError: if a CPU would train them in bfloat16.
     """
     if precision == "bf16" and torch.device(device).type == "cpu":
         raise _wrong_on_a_cpu()
@@ -62,17 +62,17 @@ def _wrong_on_a_cpu() -> InputError:
 
 
 class AutocastInferer(Inferer):
-    """Run the network inside autocast; MONAI's own `amp` knows CUDA only.
+    """Run the network inside autocast; MONAI's own `amp` supports CUDA only.
 
-    Where a CPU trains, the process keeps from then on what a step leaves in memory; see `keep_freed_memory`.
+    The first training step on a CPU makes the process keep freed memory from then on; see `keep_freed_memory`.
 
     Args:
-        inferer: what runs the network on the inputs.
-        precision: "bf16", "fp32", or "auto": bf16 on a device that computes with it, else fp32, and fp32 for what a
-            CPU computes wrongly in bf16.
+        inferer: runs the network on the inputs.
+        precision: "bf16", "fp32", or "auto": bf16 on a device with such instructions, otherwise fp32, which a CPU also
+            uses for what it computes wrongly in bf16.
 
     Raises:
-        InputError: if the precision is none of them; when called, if it is "bf16" for what a CPU computes wrongly.
+        InputError: if the precision is unknown; when called, if it is "bf16" for what a CPU computes wrongly in it.
     """
 
     def __init__(self, inferer: Inferer, precision: str = "auto") -> None:
@@ -80,7 +80,7 @@ class AutocastInferer(Inferer):
         self.precision = check_choice(precision, PRECISIONS, "precision")
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return what the inferer returns; a tensor comes back as float32."""
+        """Return the inferer's output; a tensor is converted to float32."""
         if inputs.device.type == "cpu" and torch.is_grad_enabled():
             keep_freed_memory()
         mixed = use_bfloat16(self.precision, inputs.device)
@@ -90,7 +90,7 @@ class AutocastInferer(Inferer):
         return output.float() if isinstance(output, Tensor) else output
 
     def _careful(self, network: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the network as it runs inside autocast on a CPU: in float32 where bfloat16 would go wrong."""
+        """Return the network for autocast on a CPU: it runs in float32 where bfloat16 would give wrong results."""
         parts = list(network.modules()) if isinstance(network, nn.Module) else []
         convolves = any(map(_convolves, parts))
 
@@ -107,19 +107,19 @@ class AutocastInferer(Inferer):
 
 
 def _convolves(part: nn.Module) -> bool:
-    """Tell whether a part of a network is a 3D convolution; in TorchScript it keeps of its class the name alone."""
+    """Return whether a part of a network is a 3D convolution; TorchScript keeps only the name of its class."""
     return isinstance(part, nn.Conv3d) or getattr(part, "original_name", "") == "Conv3d"
 
 
 def _tokens(parts: Sequence[nn.Module], windows: Tensor) -> int:
-    """Return how many patches an encoder among a network's parts makes of windows (B, C, z, y, x), 0 without one."""
+    """Return the number of tokens per window (B, C, z, y, x) of the encoder among a network's parts; 0 without one."""
     patches = [part.patch_size for part in parts if isinstance(part, Encoder)]
     return math.prod(windows.shape[2:]) // math.prod(patches[0]) if patches else 0
 
 
 @contextmanager
 def _by_products(parts: Sequence[nn.Module]) -> Iterator[None]:
-    """Let the fused attention of a network's parts be computed by matrix products."""
+    """Compute the fused attention of a network's parts by matrix products inside this context."""
     fused = [part for part in parts if getattr(part, "use_flash_attention", False)]
     for part in fused:
         part.use_flash_attention = False

@@ -1,4 +1,4 @@
-"""A training run's last state on disk: written whole or not at all, and resumed exactly."""
+"""Checkpoints of a training run: written atomically, and resumed exactly."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def save_atomically(content: Any, path: str | Path) -> None:
     """Save plain tensors and numbers so that `path` holds either the old file or the whole new one.
 
     Raises:
-        OSError: if the system refuses it, as where the disk is full.
+        OSError: if the system cannot write the file, as when the disk is full.
     """
     with replacing(Path(path)) as partial, partial.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:
-            # torch ends its file even so, and complains of where that is.
+            # torch still ends its file after a failed write, and its error about that hides the cause.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
@@ -47,28 +47,28 @@ def save_atomically(content: Any, path: str | Path) -> None:
 
 
 class TrainingCheckpoint:
-    """Save a run after each epoch, and take it up again where it ended.
+    """Save a run after each epoch, and resume it from the last one.
 
-    `checkpoint.pt` in the output folder holds all that a resume needs; `model.pt` beside the other weights holds the
-    network alone, under "model", as MONAI's tools load it, and `model.json` what it was trained as, for inference. What
-    an evaluation found of the weights that are replaced goes. The first of several processes writes for all.
+    `checkpoint.pt` in the output folder holds all that a resume needs. `model.pt` beside the other weights holds the
+    network alone, under "model", as MONAI's tools load it. `model.json` holds its training settings, for inference.
+    When the weights are replaced, their evaluation files are removed. The first of several processes writes for all.
 
     Args:
         output_dir: folder of the run.
         ckpt_dir: folder of `model.pt`.
-        states: what has a `state_dict`: "model", "optimizer", "schedule".
-        sampler: numbers the samples; set to go on with the first unseen one.
-        batch_size: samples an iteration of one process.
-        settings: plain values that must not change between a run and its resume, but for where files lie; those that an
-            older checkpoint does not have are left alone.
-        resume: go on from `checkpoint.pt` if it is there; else it is overwritten.
-        average: its network is written as `model.pt`; without it, the state "model" is.
-        early_stopping: ends the run, and says which epochs write `model.pt`; without it, all do.
-        outdated: files that tell of the weights in `model.pt`: removed when others take their place.
+        states: objects with a `state_dict`: "model", "optimizer", "schedule".
+        sampler: numbers the samples; a resume continues with the first unseen one.
+        batch_size: samples per iteration and process.
+        settings: plain values that must not change between a run and its resume, except file locations. Those that an
+            older checkpoint lacks are not compared.
+        resume: whether to resume from `checkpoint.pt` if it exists; otherwise it is overwritten.
+        average: averaged weights to write as `model.pt`; without it, the state "model" is written.
+        early_stopping: ends the run and selects the epochs that write `model.pt`; without it, all do.
+        outdated: evaluation files of the weights in `model.pt`, removed when the weights are replaced.
 
     Raises:
-        InputError: when a resume finds other settings, another network or number of processes, a file that is no
-            checkpoint, or the best weights so far nowhere, or another training writes to one of the folders.
+        InputError: when a resume finds other settings, another network or number of processes, a file that is not a
+            checkpoint, or no best weights so far; when another training writes to one of the folders.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class TrainingCheckpoint:
         self.resume = resume
 
     def attach(self, engine: Engine) -> None:
-        """Resume before the first epoch, save after each; remove what a save that was killed has left."""
+        """Resume before the first epoch and save after each; remove partial files of a save that was killed."""
         hold_folders(engine, output_dir=self.path.parent, ckpt_dir=self.model_path.parent)
         if self.early_stopping is not None:
             self.early_stopping.attach(engine)
@@ -114,7 +114,7 @@ class TrainingCheckpoint:
 
     def save(self, engine: Engine) -> None:
         """Write the files."""
-        # Of every process: what is not drawn by a sample's number differs between them.
+        # From every process: random numbers not drawn by a sample's number differ between them.
         random = idist.all_gather(_random_state())
         if idist.get_rank():
             return
@@ -127,7 +127,7 @@ class TrainingCheckpoint:
         }
         content["settings"] = json.dumps(self.settings)
         content["random"] = random
-        # The model first: a run that is ended between the two goes on from the old checkpoint and writes both again.
+        # The model first: a run that is killed between the two resumes from the old checkpoint and writes both again.
         if self.early_stopping is None or self.early_stopping.keeps(engine.state.epoch):
             remove_outdated(self.outdated)
             save_atomically({"model": self.network.state_dict()}, self.model_path)
@@ -135,9 +135,9 @@ class TrainingCheckpoint:
         save_atomically(content, self.path)
 
     def load(self, engine: Engine) -> None:
-        """Restore everything and tell the trainer and the sampler how far the run had come."""
+        """Restore all states, and set the trainer and the sampler to where the run had ended."""
         content = self._read()
-        # A schedule comes after the optimizer, whose rates it sets.
+        # A schedule comes after the optimizer, whose learning rates it sets.
         for name, part in sorted(self.states.items(), key=lambda item: isinstance(item[1], LRScheduler)):
             if isinstance(part, LRScheduler):
                 resume_schedule(part, content[name])
@@ -156,14 +156,14 @@ class TrainingCheckpoint:
         engine.state.epoch = trainer["epoch"]
         engine.state.iteration = trainer["iteration"]
         self.sampler.start = trainer["iteration"] * self.batch_size * idist.get_world_size()
-        # A data loader draws from torch's generator when it starts, which the uninterrupted run did long before.
+        # Restored when the data loader has started: its start draws from torch's generator, long ago in the first run.
         first = Events.ITERATION_STARTED(once=trainer["iteration"] + 1)
         engine.add_event_handler(first, _set_random_state, content["random"][idist.get_rank()])
         if idist.get_rank() == 0:
             print(f"resume from epoch {trainer['epoch']} of {self.path}", flush=True)
 
     def _read(self) -> dict[str, Any]:
-        """Return what the checkpoint holds, of a run with the settings and the number of processes of this one."""
+        """Return the checkpoint's content, after checking that its settings and number of processes match this run."""
         try:
             content: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             settings = json.loads(content["settings"])
@@ -185,13 +185,13 @@ class TrainingCheckpoint:
         return content
 
     def _differences(self, trained: Mapping[str, Any]) -> Iterator[str]:
-        """Yield where the settings that a checkpoint or a model was trained with are not the ones of now."""
-        # An earlier version wrote fewer of them.
+        """Yield the differences between the settings of a checkpoint or model and those of this run."""
+        # Earlier versions wrote fewer settings.
         known = {name: value for name, value in self.settings.items() if name in trained}
         return differences(follow_moved_files(trained, known), known)
 
     def _check_kept(self, epoch: int) -> None:
-        """Raise an `InputError` if the weights of the best epoch so far do not lie where a better one's will."""
+        """Raise an `InputError` if `model.pt` does not hold the weights of the best epoch so far."""
         is_there = self.model_path.is_file()
         if not is_there or any(self._differences(read_object(settings_path(self.model_path)))):
             raise InputError(

@@ -1,4 +1,4 @@
-"""A network by kernels that torch writes for it: neighbouring operations go over memory once."""
+"""Compiled networks: torch fuses successive operations into kernels that pass over memory once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from sectome.checks import InputError
 
 
 def compile_network(network: nn.Module, loss: nn.Module | None = None) -> None:
-    """Compile a network's training pass, and its loss's: kernels are written in the first step, for a minute or two.
+    """Compile the training pass of a network and its loss; the first step then takes a minute or two longer.
 
-    Both are changed in place: they are compiled in training mode where gradients are computed, and are as before
-    elsewhere. Their state stays the same, and their results up to rounding; what a network draws at random is drawn by
-    other numbers.
+    Both are changed in place. They run compiled in training mode with gradients enabled, and unchanged otherwise. Their
+    state stays the same, and so do their results up to rounding, but random numbers drawn by the network differ.
 
     Args:
-        network: any network that is not recorded yet; batches of another shape are compiled anew.
-        loss: its `sums` are compiled, if it has some, as `BalancedLoss` of em_segmentation.
+        network: any network that is not recorded as a CUDA graph; each batch shape is compiled separately.
+        loss: its `sums` is compiled, if it has one, like `BalancedLoss` of em_segmentation.
 
     Raises:
-        InputError: if there is no compiler of C++, which torch needs for it.
+        InputError: if there is no C++ compiler, which torch needs.
     """
     _check_compiler()
     network.forward = _compiled(network.forward, network, in_training=True)
@@ -34,16 +33,16 @@ def compile_network(network: nn.Module, loss: nn.Module | None = None) -> None:
 
 
 def compile_prediction(network: nn.Module) -> None:
-    """Compile what a network predicts: kernels are written when it is first called, and once more for other batches.
+    """Compile a network's prediction, at its first call and once more at the first other batch size.
 
-    It is changed in place: it is compiled in evaluation mode where no gradients are computed, and is as before
-    elsewhere. Its state stays the same, and its results up to rounding.
+    The network is changed in place. It runs compiled in evaluation mode without gradients, and unchanged otherwise. Its
+    state stays the same, and so do its results up to rounding.
 
     Args:
-        network: any network; windows of another shape are compiled anew, batches of any other size together.
+        network: any network; each window shape is compiled separately, all further batch sizes together.
 
     Raises:
-        InputError: if there is no compiler of C++, which torch needs for it.
+        InputError: if there is no C++ compiler, which torch needs.
     """
     _check_compiler()
     network.forward = _compiled(network.forward, network, in_training=False)
@@ -56,8 +55,8 @@ def _check_compiler() -> None:
 
 
 def _compiled(plain: Callable[..., Any], module: nn.Module, in_training: bool) -> Callable[..., Any]:
-    """Return a call that is compiled where a module trains, or where it does not; elsewhere it is plain."""
-    # Batches of a training have one size, those of a prediction what is left of a row of windows.
+    """Return a call that runs compiled in training or in prediction, as `in_training` says, and plain elsewhere."""
+    # Training has one batch size. In prediction, the last batch of a row of windows may be smaller.
     compiled = torch.compile(plain, dynamic=False if in_training else None)
 
     def call(*inputs: Any, **named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Workers of a data loader end with their training, however that ends."""
+"""Data loader workers that end with their training, however it ends."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 
 
 def end_with_training(number: int) -> None:
-    """Let this worker end when the process that started it is gone; a `worker_init_fn` of torch's data loader.
+    """End this worker when the training process is gone; a `worker_init_fn` for torch's data loader.
 
-    By itself it waits for ever if that was killed: torch looks whether a worker's parent lives, which is the fork
-    server here, and that lives as long as its workers.
+    Without it, a worker outlives a training that was killed: torch checks only the worker's parent, which is the fork
+    server here and lives as long as its workers.
 
     Args:
-        number: of the worker.
+        number: number of the worker.
     """
     training = multiprocessing.parent_process()
     if training is not None:

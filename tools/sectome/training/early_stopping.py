@@ -1,4 +1,4 @@
-"""The end of a run that no longer gets better, and which of its weights are kept."""
+"""Early stopping of a run that no longer improves, with the best weights kept."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sectome.training.moved_files import follow_moved_files
 
 
 class EarlyStopping:
-    """End training after so many validations without a lower key metric; `model.pt` is then that of the lowest one.
+    """End training after `patience` validations without a lower key metric; `model.pt` keeps the weights of the lowest.
 
     Args:
-        evaluator: MONAI's, with a key metric of which less is better.
+        evaluator: MONAI evaluator whose key metric is better when lower.
         patience: validations to wait for a better one; 0 trains to the last epoch and keeps the last weights.
-        validations: how many the whole run has; none at all is warned of.
-        judged_on: plain values that the key metric depends on, as the volumes: must not change between a run and its
-            resume, but for where files lie.
+        validations: number of validations in the whole run; 0 gives a warning.
+        judged_on: plain values that the key metric depends on, such as the volumes; must not change between a run and
+            its resume, except file locations.
 
     Raises:
-        InputError: if the patience is no whole number from 0 on, or has no validation to judge.
+        InputError: if `patience` is not a whole number >= 0, or is given for a run without validations.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class EarlyStopping:
         self.best_epoch = self.waited = 0
 
     def attach(self, engine: Engine) -> None:
-        """Judge each validation; `TrainingCheckpoint` attaches what it is given, before itself."""
+        """Judge each validation; `TrainingCheckpoint` calls this before it attaches itself."""
         if self.patience:
             self.evaluator.add_event_handler(Events.COMPLETED, self.judge, engine)
 
     def judge(self, evaluator: Engine, engine: Engine) -> None:
-        """Compare with the best so far, and end the training if that is too long ago."""
+        """Compare the key metric with the best so far, and end the training if that is too long ago."""
         name = evaluator.state.key_metric_name
         value = float(evaluator.state.metrics[name])
         if value < self.best:
@@ -77,11 +77,11 @@ class EarlyStopping:
             engine.terminate()
 
     def keeps(self, epoch: int) -> bool:
-        """Tell whether the weights after an epoch are the ones to keep, until a later epoch's are."""
+        """Return whether `model.pt` gets the weights of this epoch: only those of the best, once one was judged."""
         return not self.patience or self.best_epoch in (0, epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resume needs to go on counting, and the patience, for `ended_early`."""
+        """Return the counters that a resume needs, and the patience for `ended_early`."""
         return {
             "best": self.best,
             "best_epoch": self.best_epoch,
@@ -91,11 +91,11 @@ class EarlyStopping:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on counting.
+        """Restore the counters.
 
         Raises:
-            InputError: if the run that goes on was ended, and the patience is no greater now, or its best epoch was
-                judged on other data.
+            InputError: if the run had ended early and the patience is no greater now, or if its best epoch was judged
+                on other data.
         """
         if not self.patience:
             return
@@ -105,7 +105,7 @@ class EarlyStopping:
                 f"{state['waited']} validations, got --patience {self.patience}; give more, another --output_dir, or "
                 "start anew with --resume false"
             )
-        # Where nothing was judged, or by an earlier version, there is nothing to compare with.
+        # A run without a judged epoch, or of an earlier version, has nothing to compare with.
         before = json.loads(state["judged_on"]) if state["best_epoch"] and "judged_on" in state else self.judged_on
         for difference in differences(follow_moved_files(before, self.judged_on), self.judged_on):
             raise InputError(
@@ -116,5 +116,5 @@ class EarlyStopping:
 
 
 def ended_early(state: Mapping[str, Any]) -> bool:
-    """Tell whether a run was ended, by the state of its `EarlyStopping`; those of earlier versions do not say it."""
+    """Return whether a run ended early, by its `EarlyStopping` state; False for states of earlier versions."""
     return 0 < state.get("patience", 0) <= state["waited"]

@@ -1,4 +1,4 @@
-"""What a person needs to know when training cannot go on: which batch or process, what is kept, and what to change."""
+"""Explanations of failed trainings: which batch or process failed, what is kept, and what to change."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sectome.training.arriving import Arriving
 
 
 class Failures:
-    """Stop at numbers that are not finite before they reach a checkpoint, and explain what else ends a run.
+    """Stop a run at NaN or infinite numbers before they reach a checkpoint, and explain other failures.
 
-    That is memory that does not suffice and, where several processes train together, the end of another process. A loss
-    is looked at when the next one is there, so that a GPU has work while its answer is waited for; weights, which the
-    last step of an epoch may have spoilt, after each epoch; the key metric after each validation.
+    Other failures are lack of memory and, with several processes, the end of another one. A loss is checked when the
+    next one is there, so that a GPU has work meanwhile. Weights, which the last step of an epoch may have spoilt, are
+    checked after each epoch, and the key metric after each validation.
 
     Args:
-        output_dir: folder of the run, for the checkpoint that is named.
-        batch_size: samples a batch of one process.
-        accumulation_steps: batches a step of the optimizer.
-        network: whose weights are looked at; none are without it.
-        evaluator: MONAI's, whose key metric is looked at; none is without it.
+        output_dir: folder of the run, with the checkpoint that messages name.
+        batch_size: samples per batch and process.
+        accumulation_steps: batches per optimizer step.
+        network: its weights are checked; None checks none.
+        evaluator: MONAI evaluator whose key metric is checked; None checks none.
 
     Raises:
-        InputError: if the steps are no whole number from 1 on.
+        InputError: if `accumulation_steps` is not a whole number >= 1.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Failures:
         self.unseen: tuple[int, Arriving] | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Look at numbers, and at what ends the run; must stand before the others in the list of handlers."""
+        """Register the checks; must come before the others in the list of handlers."""
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.take_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_loss)
         if self.network is not None:
@@ -64,15 +64,15 @@ class Failures:
             engine.add_event_handler(Events.STARTED, lambda: signal.signal(signal.SIGTERM, self.end))
 
     def take_loss(self, engine: Engine) -> None:
-        """Check the loss before, and send for this one."""
+        """Check the previous loss, and start to copy this one."""
         self.check_loss()
         self.unseen = engine.state.iteration, Arriving(engine.state.output["loss"].detach())
 
     def check_loss(self) -> None:
-        """End the run if the last loss that was sent for is NaN or infinite.
+        """End the run if the last copied loss is NaN or infinite.
 
         Raises:
-            InputError: that names the batch and the last good checkpoint.
+            InputError: if it is; names the batch and the last good checkpoint.
         """
         if self.unseen is None:
             return
@@ -89,10 +89,10 @@ class Failures:
         )
 
     def check_weights(self, engine: Engine, network: nn.Module) -> None:
-        """End the run, in all of its processes, if a weight is NaN or infinite in one of them.
+        """End the run in all processes if a weight is NaN or infinite in any of them.
 
         Raises:
-            InputError: that names the iteration and the last good checkpoint.
+            InputError: if one is; names the iteration and the last good checkpoint.
         """
         finite = torch.stack([parameter.detach().isfinite().all() for parameter in network.parameters()]).all()
         if idist.all_reduce(int(not finite)):
@@ -104,7 +104,7 @@ class Failures:
         """End the run if the key metric of a validation is NaN or infinite.
 
         Raises:
-            InputError: that names the metric, the iteration and the last good checkpoint.
+            InputError: if it is; names the metric, the iteration and the last good checkpoint.
         """
         name = evaluator.state.key_metric_name
         value = float(evaluator.state.metrics[name])
@@ -112,17 +112,17 @@ class Failures:
             raise self.diverged(f"{name} must be a finite number, got {value} after iteration {engine.state.iteration}")
 
     def diverged(self, sentence: str) -> InputError:
-        """Return the sentence about a number that is not finite, with what is kept and what may help."""
+        """Return the error for a number that is not finite: `sentence`, then what is kept and what may help."""
         kept = f"the last good weights are in {self.checkpoint}" if self.checkpoint.is_file() else "no epoch was done"
         return InputError(
             f"{sentence}; {kept}; try a lower --lr, more --warmup_steps or --precision fp32 in another --output_dir"
         )
 
     def explain(self, engine: Engine, error: Exception) -> None:
-        """Turn an out-of-memory error into what to lower, and by how much; tell when another process has ended.
+        """Turn an out-of-memory error into advice on what to lower, and explain the end of another process.
 
         Raises:
-            InputError: instead of torch's error; every other error goes on.
+            InputError: in place of torch's error; any other error is raised again.
         """
         if isinstance(error, torch.OutOfMemoryError):
             raise InputError(memory_advice(str(error), self.batch_size, self.accumulation_steps)) from None
@@ -131,16 +131,16 @@ class Failures:
         raise error
 
     def end(self, *_: Any) -> None:
-        """End as torchrun asks its processes to when one of them has ended.
+        """End this process when torchrun asks for it because another one has ended.
 
         Raises:
-            InputError: that says how to go on.
+            InputError: always; says how to resume.
         """
         raise self.lost_process()
 
     def lost_process(self) -> InputError:
-        """Return the sentence about another process that has ended."""
-        # The sentence is on its way: torchrun need not ask (again).
+        """Return the error for another process that has ended."""
+        # This error already ends the process: torchrun need not ask again.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         go_on = f"goes on from {self.checkpoint}" if self.checkpoint.is_file() else "starts anew, no epoch was done"
         return InputError(
@@ -150,17 +150,17 @@ class Failures:
 
 
 def _is_of_the_connection(error: Exception) -> bool:
-    """Tell whether an error is gloo's or NCCL's, as when the process at the other end is gone."""
+    """Return whether an error comes from gloo or NCCL, as when the process at the other end is gone."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def memory_advice(message: str, batch_size: int, accumulation_steps: int | None = 1) -> str:
-    """Return a sentence that says which batch would have had room, by torch's out-of-memory message.
+    """Return a sentence with the batch size that would have fitted, estimated from torch's out-of-memory message.
 
     Args:
-        message: of torch.
-        batch_size: samples a batch of one process.
-        accumulation_steps: batches a step of the optimizer; None if a step must be one batch.
+        message: torch's message.
+        batch_size: samples per batch and process.
+        accumulation_steps: batches per optimizer step; None if a step must be one batch.
     """
     numbers = [
         float(number) * 1024.0 ** ("KiB", "MiB", "GiB", "TiB").index(unit)

@@ -1,4 +1,4 @@
-"""The folders that a training writes to, kept from others, whose files would mix with its own."""
+"""Locks on the folders that a training writes to, so that files of another one do not mix with its own."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _held: dict[Path, ExitStack] = {}
 
 
 def hold_folders(engine: Engine, **folders: Path) -> None:
-    """Hold folders for a training until it has ended; one that failed is let go of when its process ends.
+    """Lock folders until a training has completed; after a failed one, until its process ends.
 
-    What this process holds is its own: a training that failed may be run again. The first of several processes holds
-    them for all.
+    The same process may use its locked folders again, to repeat a training that failed. Of several processes, the first
+    locks them for all.
 
     Args:
-        engine: of the training.
-        **folders: by the names of their options; made if they are not there.
+        engine: engine of the training.
+        **folders: folders by the names of their options; created if missing.
 
     Raises:
         InputError: if another process trains into one of them.

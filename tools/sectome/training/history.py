@@ -1,4 +1,4 @@
-"""A run's numbers, as a table that any tool reads and for those who watch the run."""
+"""A run's numbers, in a CSV table and for trackers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ COLUMNS = ("iteration", "seconds", "name", "value")
 
 
 class History:
-    """Write `history.csv` in a run's folder: one row a number, columns `COLUMNS`; and tell trackers the same.
+    """Write `history.csv` in a run's folder, one row per number with columns `COLUMNS`, and send the rows to trackers.
 
-    Rows are "loss" (mean over an epoch and all processes), "learning_rate" (with the group's name where the optimizer
-    has several), and each metric of the validation. Seconds are of training only, summed over resumes.
+    Rows are "loss" (mean over an epoch and all processes), "learning_rate" (then the name of its parameter group, if
+    any), and each metric of the validation. Seconds count training only, summed over resumes.
 
     Args:
         output_dir: folder of the run.
-        optimizer: whose learning rates are logged.
-        evaluator: whose metrics are logged after it has run.
-        trackers: told each row, by the first of several processes; see `Tracker`.
+        optimizer: source of the learning rates.
+        evaluator: source of the metrics, logged after each of its runs.
+        trackers: receivers of the rows, in the first of several processes; see `Tracker`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class History:
         self.since = 0.0
 
     def attach(self, engine: Engine) -> None:
-        """Log after each epoch; must stand before the validation in the list of handlers."""
+        """Log after each epoch; must come before the validation in the list of handlers."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
@@ -59,7 +59,7 @@ class History:
             self.evaluator.add_event_handler(Events.COMPLETED, self.log_metrics, engine)
 
     def start(self, engine: Engine) -> None:
-        """Keep the rows up to the iteration that the run goes on from."""
+        """Drop earlier rows after the iteration from which the run continues."""
         if not self.writes:
             return
         rows = [row for row in read_history(self.path) if row[0] <= engine.state.iteration]
@@ -70,21 +70,21 @@ class History:
             tracker.start(rows, engine.state.iteration)
 
     def start_epoch(self, engine: Engine) -> None:
-        """Start the clock; the checkpoint of the epoch before is written."""
+        """Start the clock and settle the trackers: the previous epoch's checkpoint is written."""
         for tracker in self.trackers:
             tracker.settle()
         self.losses, self.since = [], time.perf_counter()
 
     def collect(self, engine: Engine) -> None:
-        """Keep the loss where it is: reading it would make a GPU wait."""
+        """Keep the loss on its device: reading it would make a GPU wait."""
         self.losses.append(torch.as_tensor(engine.state.output["loss"]).detach())
 
     def finish_epoch(self, engine: Engine) -> None:
-        """Write loss and learning rates."""
+        """Write the mean loss and the learning rates."""
         self.seconds += time.perf_counter() - self.since
         mean = sum(float(loss) for loss in self.losses) / len(self.losses)
         rows = [("loss", idist.all_reduce(mean) / idist.get_world_size())]
-        # Groups that differ in their weight decay only have one name and one rate.
+        # Groups that differ only in weight decay share a name and a learning rate.
         rates = {f"learning_rate {group.get('name', '')}".strip(): group["lr"] for group in self.optimizer.param_groups}
         self.append(engine, [*rows, *rates.items()])
 
@@ -103,15 +103,15 @@ class History:
             tracker.log_numbers(dated)
 
     def close(self, engine: Engine) -> None:
-        """End what the trackers are told."""
+        """Finish the trackers."""
         for tracker in self.trackers:
             tracker.finish()
 
 
 def read_history(path: str | Path) -> list[Row]:
-    """Return the rows (iteration, seconds, name, value) of a history, none if there is no file.
+    """Return the rows (iteration, seconds, name, value) of a history; empty if there is no file.
 
-    A last line that was cut off, as by a full disk, is no row: the number that it ends with may lack digits.
+    A last line that was cut off, for example by a full disk, is dropped: its number may lack digits.
     """
     if not Path(path).is_file():
         return []
@@ -123,5 +123,5 @@ def read_history(path: str | Path) -> list[Row]:
 
 
 def _is_whole(line: str) -> bool:
-    """Tell whether a line has its end and all columns."""
+    """Return whether a line has its line break and all columns."""
     return line.endswith("\n") and len(next(csv.reader([line]))) == len(COLUMNS)

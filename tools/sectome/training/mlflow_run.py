@@ -1,4 +1,4 @@
-"""A run's numbers, settings, pictures and files in an MLflow store: one run of MLflow for one folder."""
+"""A run's numbers, settings, pictures and files in an MLflow store: one MLflow run per run folder."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from sectome.training.tracker import Pixels, Row, flat_settings
 SQLITE = "sqlite:///"
 
 REQUEST = 1000
-"""The most numbers that MLflow takes at once."""
+"""Maximum number of metrics that MLflow takes per request."""
 
 LONGEST_VALUE = 6000
-"""Of a parameter's text; MLflow would warn of a longer one and cut it itself."""
+"""Maximum length of a parameter's text; MLflow itself would cut a longer one with a warning."""
 
 
 class MLflowRun:
-    """Keep a run of MLflow beside a run's folder.
+    """Record a training in an MLflow run.
 
-    MONAI's own handler waits for the store in each iteration, joins whatever run of the experiment is not ended, and
-    tells a part of the iterations twice after a resume. This one tells an epoch at once when its checkpoint is written,
-    and knows its run by `mlflow.json` in the folder. Numbers that a store cannot take are kept and told later: training
+    MONAI's own handler waits for the store in each iteration, joins any unfinished run of the experiment, and logs some
+    iterations twice after a resume. This one logs a whole epoch once its checkpoint is written, and finds its MLflow
+    run by `mlflow.json` in the run's folder. Numbers that a store cannot take are queued and sent later, while training
     goes on.
 
     Args:
         output_dir: folder of the run.
         ckpt_dir: folder of `model.pt`.
-        tracking_uri: of the store; the environment variable `MLFLOW_TRACKING_URI` goes before it, as MONAI has it.
-        experiment_name: made if it is not there; None is that of the folder's run, or MONAI's default.
-        run_name: of a new run, or the new name of one that goes on; None names it after the folder.
+        tracking_uri: URI of the store; the environment variable `MLFLOW_TRACKING_URI` overrides it, as in MONAI.
+        experiment_name: experiment, created if missing; None takes that of the folder's run, or MONAI's default.
+        run_name: name of a new run, or new name of a resumed one; None names a new one after the folder.
         config: the run's whole config as JSON, kept as `config.json`.
 
     Raises:
-        InputError: if the URI is that of a folder, in which MLflow keeps nothing any more, or a server does not answer.
+        InputError: if the URI is that of a folder, which MLflow no longer supports, or a server does not answer.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class MLflowRun:
         self.run_id = ""
         self.pending: list[Row] = []
         if self.database is None and idist.get_rank() == 0:
-            # Before anything is written; a database would be made by the question.
+            # Before anything is written. A database would already be created by this.
             self.connect()
 
     def start(self, rows: Sequence[Row], iteration: int) -> None:
-        """Open the run, and tell it what it has not been told yet.
+        """Open the MLflow run, and send it the rows that it does not have yet.
 
         Raises:
             InputError: if the store cannot be used.
@@ -91,10 +91,10 @@ class MLflowRun:
         self.settle()
 
     def open(self, anew: bool = False) -> None:
-        """Find or make the run of MLflow.
+        """Find or create the MLflow run.
 
         Args:
-            anew: leave one that has numbers already as it is, and make another.
+            anew: create another run if the folder's one has metrics already.
 
         Raises:
             InputError: if the store cannot be used.
@@ -110,12 +110,12 @@ class MLflowRun:
         print(f"track as {name} of the experiment {self.experiment_name} in {self.uri}", flush=True)
 
     def connect(self) -> None:
-        """Make the client, and the database if it is not there.
+        """Create the client, and the database if it is missing.
 
         Raises:
             InputError: if the store cannot be used.
         """
-        # MLflow else tells its makers of each call, and waits minutes for a server that is away.
+        # By default, MLflow sends telemetry to its makers, and waits minutes for a server that does not answer.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         from mlflow import MlflowClient
@@ -128,7 +128,7 @@ class MLflowRun:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn what goes wrong with the store into an `InputError`."""
+        """Turn errors of the store into an `InputError` inside this context."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -141,7 +141,7 @@ class MLflowRun:
             ) from None
 
     def find(self, anew: bool) -> str:
-        """Return the id of the folder's run, and mark it as running; nothing if the store has none to go on with."""
+        """Return the id of the folder's MLflow run, and mark it as running; empty if there is none to continue."""
         from mlflow.exceptions import MlflowException
 
         known = read_object(self.path)
@@ -166,10 +166,10 @@ class MLflowRun:
         return str(run.info.run_id)
 
     def make(self) -> str:
-        """Return the id of a new run."""
+        """Create an MLflow run and return its id."""
         experiment = self.client.get_experiment_by_name(self.experiment_name)
         if experiment is None:
-            # A database holds no files: as MONAI has it, they lie in a folder beside it.
+            # A database holds no files: as in MONAI, they lie in a folder beside it.
             files = None if self.database is None else path_to_uri(self.database.parent / "mlruns")
             number = self.client.create_experiment(self.experiment_name, artifact_location=files)
         elif experiment.lifecycle_stage != "active":
@@ -180,7 +180,7 @@ class MLflowRun:
         return str(self.client.create_run(number, run_name=name).info.run_id)
 
     def log_settings(self) -> None:
-        """Tell the settings that the run does not have yet, and the config."""
+        """Log the settings that the MLflow run does not have yet, and the config."""
         from mlflow.entities import Param
 
         known = self.client.get_run(self.run_id).data.params
@@ -190,15 +190,15 @@ class MLflowRun:
         self.client.log_text(self.run_id, self.config, "config.json")
 
     def log_numbers(self, rows: Sequence[Row]) -> None:
-        """Keep rows until they are settled: what the store has been told cannot be taken back."""
+        """Queue rows until they are settled, because the store cannot take them back."""
         self.pending += rows
 
     def log_picture(self, name: str, pixels: Pixels, iteration: int) -> None:
-        """Tell a picture, which is not told later if the store cannot be reached."""
+        """Log a picture; it is dropped if the store cannot be reached."""
         self.send(self.client.log_image, pixels, key=name, step=iteration)
 
     def settle(self) -> None:
-        """Tell the rows that were kept."""
+        """Send the queued rows."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -207,7 +207,7 @@ class MLflowRun:
             del points[:REQUEST], self.pending[:REQUEST]
 
     def finish(self) -> None:
-        """Tell the rest, keep the model and the run's records, and end the run."""
+        """Send the queued rows, the model and the run's records, and end the MLflow run."""
         self.settle()
         model = [self.model, settings_path(self.model)]
         self.log_files([path for path in model if path.is_file()], "model")
@@ -215,17 +215,17 @@ class MLflowRun:
         self.close()
 
     def log_files(self, paths: Sequence[Path], folder: str | None = None) -> None:
-        """Keep copies of files."""
+        """Log copies of files."""
         for path in paths:
             self.send(self.client.log_artifact, str(path), folder)
 
     def close(self, status: str = "FINISHED") -> None:
-        """End the run; one that nothing else has ended when the program ends has failed."""
+        """End the MLflow run; at the program's exit, a run that is not ended yet is marked as failed."""
         atexit.unregister(self.close)
         self.send(self.client.set_terminated, status)
 
     def send(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> bool:
-        """Make a request about the run; if the store cannot take it, warn and tell so."""
+        """Make a request for the MLflow run; if it fails, warn and return False."""
         from mlflow.exceptions import MlflowException
 
         try:

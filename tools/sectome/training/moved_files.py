@@ -1,4 +1,4 @@
-"""A run and its data may be moved, or named from another folder, between a training and its resume."""
+"""Files that were moved, or are named from another folder, between a training and its resume."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FILES = ("image", "label", "mask", "membrane", "pretrained", "weights")
 
 
 def follow_moved_files(before: Any, now: Any, name: str = "") -> Any:
-    """Return the settings of a run with the places where its files lie now, for those that were moved.
+    """Return the settings that a run was started with, with the new paths of files that were moved.
 
-    A file was moved if another place names one of the same name and the old place has none any more, or is the same by
-    another path. What is there under both names is another file, and stays a difference.
+    A file counts as moved if the new path has the same file name, and the old path no longer exists or leads to the
+    same file. If both paths hold different files, the old path is kept, so that the settings differ.
 
     Args:
-        before: settings as the run was begun with; plain values.
+        before: settings that the run was started with; plain values.
         now: settings of the resume.
-        name: of this setting.
+        name: name of this setting.
     """
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         return {key: follow_moved_files(value, now.get(key), key) for key, value in before.items()}

@@ -1,4 +1,4 @@
-"""What the optimizer and its schedule are, in plain values: what must not change between a run and its resume."""
+"""Settings of optimizer and schedule as plain values, which must not change between a run and its resume."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sectome.checks import InputError
 from sectome.described import describe
 
 HOW: Final = ("foreach", "fused", "capturable")
-"""Arguments of torch's optimizers that say how a step is computed, not which."""
+"""Arguments of torch's optimizers that change only how a step is computed, not its result."""
 
 OF_GROUPS: Final = ("lr", "weight_decay")
-"""Arguments that stand for nothing: each group of parameters has its own, see `group_settings`."""
+"""Arguments without effect here: each parameter group has its own; see `group_settings`."""
 
 LENGTH: Final = ("t_total", "warmup_steps")
-"""Arguments of MONAI's schedule that may grow with the epochs; the second is kept within the first."""
+"""Arguments of MONAI's schedule that may grow with the epochs; `warmup_steps` is limited to `t_total`."""
 
 
 def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the class and the arguments of an optimizer; switches that are off are left out, as later ones will be.
+    """Return an optimizer's class and arguments. Switches that are off are left out: later versions may add others.
 
     Raises:
-        InputError: if a learning rate or a weight decay was given to the optimizer that none of its groups has.
+        InputError: if the optimizer was given a learning rate or weight decay that has no effect.
     """
     _check_groups(optimizer)
     arguments = {
@@ -38,14 +38,14 @@ def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def schedule_settings(schedule: LRScheduler) -> dict[str, Any]:
-    """Return the class and the arguments of a schedule, but for its length, which more epochs may stretch."""
+    """Return a schedule's class and arguments, except its length, which more epochs may extend."""
     known = set(inspect.signature(type(schedule)).parameters) - {"optimizer", "last_epoch", *LENGTH}
     arguments = {name: value for name, value in vars(schedule).items() if name in known}
     return {"_target_": _name(schedule), **describe(arguments)}
 
 
 def group_settings(optimizer: Optimizer) -> list[dict[str, Any]]:
-    """Return name, learning rate and weight decay of each group of parameters, which may be said there only."""
+    """Return name, learning rate and weight decay of each parameter group, the only place to set them."""
     return [
         {name: _at_first(group, name) for name in ("name", *OF_GROUPS) if name in group}
         for group in optimizer.param_groups
@@ -53,7 +53,7 @@ def group_settings(optimizer: Optimizer) -> list[dict[str, Any]]:
 
 
 def _at_first(group: Mapping[str, Any], name: str) -> Any:
-    """Return a value of a group as it was given: a schedule has changed the rates, and keeps the first ones."""
+    """Return a group's value as it was given: a schedule changes learning rates, and keeps the initial ones."""
     return group.get(f"initial_{name}", group[name])
 
 

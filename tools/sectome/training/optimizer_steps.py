@@ -1,4 +1,4 @@
-"""What surrounds each step of the optimizer: bounded gradients before it, learning rate and averaged weights after."""
+"""Work around each optimizer step: gradient clipping before it, learning rate schedule and weight average after it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sectome.training.weight_average import WeightAverage
 
 
 class OptimizerSteps:
-    """Clip, schedule and average by hooks of the optimizer.
+    """Clip gradients, schedule and average weights in hooks of the optimizer.
 
-    Events of the engine do not serve: with accumulated gradients only some of its iterations take a step.
+    Events of the engine would not do: with accumulated gradients, only some of its iterations take a step.
 
     Args:
-        optimizer: whose steps are meant.
-        schedule: of the learning rate, in steps.
-        average: of the weights; None averages nothing.
-        max_norm: the greatest norm of all gradients together; 0 does not clip.
+        optimizer: gets the hooks.
+        schedule: learning rate schedule, advanced once per step.
+        average: average of the weights; None averages nothing.
+        max_norm: maximum norm of all gradients together; 0 does not clip.
 
     Raises:
         InputError: if the norm is negative, or the schedule follows a metric.
@@ -49,12 +49,12 @@ class OptimizerSteps:
         self.optimizer.register_step_post_hook(self.advance)
 
     def clip(self, optimizer: Optimizer, *_: Any) -> None:
-        """Scale the gradients in place."""
+        """Clip the gradients in place."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, self.max_norm)
 
     def advance(self, *_: Any) -> None:
-        """Go on with the learning rate and the average."""
+        """Advance the schedule and update the average."""
         self.schedule.step()
         if self.average is not None:
             self.average.update()

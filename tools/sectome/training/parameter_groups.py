@@ -1,4 +1,4 @@
-"""Which parameters learn at which rate, which decay, and which do not learn at all."""
+"""Parameter groups: learning rates, weight decay and frozen parameters."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from sectome.checks import InputError, check_at_least
 from sectome.encoder import PREFIX
 
 LEAST_SHARE = 0.01
-"""Of the learning rate; what learns slower is all but frozen."""
+"""Fraction of the learning rate below which a group is all but frozen."""
 
 
 def parameter_groups(
     network: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Return named groups for an optimizer: encoder and rest, with weight decay for matrices only.
+    """Return named parameter groups for an optimizer: encoder and rest, with weight decay for matrices only.
 
     Args:
-        network: has its encoder under `encoder`.
-        lr: learning rate of all but the encoder.
-        weight_decay: of weights with at least two axes; biases, norms and single tokens do not decay.
-        encoder_lr_factor: learning rate of the encoder over `lr`. 0 freezes it: its parameters then need no gradient,
-            which is set here, and are in no group.
-        layer_decay: learning rate of each of the encoder's blocks over that of the next one, and of the patch embedding
-            over that of the first block (Clark et al. 2020, arXiv:2003.10555). Other than 1, each has a group.
+        network: has its encoder in `encoder`.
+        lr: learning rate outside the encoder.
+        weight_decay: weight decay of parameters with at least two axes; biases, norms and mask tokens do not decay.
+        encoder_lr_factor: learning rate of the encoder relative to `lr`. 0 freezes it: `requires_grad` of its
+            parameters is set to False here, and they are in no group.
+        layer_decay: learning rate of each encoder block relative to the next one, and of the patch embedding relative
+            to the first block (Clark et al. 2020, arXiv:2003.10555). Below 1, each has its own group.
 
     Raises:
-        InputError: if the rate, the weight decay or the factor is negative, the layers' decay does not lie in (0, 1],
-            or there is no encoder to decay in or to freeze.
+        InputError: if `lr`, `weight_decay` or `encoder_lr_factor` is negative, `layer_decay` is not in (0, 1], or there
+            is no encoder to decay in or to freeze.
     """
-    # As plain numbers: a checkpoint with those of numpy is not read again.
+    # Converted to plain numbers: a checkpoint with numpy's numbers could not be loaded.
     lr, weight_decay = check_at_least(lr, 0, "lr"), check_at_least(weight_decay, 0, "weight_decay")
     encoder_lr_factor = check_at_least(encoder_lr_factor, 0, "encoder_lr_factor")
     layer_decay = check_at_least(layer_decay, 0, "layer_decay")
@@ -74,7 +74,7 @@ def parameter_groups(
 
 
 def _encoder_part(name: str) -> tuple[str, int] | None:
-    """Return the part of the encoder that a parameter belongs to, with the number of the block or -1."""
+    """Return the encoder part of a parameter, with the number of its block or -1; None outside the encoder."""
     if not name.startswith(PREFIX):
         return None
     part, number = (name.removeprefix(PREFIX) + ".").split(".")[:2]

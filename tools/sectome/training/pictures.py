@@ -1,4 +1,4 @@
-"""Pictures of what a network makes of one and the same crop, while it learns."""
+"""Pictures of a network's output for the same crop in the course of training."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class Picture(Protocol):
     name: str
 
     def take(self, output: Mapping[str, Any]) -> dict[str, Array]:
-        """Return what the picture is drawn from, of a batch's "image", "label" and "pred"."""
+        """Return the arrays to draw, from a batch's "image", "label" and "pred"."""
 
     def draw(self, arrays: Mapping[str, Array]) -> Figure:
         """Return the picture."""
 
 
 class Pictures:
-    """Draw the first crop of validations and show it to trackers.
+    """Draw the first crop of validations and send the pictures to trackers.
 
-    Drawing takes as long as many steps of a small network, and a run learns less and less. So pictures are drawn of the
-    first validation, of the first one in each doubling of the epochs, and of the last.
+    Drawing takes as long as many steps of a small network, and a run changes less and less. So pictures are drawn of
+    the first validation, of the first one after each doubling of the epochs, and of the last.
 
     Args:
-        evaluator: whose output is drawn.
-        picture: draws it.
-        trackers: are shown it.
+        evaluator: source of the output.
+        picture: kind of picture.
+        trackers: receivers of the pictures.
     """
 
     def __init__(self, evaluator: Engine, picture: Picture, trackers: Sequence[Tracker]) -> None:
@@ -49,7 +49,7 @@ class Pictures:
         self.iteration = self.drawn = self.epoch = 0
 
     def attach(self, engine: Engine) -> None:
-        """Draw in the first of several processes; must stand before the history, which ends what trackers are told."""
+        """Draw in the first of several processes; must come before the history, which finishes the trackers."""
         if idist.get_rank():
             return
         engine.add_event_handler(Events.STARTED, self.start)
@@ -58,21 +58,21 @@ class Pictures:
         engine.add_event_handler(Events.COMPLETED, self.show)
 
     def start(self, engine: Engine) -> None:
-        """Go on from the epoch of a checkpoint."""
+        """Continue from the epoch of a checkpoint."""
         self.epoch = engine.state.epoch
 
     def take(self, evaluator: Engine, engine: Engine) -> None:
-        """Keep what the picture needs, which is little."""
+        """Keep the arrays that the picture needs, which are small."""
         self.arrays, self.iteration = self.picture.take(evaluator.state.output), engine.state.iteration
 
     def judge(self, evaluator: Engine, engine: Engine) -> None:
-        """Draw if the epochs have doubled."""
+        """Draw if the number of epochs has passed a power of two."""
         if engine.state.epoch.bit_length() > self.epoch.bit_length():
             self.epoch = engine.state.epoch
             self.show(engine)
 
     def show(self, engine: Engine) -> None:
-        """Draw what was kept, unless it has been drawn."""
+        """Draw the kept arrays, unless they were drawn before."""
         if self.iteration == self.drawn:
             return
         self.drawn = self.iteration
@@ -82,7 +82,7 @@ class Pictures:
 
 
 def figure_pixels(figure: Figure) -> Pixels:
-    """Return a figure as pixels on white."""
+    """Return a figure's pixels, on a white background."""
     figure.set_dpi(DOTS_PER_INCH)
     figure.set_facecolor("white")
     canvas = FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""A batch on its way to the network: moved to the device, standardised and augmented there if that was left to it."""
+"""Preparation of batches on the device: transfer, standardisation and augmentation, if left to the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sectome.transforms.batch_augmentation import unknown_to_batches
 
 
 def augments_on_device(device: torch.device | str, augmentation: Compose | None) -> bool:
-    """Tell whether a device augments batches where nobody says: a GPU does, if all transforms know batches."""
+    """Return whether a device augments batches by default: a GPU does, if all transforms can take batches."""
     on_gpu = torch.device(device).type == "cuda"
     return on_gpu and augmentation is not None and unknown_to_batches(augmentation) is None
 
@@ -25,12 +25,13 @@ class PrepareBatch:
 
     Args:
         target: key of the target: "label", or "image" for an autoencoder.
-        augmentation: applied on the device, by the "augmentation_seed" that `sectome.crops.RandomCrops` gives each
-            crop when its `augment_on_device` is set. None leaves crops as they come, but for a "standardisation" that
-            was left to the device, too; so are those of another data set, which has no such seeds, with a warning.
+        augmentation: augmentation on the device, seeded by each crop's "augmentation_seed", which
+            `sectome.crops.RandomCrops` adds when its `augment_on_device` is set. Crops of another data set have no such
+            seeds, and are left as they are, with a warning. None augments nothing. A "standardisation" left to the
+            device is applied in any case.
 
     Raises:
-        InputError: if the augmentation has transforms that know single crops only.
+        InputError: if the augmentation has transforms that can take single crops only.
     """
 
     def __init__(self, target: str = "label", augmentation: Compose | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One run on several GPUs: joining the processes that torchrun started, and sums over all of them."""
+"""Runs on several GPUs: joining the processes that torchrun started, and sums over them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sectome.checks import InputError
 
 
 def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait_hours: float | None = None) -> None:
-    """Join the other processes of a run: by NCCL with a GPU each, by gloo on the CPU.
+    """Join the other processes of a run: by NCCL with one GPU each, by gloo on CPUs.
 
     Args:
-        config: what the run needs several processes for, to name it to the user.
-        longest_wait_hours: how long a process waits for another; torch's own time if it is None.
+        config: config that needs several processes, named in the error message.
+        longest_wait_hours: longest wait for another process; None is torch's default.
 
     Raises:
         InputError: if torchrun did not start this process, or there are fewer GPUs than processes.
@@ -38,15 +38,15 @@ def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait_ho
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
-    """Sum a tensor over the processes of a run; `DistributedDataParallel` then computes the gradient of the sum.
+    """Sum a tensor over the processes of a run, so that `DistributedDataParallel` computes the gradient of the sum.
 
-    A loss that is no mean over samples, as one that balances classes over a batch, is by these sums that of one process
-    with the batches of all. Where no gradient is computed, as in a validation whose crops are shared out, each process
-    keeps its own values: it may have fewer batches than the others.
+    By these sums, a loss that is not a mean over samples, such as one that balances classes over a batch, equals that
+    of one process with the batches of all. Without gradients, as in a validation whose crops are shared out, each
+    process keeps its own values, because it may have fewer batches than the others.
     """
     processes = idist.get_world_size()
     if processes == 1 or not torch.is_grad_enabled():
         return values
     total = idist.all_reduce(values.detach().clone())
-    # The second term is 0. Gradients of a process come from its own values, and are averaged over processes afterwards.
+    # The second term is 0 and carries the gradients of this process, which are averaged over processes afterwards.
     return total + processes * (values - values.detach())

@@ -1,4 +1,4 @@
-"""A line every few seconds that says how far a run is, how fast, and when it will end."""
+"""Progress of a run: a line every few seconds with iterations done, speed and time left."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def readable_seconds(seconds: float) -> str:
 
 
 class Progress:
-    """Print iteration, loss, rate and the time that is left; lines, so that logs stay readable.
+    """Print iteration, loss, speed and time left, as separate lines so that logs stay readable.
 
     Args:
-        name: what is running.
+        name: name of the run.
         interval_seconds: time between lines.
     """
 
@@ -39,8 +39,8 @@ class Progress:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
 
     def start(self, engine: Engine) -> None:
-        """Say on what the run starts."""
-        # MONAI's engines say where they run, those of Ignite do not.
+        """Print the number of iterations and the device."""
+        # MONAI's engines know their device, those of Ignite do not.
         device = torch.device(getattr(engine.state, "device", idist.device()))
         where = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
@@ -52,11 +52,11 @@ class Progress:
         self.first = engine.state.iteration
 
     def total(self, engine: Engine) -> int:
-        """Return the iterations of the whole run."""
+        """Return the number of iterations of the whole run."""
         return int(engine.state.max_epochs or 1) * int(engine.state.epoch_length or 1)
 
     def step(self, engine: Engine) -> None:
-        """Print if it is time, and at the end."""
+        """Print a line when it is due, and at the end."""
         now, total = time.perf_counter(), self.total(engine)
         done = engine.state.iteration
         if now - self.printed < self.interval_seconds and done < total:

@@ -1,4 +1,4 @@
-"""A network's forward and backward pass as CUDA graphs: recorded once, then replayed by one launch each."""
+"""CUDA graphs of a network's forward and backward pass: recorded once, then replayed with one launch each."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ def record_network(
     precision: str,
     accumulation_steps: int = 1,
 ) -> None:
-    """Record a network's training pass, so that a step costs what the GPU computes and not what Python launches.
+    """Record a network's training pass as CUDA graphs, so that kernel launches from Python do not limit a step's speed.
 
-    The network is changed in place: it replays in training mode and is as before in evaluation mode; its state and its
-    results stay the same. Every batch must have the recorded shape, and gradients must be set to None, not to 0.
+    The network is changed in place. It replays the graphs in training mode, and is unchanged in evaluation mode. Its
+    state and its results stay the same. Every batch must have the recorded shape, and gradients must be reset to None,
+    not to 0.
 
     Args:
-        network: on the device, in training mode, without hooks.
-        batch_shape: of the input (B, C, Z, Y, X).
+        network: network on the device, in training mode, without hooks.
+        batch_shape: shape of the input (B, C, Z, Y, X).
         device: a GPU.
         precision: as for `AutocastInferer`.
-        accumulation_steps: of the trainer; a replay overwrites its gradients.
+        accumulation_steps: of the trainer; must be 1, because a replay overwrites gradients.
 
     Raises:
-        InputError: if the device is no GPU or has too little memory, or gradients are accumulated or shared between
+        InputError: if the device is not a GPU or has too little memory, or gradients are accumulated or shared between
             processes.
     """
     device = torch.device(device)
@@ -44,7 +45,7 @@ def record_network(
         raise InputError("cuda_graph needs one process, got several: leave it out of multi_gpu_train.json")
     image = torch.zeros(*batch_shape, device=device)
     mixed = torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False)
-    # Streams are made on the current device: on another, nothing would be recorded.
+    # Recording uses a stream of the current device: on another, nothing would be recorded.
     with torch.cuda.device(device), torch.random.fork_rng([device]), mixed:
         try:
             torch.cuda.make_graphed_callables(network, (image,))

@@ -1,4 +1,4 @@
-"""What a run was: its settings, the network's size and the versions, for the report and for bug reports."""
+"""Record of a run: settings, network size and versions, for the report and for bug reports."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sectome.replace import replacing
 
 
 def write_arrays(arrays: Mapping[str, Any], path: str | Path) -> None:
-    """Write a compressed npz file that appears under its name when it is complete."""
+    """Write a compressed npz file atomically."""
     with replacing(Path(path)) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def remove_outdated(paths: Iterable[Path]) -> None:
-    """Remove those files that are there, and say so."""
+    """Remove the files that exist, and print their paths."""
     found = [path for path in paths if path.is_file()]
     for path in found:
         path.unlink()
@@ -34,14 +34,14 @@ def remove_outdated(paths: Iterable[Path]) -> None:
 class RunRecord:
     """Write `run.json` into a run's folder when the run starts.
 
-    What an evaluation found of a run before it goes first: beside other settings it would seem to be theirs.
+    Evaluation files of an earlier run are removed first: beside new settings, they would seem to belong to these.
 
     Args:
         output_dir: folder of the run.
         bundle: name of the bundle.
         settings: plain values of the config.
-        network: whose parameters are counted.
-        outdated: files of an evaluation; a run that goes on keeps them until it has other weights.
+        network: its parameters are counted.
+        outdated: files of an evaluation; a resumed run keeps them until its weights change.
     """
 
     def __init__(

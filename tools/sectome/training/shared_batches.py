@@ -1,4 +1,4 @@
-"""An evaluation shared out over several processes batch by batch, whose results are those of one process."""
+"""An evaluation distributed over processes batch by batch, with the same results as in one process."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sectome.checks import check_at_least
 Result = TypeVar("Result")
 
 LONGEST_WAIT = timedelta(days=1)
-"""How long a process waits for another, which may predict a volume many times as large."""
+"""Longest wait for another process, which may be predicting a volume many times as large."""
 
 
 class SharedBatches(Sampler[int]):
-    """Numbers of the samples of every so-manyth batch: the batches of one process, each in one of several.
+    """Sampler that gives every n-th batch to each of n processes.
 
-    A data loader that makes batches of as many samples makes the very ones that one process has. With a batch size of
-    1, whole volumes are shared out.
+    A data loader with the same batch size then makes exactly the batches that one process would have. With a batch size
+    of 1, whole volumes are distributed.
 
     Args:
-        dataset: the samples.
-        batch_size: samples a batch; the last batch may have fewer.
-        process: which of the processes this is, from 0 on.
-        processes: how many there are.
+        dataset: all samples.
+        batch_size: samples per batch; the last batch may have fewer.
+        process: number of this process, from 0.
+        processes: number of processes.
 
     Raises:
         InputError: if there are fewer batches than processes.
@@ -52,20 +52,20 @@ class SharedBatches(Sampler[int]):
 
 
 def gather_batches(mine: Sequence[Result]) -> list[Result]:
-    """Return what all processes made of their shared batches, in the order in which one process makes it.
+    """Gather the results of all processes' `SharedBatches`, in the order of a single process.
 
-    One result after the other is sent to the first process, which alone has them all at once.
+    Results are sent one by one to the first process, the only one that ever holds them all.
 
     Args:
-        mine: this process's results, one a batch of `SharedBatches`; anything that can be pickled.
+        mine: results of this process, one per batch of `SharedBatches`; anything that can be pickled.
 
     Returns:
-        The results in the first process, nothing in the others.
+        All results in the first process, an empty list in the others.
     """
     processes, process = idist.get_world_size(), idist.get_rank()
     if processes == 1:
         return list(mine)
-    # By gloo whatever the processes are joined by: what is gathered lies in the CPU's memory.
+    # Always by gloo, because the results lie in CPU memory.
     group = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
     counts = [0] * processes
     dist.all_gather_object(counts, len(mine), group=group)

@@ -24,8 +24,8 @@ class TensorBoardEvents:
         self.output_dir = Path(output_dir)
 
     def start(self, rows: Sequence[Row], iteration: int) -> None:
-        """Open a file of events; those of earlier files count up to this iteration."""
-        # What is purged is the step itself and all later ones.
+        """Open a new event file, and purge events of earlier files after this iteration."""
+        # `purge_step` is the first step that is purged.
         purge = iteration + 1 if iteration else 0
         self.events = SummaryWriter(str(self.output_dir / "tensorboard"), purge_step=purge)
         # `SummaryWriter.add_hparams` would start a second run in a folder of its own.
@@ -42,7 +42,7 @@ class TensorBoardEvents:
         self.events.add_image(name, pixels, iteration, dataformats="HWC")
 
     def settle(self) -> None:
-        """Bring all events to the file."""
+        """Write all pending events to the file."""
         self.events.flush()
 
     def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation found, told to those who watch the run."""
+"""Scores of an evaluation, sent to the trackers of its run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sectome.training.mlflow_run import MLflowRun
 
 
 class TrackedScores:
-    """Tell MLflow of an evaluation, in the run of MLflow that the training in the same folder was told to, if any.
+    """Log an evaluation to MLflow, in the MLflow run of the training in the same folder, if it has one.
 
     Args:
         output_dir: folder of the run.
         scores: name of the JSON file that the evaluation writes there; its numbers become metrics, named by their path
             in it.
         picture: name of the picture there.
-        trackers: are told; none if the evaluation is not tracked.
+        trackers: MLflow runs; none if not tracked.
     """
 
     def __init__(self, output_dir: str, scores: str, picture: str, trackers: Sequence[MLflowRun]) -> None:
@@ -32,19 +32,19 @@ class TrackedScores:
         self.trackers = trackers
 
     def attach(self, engine: Engine) -> None:
-        """Tell at the end; must stand after what writes the files. The store is opened first, lest work be lost."""
+        """Log at the end; must come after the writers of the files. Opens the store first, so that no work is lost."""
         if idist.get_rank():
             return
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.tell)
 
     def start(self, engine: Engine) -> None:
-        """Open the runs."""
+        """Open the MLflow runs."""
         for tracker in self.trackers:
             tracker.open()
 
     def tell(self, engine: Engine) -> None:
-        """Tell numbers and files."""
+        """Log numbers and files."""
         rows = [(0, 0.0, name, value) for name, value in flat_numbers(read_object(self.scores)).items()]
         for tracker in self.trackers:
             tracker.log_numbers(rows)
@@ -54,12 +54,12 @@ class TrackedScores:
 
 
 def flat_numbers(content: Mapping[str, Any], parent: str = "") -> dict[str, float]:
-    """Return the numbers of nested dictionaries by their path, as in "scores/one segment/are"; lists are left out."""
+    """Return the numbers in nested dictionaries by their path, as in "scores/one segment/are"; lists are left out."""
     found: dict[str, float] = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
             found |= flat_numbers(value, f"{parent}{key}/")
         elif is_number(value):
-            # Of other characters MLflow makes no names.
+            # MLflow allows no other characters in names.
             found[re.sub(r"[^\w./: -]", "", f"{parent}{key}")] = float(value)
     return found

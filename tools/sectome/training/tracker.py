@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: numbers and pictures as they come, files at its end."""
+"""Interface of trackers, which receive a run's numbers and pictures as they come, and its files at the end."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ import numpy.typing as npt
 from sectome.json_object import read_object
 
 Row = tuple[int, float, str, float]
-"""Of a history: iteration, seconds, name, value."""
+"""Row of a history: iteration, seconds, name, value."""
 
 Pixels = npt.NDArray[np.uint8]
-"""A picture (rows, columns, red green blue)."""
+"""A picture (rows, columns, RGB)."""
 
 
 class Tracker(Protocol):
-    """One place to watch a run in, as `TensorBoardEvents` and `MLflowRun` are. Of several processes the first tells."""
+    """A receiver of a run's numbers, such as `TensorBoardEvents` or `MLflowRun`; only the first process sends any."""
 
     def start(self, rows: Sequence[Row], iteration: int) -> None:
-        """Begin, or go on after an iteration whose history is `rows`; `run.json` is in the run's folder."""
+        """Begin at iteration 0 or resume after `iteration`, with the history so far; `run.json` exists by now."""
 
     def log_numbers(self, rows: Sequence[Row]) -> None:
-        """Take new rows of the history."""
+        """Receive new rows of the history."""
 
     def log_picture(self, name: str, pixels: Pixels, iteration: int) -> None:
-        """Take a picture of what the network does after an iteration."""
+        """Receive a picture of the network's output after an iteration."""
 
     def settle(self) -> None:
-        """Keep what came so far: a checkpoint holds that state, so that no resume will tell it again."""
+        """Make all rows so far permanent: their checkpoint is written, so that no resume will send them again."""
 
     def finish(self) -> None:
-        """Settle and end; the run's files are complete."""
+        """Settle and close; the run's files are complete."""
 
 
 def flat_settings(output_dir: Path) -> dict[str, str]:
-    """Return what `run.json` says as one text a setting, nothing if there is none."""
+    """Return the content of `run.json` as one text per setting; empty if there is no such file."""
     record = read_object(output_dir / "run.json")
     values = {
         **record.get("settings", {}),

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, which is validated and kept in the place of the last weights."""
+"""Exponential moving average of the weights, validated and saved instead of the last weights."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from sectome.checks import check_below_one
 
 
 class WeightAverage:
-    """Keep averaged weights beside those that are trained, with the buffers of these.
+    """Average the weights of a network during training; its buffers are copied.
 
     Attributes:
-        network: what to validate and to keep: the averaged network, or the trained one if nothing is averaged.
+        network: network to validate and save: the averaged one, or the trained one if nothing is averaged.
 
     Args:
-        trained: the network that is trained.
-        decay: weight of the average so far against the newest weights, in each step; 0 averages nothing. The first
-            steps count more, `(1 + n) / (10 + n)` at step n if that is less: a short run's average would else be
-            that of its random start.
+        trained: network in training.
+        decay: weight of the previous average in each step, against the newest weights; 0 averages nothing. At step n it
+            is at most `(1 + n) / (10 + n)`: the average of a short run would otherwise be that of its random start.
 
     Raises:
-        InputError: if the decay does not lie in [0, 1).
+        InputError: if `decay` is not in [0, 1).
     """
 
     def __init__(self, trained: nn.Module, decay: float = 0.0) -> None:
@@ -34,26 +33,27 @@ class WeightAverage:
         self.network: nn.Module = self.average.module if self.average else trained
 
     def update(self) -> None:
-        """Take the newest weights in; after each step of the optimizer."""
+        """Add the newest weights to the average; call after each optimizer step."""
         if self.average is None:
             return
-        # Not by `update_parameters`: it sends the number of steps to the weights' device, from where it would be asked.
+        # Not by `update_parameters`: it moves the number of steps to the weights' device, and reading it there would
+        # wait.
         steps = int(self.average.n_averaged)
         decay = min(self.decay, (1 + steps) / (10 + steps)) if steps else 0.0
         averaged, newest = (
             [parameter.detach() for parameter in network.parameters()] for network in (self.network, self.trained)
         )
         get_ema_multi_avg_fn(decay)(averaged, newest, steps)
-        # Statistics, as of a batch norm, are averages already.
+        # Buffers, such as a batch norm's statistics, are averages already.
         for kept, latest in zip(self.network.buffers(), self.trained.buffers(), strict=True):
             kept.copy_(latest)
         self.average.n_averaged += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and its number of steps, nothing if nothing is averaged."""
+        """Return the average and its number of steps; empty if nothing is averaged."""
         return self.average.state_dict() if self.average else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore the average."""
         if self.average is not None:
             self.average.load_state_dict(state)
