@@ -1,4 +1,4 @@
-"""Synthetic neural tissue with its truth."""
+"""Synthetic neural tissue with ground truth."""
 
 from sectome.phantom.defects import add_defects
 from sectome.phantom.phantom import Phantom, make_phantom

@@ -1,7 +1,7 @@
-"""Capsules, the shape that everything in the phantom is built from, and the distance to them.
+"""Capsules, the shapes from which the phantom is built, and distances to them.
 
-A capsule is a line segment with a radius at either end. Chains of them are neurites, mitochondria and microtubules, and
-one without a length is a vesicle.
+A capsule is a line segment with a radius at each end. Chains of capsules form neurites, mitochondria and microtubules.
+A capsule of length zero is a vesicle.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Capsules:
         start: (N, 3) float64, one end of the axis.
         end: (N, 3) float64, the other end.
         radius: (N, 2) float64, the radius at the start and at the end.
-        owner: (N,) int32, what each belongs to: the index of a neurite.
-        chain: (N,) int32, which capsules are one object: a neurite, a mitochondrion.
+        owner: (N,) int32, the index of the neurite of each.
+        chain: (N,) int32, the index of the object of each, such as a neurite or mitochondrion.
     """
 
     start: npt.NDArray[np.float64]
@@ -44,8 +44,8 @@ def chain_of(
     Args:
         points: (N + 1, 3) float64 in nm.
         radii: (N + 1,) float64 in nm.
-        owner: The neurite that they belong to.
-        chain: The object that they make up; the owner if None.
+        owner: Index of their neurite.
+        chain: Index of the object that they form; the owner if None.
 
     Returns:
         N capsules.
@@ -61,13 +61,13 @@ def chain_of(
 
 
 def spheres(centres: npt.NDArray[np.float64], radii: npt.NDArray[np.float64], owner: int) -> Capsules:
-    """Return capsules without a length, of radii (N,) around centres (N, 3) in nm, that belong to one neurite."""
+    """Return capsules of length zero in one neurite, with radii (N,) around centres (N, 3), both in nm."""
     owners = np.full(len(centres), owner, np.int32)
     return Capsules(centres, centres, np.stack([radii, radii], axis=1), owners, owners)
 
 
 def join(parts: Sequence[Capsules]) -> Capsules:
-    """Return all capsules of several sets, in their order; none at all for an empty sequence."""
+    """Concatenate several sets of capsules; an empty sequence gives an empty set."""
     if not parts:
         nowhere, nobody = np.empty((0, 3)), np.empty(0, np.int32)
         return Capsules(nowhere, nowhere, np.empty((0, 2)), nobody, nobody)
@@ -82,7 +82,7 @@ def join(parts: Sequence[Capsules]) -> Capsules:
 
 @numba.njit
 def closest(start, end, z, y, x):  # type: ignore[no-untyped-def]
-    """Return how far along the axis, 0 to 1, its closest point to (z, y, x) is, and the squared distance in nm²."""
+    """Return where on the axis, 0 to 1, its closest point to (z, y, x) lies, and the squared distance in nm²."""
     az, ay, ax = end[0] - start[0], end[1] - start[1], end[2] - start[2]
     pz, py, px = z - start[0], y - start[1], x - start[2]
     squared_length = az * az + ay * ay + ax * ax

@@ -1,7 +1,7 @@
-"""Which neurite each place belongs to and how far it is from the membrane, over one plane at a time.
+"""The neurite of each point of a plane, and the point's distance to the membrane.
 
-All space is shared out: a place goes to the neurite whose surface is nearest (an additively weighted Voronoi diagram of
-the tubes), so cells fill voids and press flat against each other as they do in neuropil.
+All space is shared out: a point belongs to the neurite whose surface is nearest (an additively weighted Voronoi diagram
+of the tubes). So cells fill voids and press flat against each other, as they do in neuropil.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sectome.phantom.capsules import Capsules, closest
 NOBODY = -1
 _TILE = 8
 REACH_NM = 250.0
-"""How far from a neurite's surface it still claims space; voids are narrower, and so are membranes."""
+"""Distance from its surface up to which a neurite claims space; voids and membranes are narrower."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The places of one plane, where they lie in the tissue.
+    """A plane of pixels and their positions in the tissue.
 
     Attributes:
-        z_nm: Where the plane is in the volume.
-        pixel_nm: The size of a pixel along (y, x).
+        z_nm: Depth of the plane in the volume.
+        pixel_nm: Size of a pixel along (y, x).
         shape: Pixels along (y, x).
-        points: (Y * X, 3) float32, the position of each pixel in tissue that is not yet deformed, in nm.
+        points: (Y * X, 3) float32, the position of each pixel in the undeformed tissue, in nm.
     """
 
     z_nm: float
@@ -43,9 +43,9 @@ class Cells:
 
     Attributes:
         owner: int32, the index of the neurite; `NOBODY` far from all.
-        neighbour: int32, the one on the other side of the nearest membrane.
+        neighbour: int32, the neurite on the other side of the nearest membrane.
         margin_nm: float32, the distance to the midline between the two.
-        slope: float32, how much the plane cuts that boundary obliquely: 0 across, 1 along it.
+        slope: float32, how obliquely the plane cuts that boundary: 0 across, 1 along it.
     """
 
     owner: npt.NDArray[np.int32]
@@ -56,13 +56,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Placed:
-    """Capsules together with the part of the volume that each can touch.
+    """Capsules with the part of the volume that each can touch.
 
     Attributes:
-        capsules: N of them.
-        low_nm: (N, 3) float64, the lower corner of the box around its axis in the deformed volume along (z, y, x).
+        capsules: N capsules.
+        low_nm: (N, 3) float64, the lower corner (z, y, x) of the box around each axis in the deformed volume.
         high_nm: (N, 3) float64, the upper corner.
-        reach_nm: (N,) float64, how far it reaches beyond that box.
+        reach_nm: (N,) float64, the distance that each reaches beyond its box.
     """
 
     capsules: Capsules
@@ -71,7 +71,7 @@ class Placed:
     reach_nm: npt.NDArray[np.float64]
 
     def near(self, plane: Plane) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return which capsules touch a plane.
+        """Return the capsules that touch a plane.
 
         Returns:
             Their indices (M,), and the boxes of pixels (M, 4) that they can touch: y from, y to, x from, x to.
@@ -89,13 +89,13 @@ class Placed:
 
 
 def share_out(plane: Plane, neurites: Placed) -> Cells:
-    """Return which neurite has each pixel of a plane, and how far it is from the membrane."""
+    """Return the neurite of each pixel of a plane, and the distance to its membrane."""
     index, boxes = neurites.near(plane)
     return _fill_cells(plane.points, plane.shape[1], index, boxes, neurites.capsules)
 
 
 def share_out_points(points: npt.NDArray[np.float64], tubes: Capsules) -> Cells:
-    """Return which of a few neurites has each point (P, 3) of the undeformed tissue, in nm."""
+    """Return the neurite of each point (P, 3) in nm of the undeformed tissue, given the tubes near them."""
     boxes = np.tile(np.array([0, 1, 0, len(points)]), (len(tubes), 1))
     return _fill_cells(points.astype(np.float32), len(points), np.arange(len(tubes)), boxes, tubes)
 
@@ -107,7 +107,7 @@ def _fill_cells(
     boxes: npt.NDArray[np.int64],
     tubes: Capsules,
 ) -> Cells:
-    """Return the cells at points (P, 3) in rows of some width, given the tubes and boxes that `Placed.near` tells."""
+    """Return the cells at points (P, 3) in rows of `width`, given the tubes and boxes from `Placed.near`."""
     count = len(points)
     first, second = np.full((2, count), REACH_NM, np.float32)
     first_tube, second_tube = np.full((2, count), NOBODY, np.int32)
@@ -148,7 +148,7 @@ def _find_two_nearest(  # type: ignore[no-untyped-def]
     close,
     close_distance,
 ):
-    """Fill in the distance to the surfaces of the two nearest neurites, and the tube of each that is nearest."""
+    """Fill in the distances to the surfaces of the two nearest neurites, and the nearest tube of each."""
     height = len(points) // width
     for top in range(0, height, _TILE):
         for left in range(0, width, _TILE):
@@ -159,7 +159,7 @@ def _find_two_nearest(  # type: ignore[no-untyped-def]
                 for p in range(y * width + left, y * width + right):
                     _, squared = closest(centre, centre, points[p, 0], points[p, 1], points[p, 2])
                     spread = max(spread, np.sqrt(squared))
-            # The two nearest neurites of a tile's centre bound those of all its pixels, which leaves few tubes to try.
+            # Distances at the tile's centre bound those of its pixels, which leaves few tubes to try.
             found = 0
             nearest = runner_up = REACH_NM + spread
             nearest_owner = NOBODY
@@ -200,10 +200,10 @@ def _find_two_nearest(  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _measure_margins(points, both, start, end, first, second, first_tube, second_tube, margin, slope):  # type: ignore[no-untyped-def]
-    """Fill in the distance to the midline between the two nearest neurites, and how oblique it is, see `Cells`."""
+    """Fill in the distance to the midline between the two nearest neurites, and its slope; see `Cells`."""
     for p in both:
         n, m = first_tube[p], second_tube[p]
-        # The difference of the two distances grows by the length of its gradient per nm away from the membrane.
+        # Per nm away from the membrane, the difference of the two distances grows by the length of its gradient.
         nz, ny, nx = _outward(start[n], end[n], points[p])
         mz, my, mx = _outward(start[m], end[m], points[p])
         gz, gy, gx = mz - nz, my - ny, mx - nx

@@ -1,4 +1,4 @@
-"""The free space between neurites while they grow: a coarse map of the distance to what is there, and walks in it."""
+"""Free space between growing neurites: a coarse map of the distance to those grown so far, and walks through it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PITCH_NM = 40.0
 
 @dataclass(frozen=True)
 class Clearance:
-    """How far every place is from the surface of the neurites so far; negative inside them.
+    """Distance of every point from the surfaces of the neurites grown so far; negative inside them.
 
     Attributes:
         distance_nm: (Z, Y, X) float32 on a grid of `PITCH_NM`, changed in place as neurites are added.
-        origin_nm: (3,) float64, the position of its first value.
+        origin_nm: (3,) float64, the position of the first value.
     """
 
     distance_nm: npt.NDArray[np.float32]
@@ -27,26 +27,26 @@ class Clearance:
 
     @classmethod
     def empty(cls, extent_nm: npt.NDArray[np.float64], padding_nm: float, limit_nm: float) -> Clearance:
-        """Return the map of a box that starts at zero, with room on every side, where nothing has grown.
+        """Return the map of an empty box that starts at zero, with padding on every side.
 
         Args:
             extent_nm: (3,) edge lengths of the box along (z, y, x).
-            padding_nm: The room on every side.
-            limit_nm: The distance where it is not known, and the largest that it can tell.
+            padding_nm: Padding on every side.
+            limit_nm: Initial distance everywhere, which is the largest that the map can hold.
         """
         size = np.ceil((extent_nm + 2 * padding_nm) / PITCH_NM).astype(int) + 1
         return cls(np.full(size, limit_nm, np.float32), np.full(3, -padding_nm))
 
     def add(self, capsules: Capsules, reach_nm: float) -> int:
-        """Take the space of new capsules; distances beyond `reach_nm` from them are left.
+        """Mark the space of new capsules as taken, and update the map up to `reach_nm` from them.
 
         Returns:
-            How many values of the map were free and now are inside.
+            The number of map values that were free and are now inside.
         """
         return int(_lower(self.distance_nm, self.origin_nm, capsules.start, capsules.end, capsules.radius, reach_nm))
 
     def at(self, point: npt.NDArray[np.float64]) -> float:
-        """Return the clearance at a point (3,) in nm; beyond the map's faces that on them."""
+        """Return the clearance at a point (3,) in nm; outside the map, that of its nearest face."""
         return float(_interpolate(self.distance_nm, self.origin_nm, point[0], point[1], point[2]))
 
     def walk(
@@ -59,20 +59,20 @@ class Clearance:
         step_nm: float,
         turns: npt.NDArray[np.float64],
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Walk through the free space until it is too narrow, the map ends, or the radii do.
+        """Walk through the free space until it is too narrow, or the map or the radii end.
 
-        Each step takes the one of several random turns that has most room ahead and bends the path least.
+        Each step chooses among several random turns, and prefers room ahead and a straight path.
 
         Args:
             start: (3,) the first point in nm.
-            direction: (3,) the unit vector that the path starts along and is drawn to.
-            radii: (N,) wished radius of each point in nm; the free space limits it.
-            smallest_nm: The walk ends where there is less room than this.
-            step_nm: The distance between points.
+            direction: (3,) the unit vector along which the path starts, and towards which it is drawn.
+            radii: (N,) desired radius at each point in nm; the free space limits it.
+            smallest_nm: Clearance below which the walk ends.
+            step_nm: Distance between points.
             turns: (N, K, 3) the K random turns to choose from, relative to a unit direction.
 
         Returns:
-            The points (M, 3) and radii (M,) in nm, M at most N and at least 0.
+            The points (M, 3) and radii (M,) in nm, with 0 <= M <= N.
         """
         points, widths = np.empty((len(radii), 3)), np.empty(len(radii))
         count = _walk(
@@ -83,7 +83,7 @@ class Clearance:
 
 @numba.njit
 def _interpolate(field, origin, z, y, x):  # type: ignore[no-untyped-def]
-    """Return the trilinear interpolation of the map; beyond its faces the value on them."""
+    """Return the trilinear interpolation of the map; outside it, the value on its nearest face."""
     gz = min(max((z - origin[0]) / PITCH_NM, 0.0), field.shape[0] - 1.001)
     gy = min(max((y - origin[1]) / PITCH_NM, 0.0), field.shape[1] - 1.001)
     gx = min(max((x - origin[2]) / PITCH_NM, 0.0), field.shape[2] - 1.001)
@@ -99,7 +99,7 @@ def _interpolate(field, origin, z, y, x):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _lower(field, origin, start, end, radius, reach):  # type: ignore[no-untyped-def]
-    """Lower the map to the distance from the capsules' surfaces, within reach of them, see `Clearance.add`."""
+    """Lower the map to the distance from the capsules' surfaces, within reach of them; see `Clearance.add`."""
     low, high = [0, 0, 0], [0, 0, 0]
     taken = 0
     for n in range(len(start)):
@@ -128,7 +128,7 @@ def _lower(field, origin, start, end, radius, reach):  # type: ignore[no-untyped
 
 @numba.njit
 def _walk(field, origin, start, direction, radii, smallest, step, turns, points, widths):  # type: ignore[no-untyped-def]
-    """Walk as `Clearance.walk` says; fill in points and widths, and return how many."""
+    """Fill in the points and widths of a walk, and return their number; see `Clearance.walk`."""
     z, y, x = start[0], start[1], start[2]
     hz, hy, hx = direction[0], direction[1], direction[2]
     for n in range(len(radii)):
@@ -149,7 +149,7 @@ def _walk(field, origin, start, direction, radii, smallest, step, turns, points,
             score = 0.4 * (tz * (hz + direction[0]) + ty * (hy + direction[1]) + tx * (hx + direction[2]))
             for far in (step, 2.5 * step):
                 ahead = _interpolate(field, origin, z + far * tz, y + far * ty, x + far * tx)
-                # Room beyond the wished radius is worth nothing: paths would all seek the widest voids.
+                # Room beyond the desired radius does not count: all paths would seek the widest voids.
                 score += min(ahead, radii[n]) / radii[n]
             if score > best_score:
                 best_score, bz, by, bx = score, tz, ty, tx

@@ -1,4 +1,4 @@
-"""Serial sections as they come out of the microtome: some of a phantom's sections get a defect."""
+"""Defects of serial sections in a phantom, as cutting and imaging leave them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from sectome.transforms import (
 
 
 def add_defects(phantom: Phantom, share: float = 0.3, seed: int = 0) -> Phantom:
-    """Return the phantom with a defect in some of its sections, one kind each: lost in whole or in part, slipped, out
-    of focus, of other contrast, striped, charged, folded or torn.
+    """Return the phantom with one defect in each of some of its sections.
 
-    The truth moves with what is seen; a lost section keeps its truth, and the gap of a crack is background.
+    The defects are lost and partly lost sections, slips, blur, other contrast, stripes, charging, folds and cracks.
+    Labels move with the image. A lost section keeps its labels, and the gap of a crack is background.
 
     Args:
-        phantom: what was in the block.
-        share: chance of a section to have a defect.
+        phantom: phantom without defects.
+        share: probability that a section has a defect.
         seed: the same seed makes the same defects.
 
     Raises:
-        InputError: if the share does not lie between 0 and 1.
+        InputError: if the share is not between 0 and 1.
     """
     check_within(share, 0, 1, "the share of sections with defects")
     random = np.random.default_rng(seed)

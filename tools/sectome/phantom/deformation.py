@@ -1,4 +1,4 @@
-"""A smooth deformation of the tissue: without it, membranes would be as straight as the tubes that they wrap."""
+"""Smooth deformation of the tissue: without it, membranes would be as straight as the tubes inside them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sectome.phantom.capsules import Capsules
 from sectome.phantom.cells import Placed
 from sectome.phantom.noise import NoiseTile, make_noise_tile
 
-# Displacement per nm stays far below one, so that the tissue never folds and a tube stays one piece.
+# The displacement changes by far less than 1 nm per nm, so that tissue never folds and a tube stays one piece.
 _OCTAVES = [(150.0, 34.0), (50.0, 8.0)]
 
 
 @dataclass(frozen=True)
 class Deformation:
-    """Where each place of the volume lies in the undeformed tissue."""
+    """A mapping between points of the volume and of the undeformed tissue."""
 
     displacement: NoiseTile
 
@@ -27,20 +27,20 @@ class Deformation:
         return cls(make_noise_tile(rng, size=64, channels=3, pitch_nm=30.0, octaves=_OCTAVES))
 
     def to_tissue(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return where points (P, 3) of the volume lie in the tissue; both in nm."""
+        """Return the positions of the volume's points (P, 3) in the undeformed tissue, both in nm."""
         return points + self.displacement.at(points)
 
     def to_volume(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return where points (P, 3) of the tissue come to lie in the volume, by fixed-point iteration."""
+        """Return the positions of the tissue's points (P, 3) in the volume, by fixed-point iteration."""
         placed = points.astype(np.float32)
         for _ in range(4):
             placed = (points - self.displacement.at(placed)).astype(np.float32)
         return placed.astype(np.float64)
 
     def place(self, capsules: Capsules, reach_nm: float) -> Placed:
-        """Return capsules with the boxes of the volume in which they reach `reach_nm` beyond their surface."""
+        """Return capsules with the part of the volume that they, and `reach_nm` around them, can touch."""
         ends = np.stack([self.to_volume(capsules.start), self.to_volume(capsules.end)])
         thick = capsules.radius.max(axis=1, initial=0, keepdims=True)
-        # Around a capsule the tissue may be stretched, a wide one as a whole less than a narrow one.
+        # A margin for stretched tissue around a capsule, relatively less around a wide one.
         reach = thick[:, 0] + reach_nm
         return Placed(capsules, ends.min(axis=0), ends.max(axis=0), reach + np.minimum(0.3 * reach, 60))

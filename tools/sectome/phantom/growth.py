@@ -1,4 +1,4 @@
-"""How a single neurite grows: a trunk through free space, and its branches or spines."""
+"""Growth of single neurites: a trunk through free space, and its branches or spines."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Points = npt.NDArray[np.float64]
 
 _TURNS = 8
 _NARROWEST_NM = 30.0
-"""Below this radius little would be left between the membranes on either side."""
+"""Smallest radius: below it, little would be left between the membranes on either side."""
 _WIDEST_SWELLING = 2.5
-"""Of the mean radius."""
+"""Maximum radius over the mean radius."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Calibre:
     """A class of neurites.
 
     Attributes:
-        name: What the field calls it.
-        radius_nm: The range of mean radii, drawn log-uniformly.
-        shrinks_to: The share of its radius to which free space may narrow a neurite before it ends.
-        filling: The share of space that neurites so far take when no further one of this class starts.
-        wander: How much a step may turn, relative to its length.
-        varicosities_per_um: Swellings along it.
-        branches_per_um: Side branches, for every µm of its trunk.
-        spiny: Its branches are spines: short, with a thin neck and a head.
-        shortest_nm: A shorter one is not grown.
+        name: Usual name of the class.
+        radius_nm: Range of mean radii, drawn log-uniformly.
+        shrinks_to: Fraction of its radius to which free space may narrow a neurite before it ends.
+        filling: Fraction of taken space above which no further neurite of this class starts.
+        wander: Standard deviation of a step's turns, relative to its length.
+        varicosities_per_um: Mean number of swellings per µm.
+        branches_per_um: Mean number of side branches, per µm of trunk.
+        spiny: Whether its branches are spines: short, with a thin neck and a head.
+        shortest_nm: Minimum length.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Calibre:
 
 @dataclass(frozen=True)
 class Path:
-    """An unbranched stretch of a neurite.
+    """An unbranched part of a neurite.
 
     Attributes:
-        neurite: The index of the neurite.
+        neurite: Index of the neurite.
         calibre: Its class.
         points: (N, 3) float64 in nm along (z, y, x), at least two.
         radii: (N,) float64 in nm.
@@ -68,9 +68,9 @@ class Growth:
     """Neurites that grow one after another in a common space.
 
     Attributes:
-        rng: Where all choices come from.
-        space: How much room there is, kept up to date.
-        taken: How many values of its map are inside neurites.
+        rng: Random generator.
+        space: Free space, kept up to date.
+        taken: Number of its map values that are inside neurites.
     """
 
     rng: np.random.Generator
@@ -78,7 +78,7 @@ class Growth:
     taken: int = 0
 
     def grow(self, start: Points, direction: Points, radius: float, calibre: Calibre, neurite: int) -> list[Path]:
-        """Grow one neurite both ways from a start, then its branches, and take their space.
+        """Grow one neurite in both directions from a start, then its branches, and take their space.
 
         Args:
             start: (3,) a point in nm.
@@ -88,7 +88,7 @@ class Growth:
             neurite: Its index.
 
         Returns:
-            Its paths, the trunk first; none where it would be too short.
+            Its paths, the trunk first; none if it would be too short.
         """
         extent = np.array(self.space.distance_nm.shape) * PITCH_NM
         step = float(np.clip(0.4 * radius, 50.0, 120.0))
@@ -99,7 +99,7 @@ class Growth:
         length = len(points) * step
         if len(points) < 3 or length < min(calibre.shortest_nm, 0.6 * extent.min()):
             return []
-        # The free space is known on a coarse map, which leaves jumps in the radii.
+        # The map of free space is coarse, which leaves jumps in the radii.
         padded = np.pad(radii, 1, mode="edge")
         radii = np.minimum(radii, (padded[:-2] + padded[1:-1] + padded[2:]) / 3)
         paths = [Path(neurite, calibre, points, radii)]
@@ -113,7 +113,7 @@ class Growth:
         return paths
 
     def _take(self, path: Path) -> None:
-        """Take the space of a path, and note how far it is from the places that neurites so thin may still want."""
+        """Take the space of a path, and update the map as far around it as swellings of its class can reach."""
         capsules = chain_of(path.points, path.radii, path.neurite)
         self.taken += self.space.add(capsules, reach_nm=_WIDEST_SWELLING * path.calibre.radius_nm[1])
 
@@ -142,7 +142,7 @@ class Growth:
     def _walk(
         self, start: Points, direction: Points, radius: float, calibre: Calibre, step: float, steps: int
     ) -> tuple[Points, npt.NDArray[np.float64]]:
-        """Walk through free space with a radius that varies and swells, see `Clearance.walk`."""
+        """Walk through free space with a varying radius and swellings; see `Clearance.walk`."""
         rng = self.rng
         swollen = 1 + 0.15 * np.cumsum(rng.standard_normal(steps)) * np.sqrt(step / 1000)
         at = np.arange(steps) * step
@@ -159,5 +159,5 @@ class Growth:
 
 
 def unit(vector: Points) -> Points:
-    """Return a vector (3,) at length one."""
+    """Return a vector (3,) scaled to length 1."""
     return np.asarray(vector / np.linalg.norm(vector))

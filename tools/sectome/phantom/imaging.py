@@ -1,4 +1,4 @@
-"""What a microscope makes of a section: blur, contrast, noise, and now and then a defect."""
+"""Simulated imaging of sections: blur, contrast, noise, and an occasional defect."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ FloatPlane = npt.NDArray[np.float32]
 
 _BLUR_NM = 4.5
 _COUNTS = 150.0
-"""Electrons that a pixel of brightness one receives; shot noise goes with their square root."""
+"""Number of electrons at a pixel of brightness 1; shot noise grows with its square root."""
 _DEFECTS_PER_UM = 1.3
-"""Spoilt sections for every µm of z: about 4 of 100 serial sections, fewer where sections are thin."""
+"""Defective sections per µm of z: about 4 of 100 serial sections, fewer where sections are thin."""
 
 
 @dataclass(frozen=True)
 class Microscope:
-    """Takes pictures of sections; one after another, for contrast drifts from each to the next.
+    """A microscope that images one section after another, each with another contrast.
 
     Attributes:
-        rng: Where noise and defects come from.
-        thickness_nm: How thick a section is.
-        pixel_nm: The size of a pixel along (y, x).
+        rng: Generator of noise and defects.
+        thickness_nm: Thickness of a section.
+        pixel_nm: Size of a pixel along (y, x).
     """
 
     rng: np.random.Generator
@@ -32,7 +32,7 @@ class Microscope:
     pixel_nm: tuple[float, float]
 
     def image(self, brightness: FloatPlane) -> npt.NDArray[np.uint8]:
-        """Return the picture (Y, X) uint8 of a section of some brightness (Y, X), 0 black to 1."""
+        """Return the image (Y, X) uint8 of a section, given its brightness (Y, X) from 0 (black) to 1."""
         rng = self.rng
         seen = ndimage.gaussian_filter(brightness, [_BLUR_NM / pixel for pixel in self.pixel_nm])
         if rng.random() < _DEFECTS_PER_UM * self.thickness_nm / 1000:
@@ -45,7 +45,7 @@ class Microscope:
         return np.clip(np.rint(255 * seen), 0, 255).astype(np.uint8)
 
     def _shading(self, shape: tuple[int, ...]) -> FloatPlane:
-        """Return a slow change of brightness across a section (Y, X)."""
+        """Return a gradual change of brightness across a section (Y, X)."""
         y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
         tilt_y, tilt_x = self.rng.normal(0, 0.012, 2)
         return np.asarray(tilt_y * y + tilt_x * x, np.float32)

@@ -1,7 +1,7 @@
-"""Neurites: winding, branching tubes of broad calibre that are packed until little space is left.
+"""Neurites: winding, branching tubes of varied calibre, packed until little space is left.
 
-Thick ones grow first, thinner ones wind through what is left, as axons do around dendrites in cortex. What remains free
-in the end goes to whichever neurite is nearest, see `sectome.phantom.cells`.
+Thick ones grow first. Thinner ones wind through the remaining space, as axons do around dendrites in cortex. Space that
+stays free goes to the nearest neurite; see `sectome.phantom.cells`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from sectome.phantom.clearance import PITCH_NM, Clearance
 from sectome.phantom.growth import Calibre, Growth, Path, Points, unit
 
 _PADDING_NM = 300.0
-"""Neurites grow this far beyond the volume, so that its faces cut them as any other plane does."""
+"""Neurites grow this far beyond the volume, so that its faces cut them like any other plane."""
 _LIMIT_NM = 1000.0
 _THICKEST_SHARE = 0.3
-"""Of the volume's mean edge: a radius above it would leave a small volume with a single cell."""
+"""Maximum radius relative to the volume's mean edge: more would leave a small volume with a single cell."""
 _THIN_NM = 48.0
-"""The radius of the thinnest axons, which no volume is too small for."""
+"""Radius of the thinnest axons, for which no volume is too small."""
 _BUNDLING = 0.7
-"""How much neurites run along or against a common direction, relative to a random one."""
+"""Weight of a common direction, along or against which neurites run, relative to a random direction."""
 
 CALIBRES = (
     Calibre("dendrite", (160.0, 420.0), 0.6, 0.16, 0.12, 0.0, 1.6, True, 900.0),
@@ -28,18 +28,18 @@ CALIBRES = (
     Calibre("thin axon", (_THIN_NM, 90.0), 0.75, 0.52, 0.4, 0.5, 0.15, False, 500.0),
     Calibre("glia", (36.0, 52.0), 0.8, 0.56, 0.7, 0.8, 7.0, False, 700.0),
 )
-"""In the order in which they take their space."""
+"""Classes of neurites, in the order in which they grow."""
 
 
 def grow_neurites(rng: np.random.Generator, extent_nm: Points) -> list[Path]:
     """Pack a box with neurites.
 
     Args:
-        rng: Where all choices come from.
+        rng: Random generator.
         extent_nm: (3,) edge lengths of the box along (z, y, x); it starts at zero.
 
     Returns:
-        Their paths; neurites are numbered from 0 in the order of their calibres, and a branched one has several.
+        The paths of the neurites, several for a branched one. Neurites are numbered from 0 in the order of `CALIBRES`.
     """
     thickest_nm = max(_THICKEST_SHARE * float(np.prod(extent_nm)) ** (1 / 3), _THIN_NM)
     space = Clearance.empty(extent_nm, min(_PADDING_NM, 2.5 * thickest_nm), _LIMIT_NM)

@@ -1,4 +1,4 @@
-"""Smooth random fields that repeat, so that a small tile covers tissue of any size."""
+"""Smooth periodic random fields, so that a small tile covers tissue of any size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from scipy import ndimage
 
 @dataclass(frozen=True)
 class NoiseTile:
-    """A random field over all space, zero on average.
+    """A periodic random field over all space, zero on average.
 
     Attributes:
-        values: (N, N, N, C) float32, one period of it, C channels; N is a power of two.
-        pitch_nm: The distance between its values.
+        values: (N, N, N, C) float32, one period of the field with C channels; N is a power of two.
+        pitch_nm: Distance between values.
     """
 
     values: npt.NDArray[np.float32]
     pitch_nm: float
 
     def at(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the field at points (P, 3) in nm along (z, y, x), interpolated: (P, C) float32."""
+        """Return the field (P, C) float32, interpolated at points (P, 3) in nm along (z, y, x)."""
         field = np.zeros((len(points), self.values.shape[3]), np.float32)
         _interpolate_periodic(self.values, np.float32(1 / self.pitch_nm), points, field)
         return field
@@ -35,10 +35,10 @@ def make_noise_tile(
     """Return a random field as a sum of Gaussian-smoothed white noises.
 
     Args:
-        rng: Where the noise comes from.
+        rng: Random generator.
         size: Values along each axis of a period, a power of two.
         channels: Independent components.
-        pitch_nm: The distance between values.
+        pitch_nm: Distance between values.
         octaves: For each noise, its scale (the sigma of its smoothing in nm) and its standard deviation.
 
     Returns:
@@ -55,7 +55,7 @@ def make_noise_tile(
 
 @numba.njit
 def _interpolate_periodic(values, per_nm, points, result):  # type: ignore[no-untyped-def]
-    """Add to the result (P, C) the trilinear interpolation of a periodic field at points."""
+    """Add the trilinear interpolation of a periodic field at points (P, 3) to the result (P, C)."""
     mask = values.shape[0] - 1
     channels = values.shape[3]
     for point in range(len(points)):

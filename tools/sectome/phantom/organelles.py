@@ -1,4 +1,4 @@
-"""What lies inside neurites: mitochondria, microtubules, endoplasmic reticulum, and vesicles at synapses.
+"""Organelles of neurites: mitochondria, microtubules, endoplasmic reticulum, and vesicles at synapses.
 
 Sizes are those of mammalian neuropil (Peters, Palay and Webster 1991, The Fine Structure of the Nervous System).
 """
@@ -15,19 +15,19 @@ from sectome.phantom.cells import NOBODY, share_out_points
 from sectome.phantom.growth import Path, Points
 
 _VESICLE_NM = 17.0
-"""From the centre of a vesicle to the middle of its membrane; it is 40 nm across."""
+"""Distance from the centre of a vesicle to the middle of its membrane; vesicles are 40 nm across."""
 
 
 @dataclass(frozen=True)
 class Organelles:
-    """Everything inside all neurites of a volume.
+    """Organelles of all neurites of a volume.
 
     Attributes:
-        mitochondria: Each is a chain of capsules, its owner the neurite.
+        mitochondria: One chain of capsules each; the owner is the neurite.
         microtubules: Chains of thin capsules along the neurites.
         reticulum: Chains of tubules; the radius is that of the membrane.
-        vesicles: Capsules without a length; the radius is that of the membrane.
-        contacts: Spheres within which two membranes are dense; the owner has the vesicles, the chain is the other.
+        vesicles: Capsules of length zero; the radius is that of the membrane.
+        contacts: Spheres in which two membranes are dense; the owner has the vesicles, the chain is the other neurite.
     """
 
     mitochondria: Capsules
@@ -41,9 +41,9 @@ def make_organelles(rng: np.random.Generator, paths: list[Path], tubes: Capsules
     """Return the organelles of neurites.
 
     Args:
-        rng: Where all choices come from.
-        paths: The neurites.
-        tubes: The same as capsules.
+        rng: Random generator.
+        paths: Paths of the neurites.
+        tubes: Neurites as capsules.
     """
     mitochondria: list[Capsules] = []
     microtubules: list[Capsules] = []
@@ -62,7 +62,7 @@ def make_organelles(rng: np.random.Generator, paths: list[Path], tubes: Capsules
 
 
 def _mitochondria(rng: np.random.Generator, path: Path, frames: Points, first: int) -> list[Capsules]:
-    """Return mitochondria along a path, wherever it is wide enough; their chains are numbered from `first`."""
+    """Return mitochondria along a path, where it is wide enough; their chains are numbered from `first`."""
     found: list[Capsules] = []
     travelled = _travelled(path.points)
     tracks = int(np.clip(np.median(path.radii) / 170, 1, 3))
@@ -88,7 +88,7 @@ def _mitochondria(rng: np.random.Generator, path: Path, frames: Points, first: i
 
 
 def _microtubules(rng: np.random.Generator, path: Path, frames: Points) -> list[Capsules]:
-    """Return microtubules that run all along a path."""
+    """Return microtubules along the whole length of a path."""
     thick = float(np.median(path.radii))
     count = int(np.clip(rng.uniform(0.5, 1.2) * np.pi * (thick / 110) ** 2, 0, 30))
     found = []
@@ -121,7 +121,7 @@ def _reticulum(rng: np.random.Generator, path: Path, frames: Points) -> list[Cap
 
 
 def _synapses(rng: np.random.Generator, path: Path, frames: Points, tubes: Capsules) -> list[tuple[Capsules, Capsules]]:
-    """Return synapses of the swellings of an axon, and the vesicles at each."""
+    """Return synapses at the swellings of an axon, and the vesicles of each."""
     found: list[tuple[Capsules, Capsules]] = []
     if path.calibre.spiny:
         return []
@@ -133,7 +133,7 @@ def _synapses(rng: np.random.Generator, path: Path, frames: Points, tubes: Capsu
         ray = centre + np.arange(0, radius + 200, 6.0)[:, None] * direction
         cells = share_out_points(ray, near)
         beyond = np.flatnonzero((cells.owner != path.neurite) & (cells.owner != NOBODY))
-        # Neurites are numbered from thick to thin: axons synapse onto what is thicker, and never mutually.
+        # Neurites are numbered from thick to thin: axons synapse onto thicker neurites, and never mutually.
         if not len(beyond) or cells.owner[beyond[0]] > path.neurite:
             continue
         centre = ray[beyond[0]]
@@ -152,7 +152,7 @@ def _synapses(rng: np.random.Generator, path: Path, frames: Points, tubes: Capsu
 
 
 def _apart(points: Points, distance_nm: float) -> Points:
-    """Return the points (N, 3) without those too close to an earlier one."""
+    """Return the points (N, 3) without those closer than `distance_nm` to an earlier one."""
     if not len(points):
         return points
     keep = np.ones(len(points), bool)
@@ -163,14 +163,14 @@ def _apart(points: Points, distance_nm: float) -> Points:
 
 
 def _within(tubes: Capsules, centre: Points, distance_nm: float) -> Capsules:
-    """Return the capsules whose surface comes about as close to a point as a distance."""
+    """Return a superset of the capsules whose surface lies within `distance_nm` of a point."""
     reach = distance_nm + tubes.radius.max(axis=1) + np.linalg.norm(tubes.end - tubes.start, axis=1)
     index = np.flatnonzero(np.linalg.norm(tubes.start - centre, axis=1) < reach)
     return Capsules(tubes.start[index], tubes.end[index], tubes.radius[index], tubes.owner[index], tubes.chain[index])
 
 
 def _frames(points: Points) -> Points:
-    """Return two unit vectors across a path at each of its points (N, 2, 3), turning as little as they can."""
+    """Return two unit vectors across a path at each of its points, (N, 2, 3), which turn as little as possible."""
     along = np.gradient(points, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     frames = np.empty((len(points), 2, 3))
@@ -183,15 +183,15 @@ def _frames(points: Points) -> Points:
 
 
 def _around(frames: Points, angle: Points) -> Points:
-    """Return unit vectors (N, 3) at an angle (N,) in rad around the path that frames (N, 2, 3) belong to."""
+    """Return unit vectors (N, 3) across a path at angles (N,) in rad, given its frames (N, 2, 3)."""
     return np.cos(angle)[:, None] * frames[:, 0] + np.sin(angle)[:, None] * frames[:, 1]
 
 
 def _travelled(points: Points) -> Points:
-    """Return the length (N,) in nm of a path up to each of its points."""
+    """Return the length in nm of a path up to each of its points, (N,)."""
     return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
 
 
 def _resample(values: Points, travelled: Points, at: Points) -> Points:
-    """Return values (N, C), known along a path, at other lengths (M,) of it: (M, C)."""
+    """Interpolate values (N, C) along a path at lengths (M,), and return them as (M, C)."""
     return np.stack([np.interp(at, travelled, column) for column in values.T], axis=1)

@@ -1,4 +1,4 @@
-"""Synthetic neural tissue with its truth, for the demo, the tests and whoever has no labels yet."""
+"""Synthetic neural tissue with ground truth, for the demo, the tests and users who have no labels yet."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from sectome.types import LabelArray, Shape3, VoxelSize
 
 SMALLEST_SHAPE: Shape3 = (4, 16, 16)
 _HALF_MEMBRANE_NM = 8.0
-"""Voxels closer than this to the midline between two cells are background: it is where the two membranes are."""
+"""Voxels closer than this to the midline between two cells are background: the two membranes lie there."""
 _THICKEST_CUT_NM = 12.0
 _JITTER_NM = 3.0
 _SERIAL_SECTION_NM = 20.0
 """Thicker sections are cut by a knife and shift against each other; thinner ones are milled in place."""
 _FEWEST_VOXELS = 100
-"""A smaller piece of a neurite, cut off by a face of the volume, is background."""
+"""Smaller pieces of a neurite, cut off by a face of the volume, become background."""
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """A volume of synthetic tissue and its truth; arrays are (Z, Y, X).
+    """A volume of synthetic tissue and its ground truth; arrays are (Z, Y, X).
 
     Attributes:
         raw: uint8, the image: bright cytoplasm, dark membranes.
-        neurons: Unsigned, ids 1..N; 0 is membrane and extracellular space. Each id is one 6-connected piece.
+        neurons: Unsigned, ids 1..N; 0 is membrane and extracellular space. Each id is one 6-connected component.
         mitochondria: Unsigned, ids 1..M; 0 elsewhere. Each lies in a single neuron.
         voxel_size_nm: Along (z, y, x).
     """
@@ -55,14 +55,14 @@ def make_phantom(
 
     Args:
         shape: Voxels along (z, y, x).
-        voxel_size_nm: The size of a voxel along (z, y, x).
-        seed: Another seed gives other tissue.
+        voxel_size_nm: Size of a voxel along (z, y, x).
+        seed: Seed of the random tissue.
 
     Returns:
         The image with its neurons and mitochondria.
 
     Raises:
-        InputError: if the shape, the voxel size or the seed cannot be used.
+        InputError: if the shape, the voxel size or the seed is invalid.
     """
     volume = check_whole_triple(shape, "the shape in voxels")
     if any(size < least for size, least in zip(volume, SMALLEST_SHAPE, strict=True)):
@@ -83,13 +83,13 @@ def make_phantom(
 def _image(
     rng: np.random.Generator, tissue: Tissue, shape: Shape3, voxel_size_nm: VoxelSize
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return the image and, one more than their index and 0 for none, the neurite and mitochondrion of each voxel."""
+    """Return the image, and the neurite and mitochondrion of each voxel: their indices plus 1, or 0 for none."""
     raw = np.empty(shape, np.uint8)
     neurites, chains = np.empty(shape, np.int32), np.empty(shape, np.int32)
     thickness, *pixel = voxel_size_nm
     pixel_nm = (pixel[0], pixel[1])
     microscope = Microscope(rng, thickness, pixel_nm)
-    # An odd number of cuts, so that one is at the middle of the section: its labels are the section's.
+    # An odd number of cuts, so that one lies in the middle of the section and gives its labels.
     cuts = 2 * int(np.ceil((thickness / _THICKEST_CUT_NM - 1) / 2)) + 1
     half_membrane = max(_HALF_MEMBRANE_NM, 0.5 * max(pixel_nm))
     for section in range(shape[0]):
@@ -115,7 +115,7 @@ def _plane(
     shape: tuple[int, int],
     jitter_nm: npt.NDArray[np.float64],
 ) -> Plane:
-    """Return the plane of the volume at some depth, shifted sideways."""
+    """Return the plane of the volume at a depth, shifted in-plane by `jitter_nm`."""
     y, x = ((np.arange(size) + 0.5) * pixel for size, pixel in zip(shape, pixel_nm, strict=True))
     grid = np.meshgrid([z_nm], y + jitter_nm[0], x + jitter_nm[1], indexing="ij")
     points = np.stack(grid, axis=-1).reshape(-1, 3).astype(np.float32)
@@ -123,7 +123,7 @@ def _plane(
 
 
 def _relabel(labels: npt.NDArray[np.int32], fewest_voxels: int) -> LabelArray:
-    """Return 1..N for the 6-connected pieces of equal label, in the smallest unsigned dtype; small ones are 0."""
+    """Number the 6-connected components of equal label 1..N, in the smallest unsigned dtype; small ones become 0."""
     pieces = connected_components(labels, background=0, connectivity=1)
     sizes = np.bincount(pieces.ravel())
     keep = sizes >= fewest_voxels

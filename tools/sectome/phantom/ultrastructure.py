@@ -1,4 +1,4 @@
-"""How bright each place of a plane is, before any microscope: cytoplasm, membranes and organelles.
+"""Brightness of a plane of tissue before imaging: cytoplasm, membranes and organelles.
 
 Brightness runs from 0, black, to 1. Stained membranes are dark, as in a transmission image.
 """
@@ -21,7 +21,7 @@ FloatPlane = npt.NDArray[np.float32]
 
 _FAR_NM = 1000.0
 _MEMBRANE_NM = 8.0
-"""From the midline between two cells to the middle of a membrane: half a cleft and half a membrane."""
+"""Distance from the midline between two cells to the middle of a membrane: half a cleft and half a membrane."""
 _MEMBRANE_SIGMA_NM = 4.5
 _CLEARANCE_NM = 24.0
 """Mitochondria stay this far from the midline between two cells."""
@@ -29,13 +29,13 @@ _CLEARANCE_NM = 24.0
 
 @dataclass(frozen=True)
 class Shades:
-    """What differs from neurite to neurite, and the texture that all share.
+    """Shades of each neurite, and the texture that all share.
 
     Attributes:
-        grey: (N + 1,) float32, the mean brightness of each neurite's cytoplasm; the last is that of no neurite at all.
+        grey: (N + 1,) float32, the mean brightness of each neurite's cytoplasm; the last is for points in no neurite.
         roughness: (N + 1,) float32, the standard deviation of its texture.
-        shift_nm: (N + 1, 3) float32, where in the texture it begins.
-        texture: A field of standard deviation one.
+        shift_nm: (N + 1, 3) float32, its offset in the texture.
+        texture: A field of standard deviation 1.
     """
 
     grey: FloatPlane
@@ -45,7 +45,7 @@ class Shades:
 
     @classmethod
     def random(cls, rng: np.random.Generator, neurites: int) -> Shades:
-        """Return random shades of a number of neurites."""
+        """Return random shades for a number of neurites."""
         count = neurites + 1
         grey = rng.normal(0.67, 0.045, count) - 0.16 * (rng.random(count) < 0.08)
         return cls(
@@ -58,7 +58,7 @@ class Shades:
 
 @dataclass(frozen=True)
 class Tissue:
-    """All that a volume shows, ready to be cut into planes."""
+    """The content of a volume, ready to be cut into planes."""
 
     neurites: Placed
     mitochondria: Placed
@@ -90,8 +90,8 @@ class Cut:
 
     Attributes:
         brightness: float32, 0 to 1.
-        cells: Which neurite is where.
-        mitochondrion: int32, the chain of the mitochondrion; `NOBODY` outside all.
+        cells: Neurite of each pixel.
+        mitochondrion: int32, the chain of each pixel's mitochondrion; `NOBODY` outside all.
     """
 
     brightness: FloatPlane
@@ -103,9 +103,9 @@ def cut(tissue: Tissue, plane: Plane, thickness_nm: float) -> Cut:
     """Return a thin cut through the tissue.
 
     Args:
-        tissue: What to cut.
-        plane: Where.
-        thickness_nm: Over how much of z the cut stands for the mean; membranes along it blur accordingly.
+        tissue: Tissue to cut.
+        plane: Plane of the cut.
+        thickness_nm: Thickness along z that the cut averages; oblique membranes blur accordingly.
     """
     cells = share_out(plane, tissue.neurites)
     depth, capsule = _depths(tissue.mitochondria, plane, cells)
@@ -133,7 +133,7 @@ def cut(tissue: Tissue, plane: Plane, thickness_nm: float) -> Cut:
 
 
 def _double_membrane(margin_nm: FloatPlane, blur_nm: FloatPlane) -> FloatPlane:
-    """Return how much membrane, 0 to 1, is seen at a distance from the midline between two cells."""
+    """Return the visible amount of membrane, 0 to 1, at a distance from the midline between two cells."""
     sigma = np.sqrt(_MEMBRANE_SIGMA_NM**2 + blur_nm**2)
     sides = [np.exp(-0.5 * ((margin_nm + side * _MEMBRANE_NM) / sigma) ** 2) for side in (-1, 1)]
     return np.asarray(0.92 * (_MEMBRANE_SIGMA_NM / sigma) * (sides[0] + sides[1])).clip(0, 1)
@@ -162,7 +162,7 @@ def _paint_mitochondria(
     spacing = 52 + 12 * np.sin(3.1 * chain)
     phase = ((axis + tilt) * aside).sum(axis=1) / spacing + 0.06 * fine + 5.0 * np.sin(chain)
     sheet = np.exp(-0.5 * (np.abs(phase - np.round(phase)) * spacing / 6.0) ** 2)
-    # A crista reaches in from one side of the membrane or the other, seldom across.
+    # A crista reaches in from either side of the membrane, seldom all the way across.
     reach = np.sin(2.4 * np.round(phase) + chain) + 0.3 * fine > -0.5
     matrix = 0.47 + 0.06 * np.sin(5.1 * chain) + 0.03 * fine
     matrix = matrix - 0.2 * sheet * reach * np.clip((-below - 14) / 6, 0, 1)
@@ -174,7 +174,7 @@ def _paint_mitochondria(
 
 
 def _paint_synapses(brightness: FloatPlane, contacts: Placed, plane: Plane, cells: Cells) -> FloatPlane:
-    """Return the brightness with the densities of synapses, thicker behind the cleft than before it."""
+    """Return the brightness with synaptic densities, thicker on the postsynaptic side of the cleft."""
     painted = brightness.copy()
     pixels = np.arange(len(painted)).reshape(plane.shape)
     for n, (top, bottom, left, right) in zip(*contacts.near(plane), strict=True):
@@ -201,14 +201,14 @@ def _depths(objects: Placed, plane: Plane, cells: Cells) -> tuple[FloatPlane, np
 
 
 def _rings(objects: Placed, plane: Plane, cells: Cells, darkness: float) -> FloatPlane:
-    """Return how much (P,) the walls of tubules and vesicles darken the neurite that they are in."""
+    """Return how much (P,) the walls of tubules and vesicles darken their neurite."""
     depth, _ = _depths(objects, plane, cells)
     return np.asarray(darkness * np.exp(-0.5 * (depth / _MEMBRANE_SIGMA_NM) ** 2), np.float32)
 
 
 @numba.njit
 def _measure_depths(points, width, index, boxes, start, end, radius, owner, owners, depth, capsule):  # type: ignore[no-untyped-def]
-    """Lower each point's signed distance to that from a capsule of its own neurite, and note which is nearest."""
+    """Lower each point's signed distance to that of the nearest capsule of its own neurite, and store the capsule."""
     for m in range(len(index)):
         n = index[m]
         a, b = start[n], end[n]
