@@ -43,9 +43,12 @@ class Section:
 
 LOW, FULL, DECAY = ", encoder at 0.3", ", encoder at 1", ", encoder at 1, layer decay 0.75"
 LONG, LONG_1 = "pre-trained for 12000 steps", "pre-trained by seed 1 for 12000 steps"
+LONGER = "pre-trained for 24000 steps"
 LONG_5, LONG_9 = "pre-trained for 12000 steps with 0.5 hidden", "pre-trained for 12000 steps with 0.9 hidden"
 FOUR, TWELVE = ", four times the steps", ", twelve times the steps"
 BF16 = ", bf16"
+AGAIN = ", again"
+"""Fine-tuned and scored a second time, by the code of the arm with 24000 steps."""
 
 
 def fib25(labels: str) -> Row:
@@ -78,6 +81,12 @@ SECTIONS: Final = (
             ("the same, the second", [LONG_1 + DECAY], "scratch" + LOW),
             ("12000 steps - 3000, decay", [LONG + DECAY], "pre-trained" + DECAY),
             ("the same, the second", [LONG_1 + DECAY], "pre-trained" + DECAY),
+            ("24000 steps - scratch, decay", [LONGER + DECAY], "scratch" + DECAY),
+            ("24000 steps - 12000, decay", [LONGER + DECAY], LONG + DECAY),
+            ("the same, - the second with 12000", [LONGER + DECAY], LONG_1 + DECAY),
+            ("24000 steps - scratch, decay, again", [LONGER + DECAY], "scratch" + DECAY + AGAIN),
+            ("24000 steps - 12000, decay, again", [LONGER + DECAY], LONG + DECAY + AGAIN),
+            ("12000 steps - scratch, decay, both again", [LONG + DECAY + AGAIN], "scratch" + DECAY + AGAIN),
             ("12000 steps with .9 hidden - scratch, decay", [LONG_9 + DECAY], "scratch" + DECAY),
             ("12000 steps, decay: .9 hidden - .75", [LONG_9 + DECAY], LONG + DECAY),
             ("the same, - the second with .75", [LONG_9 + DECAY], LONG_1 + DECAY),
