@@ -10,16 +10,34 @@ from typing import Any
 import numpy as np
 
 from sectome.trained_settings import settings_path
-from sectome.types import Array
+from sectome.types import RANGES, Array
 
 _PLACES = 16
 _SAMPLE = (4, 32, 32)
 
 
-def identify(name: str, volume: Any, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
+def identify_input(
+    volume: Any, voxel_size_nm: Sequence[float], box: Sequence[Sequence[int]], mask: Any
+) -> dict[str, Any]:
+    """Return what identifies the input of a prediction.
+
+    Args:
+        volume: grey values (Z, Y, X).
+        voxel_size_nm: (z, y, x).
+        box: (start, stop) of what is predicted along (z, y, x).
+        mask: of the volume's shape, 0 where nothing is wanted; None without.
+    """
+    return {
+        "volume": _identify(volume, voxel_size_nm),
+        **{name: list(part) for name, part in zip(RANGES, box, strict=True)},
+        "mask": None if mask is None else _identify(mask, voxel_size_nm),
+    }
+
+
+def _identify(volume: Any, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
     """Return what identifies a volume (Z, Y, X): name, shape, type, voxel size, offset and fingerprint."""
     return {
-        "name": name,
+        "name": volume.name,
         "shape": list(volume.shape),
         "dtype": str(volume.dtype),
         "voxel_size_nm": list(voxel_size_nm),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sectome.affinity_file import create_affinities, said_of_channels
-from sectome.fingerprint import identify, identify_model
+from sectome.fingerprint import identify_input, identify_model
 from sectome.run_folder import RunFolder
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
 from sectome.volumes import open_volume, open_with_default_size
@@ -101,9 +101,9 @@ class PredictedMaps:
     def description(self) -> dict[str, Any]:
         """Return plain values that must be unchanged for a run to resume."""
         image = open_with_default_size(self.volume, self.voxel_size_nm)
+        mask = None if self.mask is None else open_volume(self.mask)
         return {
-            "volume": identify(self.volume, image, self.voxel_size_nm),
-            **{name: list(part) for name, part in zip(RANGES, self.box, strict=True)},
+            **identify_input(image, self.voxel_size_nm, self.box, mask),
             "bundle": str(self.bundle),
             "model": identify_model(self.checkpoint),
             **said_of_channels(self.channels),
@@ -111,7 +111,6 @@ class PredictedMaps:
             "blending": self.blending,
             "orientations": self.orientations,
             "precision": self.precision,
-            "mask": None if self.mask is None else identify(self.mask, open_volume(self.mask), self.voxel_size_nm),
         }
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from sectome.affinity_file import DTYPES, checked_output, new_affinities, said_of_channels
 from sectome.checks import InputError, check_at_least, check_choice, check_whole_number
-from sectome.fingerprint import identify
+from sectome.fingerprint import identify_input
 from sectome.geometry import PointNm
 from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slabs
 from sectome.inference.chunk_layers import Writes, chunk_layers, layer_depth, store_affinities
@@ -26,7 +26,7 @@ from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
 from sectome.transforms import FittedPercentiles
-from sectome.types import RANGES, Array, Box, Channels
+from sectome.types import Array, Box, Channels
 from sectome.volumes import Volume
 
 
@@ -95,9 +95,7 @@ def predict_volume(
         plan = {
             **identity,
             **said_of_channels(channels),
-            "volume": identify(image.name, image, tissue.voxel_size_nm),
-            **{name: [part.start, part.stop] for name, part in zip(RANGES, tissue.box, strict=True)},
-            "mask": None if mask is None else identify(mask.name, mask, tissue.voxel_size_nm),
+            **identify_input(image, tissue.voxel_size_nm, [(part.start, part.stop) for part in tissue.box], mask),
             "window": list(grid.window),
             "overlap": overlap,
             "blending": blending,
