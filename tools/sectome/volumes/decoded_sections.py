@@ -49,19 +49,14 @@ class DecodedSections:
         def put(place: int) -> None:
             voxels[place] = (self._decode(sections[place]) if walks else self._kept(sections[place]))[y, x]
 
-        missing = []
-        for place, number in enumerate(sections):
-            if not walks and (self._name, number) in self._cache():
-                put(place)
-            else:
-                missing.append(place)
-        threads = threads_for(len(missing), max(1, self._nbytes(1)))
+        missing = sum(walks or (self._name, number) not in self._cache() for number in sections)
+        threads = threads_for(missing, self._nbytes(1))
         if threads == 1:
-            for place in missing:
+            for place in range(len(sections)):
                 put(place)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(put, missing))
+                list(pool.map(put, range(len(sections))))
         return voxels
 
     def keep_chunks_of(self, box: Shape3) -> None:
