@@ -19,6 +19,7 @@ from sectome.checks import EXIT_CODE, INTERRUPTED, InputError, check_choice, che
 from sectome.commands import (
     bundle,
     check_flags,
+    dataset,
     evaluate,
     export,
     inflate,
@@ -174,6 +175,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "convert": convert,
     "phantom": phantom,
+    "dataset": dataset,
     "predict": predict,
     "segment": segment,
     "segment-volume": segment_volume,

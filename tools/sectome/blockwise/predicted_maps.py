@@ -14,9 +14,8 @@ from sectome.affinity_file import create_affinities, said_of_channels
 from sectome.fingerprint import identify_input, identify_model
 from sectome.run_folder import RunFolder
 from sectome.types import RANGES, Array, Box, Offset, Shape3, VoxelSize
-from sectome.volumes import open_volume, open_with_default_size
+from sectome.volumes import absolute_path, open_volume, open_with_default_size
 from sectome.volumes.blocks import CHUNK
-from sectome.volumes.precomputed_info import PREFIX
 from sectome.volumes.shards import write_box
 from sectome.volumes.tensorstore_process import open_zarr
 
@@ -162,7 +161,7 @@ def predicted_maps(
         check_mask(open_volume(mask), tissue)
     return PredictedMaps(
         path=Path(folder).absolute() / ("maps.zarr" if isinstance(model.channels[0], str) else "affinities.zarr"),
-        volume=_absolute(volume),
+        volume=absolute_path(volume),
         bundle=Path(bundle).absolute(),
         checkpoint=model.checkpoint.absolute(),
         voxel_size_nm=tissue.voxel_size_nm,
@@ -171,18 +170,10 @@ def predicted_maps(
         channels=model.channels,
         offset_nm=offset_of(tissue),
         window=model.window,
-        mask=None if mask is None else _absolute(mask),
+        mask=None if mask is None else absolute_path(mask),
         orientations=orientations,
         **options,
     )
-
-
-def _absolute(path: str) -> str:
-    """Return the absolute path of a local volume; an address stays as it is."""
-    prefix = PREFIX if path.startswith(PREFIX) else ""
-    place = path.removeprefix(prefix)
-    is_here = "://" not in place and Path(place.split(":")[0]).exists()
-    return f"{prefix}{Path(place).absolute()}" if is_here else path
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from sectome.commands.bundle import bundle
 from sectome.commands.check_flags import check_flags
+from sectome.commands.dataset import dataset
 from sectome.commands.evaluate import evaluate
 from sectome.commands.export import export
 from sectome.commands.inflate import inflate
@@ -15,6 +16,7 @@ from sectome.commands.view import view
 __all__ = [
     "bundle",
     "check_flags",
+    "dataset",
     "evaluate",
     "export",
     "inflate",

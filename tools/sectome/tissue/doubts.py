@@ -56,9 +56,16 @@ def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
         _warn(f"isotropic exchanges z with y and x, got voxels of {rounded(first.voxel_size_nm)} nm in {first.name}")
 
 
+def sampled_windows(tissue: Tissue) -> list[Box]:
+    """Return the middle of three sections of a volume, as boxes that count from its first voxel."""
+    depth, height, width = tissue.shape
+    plane = middle(height, GREATEST_WINDOW), middle(width, GREATEST_WINDOW)
+    return [(slice(int(share * depth), int(share * depth) + 1), *plane) for share in LOOKED_AT]
+
+
 def _doubt(tissue: Tissue, told_apart: bool) -> str | None:
     """Return what seems wrong with the labels of a volume, or None."""
-    sections = [np.maximum(tissue.read_labels(_window(tissue, share))[0].cpu().numpy(), 0) for share in LOOKED_AT]
+    sections = [np.maximum(tissue.read_labels(box)[0].cpu().numpy(), 0) for box in sampled_windows(tissue)]
     ids = {number for section in sections for number in np.unique(section).tolist()} - {0}
     if not ids:
         return "the labels hold no object"
@@ -71,12 +78,6 @@ def _doubt(tissue: Tissue, told_apart: bool) -> str | None:
 
 def _parts(section: Array) -> int:
     return int(ndimage.label(section)[1])
-
-
-def _window(tissue: Tissue, share: float) -> Box:
-    depth, height, width = tissue.shape
-    section = int(share * depth)
-    return slice(section, section + 1), middle(height, GREATEST_WINDOW), middle(width, GREATEST_WINDOW)
 
 
 def _warn(doubt: str) -> None:

@@ -226,6 +226,14 @@ def _format_on_server(folder: StoreFolder, dataset: str | None) -> Format:
     raise why_nothing(place)
 
 
+def absolute_path(name: str) -> str:
+    """Return the absolute path of a local volume, with its dataset; an address stays as it is."""
+    prefix = PREFIX if name.startswith(PREFIX) else ""
+    place = name.removeprefix(prefix)
+    is_here = "://" not in place and Path(place.split(":")[0]).exists()
+    return f"{prefix}{Path(place).absolute()}" if is_here else name
+
+
 def _split(name: str) -> tuple[Place, str | None]:
     if name.startswith(PREFIX):
         place = resolve(name)

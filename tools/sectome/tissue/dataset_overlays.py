@@ -1,0 +1,181 @@
+"""Overlays that describe a lab's own volumes to both bundles, with settings that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sectome.checks import InputError
+from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE
+from sectome.tissue.doubts import sampled_windows, warn_of_doubtful_labels, warn_of_voxels
+from sectome.tissue.fitting_sizes import FittingSizes, fitting_sizes
+from sectome.tissue.open_tissue import open_tissue
+from sectome.tissue.tissue import Tissue
+from sectome.volumes import absolute_path, open_volume, open_with_default_size
+
+_MOST_VALIDATED = 100
+_PADDED = 0.05
+_NAMES = {ISOTROPIC: "$neighbourhoods.ISOTROPIC", LONG_RANGE: "$neighbourhoods.LONG_RANGE"}
+
+Overlay = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DatasetOverlays:
+    """What `configs/datasets/NAME.json` of each bundle holds.
+
+    Attributes:
+        pretraining: for `mae_pretrain`.
+        segmentation: for `em_segmentation`; None without labels.
+        reasons: why each setting was chosen, by its key.
+    """
+
+    pretraining: Overlay
+    segmentation: Overlay | None
+    reasons: dict[str, str]
+
+
+def dataset_overlays(
+    images: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    unlabelled: Sequence[str] = (),
+    *,
+    voxel_size_nm: Sequence[float] | None = None,
+    near_voxel_size_nm: Sequence[float] | None = None,
+    mitochondria: bool = False,
+) -> DatasetOverlays:
+    """Describe volumes to both bundles: which sections to train on, and which crop, patch and offsets fit.
+
+    The last fifth of the labelled sections of each volume, at most 100, is for validation; without labels, that of each
+    unlabelled volume. Autoencoders train on all other sections. A few sections are read.
+
+    Args:
+        images: volumes that have labels.
+        labels: their labels, in the same order: each has its image's shape or, by its offset, lies within it.
+        unlabelled: further volumes for pre-training.
+        voxel_size_nm: (z, y, x), for volumes whose files do not state it.
+        near_voxel_size_nm: (z, y, x), selects the level of a pyramid; by default the finest of the first image and, of
+            the others, the one nearest to that.
+        mitochondria: whether labels are of mitochondria rather than of neurons.
+
+    Raises:
+        InputError: if there is no volume, an image has no label, or `open_tissue` refuses them.
+    """
+    if len(images) != len(labels):
+        raise InputError(f"images and labels must be as many as each other, got {len(images)} and {len(labels)}")
+    if not images and not unlabelled:
+        raise InputError("a data set must have images with labels, or unlabelled volumes, got none")
+    paths = [*images, *unlabelled]
+    entries: list[Overlay] = [
+        {"image": absolute_path(path), **({"label": absolute_path(label)} if label else {})}
+        for path, label in zip(paths, [*labels, *[""] * len(unlabelled)], strict=True)
+    ]
+    near = near_voxel_size_nm or open_with_default_size(paths[0], voxel_size_nm).voxel_size_nm
+    for entry in entries if near_voxel_size_nm else entries[1:]:
+        if near and open_volume(entry["image"]).levels:
+            entry["near_voxel_size_nm"] = list(near)
+    opened = open_tissue(entries, voxel_size_nm)
+    volumes = [_Volume(entry, tissue) for entry, tissue in zip(entries, opened, strict=True)]
+    validated = volumes[: len(images)] or volumes
+    sizes = fitting_sizes(
+        opened[0].voxel_size_nm, [min(extents) for extents in zip(*map(_extent, validated), strict=True)]
+    )
+    warn_of_doubtful_labels(opened, told_apart=not mitochondria)
+    warn_of_voxels(opened, sizes.isotropic)
+
+    reasons = _reasons(sizes, opened[0])
+    common: Overlay = {} if voxel_size_nm is None else {"voxel_size_nm": list(voxel_size_nm)}
+    common |= {key: getattr(sizes, key) for key in ("isotropic", "crop_size", "patch_size")}
+    if (padded := max(map(_padding, opened))) > _PADDED:
+        common["max_empty"] = 0.2
+        reasons["max_empty"] = f"{padded:.0%} of a volume is 0"
+    pretraining = common | {
+        "train_data": [part for one in volumes for part in _unlabelled_parts(one, one in validated)],
+        "val_data": [one.image | {"sections": one.validation} for one in validated],
+    }
+    if not images:
+        return DatasetOverlays(pretraining, None, reasons)
+    segmentation = common | {"offsets": _NAMES.get(sizes.offsets, sizes.offsets)}
+    if not mitochondria and all(_touch(one.tissue) for one in validated):
+        segmentation["erode_steps"] = 1
+        reasons["erode_steps"] = "neurons touch without background between them"
+    segmentation |= {
+        "train_data": [one.entry | {"sections": one.training} for one in validated],
+        "val_data": [one.entry | {"sections": one.validation} for one in validated],
+        "test_data": "@val_data",
+    }
+    return DatasetOverlays(pretraining, segmentation, reasons)
+
+
+@dataclass(frozen=True, eq=False)
+class _Volume:
+    """A volume's entry in an overlay, and its sections for training and validation, as first and behind the last."""
+
+    entry: Overlay
+    tissue: Tissue
+
+    @property
+    def image(self) -> Overlay:
+        return {key: value for key, value in self.entry.items() if key != "label"}
+
+    @property
+    def training(self) -> list[int]:
+        return [self.tissue.box[0].start, self.validation[0]]
+
+    @property
+    def validation(self) -> list[int]:
+        start, stop = self.tissue.box[0].start, self.tissue.box[0].stop
+        if stop - start < 2:
+            raise InputError(
+                f"a volume to train and validate on must have two sections or more, got one in {self.tissue.name}"
+            )
+        return [stop - min(max((stop - start) // 5, 1), _MOST_VALIDATED), stop]
+
+
+def _extent(volume: _Volume) -> tuple[int, int, int]:
+    """Return the voxels along (z, y, x) to train on."""
+    first, behind = volume.training
+    _, height, width = volume.tissue.shape
+    return behind - first, height, width
+
+
+def _unlabelled_parts(volume: _Volume, validated: bool) -> Iterator[Overlay]:
+    """Yield entries for an autoencoder: all sections that do not validate, weighted by their millions of voxels."""
+    depth, height, width = volume.tissue.image.shape
+    first, last = volume.validation if validated else (depth, depth)
+    for start, stop in ((0, first), (last, depth)):
+        if start < stop:
+            sections = {} if (start, stop) == (0, depth) else {"sections": [start, stop]}
+            yield volume.image | sections | {"weight": float(f"{(stop - start) * height * width / 1e6:.3g}")}
+
+
+def _padding(tissue: Tissue) -> float:
+    """Return the share of voxels of value 0 in sampled sections."""
+    return float(np.mean([(tissue.image[box] == 0).mean() for box in map(tissue.in_volume, sampled_windows(tissue))]))
+
+
+def _touch(tissue: Tissue) -> bool:
+    """Return whether more pixels of objects have another object to their right than background."""
+    others = background = 0
+    for box in sampled_windows(tissue):
+        labels = tissue.read_labels(box).numpy()
+        left, right = labels[..., :-1], labels[..., 1:]
+        others += int(((left != right) & (left > 0) & (right > 0)).sum())
+        background += int(((left > 0) & (right == 0)).sum())
+    return others > background
+
+
+def _reasons(sizes: FittingSizes, tissue: Tissue) -> dict[str, str]:
+    patch_nm, crop_nm = (
+        " x ".join(f"{length * edge:.0f}" for length, edge in zip(size, tissue.voxel_size_nm, strict=True))
+        for size in (sizes.patch_size, sizes.crop_size)
+    )
+    patches = np.prod(sizes.crop_size) // np.prod(sizes.patch_size)
+    return {
+        "patch_size": f"{patch_nm} nm",
+        "crop_size": f"{crop_nm} nm, {patches} patches",
+        "isotropic": f"voxels of {' x '.join(f'{edge:g}' for edge in tissue.voxel_size_nm)} nm",
+    }
