@@ -137,7 +137,19 @@ def test_labels_that_touch_are_eroded(write, phantom):
     found = dataset_overlays([image], [label])
     assert found.segmentation["erode_steps"] == 1
     assert "touch" in found.reasons["erode_steps"]
-    assert "erode_steps" not in dataset_overlays([image], [label], mitochondria=True).segmentation
+    assert "erode_steps" not in dataset_overlays([image], [label], labelled="mitochondria").segmentation
+
+
+def test_membranes_separate_cells_within_sections(write, phantom):
+    image, membrane = write("raw.tif", phantom.raw), write("membrane.tif", (phantom.neurons == 0).astype(np.uint8))
+    found = dataset_overlays([image], [membrane], labelled="membranes", voxel_size_nm=None)
+    [entry] = found.segmentation["train_data"]
+    assert set(entry) == {"image", "membrane", "sections"}
+    assert set(found.pretraining["train_data"][0]) == {"image", "sections", "weight"}
+    assert found.segmentation["per_section"] is True
+    vnc = json.loads((BUNDLES / "em_segmentation/configs/datasets/vnc_ssTEM.json").read_text())
+    assert list(map(list, found.segmentation["offsets"])) == vnc["offsets"]
+    open_tissue(found.segmentation["val_data"], labelled=True)
 
 
 def test_padding_is_avoided(write, phantom):
@@ -167,6 +179,7 @@ def test_doubtful_labels_are_warned_of(write, phantom):
         ({}, "must have images with labels, or unlabelled volumes, got none"),
         ({"images": ["raw.tif"]}, "images and labels must be as many as each other, got 1 and 0"),
         ({"images": ["raw.tif"], "labels": ["one.tif"]}, "shape"),
+        ({"images": ["raw.tif"], "labels": ["raw.tif"], "labelled": "cells"}, "labelled must be one of 'neurons', "),
         ({"images": ["one.tif"], "labels": ["one.tif"]}, "two sections or more, got one"),
         ({"unlabelled": ["nothing.tif"]}, "nothing.tif"),
     ],
@@ -198,7 +211,7 @@ def test_the_command_writes_both_overlays_and_prints_what_to_run(volumes, bundle
 def test_the_command_names_the_target_of_mitochondria(volumes, bundles, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset("mine", [volumes[0]], [volumes[1]], mitochondria=True)
+        dataset("mine", [volumes[0]], [volumes[1]], labelled="mitochondria")
     assert "'configs/datasets/mine.json','configs/targets/boundary_contour.json'" in capsys.readouterr().out
 
 

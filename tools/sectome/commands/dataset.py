@@ -14,7 +14,7 @@ def dataset(
     unlabelled: Sequence[str] = (),
     voxel_size_nm: Sequence[float] | None = None,
     near_voxel_size_nm: Sequence[float] | None = None,
-    mitochondria: bool = False,
+    labelled: str = "neurons",
     bundles: str = "bundles",
 ) -> None:
     """Describe your volumes to both bundles: write configs/datasets/NAME.json with settings that fit them.
@@ -29,7 +29,7 @@ def dataset(
         unlabelled: further volumes, for pre-training.
         voxel_size_nm: z,y,x in nm, for volumes that do not state it.
         near_voxel_size_nm: z,y,x in nm; selects the pyramid level with the nearest voxel size, by default the finest.
-        mitochondria: labels are of mitochondria instead of neurons.
+        labelled: what the labels are: neurons, mitochondria, or membranes (masks whose gaps are cells).
         bundles: folder that holds the two bundles.
     """
     from sectome.json_object import as_json, write_json
@@ -49,7 +49,7 @@ def dataset(
         unlabelled,
         voxel_size_nm=voxel_size_nm,
         near_voxel_size_nm=near_voxel_size_nm,
-        mitochondria=mitochondria,
+        labelled=labelled,
     )
     contents = {PRETRAIN: found.pretraining, SEGMENT: found.segmentation}
     for bundle, content in contents.items():
@@ -61,7 +61,7 @@ def dataset(
         print(f"{key} {last[key]}: {reason}")
     for entry in last["val_data"]:
         print("validation: sections {} to {} of {}".format(*entry["sections"], entry["image"]))
-    targets = ["configs/targets/boundary_contour.json"] if mitochondria else []
+    targets = ["configs/targets/boundary_contour.json"] if labelled == "mitochondria" else []
     for bundle, content in contents.items():
         if content is not None:
             print(f"wrote {roots[bundle] / overlay}; in {roots[bundle]}, train with")

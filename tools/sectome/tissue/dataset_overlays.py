@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sectome.checks import InputError
-from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE
+from sectome.checks import InputError, check_choice
+from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST
 from sectome.tissue.doubts import sampled_windows, warn_of_doubtful_labels, warn_of_voxels
 from sectome.tissue.fitting_sizes import FittingSizes, fitting_sizes
 from sectome.tissue.open_tissue import open_tissue
@@ -21,6 +21,8 @@ _PADDED = 0.05
 _NAMES = {ISOTROPIC: "$neighbourhoods.ISOTROPIC", LONG_RANGE: "$neighbourhoods.LONG_RANGE"}
 
 Overlay = dict[str, Any]
+
+LABELLED = ("neurons", "mitochondria", "membranes")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def dataset_overlays(
     *,
     voxel_size_nm: Sequence[float] | None = None,
     near_voxel_size_nm: Sequence[float] | None = None,
-    mitochondria: bool = False,
+    labelled: str = "neurons",
 ) -> DatasetOverlays:
     """Describe volumes to both bundles: which sections to train on, and which crop, patch and offsets fit.
 
@@ -59,7 +61,8 @@ def dataset_overlays(
         voxel_size_nm: (z, y, x), for volumes whose files do not state it.
         near_voxel_size_nm: (z, y, x), selects the level of a pyramid; by default the finest of the first image and, of
             the others, the one nearest to that.
-        mitochondria: whether labels are of mitochondria rather than of neurons.
+        labelled: what the labels are: ids of neurons or of mitochondria, or masks of membranes, whose gaps in each
+            section are cells.
 
     Raises:
         InputError: if there is no volume, an image has no label, or `open_tissue` refuses them.
@@ -68,12 +71,12 @@ def dataset_overlays(
         raise InputError(f"images and labels must be as many as each other, got {len(images)} and {len(labels)}")
     if not images and not unlabelled:
         raise InputError("a data set must have images with labels, or unlabelled volumes, got none")
-    paths = [*images, *unlabelled]
+    key = "membrane" if check_choice(labelled, LABELLED, "labelled") == "membranes" else "label"
     entries: list[Overlay] = [
-        {"image": absolute_path(path), **({"label": absolute_path(label)} if label else {})}
-        for path, label in zip(paths, [*labels, *[""] * len(unlabelled)], strict=True)
+        {"image": absolute_path(image), key: absolute_path(label)} for image, label in zip(images, labels, strict=True)
     ]
-    near = near_voxel_size_nm or open_with_default_size(paths[0], voxel_size_nm).voxel_size_nm
+    entries += [{"image": absolute_path(image)} for image in unlabelled]
+    near = near_voxel_size_nm or open_with_default_size(entries[0]["image"], voxel_size_nm).voxel_size_nm
     for entry in entries if near_voxel_size_nm else entries[1:]:
         if near and open_volume(entry["image"]).levels:
             entry["near_voxel_size_nm"] = list(near)
@@ -83,7 +86,7 @@ def dataset_overlays(
     sizes = fitting_sizes(
         opened[0].voxel_size_nm, [min(extents) for extents in zip(*map(_extent, validated), strict=True)]
     )
-    warn_of_doubtful_labels(opened, told_apart=not mitochondria)
+    warn_of_doubtful_labels(opened, told_apart=labelled != "mitochondria")
     warn_of_voxels(opened, sizes.isotropic)
 
     reasons = _reasons(sizes, opened[0])
@@ -98,8 +101,14 @@ def dataset_overlays(
     }
     if not images:
         return DatasetOverlays(pretraining, None, reasons)
-    segmentation = common | {"offsets": _NAMES.get(sizes.offsets, sizes.offsets)}
-    if not mitochondria and all(_touch(one.tissue) for one in validated):
+    offsets = sizes.offsets
+    if labelled == "membranes":
+        # Cells have other ids in each section.
+        offsets = tuple(offset for offset in offsets if offset in NEAREST or not offset[0])
+    segmentation = common | {"offsets": _NAMES.get(offsets, offsets)}
+    if labelled == "membranes":
+        segmentation["per_section"] = True
+    if labelled == "neurons" and all(_touch(one.tissue) for one in validated):
         segmentation["erode_steps"] = 1
         reasons["erode_steps"] = "neurons touch without background between them"
     segmentation |= {
@@ -119,7 +128,7 @@ class _Volume:
 
     @property
     def image(self) -> Overlay:
-        return {key: value for key, value in self.entry.items() if key != "label"}
+        return {key: value for key, value in self.entry.items() if key not in ("label", "membrane")}
 
     @property
     def training(self) -> list[int]:
