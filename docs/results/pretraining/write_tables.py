@@ -102,6 +102,13 @@ SECTIONS: Final = (
                 [LONG + DECAY + FOUR],
                 "scratch" + DECAY + FOUR,
             ),
+            (
+                "24000 steps - scratch, decay, 1600, again",
+                [LONGER + DECAY + FOUR],
+                "scratch" + DECAY + FOUR + AGAIN,
+            ),
+            ("24000 steps - 12000, decay, 1600", [LONGER + DECAY + FOUR], LONG + DECAY + FOUR),
+            ("24000 steps and 400 - scratch and 1600, decay", [LONGER + DECAY], "scratch" + DECAY + FOUR + AGAIN),
             ("12000 steps with decay - scratch at the full rate, 1600", [LONG + DECAY + FOUR], "scratch" + FULL + FOUR),
             ("12000 steps - scratch, decay, 4800", [LONG + DECAY + TWELVE], "scratch" + DECAY + TWELVE),
             ("3000 steps - scratch, decay", ["pre-trained" + DECAY], "scratch" + DECAY),
