@@ -108,6 +108,16 @@ def test_a_small_labelled_cube_leaves_the_rest_of_its_image_to_the_pre_training(
     assert found.segmentation["crop_size"] == (8, 32, 32)
 
 
+def test_no_section_that_validates_is_trained_on_if_an_image_is_given_several_times(write, phantom):
+    image = write("raw.tif", phantom.raw)
+    cubes = [
+        write(f"cube.h5:{first}", phantom.neurons[first : first + 8], offset_nm=(first * 30, 0, 0)) for first in (11, 1)
+    ]
+    found = dataset_overlays([image, image], cubes, [image])
+    assert [entry["sections"] for entry in found.segmentation["val_data"]] == [[18, 19], [8, 9]]
+    assert [entry["sections"] for entry in found.pretraining["train_data"]] == [[0, 8], [9, 18], [19, 20]]
+
+
 def test_pyramids_are_read_at_the_level_of_the_labelled_image(volumes, write, phantom):
     fine = write("fine.ome.zarr", np.repeat(np.repeat(phantom.raw, 2, 1), 2, 2), (30, 3, 3))
     found = dataset_overlays([volumes[0]], [volumes[1]], [fine])

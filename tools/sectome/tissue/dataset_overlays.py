@@ -96,7 +96,7 @@ def dataset_overlays(
         common["max_empty"] = 0.2
         reasons["max_empty"] = f"{padded:.0%} of a volume is 0"
     pretraining = common | {
-        "train_data": [part for one in volumes for part in _unlabelled_parts(one, one in validated)],
+        "train_data": list(_unlabelled_parts(volumes, validated)),
         "val_data": [one.image | {"sections": one.validation} for one in validated],
     }
     if not images:
@@ -151,14 +151,19 @@ def _extent(volume: _Volume) -> tuple[int, int, int]:
     return behind - first, height, width
 
 
-def _unlabelled_parts(volume: _Volume, validated: bool) -> Iterator[Overlay]:
-    """Yield entries for an autoencoder: all sections that do not validate, weighted by their millions of voxels."""
-    depth, height, width = volume.tissue.image.shape
-    first, last = volume.validation if validated else (depth, depth)
-    for start, stop in ((0, first), (last, depth)):
-        if start < stop:
-            sections = {} if (start, stop) == (0, depth) else {"sections": [start, stop]}
-            yield volume.image | sections | {"weight": float(f"{(stop - start) * height * width / 1e6:.3g}")}
+def _unlabelled_parts(volumes: Sequence[_Volume], validated: Sequence[_Volume]) -> Iterator[Overlay]:
+    """Yield entries for an autoencoder: all sections that do not validate, weighted by their millions of voxels.
+
+    An image may be given several times, such as with two labelled cubes in it.
+    """
+    for volume in {one.image["image"]: one for one in volumes}.values():
+        depth, height, width = volume.tissue.image.shape
+        start = 0
+        for first, last in [*sorted(one.validation for one in validated if one.image == volume.image), [depth, depth]]:
+            if start < first:
+                sections = {} if (start, first) == (0, depth) else {"sections": [start, first]}
+                yield volume.image | sections | {"weight": float(f"{(first - start) * height * width / 1e6:.3g}")}
+            start = max(start, last)
 
 
 def _padding(tissue: Tissue) -> float:
