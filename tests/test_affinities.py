@@ -124,7 +124,7 @@ def test_an_offset_longer_than_the_array_is_invalid_everywhere(asymmetric_labels
 @pytest.mark.parametrize(
     ("labels", "offsets", "mask", "message"),
     [
-        (np.ones((1, 1, 2)), NEAREST, None, "must be integers, one an object, got float64"),
+        (np.ones((1, 1, 2)), NEAREST, None, "must be integers, one per object, got float64"),
         (np.ones((1, 1, 2), bool), NEAREST, None, "got bool"),
         (torch.ones(1, 1, 2), NEAREST, None, "got float32"),
         (np.ones((3, 4), int), NEAREST, None, r"axes \(..., Z, Y, X\), got shape \(3, 4\)"),

@@ -51,7 +51,7 @@ def test_an_old_result_is_replaced_and_other_folders_are_not(tmp_path):
     ("name", "offsets", "message"),
     [
         ("a.tif", NEAREST, "ends in .zarr, got"),
-        ("a.zarr", LONG_RANGE, r"K 12, one channel an offset or a name, got \(3, 5"),
+        ("a.zarr", LONG_RANGE, r"K = 12, one channel per offset or name, got shape \(3, 5"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, name, offsets, message):
@@ -62,12 +62,12 @@ def test_what_does_not_fit_is_refused(tmp_path, name, offsets, message):
 
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
-    with pytest.raises(InputError, match=f"the folder of the output must be a folder to write into, got {tmp_path}"):
+    with pytest.raises(InputError, match=f"the folder of the output must be a writable folder, got {tmp_path}"):
         write_affinities(tmp_path / "a.zarr", np.ones((3, 2, 2, 2)), NEAREST, (8, 8, 8))
 
 
 def test_a_folder_without_affinities_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"was expected at .*, got none"):
+    with pytest.raises(InputError, match=r"expected a .* at .*, got none"):
         StoredAffinities(tmp_path / "none.zarr")
     (tmp_path / "zarr.json").write_text("{}")
     with pytest.raises(InputError, match="must hold affinities with offsets"):
@@ -76,6 +76,6 @@ def test_a_folder_without_affinities_is_refused(tmp_path):
 
 def test_a_group_with_volumes_in_it_is_not_replaced(tmp_path):
     write_volume(tmp_path / "project.ome.zarr", np.zeros((4, 8, 8), np.uint8), voxel_size_nm=(30, 6, 8))
-    with pytest.raises(InputError, match="a zarr folder of affinities or maps, or nothing, was expected"):
+    with pytest.raises(InputError, match="expected a zarr folder of affinities or maps, or nothing"):
         write_affinities(tmp_path / "project.ome.zarr", VALUES, NEAREST, (30, 6, 8))
     assert open_volume(tmp_path / "project.ome.zarr").shape == (4, 8, 8)

@@ -59,7 +59,7 @@ def test_unknown_keys_are_refused(tmp_path, key, message):
 
 
 def test_a_component_that_its_module_has_not_is_refused_unless_it_is_disabled(tmp_path):
-    said = "'loss#_target_' must name what torch.nn has, got 'torch.nn.HuberLos', did you mean 'HuberLoss'?"
+    said = "'loss#_target_' must name something in torch.nn, got 'torch.nn.HuberLos', did you mean 'HuberLoss'?"
     with pytest.raises(InputError, match=re.escape(said)):
         checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos"})
     checked(tmp_path, **{"loss#_target_": "torch.nn.HuberLos", "loss#_disabled_": True})
@@ -82,7 +82,9 @@ def test_keys_that_another_config_of_the_bundle_declares_are_known(tmp_path):
 def test_a_folder_that_is_no_path_is_refused(folder):
     for known in ("runs/7", Path("runs"), "$@bundle_root + '/eval'"):
         check_folders(ConfigParser({"output_dir": known}))
-    with pytest.raises(InputError, match=re.escape(f"ckpt_dir must be a path, got {folder!r}; a name that looks like")):
+    with pytest.raises(
+        InputError, match=re.escape(f"ckpt_dir must be a path, got {folder!r}; write ./ before a name that looks like")
+    ):
         check_folders(ConfigParser({"output_dir": "runs", "ckpt_dir": folder}))
 
 
@@ -91,16 +93,16 @@ def test_a_folder_that_is_no_path_is_refused(folder):
 def test_volumes_that_are_no_list_of_entries_are_refused(name, data):
     for known in ("$tissue.find_volumes('train')", [{"image": "cube.tif"}, "@other"], [], {"_target_": "listed"}):
         check_volumes(ConfigParser({name: known}))
-    with pytest.raises(InputError, match=re.escape(f"{name} must list volumes, as [{{'image': 'cube.tif'}}], got")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{name} must be a list of volumes, such as [{{'image': 'cube.tif'}}], got")
+    ):
         check_volumes(ConfigParser({name: data}))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:0", "xpu:99", "cpu:x"])
 def test_a_device_that_is_not_there_is_refused_and_any_other_left_alone(monkeypatch, device):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    with pytest.raises(
-        InputError, match=f"device must be one of this machine, .* got '{device}' where there are 0 GPUs"
-    ):
+    with pytest.raises(InputError, match=f"device must be one that this machine has, .* got '{device}' with 0 GPUs"):
         check_named_device(ConfigParser({"device": device}))
     for known in ("cpu", "$torch.device('cuda')", None):
         check_named_device(ConfigParser({"device": known}))
@@ -110,12 +112,12 @@ def test_a_device_that_is_not_there_is_refused_and_any_other_left_alone(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("text", "got"), [('{"epochs": 3,, }', "as JSON, got: .*line 1 column 14"), ("[]", "by name, got list")]
+    ("text", "got"), [('{"epochs": 3,, }', "as JSON, got: .*line 1 column 14"), ("[]", "as a JSON object, got list")]
 )
 def test_a_config_that_went_wrong_is_named_and_an_overlay_of_other_runs_does_not_stop_this_one(tmp_path, text, got):
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets/mine.json").write_text(text)
-    with pytest.warns(UserWarning, match=f"datasets/mine.json must hold a config {got}.*; this run does without it"):
+    with pytest.warns(UserWarning, match=f"datasets/mine.json must hold a config {got}.*; it is ignored in this run"):
         checked(tmp_path)
     (tmp_path / "datasets/mine.json").rename(tmp_path / "mine.json")
     with pytest.raises(InputError, match=f"/mine.json must hold a config {got}"):
@@ -138,19 +140,17 @@ for code in json.loads(sys.argv[1]):
     print(json.dumps([status, said.read().decode().strip()]))
 """
 DEEP_INSIDE = """
-try: raise InputError('a was expected, got b')
+try: raise InputError('expected a, got b')
 except InputError as error: raise RuntimeError('deep inside of MONAI') from error
 """
-IN_A_WORKER = (
-    "raise RuntimeError('Caught in DataLoader worker\\nsectome.checks.InputError: a was expected, got c\\nmore')"
-)
+IN_A_WORKER = "raise RuntimeError('Caught in DataLoader worker\\nsectome.checks.InputError: expected a, got c\\nmore')"
 # As torch does where several processes train.
 BUFFERED = """
 import io
 hook = sys.excepthook
 def buffered(*args): sys.stderr = io.StringIO(); hook(*args)
 sys.excepthook = buffered
-raise InputError('a was expected, got d')
+raise InputError('expected a, got d')
 """
 # As MONAI's runner puts its own error on top of a write that the system refused.
 FULL_DISK = """
@@ -171,14 +171,16 @@ def test_an_input_error_ends_the_program_with_its_sentence_and_code_2_and_ctrl_c
     command = [sys.executable, "-W", "ignore", "-c", ENDS, json.dumps(codes)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     *ends, full, stopped, (status, said) = map(json.loads, done.stdout.splitlines())
-    assert ends == [[2, f"error: a was expected, got {name}"] for name in "bcd"]
+    assert ends == [[2, f"error: expected a, got {name}"] for name in "bcd"]
     assert full == [2, "error: [Errno 28] No space left on device"]
-    assert stopped == [130, "stopped; a training goes on from its last checkpoint by the same command"]
+    assert stopped == [130, "stopped; run the same command again to continue a training from its last checkpoint"]
     assert status == 1
     assert "Traceback" in said
 
 
-@pytest.mark.parametrize(("root", "end"), [(None, "it is not set"), ("", "it is not set"), ("/none", "got /none")])
+@pytest.mark.parametrize(
+    ("root", "end"), [(None, "got none; set it"), ("", "got none; set it"), ("/none", "got /none")]
+)
 def test_a_data_set_whose_folder_is_not_known_is_asked_for(monkeypatch, root, end):
     monkeypatch.delenv("SECTOME_DATA", raising=False)
     if root is not None:

@@ -12,5 +12,7 @@ def test_a_crop_of_whole_patches_gives_their_grid():
 
 
 def test_a_crop_of_a_single_patch_is_refused():
-    with pytest.raises(InputError, match=r"^crop_size must hold two patches or more, got \(4, 16, 16\), a single one$"):
+    with pytest.raises(
+        InputError, match=r"^crop_size must hold at least two patches, got \(4, 16, 16\), a single one$"
+    ):
         check_patch_divides((4, 16, 16), (4, 16, 16))

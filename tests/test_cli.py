@@ -106,7 +106,7 @@ def test_phantom_writes_raw_and_truth(run, tmp_path):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        (["--suffix", "tif"], "suffix must begin with a dot, as .tif does, got 'tif'"),
+        (["--suffix", "tif"], "suffix must begin with a dot, such as .tif, got 'tif'"),
         (["--defects", "some"], "the share of sections with defects must lie in 0..1, got 'some'"),
     ],
 )
@@ -146,7 +146,7 @@ def test_tuning_keeps_its_choice_and_its_curve_beside_the_model_for_the_next_cal
     model = predicted_folder / "models/model.pt"
     code, _, err = run("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5", "--checkpoint", model)
     assert code == 2
-    assert f"a trained model was expected at {model}, got none" in err
+    assert f"expected a trained model at {model}, got none" in err
     model.touch()
     code, out, err = run(
         *("segment", predicted_folder / "a.zarr", predicted_folder / "tuned.h5"),
@@ -179,7 +179,7 @@ def test_tuning_without_a_model_needs_a_local_output(run, predicted_folder):
     tune = ["--tune", predicted_folder / "truth.tif"]
     code, _, err = run("segment", predicted_folder / "a.zarr", "s3://bucket/labels.zarr", *tune)
     assert (code, err.count("\n")) == (2, 1)
-    assert "beside a local output or --checkpoint, got s3://bucket/labels.zarr and none" in err
+    assert "or --checkpoint, beside which it writes its choice, got s3://bucket/labels.zarr and none" in err
 
 
 def test_an_npy_file_is_segmented_with_its_offsets_and_percentiles(run, predicted_folder):
@@ -321,7 +321,7 @@ def test_objects_never_replace_what_they_are_made_from(run, predicted_folder):
     for command, output in (("segment", "a.zarr"), ("segment", "a.zarr:labels"), ("mitochondria", "a.zarr")):
         code, _, err = run(command, predicted_folder / "a.zarr", predicted_folder / output)
         assert code == 2
-        assert "output must be another place than what is read" in err
+        assert "output must be a different place from the input" in err
 
 
 @pytest.mark.parametrize("value", ["5", "true"])
@@ -368,14 +368,14 @@ def test_mitochondria_come_from_foreground_and_contour(run, labels, tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("none.npy", "a file of maps was expected at"),
-        ("none.zarr", "a zarr folder of maps was expected at"),
+        ("none.npy", "expected a file of maps at"),
+        ("none.zarr", "expected a zarr folder of maps at"),
         ("p.npy", "voxel_size_nm must be given for"),
         ("p.tif", "p.tif, got a file"),
         ("affinities.zarr", "must hold maps with channels and voxel_size_nm, got: no 'channels'"),
         (
             "others.zarr",
-            "must hold the maps foreground, contour, distance, the last one or not, got contour, foreground",
+            "expected the maps foreground, contour, distance, of which the last is optional, in",
         ),
     ],
 )
@@ -397,7 +397,7 @@ def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, tmp_path
     for use in ("all", "touching"):
         code, _, err = run("segment", tmp_path / "a.npy", tmp_path / "b.tif", *of_file, "--long_range", use)
         assert code == 2
-        assert err == f"error: long_range must be no where offsets are the nearest neighbours alone, got {use}\n"
+        assert err == f"error: long_range must be no with nearest-neighbour offsets alone, got {use}\n"
         assert not (tmp_path / "b.tif").exists()
     # What is kept beside a model was not asked for here.
     (tmp_path / "model.pt").touch()
@@ -425,12 +425,12 @@ def test_a_threshold_is_refused_where_the_mutex_watershed_was_chosen_for_the_mod
         (["--threshold", 2], "threshold must lie in 0..1, got 2"),
         (["--method", "median"], "method must be mean, quantile_Q"),
         (["--boundary_threshold", "200%"], "got '200%'"),
-        (["--apart", "none.csv"], "a CSV file of voxel pairs was expected at none.csv"),
+        (["--apart", "none.csv"], "expected a CSV file of voxel pairs at none.csv"),
         (["--tune", "none.tif"], "none.tif"),
-        (["--criterion", "are"], "criterion is for --tune, got 'are' without it"),
+        (["--criterion", "are"], "criterion must be given with --tune only, got 'are' without it"),
         (["--bias", 0.1], "bias must be left out with method mean, where it does nothing, got 0.1"),
-        (["--offsets", "nearest"], "offsets and voxel_size_nm are for .npy files"),
-        (["--threads", 0], "threads must be a whole number from 1 on, got 0"),
+        (["--offsets", "nearest"], "offsets and voxel_size_nm must be given for .npy files only"),
+        (["--threads", 0], "threads must be a whole number of at least 1, got 0"),
     ],
 )
 def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folder, options, sentence):
@@ -447,11 +447,11 @@ def test_bad_options_of_a_segmentation_leave_nothing_behind(run, predicted_folde
     [
         (["info", "none.tif"], "none.tif"),
         (["convert", "none.tif", "b.zarr"], "none.tif"),
-        (["phantom", "out", "--shape", "8,0,32"], "the shape in voxels must be three whole numbers from 1 on"),
+        (["phantom", "out", "--shape", "8,0,32"], "the shape in voxels must be three whole numbers of at least 1"),
         (["phantom", "out", "--shape", "8,32,32", "--defects", "2"], "must lie in 0..1, got 2"),
-        (["segment", "none.zarr", "b.tif"], "a zarr folder of affinities was expected at none.zarr"),
+        (["segment", "none.zarr", "b.tif"], "expected a zarr folder of affinities at none.zarr"),
         (["report"], "at least one run folder, got none"),
-        (["demo", "out", "--bundles", "nowhere"], "bundles mae_pretrain and em_segmentation were expected"),
+        (["demo", "out", "--bundles", "nowhere"], "expected the bundles mae_pretrain and em_segmentation in"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(run, monkeypatch, tmp_path, arguments, sentence):
@@ -505,8 +505,8 @@ def test_a_misspelt_flag_of_a_segmentation_writes_nothing(run, predicted_folder)
     [
         (["segmnt", "a", "b"], "unknown command 'segmnt', did you mean 'segment'?"),
         (["xyzzy"], "unknown command 'xyzzy', expected one of info, convert"),
-        (["info", "a.tif", "1,1,1", "c.tif"], "sectome info takes no further argument, got 'c.tif'"),
-        (["info", "a.tif", "--voxel-size-nm", "1,1,1", "c.tif"], "takes no further argument, got 'c.tif'"),
+        (["info", "a.tif", "1,1,1", "c.tif"], "sectome info takes no more arguments, got 'c.tif'"),
+        (["info", "a.tif", "--voxel-size-nm", "1,1,1", "c.tif"], "takes no more arguments, got 'c.tif'"),
         (["evaluate", "a", "b", "--nobackgrund"], "has no flag '--nobackgrund', did you mean '--background'?"),
         (["segment", "a", "b", "-m", "mean"], "sectome segment has no flag '-m', expected one of --affinities"),
         (["predict", "a", "b", "--compile", "maybe"], "compile must be true or false, got 'maybe'"),
@@ -659,7 +659,7 @@ def test_an_image_as_truth_is_warned_of(run, labels, tmp_path):
     image = np.random.default_rng(0).integers(0, 255, labels.shape).astype(np.uint8)
     np.save(tmp_path / "image.npy", image)
     np.save(tmp_path / "labels.npy", labels)
-    with pytest.warns(UserWarning, match="image.npy changes from voxel to voxel, as grey values do; labels were exp"):
+    with pytest.warns(UserWarning, match="expected labels in .*image.npy, got values that change from voxel to voxel"):
         run("evaluate", tmp_path / "image.npy", tmp_path / "labels.npy")
 
 
@@ -687,7 +687,7 @@ def test_a_list_of_mistakes_needs_a_voxel_size_before_anything_is_written(run, l
     words = ["--objects", tmp_path / "objects.csv", "--mistakes", tmp_path / "mistakes.csv"]
     code, _, error = run("evaluate", tmp_path / "a.npy", tmp_path / "a.npy", *words)
     assert code == 2
-    assert "a truth that says its voxel size was expected" in error
+    assert "expected a truth with a voxel size" in error
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 

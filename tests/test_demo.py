@@ -53,6 +53,6 @@ def test_a_failing_command_ends_the_demo(tmp_path, monkeypatch):
 
     monkeypatch.setattr(demo, "TISSUE", {name: ((8, 64, 64), job[1]) for name, job in demo.TISSUE.items()})
     monkeypatch.setattr(demo, "PRETRAINING", ("--no_such_key", "1"))
-    with pytest.raises(InputError, match="the command above was expected to succeed"):
+    with pytest.raises(InputError, match="expected the command above to succeed"):
         demo.run_demo(tmp_path, BUNDLES)
     assert not (tmp_path / "report.html").exists()

@@ -172,9 +172,12 @@ def test_an_entry_has_labels_from_its_membranes(membrane, tmp_path):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"section_step": 0}, r"section_step of .*cube\.tif must be a whole number from 1 on, got 0"),
-        ({"section_step": 1.5}, r"section_step of .* must be a whole number from 1 on, got 1\.5"),
-        ({"section_step": 4, "sections": [1, 4]}, r"sections must hold one in 4, got \[1, 4\]"),
+        ({"section_step": 0}, r"section_step of .*cube\.tif must be a whole number of at least 1, got 0"),
+        ({"section_step": 1.5}, r"section_step of .* must be a whole number of at least 1, got 1\.5"),
+        (
+            {"section_step": 4, "sections": [1, 4]},
+            r"sections must hold at least one that section_step 4 keeps, got \[1, 4\]",
+        ),
         ({"membrane": "volume"}, "must have a label or a membrane, got both"),
         (
             {"membrane": "other", "label": None},
@@ -246,7 +249,8 @@ def test_a_mask_says_nothing_around_itself(cube):
 def test_a_cube_that_does_not_lie_in_its_image_is_refused(cube, changes):
     write, _, _ = cube
     with pytest.raises(
-        InputError, match=r"label.zarr, \(2, 4, 5\) voxels .* must lie within .*image.zarr, \(6, 10, 12\) voxels"
+        InputError,
+        match=r"label.zarr to lie within .*image.zarr .*, got \(2, 4, 5\) voxels .* in \(6, 10, 12\) voxels",
     ):
         open_tissue([write(**changes)])
     with pytest.raises(
@@ -260,5 +264,5 @@ def test_a_cube_between_voxels_is_refused_however_far_it_lies(x):
     at = {"name": "a.zarr", "voxel_size_nm": (40.0, 4.0, 4.0)}
     image = SimpleNamespace(shape=(6, 10, 60_000), offset_nm=(0.0, 0.0, 0.0), **at)
     assert place_inside(image, SimpleNamespace(shape=(2, 4, 5), offset_nm=(0.0, 0.0, 4.0 * x), **at))[2].start == x
-    with pytest.raises(InputError, match=r"must lie within a.zarr, .* at whole voxels"):
+    with pytest.raises(InputError, match=r"to lie within a.zarr at whole voxels, got"):
         place_inside(image, SimpleNamespace(shape=(2, 4, 5), offset_nm=(0.0, 0.0, 4.0 * x + 2), **at))

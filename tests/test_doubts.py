@@ -75,7 +75,7 @@ def test_voxels_of_several_sizes_are_named(tmp_path, recwarn):
         UserWarning, match=r"thin.tif has voxels of \(8.0, 8.0, 8.0\) nm .*thick.tif of \(40.0, 4.0, 4.0\)"
     ):
         warn_of_voxels([*thick, *thin], isotropic=False)
-    with pytest.warns(UserWarning, match=r"isotropic exchanges z with y and x, got voxels of \(40.0, 4.0, 4.0\) nm"):
+    with pytest.warns(UserWarning, match=r"isotropic exchanges z with y and x, but voxels are \(40.0, 4.0, 4.0\) nm"):
         warn_of_voxels(thick, isotropic=True)
 
 

@@ -83,19 +83,19 @@ def test_a_ratio_of_widths_gives_the_width_that_it_came_from():
 
 
 def test_a_width_that_does_not_suit_the_heads_is_refused():
-    with pytest.raises(InputError, match="even multiple of num_heads from 6 on, got 25 with 2 heads"):
+    with pytest.raises(InputError, match="even number of at least 6 and a multiple of num_heads, got 25 with 2 heads"):
         tiny(hidden_size=25)
 
 
 @pytest.mark.parametrize(("name", "value"), [("hidden_size", "wide"), ("num_heads", 0), ("depth", 0), ("depth", 1.5)])
 def test_a_size_that_is_no_count_is_refused(name, value):
-    with pytest.raises(InputError, match=f"^{name} must be a whole number from 1 on, got {value!r}"):
+    with pytest.raises(InputError, match=f"^{name} must be a whole number of at least 1, got {value!r}"):
         tiny(**{name: value})
 
 
 @pytest.mark.parametrize("patch", [(2, 2), (0, 2, 2), (1.5, 2, 2)])
 def test_a_patch_that_is_none_is_refused(patch):
-    with pytest.raises(InputError, match=r"^patch_size must be three whole numbers from 1 on"):
+    with pytest.raises(InputError, match=r"^patch_size must be three whole numbers of at least 1"):
         tiny(patch_size=patch)
 
 
@@ -154,7 +154,7 @@ def test_a_whole_network_with_another_patch_is_refused(tmp_path):
     torch.save({"model": network.state_dict()}, tmp_path / "model.pt")
     assert load_checkpoint(torch.nn.ModuleDict({"encoder": tiny()}), tmp_path / "model.pt")
     other = torch.nn.ModuleDict({"encoder": tiny(patch_size=(2, 2, 2))})
-    with pytest.raises(InputError, match=r"trained with patch size \(1, 2, 4\), got \(2, 2, 2\)"):
+    with pytest.raises(InputError, match=r"patch_size must be \(1, 2, 4\), as in the training of .*, got \(2, 2, 2\)"):
         load_checkpoint(other, tmp_path / "model.pt")
 
 
@@ -167,5 +167,5 @@ def test_an_encoder_with_other_heads_than_it_was_trained_with_is_refused(tmp_pat
     )
     (tmp_path / "model.json").write_text('{"num_heads": 2}')
     load(tiny(), tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"model\.pt was trained with num_heads 2, got 3"):
+    with pytest.raises(InputError, match=r"num_heads must be 2, as in the training of .*model\.pt, got 3"):
         load(tiny(num_heads=3), tmp_path / "model.pt")

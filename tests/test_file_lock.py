@@ -29,7 +29,7 @@ def test_a_file_system_without_locks_is_not_said_to_be_in_use(tmp_path, monkeypa
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    expected = rf"^a file system with locks \(flock\) was expected for .*, got: {os.strerror(number)}$"
+    expected = rf"^expected a file system with locks \(flock\) for .*, got: {os.strerror(number)}$"
     with pytest.raises(InputError, match=expected), RunFolder(tmp_path).in_use():
         pass
 
@@ -39,6 +39,6 @@ def test_a_lock_that_is_not_a_must_is_done_without_where_there_are_none(tmp_path
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    expected = r"with locks \(flock\) was expected .*; nothing keeps other processes away$"
+    expected = r"with locks \(flock\) for .*; other processes are not kept away$"
     with pytest.warns(UserWarning, match=expected), locked(tmp_path / "lock", "in use", must_lock=False) as file:
         assert file.name == str(tmp_path / "lock")

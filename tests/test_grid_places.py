@@ -95,7 +95,10 @@ def test_a_volume_of_terabytes_is_looked_at_in_few_places_the_same_each_time():
 
 def test_labels_that_are_nowhere_or_hardly_anywhere_are_asked_for_by_the_names_of_the_volumes():
     nothing = [tissue((8, 8, 8), name="a.tif"), tissue((4, 8, 8), name="b.tif")]
-    with pytest.raises(InputError, match=r"expected in a\.tif, b\.tif, got none in 12 of 12 crops side by side; name"):
+    with pytest.raises(
+        InputError,
+        match=r"expected labels to validate on in a\.tif, b\.tif, got none in 12 of 12 crops side by side; name",
+    ):
         labelled_places(Grid(nothing, (4, 4, 4)), (4, 4, 4), 2)
     needle = tissue((10**4, 10**5, 10**5), [((500, 777, 777), (516, 800, 800))])
     with pytest.raises(InputError, match=r"got none in \d+ of 678602500 crops .* the labelled sections, rows and col"):

@@ -161,12 +161,12 @@ def test_overlays_may_be_parted_by_a_comma_and_a_space(run, tmp_path):
     [
         ({"source": "docs"}, "source must be the folder of a bundle, with configs/metadata.json, got docs"),
         ({"output": "."}, "output must not exist yet, got ."),
-        ({"checkpoint": "none.pt"}, "a trained model was expected at none.pt with its settings in none.json"),
+        ({"checkpoint": "none.pt"}, "expected a trained model at none.pt with its settings in none.json"),
         (
             {"overlays": ["targets/contour.json"]},
-            "an overlay must be a config file, got targets/contour.json, which is",
+            "an overlay must be a config file, got targets/contour.json, which exists",
         ),
-        ({"overlays": ["metadata.json"]}, "an overlay must give keys that a config has, got 'schema'"),
+        ({"overlays": ["metadata.json"]}, "an overlay must hold keys of a config only, got 'schema'"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arguments, message):
@@ -184,7 +184,9 @@ def test_a_model_that_was_only_pretrained_is_no_bundle_that_segments(model, tmp_
 
 
 def test_a_model_that_segments_is_no_bundle_that_pretrains(model, tmp_path):
-    with pytest.raises(InputError, match=r"trained with .*mae_pretrain was expected, got .*, which is of a bundle"):
+    with pytest.raises(
+        InputError, match=r"expected a model that was trained with .*mae_pretrain, got .*, which is of a bundle"
+    ):
         make_standalone_bundle(BUNDLES / "mae_pretrain", tmp_path / "out", model)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -251,7 +253,7 @@ def test_weights_that_were_trained_in_place_to_other_targets_are_not_the_sources
 )
 def test_configs_that_would_not_fit_the_weights_are_not_written(model, tmp_path, settings, overlays, message):
     say(model, **settings)
-    with pytest.raises(InputError, match=re.escape(f"overlays must make what {model} was trained as ")) as raised:
+    with pytest.raises(InputError, match=re.escape(f"overlays must describe what {model} was trained as ")) as raised:
         make_standalone_bundle(SOURCE, tmp_path / "out.zip", model, overlays)
     assert str(raised.value).endswith(message)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

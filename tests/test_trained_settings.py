@@ -28,16 +28,18 @@ def test_settings_of_a_model_that_is_named_by_its_folder_lie_in_it(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     for folder in (tmp_path, "."):
         assert settings_path(folder).is_file()
-        with pytest.raises(InputError, match=r"targets affinities was expected, got .* trained for boundary_contour"):
+        with pytest.raises(
+            InputError, match=r"expected a model for the targets affinities, got .* trained for boundary_contour"
+        ):
             SegmentationOptions.for_model(folder)
 
 
 def test_a_model_without_settings_is_refused_with_both_names(tmp_path):
-    with pytest.raises(InputError, match=r"expected at .*model\.pt with its settings in .*model\.json"):
+    with pytest.raises(InputError, match=r"expected a trained model at .*model\.pt with its settings in .*model\.json"):
         TrainedSettings(tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "as JSON, got"), ("[1]", "by name, got list")])
+@pytest.mark.parametrize(("text", "message"), [("{", "as JSON, got"), ("[1]", "as a JSON object, got list")])
 def test_a_damaged_file_is_refused(tmp_path, text, message):
     (tmp_path / "model.json").write_text(text)
     with pytest.raises(InputError, match=message):
@@ -46,7 +48,7 @@ def test_a_damaged_file_is_refused(tmp_path, text, message):
 
 def test_a_setting_that_is_not_there_is_named(tmp_path):
     (tmp_path / "model.json").write_text('{"depth": 6}')
-    with pytest.raises(InputError, match="must say the model's offsets, got depth"):
+    with pytest.raises(InputError, match="must give the model's offsets, got depth"):
         TrainedSettings(tmp_path / "model.pt")["offsets"]
 
 
@@ -54,7 +56,9 @@ def test_a_setting_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize("settings", [{"offsets": [], "mask_ratio": 0.6}, {"mask_ratio": 0.75}])
 def test_a_network_that_was_only_pretrained_segments_nothing(tmp_path, settings, name):
     (tmp_path / "model.json").write_text(json.dumps(settings))
-    with pytest.raises(InputError, match=r"affinities was expected .*, got one that was pre-trained .* --pretrained"):
+    with pytest.raises(
+        InputError, match=r"expected a model of affinities .*, got one that was pre-trained .* --pretrained"
+    ):
         TrainedSettings(tmp_path / "model.pt")[name]
 
 

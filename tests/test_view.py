@@ -172,7 +172,7 @@ def test_a_segment_has_a_surface_unless_the_volume_is_too_large(pyramid, monkeyp
 
 def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
-    assert run("view") == (2, "", "error: a volume to view was expected, got none\n")
+    assert run("view") == (2, "", "error: expected a volume to view, got none\n")
     code, _, err = run("view", tmp_path / "a.npy", "--browser", "false")
     assert (code, err) == (2, f"error: no voxel size in {tmp_path}/a.npy: give --voxel_size_nm z,y,x in nm\n")
     for port in ("99999", "-1", "'a'", "1.5"):
@@ -195,7 +195,9 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
         # In a process of its own: the server leaves its socket behind.
         done = subprocess.run([sys.executable, "-m", "sectome.cli", *words], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: an address and a port to serve at were expected, got 127.0.0.1 and {port}: ")
+    assert done.stderr.startswith(
+        f"error: bind and port must be an address and a port to serve at, got 127.0.0.1 and {port}: "
+    )
     assert done.stderr.count("\n") == 1
 
 
@@ -209,7 +211,7 @@ def page(tmp_path):
     with subprocess.Popen([sys.executable, "-m", "sectome.cli", *words], stdout=subprocess.PIPE, text=True) as process:
         link = process.stdout.readline().strip()
         # Read before it is told to stop, which may come in the midst of this line.
-        assert process.stdout.readline() == "Ctrl-C ends it\n"
+        assert process.stdout.readline() == "Press Ctrl-C to end\n"
         yield link
         # As Ctrl-C does, which a process that runs in the background may not hear.
         process.terminate()

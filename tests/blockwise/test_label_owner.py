@@ -70,7 +70,7 @@ def test_a_finished_run_does_not_take_the_labels_of_another_for_its_own(run, con
     assert run("segment-volume", "--config", other)[0] == 0
     code, _, error = run("segment-volume", "--config", config())
     assert code == 2
-    assert f"an output that does not exist was expected, got {tmp_path}/out.ome.zarr" in error.replace("\n", " ")
+    assert f"the output must not exist yet, got {tmp_path}/out.ome.zarr" in error.replace("\n", " ")
 
 
 def test_a_run_goes_on_with_its_labels_where_all_of_it_was_moved_to(run, config, run_to_levels, affinities, tmp_path):
@@ -111,6 +111,6 @@ def test_an_output_that_another_run_works_on_is_refused_before_it_has_labels(run
     with owned_labels(plan):
         code, _, error = run("segment-volume", "--config", config(run=str(tmp_path / "b.run")))
     assert code == 2
-    assert "got those that another run works on" in error.replace("\n", " ")
+    assert "got labels that another run is writing" in error.replace("\n", " ")
     # It had none, so that it is in nobody's way.
     assert run("segment-volume", "--config", config(run=str(tmp_path / "b.run")))[0] == 0

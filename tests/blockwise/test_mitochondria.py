@@ -117,12 +117,15 @@ def test_foreground_that_does_not_fit_into_memory_is_one_sentence(run, maps, tmp
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"context_voxels": [8, 8, 8]}, "context_voxels is for neurons, got it with maps of mitochondria"),
-        ({"group_blocks": [2, 2, 2]}, "group_blocks is for neurons"),
-        ({"overlap": 0.25}, "overlap is for a volume, got it with maps"),
-        ({"affinities": "a.zarr"}, "a volume, affinities or maps were expected, got affinities and maps"),
-        ({"segmentation": {"threshold": 0.5}}, "threshold is no option of a segmentation"),
-        ({"maps": "none.zarr"}, "a zarr folder of maps was expected at none.zarr, got none"),
+        (
+            {"context_voxels": [8, 8, 8]},
+            "context_voxels must be given for neurons only, got it with maps of mitochondria",
+        ),
+        ({"group_blocks": [2, 2, 2]}, "group_blocks must be given for neurons only"),
+        ({"overlap": 0.25}, "overlap must be given with a volume only, got it with maps"),
+        ({"affinities": "a.zarr"}, "one of volume, affinities and maps must be given, got affinities and maps"),
+        ({"segmentation": {"threshold": 0.5}}, "unknown segmentation option 'threshold'"),
+        ({"maps": "none.zarr"}, "expected a zarr folder of maps at none.zarr, got none"),
         ({"block_voxels": [32, 60, 64]}, "whole chunks of (32, 64, 64) voxels, got 60 along y"),
     ],
 )
@@ -145,7 +148,7 @@ def test_a_model_of_a_distance_is_refused_before_it_predicts(run, tmp_path, monk
     config.write_text(json.dumps({"volume": "tissue.zarr", "bundle": "b", "output": str(tmp_path / "out.ome.zarr")}))
     code, _, error = run("segment-volume", "--config", config)
     assert code == 2
-    assert "model.pt must predict foreground and contour alone to be segmented" in error.replace("\n", " ")
+    assert "model.pt must predict only foreground and contour for" in error.replace("\n", " ")
     assert "got foreground, contour, distance" in error.replace("\n", " ")
 
 

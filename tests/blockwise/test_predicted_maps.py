@@ -48,7 +48,7 @@ def test_contrast_that_is_equalised_in_each_block_by_itself_is_warned_of(tmp_pat
     settings = json.loads(SHIPPED.with_suffix(".json").read_text())
     settings["intensity"] = describe(PercentileIntensity(clahe=True))
     model.with_suffix(".json").write_text(json.dumps(settings))
-    with pytest.warns(UserWarning, match=r"own.tif has its contrast equalised .*, which are blocks; thin ones of"):
+    with pytest.warns(UserWarning, match=r"own.tif has its contrast equalised .*, which are blocks; use thin ones of"):
         predicted_maps(tmp_path / "out.run", str(volume), SHIPPED.parents[1], str(model))
 
 

@@ -84,7 +84,7 @@ begun: Counter[int] = Counter()
 def refuse_all(plan, number):
     """Be a stage whose input no block can use."""
     begun[number] += 1
-    raise InputError("a model of affinities was expected, got one of maps")
+    raise InputError("expected a model of affinities, got one of maps")
 
 
 def refuse_all_but_the_first(plan, number):
@@ -100,8 +100,8 @@ def test_a_mistake_that_hits_each_block_ends_a_stage_before_all_are_tried(plan_o
         run_stage(one_worker[1], plan, Stage("refuse", 400, refuse_all, 400))
     assert len(begun) < 400 / 4
     said = str(raised.value)
-    assert f"{HOPELESS} of 400 blocks of the stage refuse failed {ATTEMPTS} times each; as none was done, the" in said
-    assert said.count("a model of affinities was expected, got one of maps") == HOPELESS
+    assert f"{HOPELESS} of 400 blocks of the stage refuse failed {ATTEMPTS} times each; none succeeded, so the" in said
+    assert said.count("expected a model of affinities, got one of maps") == HOPELESS
 
 
 def test_where_one_block_could_be_done_all_others_are_tried(plan_of, one_worker):
@@ -109,7 +109,7 @@ def test_where_one_block_could_be_done_all_others_are_tried(plan_of, one_worker)
     plan.folder.path.mkdir()
     begun.clear()
     with pytest.raises(
-        InputError, match="39 of 40 blocks of the stage refuse failed 3 times each; all others are done"
+        InputError, match="39 of 40 blocks of the stage refuse failed 3 times each; all other blocks are done"
     ):
         run_stage(one_worker[1], plan, Stage("refuse", 40, refuse_all_but_the_first, 40))
     assert begun == Counter(dict.fromkeys(range(1, 40), ATTEMPTS))

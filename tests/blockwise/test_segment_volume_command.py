@@ -52,7 +52,7 @@ def test_a_run_goes_on_from_where_it_stopped_and_refuses_another_plan(run, confi
     code, _, error = run("segment-volume", "--config", changed)
     assert code == 2
     assert "was begun with segmentation threshold 0.3, got 0.5; context_voxels [12, 24, 24], got [12, 24, 20]" in error
-    assert "go on with the same, or name another --output and another --run" in error.replace("\n", " ")
+    assert "continue with the same, or name another --output and another --run" in error.replace("\n", " ")
     assert run("segment-volume", "--config", config())[0] == 0
     after = (plan.folder.path / "log.csv").read_text()
     assert after.startswith(before)
@@ -85,7 +85,7 @@ def test_labels_that_were_removed_are_not_written_anew_as_nothing(run, config, t
     shutil.rmtree(tmp_path / "out.ome.zarr")
     code, _, error = run("segment-volume", "--config", config())
     assert code == 2
-    assert "were expected at" in error
+    assert "expected the labels that the run in" in error
     assert "remove the run's folder to segment anew" in error
     assert not (tmp_path / "out.ome.zarr").exists()
 
@@ -105,7 +105,7 @@ def test_other_voxels_by_the_same_name_are_another_input(run, config, affinities
 def test_a_forecast_writes_nothing(run, config, tmp_path):
     code, said, _ = run("segment-volume", "--config", config(), "--forecast")
     assert code == 0
-    assert "MiB a worker" in said
+    assert "MiB per worker" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json"]
 
 
@@ -133,24 +133,24 @@ def test_a_forecast_is_for_as_many_workers_as_are_started(run, config, monkeypat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"thresold": 1}, "has a setting 'thresold' that is not known, expected one of"),
+        ({"thresold": 1}, "unknown setting 'thresold' in"),
         ({"affinites": "a.zarr"}, "did you mean 'affinities'?"),
-        ({"volume": "raw.zarr"}, "a volume, affinities or maps were expected, got volume and affinities"),
-        ({"affinities": None}, "a volume, affinities or maps were expected, got none"),
-        ({"output": "out.tif"}, "an output that ends in .ome.zarr was expected"),
+        ({"volume": "raw.zarr"}, "one of volume, affinities and maps must be given, got volume and affinities"),
+        ({"affinities": None}, "one of volume, affinities and maps must be given, got none"),
+        ({"output": "out.tif"}, "the output must end in .ome.zarr"),
         ({"block_voxels": [32, 60, 64]}, "whole chunks of (32, 64, 64) voxels, got 60 along y"),
         ({"block_voxels": [32, 64]}, "block_voxels must be three whole numbers"),
         ({"context_voxels": [12, 24, 65]}, "must not be smaller than the context, got 64 and a context of 65 along x"),
         ({"segmentation": {"boundary_threshold": "20%"}}, "boundary_threshold must be a number"),
         ({"segmentation": {"method": "mutex"}}, "method must be mean"),
         ({"segmentation": {"treshold": 0.5}}, "did you mean 'threshold'"),
-        ({"scheduler": "tcp://127.0.0.1:1"}, "a Dask scheduler was expected at tcp://127.0.0.1:1, got no answer"),
-        ({"overlap": 0.5}, "overlap is for a volume, got it with affinities"),
-        ({"bundle": "bundles/em_segmentation"}, "bundle is for a volume, got it with affinities"),
-        ({"voxel_size_nm": [8, 8, 8]}, "voxel_size_nm is for a volume, got it with affinities"),
-        ({"gpu_resource": False}, "gpu_resource is for a volume, got it with affinities"),
-        ({"checkpoint": "none.pt"}, "a trained model was expected at none.pt, got none"),
-        ({"output": None}, "must say the output, got affinities"),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "expected a Dask scheduler at tcp://127.0.0.1:1, got no answer"),
+        ({"overlap": 0.5}, "overlap must be given with a volume only, got it with affinities"),
+        ({"bundle": "bundles/em_segmentation"}, "bundle must be given with a volume only, got it with affinities"),
+        ({"voxel_size_nm": [8, 8, 8]}, "voxel_size_nm must be given with a volume only, got it with affinities"),
+        ({"gpu_resource": False}, "gpu_resource must be given with a volume only, got it with affinities"),
+        ({"checkpoint": "none.pt"}, "expected a trained model at none.pt, got none"),
+        ({"output": None}, "must name the output, got affinities"),
     ],
 )
 def test_what_can_not_be_used_is_one_sentence(run, config, tmp_path, changes, message, monkeypatch):
@@ -167,7 +167,7 @@ def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, config, 
     changes = {"affinities": str(tmp_path / "near.zarr"), "segmentation": {"long_range": "all"}}
     code, _, error = run("segment-volume", "--config", config(**changes))
     assert code == 2
-    assert error == "error: long_range must be no where offsets are the nearest neighbours alone, got all\n"
+    assert error == "error: long_range must be no with nearest-neighbour offsets alone, got all\n"
     assert not (tmp_path / "out.ome.zarr").exists()
 
 
@@ -183,17 +183,20 @@ def test_a_use_of_long_range_offsets_that_are_not_there_is_refused(run, config, 
         ({"gpu_resource": "yes"}, "gpu_resource must be true or false, got 'yes'"),
         ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
         ({"voxel_size_nm": 8}, "voxel_size_nm must be three numbers, z first, got 8"),
-        ({"overlap": 1.5}, "overlap must be a number from 0 to less than 1, got 1.5"),
-        ({"overlap": "a"}, "overlap must be a number from 0 to less than 1, got 'a'"),
+        ({"overlap": 1.5}, "overlap must be a number of at least 0 and less than 1, got 1.5"),
+        ({"overlap": "a"}, "overlap must be a number of at least 0 and less than 1, got 'a'"),
         ({"blending": "x"}, "blending must be one of 'gaussian', 'linear', 'constant', got 'x'"),
         ({"precision": "fp8"}, "precision must be one of 'auto', 'bf16', 'fp32', got 'fp8'"),
-        ({"batch_size": 0}, "batch_size must be a whole number from 1 on, got 0"),
-        ({"batch_size": "4"}, "batch_size must be a whole number from 1 on, got '4'"),
-        ({"workers": 0}, "workers must be a whole number from 1 on, got 0"),
-        ({"workers": 1.5}, "workers must be a whole number from 1 on, got 1.5"),
-        ({"workers": "2"}, "workers must be a whole number from 1 on, got '2'"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"batch_size": "4"}, "batch_size must be a whole number of at least 1, got '4'"),
+        ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
+        ({"workers": 1.5}, "workers must be a whole number of at least 1, got 1.5"),
+        ({"workers": "2"}, "workers must be a whole number of at least 1, got '2'"),
         ({"scheduler": "sge"}, "scheduler must be local, threads, slurm"),
-        ({"job": {"queue": "long"}}, "job is for slurm, pbs, lsf, got it with the scheduler threads"),
+        (
+            {"job": {"queue": "long"}},
+            "job must be given with a batch system (slurm, pbs, lsf) only, got it with the scheduler threads",
+        ),
     ],
 )
 def test_values_that_no_run_can_have_are_refused_before_it_has_a_folder(run, config, tmp_path, changes, message):
@@ -208,7 +211,7 @@ def test_an_output_of_somebody_else_is_refused(run, config, tmp_path):
     (tmp_path / "out.ome.zarr").mkdir()
     code, _, error = run("segment-volume", "--config", config())
     assert code == 2
-    assert "an output that does not exist was expected" in error
+    assert "the output must not exist yet" in error
     assert list((tmp_path / "out.ome.zarr").iterdir()) == []
 
 
@@ -217,7 +220,7 @@ def test_a_folder_that_can_not_be_written_is_refused(run, config, tmp_path, wher
     (tmp_path / "file").touch()
     code, _, error = run("segment-volume", "--config", config(**{where: str(tmp_path / "file/out.ome.zarr")}))
     assert code == 2
-    assert "a folder that can be written was expected" in error
+    assert "expected a writable folder" in error
 
 
 def test_a_run_that_was_killed_while_it_wrote_its_plan_goes_on(config, tmp_path):
@@ -229,7 +232,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_plan_goes_on(config, tmp_path)
     other = RunFolder(tmp_path / "other")
     other.path.mkdir()
     (other.path / "notes.txt").touch()
-    with pytest.raises(InputError, match="a new or empty folder was expected for the run"):
+    with pytest.raises(InputError, match="expected a new or empty folder for the run"):
         other.keep_plan(plan.description())
 
 
@@ -292,14 +295,14 @@ def test_a_worker_of_another_version_is_refused(run, config, monkeypatch):
     monkeypatch.setattr("sectome.blockwise.plan.VERSION", "0.0.9")
     code, _, error = run("segment-volume", "--config", config())
     assert code == 2
-    assert "a worker with sectome 0.0.9 was expected, got one with" in error
+    assert "expected a worker with sectome 0.0.9, got one with" in error
     assert "failed 3 times" not in error
 
 
 def test_a_scheduler_file_that_names_no_scheduler_is_one_sentence(tmp_path):
     (tmp_path / "scheduler.json").write_text("{}")
     with (
-        pytest.raises(InputError, match="a Dask scheduler was expected at"),
+        pytest.raises(InputError, match="expected a scheduler file with the address of a Dask scheduler at"),
         connected(str(tmp_path / "scheduler.json")),
     ):
         pass

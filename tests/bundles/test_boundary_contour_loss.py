@@ -112,12 +112,12 @@ def test_logits_of_other_targets_are_refused(loss, labels):
 
 
 def test_labels_that_a_transform_has_made_floats_are_refused(loss, labels):
-    with pytest.raises(InputError, match=r"labels must be integers, one an object, got torch\.float32"):
+    with pytest.raises(InputError, match=r"labels must be integers, one per object, got torch\.float32"):
         loss(torch.zeros(1, 2, 3, 8, 12), labels.float())
 
 
 def test_a_width_below_1_is_refused(segmentation_scripts):
-    with pytest.raises(InputError, match="width_voxels must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match="width_voxels must be a whole number of at least 1, got 0"):
         segmentation_scripts.BoundaryContourLoss(0)
 
 

@@ -234,13 +234,14 @@ def test_inference_without_the_settings_of_its_model_is_refused(run_bundle, tiss
 def test_inference_of_no_image_is_refused(run_bundle, tmp_path, bundle):
     done = run_bundle(bundle, "inference", output_dir=tmp_path / "out", datalist=[])
     assert done.returncode == 2, done.stderr[-2000:]
-    sentence = "error: the number of images in datalist must be a whole number from 1 on, got 0"
+    sentence = "error: the number of images in datalist must be a whole number of at least 1, got 0"
     assert done.stderr.strip().splitlines()[-1] == sentence
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"), [(True, "compile needs a C++ compiler"), ("no", "compile must be true or false, got 'no'")]
+    ("given", "sentence"),
+    [(True, "expected a C++ compiler for compile"), ("no", "compile must be true or false, got 'no'")],
 )
 def test_an_evaluation_is_compiled_where_that_is_asked_for(
     run_bundle, tissue_folder, tmp_path, monkeypatch, given, sentence
@@ -279,14 +280,14 @@ def bad_inputs(folder):
         "no numbers": ({"train_data": data("nan.tif")}, "that are NaN or infinite"),
         "unknown places": ({"places": "objects"}, "places must be one of"),
         "patch does not divide": ({"crop_size": [8, 32, 40]}, "got 40 voxels and a patch of 16 along x"),
-        "a single patch": ({"crop_size": [4, 16, 16]}, "crop_size must hold two patches or more, got (4, 16, 16)"),
-        "one number for a crop": ({"crop_size": 16}, "crop_size must be three whole numbers from 1 on"),
-        "no batch": ({"batch_size": 0}, "batch_size must be a whole number from 1 on, got 0"),
+        "a single patch": ({"crop_size": [4, 16, 16]}, "crop_size must hold at least two patches, got (4, 16, 16)"),
+        "one number for a crop": ({"crop_size": 16}, "crop_size must be three whole numbers of at least 1"),
+        "no batch": ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
         "a negative rate": ({"lr": -1}, "lr must be a number of at least 0, got -1"),
         "unknown key": ({"epohcs": 3}, "unknown config key 'epohcs', did you mean 'epochs'"),
         "unknown nested key": ({"train__trainer__max_epoch": 3}, "did you mean 'max_epochs'"),
         "missing checkpoint": ({"pretrained": "none.pt"}, "none.pt"),
-        "no data": ({"dataset_dir": "nowhere"}, "volumes were expected in"),
+        "no data": ({"dataset_dir": "nowhere"}, "expected volumes in"),
     }
 
 

@@ -142,7 +142,7 @@ def test_an_autoencoder_is_exported_as_what_encodes(mae_scripts, tmp_path):
     scripted = torch.jit.script(network)
     assert scripted(tissue(3, 6, 24, 20)).shape == (3, 24, 3, 6, 5)
     assert_same(scripted, network, (1, 8, 16, 16), (3, 6, 24, 20))
-    with pytest.raises(ValueError, match="only --mode encode can be exported, got reconstruct"):
+    with pytest.raises(ValueError, match="--mode must be encode for an export, got reconstruct"):
         torch.jit.script(mae_scripts.VolumeNetwork(autoencoder))
 
 

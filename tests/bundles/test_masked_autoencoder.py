@@ -150,10 +150,10 @@ def test_a_volume_network_reconstructs_or_encodes(network, mae_scripts):
         ({"mask_block": (2, 0, 2)}, "mask_block must be three whole numbers"),
         (
             {"decoder_hidden_size": 9},
-            "decoder_hidden_size must be an even multiple of decoder_num_heads from 6 on, got 9",
+            "decoder_hidden_size must be an even number of at least 6 and a multiple of decoder_num_heads, got 9",
         ),
-        ({"decoder_num_heads": 0}, "decoder_num_heads must be a whole number from 1 on, got 0"),
-        ({"decoder_depth": 1.5}, "decoder_depth must be a whole number from 0 on, got 1.5"),
+        ({"decoder_num_heads": 0}, "decoder_num_heads must be a whole number of at least 1, got 0"),
+        ({"decoder_depth": 1.5}, "decoder_depth must be a whole number of at least 0, got 1.5"),
     ],
 )
 def test_a_mask_or_a_decoder_that_cannot_be_is_refused_before_training(mae_scripts, options, message):
@@ -164,5 +164,5 @@ def test_a_mask_or_a_decoder_that_cannot_be_is_refused_before_training(mae_scrip
 def test_weights_of_a_decoder_with_other_heads_are_refused(network, mae_scripts, tmp_path):
     torch.save(network.state_dict(), tmp_path / "model.pt")
     (tmp_path / "model.json").write_text('{"num_heads": 2, "decoder_num_heads": 1}')
-    with pytest.raises(InputError, match=r"model\.pt was trained with decoder_num_heads 1, got 2"):
+    with pytest.raises(InputError, match=r"decoder_num_heads must be 1, as in the training of .*model\.pt, got 2"):
         load_checkpoint(mae_scripts.VolumeNetwork(network), tmp_path / "model.pt", "autoencoder.")

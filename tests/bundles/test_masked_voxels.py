@@ -65,7 +65,7 @@ def test_tubes_are_hidden_in_all_sections(segmentation_scripts, batch):
     [
         ({"mask_ratio": 1.0}, "mask_ratio must lie between 0 and 1, got 1.0"),
         ({"mask": "tubes"}, "mask must be one of .* got 'tubes'"),
-        ({"mask_block": [2, 2]}, r"mask_block must be three whole numbers from 1 on \(z, y, x\), got \[2, 2\]"),
+        ({"mask_block": [2, 2]}, r"mask_block must be three whole numbers of at least 1 \(z, y, x\), got \[2, 2\]"),
     ],
 )
 def test_a_mask_that_is_none_is_refused_before_anything_runs(segmentation_scripts, options, sentence):

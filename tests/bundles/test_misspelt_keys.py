@@ -47,7 +47,7 @@ def test_one_sentence_says_which_key_was_meant(run_bundle, tmp_path, bundle, kin
 def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, kind, option, belongs):
     done = run_bundle(bundle, CONFIGS[kind], output_dir=tmp_path / "run", **{option: 0.5})
     assert done.returncode == 2, done.stderr[-2000:]
-    sentence = f"error: --{option.split('__')[0]} does nothing in this run, it is an option of {belongs}"
+    sentence = f"error: --{option.split('__')[0]} does nothing in this run: it is an option of {belongs}"
     assert done.stderr.strip().splitlines()[-1] == sentence
     assert not (tmp_path / "run").exists()
 
@@ -55,7 +55,7 @@ def test_an_option_of_another_workflow_is_refused(run_bundle, tmp_path, bundle, 
 def test_an_evaluation_takes_the_words_of_its_training(run_bundle, tmp_path):
     words = {"val_crops": 2, "places": "labelled", "dataset_dir": tmp_path, "ckpt_dir": tmp_path}
     done = run_bundle("em_segmentation", CONFIGS["evaluate"], **words)
-    assert f"volumes were expected in {tmp_path}" in done.stderr.splitlines()[-1]
+    assert f"expected volumes in {tmp_path}" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("bundle", [*TINY])

@@ -140,7 +140,11 @@ def test_a_volume_of_any_size_is_predicted_and_segmented_by_commands(
     ("configs", "options", "sentence"),
     [
         (["train", "evaluate"], {}, "was trained with channels ['foreground', 'contour'], got None; use"),
-        (["train", TARGETS, "evaluate"], {}, "predictions must have 12 channels, one an offset, got 2; the overlay of"),
+        (
+            ["train", TARGETS, "evaluate"],
+            {},
+            "predictions must have 12 channels, one per offset, got 2; name the overlay",
+        ),
         (
             ["train", "evaluate", TARGETS],
             {"loss__width_voxels": 2},
@@ -188,7 +192,7 @@ def test_the_affinities_overlay_switches_back(run_bundle, mitochondria_folder, t
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ({"loss__width_voxels": 0}, "width_voxels must be a whole number from 1 on, got 0"),
+        ({"loss__width_voxels": 0}, "width_voxels must be a whole number of at least 1, got 0"),
         ({"loss__width": 2}, "unknown config key 'loss#width': scripts.BoundaryContourLoss does not take it"),
         ({"out_channels": 3}, "logits must have the channels foreground, contour, got shape (2, 3, 8, 32, 32)"),
     ],

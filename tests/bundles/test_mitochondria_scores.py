@@ -131,7 +131,7 @@ def test_what_was_chosen_lies_where_inference_finds_it(evaluate, labels):
 
 
 def test_a_volume_without_an_object_is_refused(evaluate, labels):
-    with pytest.raises(InputError, match=r"must hold at least one object, got none in .*raw\.tif"):
+    with pytest.raises(InputError, match=r"expected at least one object .*, got none in .*raw\.tif"):
         evaluate(np.zeros_like(labels), predicted(labels))
 
 
@@ -139,12 +139,12 @@ def test_a_volume_without_an_object_is_refused(evaluate, labels):
 def test_an_evaluation_without_validation_or_test_tissue_is_refused_before_anything_is_predicted(
     segmentation_scripts, tmp_path, validation, test, missing
 ):
-    with pytest.raises(InputError, match=f"volumes in {missing}, which .* must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match=f"volumes in {missing}, .* must be a whole number of at least 1, got 0"):
         segmentation_scripts.MitochondriaScores(str(tmp_path / "run"), [], validation, test, str(tmp_path / "model.pt"))
 
 
 def test_predictions_of_other_targets_are_refused(evaluate, labels):
-    with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay of the"):
+    with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; name the overlay"):
         evaluate(labels, np.zeros((12, *labels.shape)))
 
 
@@ -158,7 +158,7 @@ def test_weights_that_a_training_replaces_meanwhile_are_not_scored(evaluate, sco
         return list(settings(voxel_size_nm))[:1]
 
     monkeypatch.setattr(scores, "settings", replaced)
-    with pytest.raises(InputError, match=r"model\.pt must stay as it is while it is evaluated, got other"):
+    with pytest.raises(InputError, match=r"model\.pt must not change while it is evaluated, got other"):
         evaluate(labels, predicted(labels))
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "segmentation.json").exists()
@@ -166,7 +166,7 @@ def test_weights_that_a_training_replaces_meanwhile_are_not_scored(evaluate, sco
 
 def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evaluate, labels, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps({"out_channels": 12, "channels": None}))
-    with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; the overlay"):
+    with pytest.raises(InputError, match="must have 2 channels, foreground and contour, got 12; name the overlay"):
         evaluate(labels, None)
     with pytest.raises(InputError, match=r"got .*model.pt, which was trained for affinities; in a bundle, name"):
         BoundaryContourToLabels(checkpoint=str(tmp_path / "model.pt"))
@@ -175,6 +175,6 @@ def test_a_model_of_other_targets_is_refused_before_anything_is_predicted(evalua
 def test_an_evaluation_of_voxels_of_another_size_is_warned_of(evaluate, labels, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps({"voxel_size_nm": [2 * edge for edge in SIZE_NM]}))
     with pytest.warns(
-        UserWarning, match=r"raw.tif has voxels of .* nm along \(z, y, x\), and the model was trained on"
+        UserWarning, match=r"raw.tif has voxels of .* nm along \(z, y, x\), but the model was trained on"
     ):
         evaluate(labels, predicted(labels))

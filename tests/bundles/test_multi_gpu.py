@@ -100,8 +100,8 @@ def test_a_killed_process_ends_the_run_with_a_message_and_the_same_command_goes_
     dying = [{"_target_": "ending.EndProcess", "iteration": 8, "process": 1}]
     done = run_processes("mae_pretrain", killed, **options, train__postprocessing__transforms=dying)
     assert done.returncode != 0
-    assert "error: the 2 processes of a run must go on together, got one that was ended" in done.stderr
-    assert f"the same command goes on from {killed / 'checkpoint.pt'}" in done.stderr
+    assert "error: all 2 processes of a run must keep running, got one that ended" in done.stderr
+    assert f"the same command continues from {killed / 'checkpoint.pt'}" in done.stderr
 
     done = run_processes("mae_pretrain", killed, **options)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -145,7 +145,9 @@ def test_the_overlay_without_torchrun_says_what_to_write(run_bundle, tissue_fold
 def test_fewer_validation_crops_than_processes_are_refused(run_processes, tmp_path):
     done = run_processes("em_segmentation", tmp_path / "run", val_crops=1)
     assert done.returncode != 0
-    assert "error: the number of validation crops (one a process) must be a number of at least 2, got 1" in done.stderr
+    assert (
+        "error: the number of validation crops (one per process) must be a number of at least 2, got 1" in done.stderr
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -214,7 +216,7 @@ def test_fewer_volumes_than_processes_are_refused(run_bundle, run_processes, tis
     whole = {"val_data": "$@test_data"}
     done = run_processes("em_segmentation", tmp_path / "run", MULTI_GPU_EVALUATE, **options, **whole)
     assert done.returncode != 0
-    assert "(of volumes or crops; one a process) must be a number of at least 2, got 1" in done.stderr
+    assert "(of volumes or crops; one per process) must be a number of at least 2, got 1" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -73,7 +73,7 @@ def test_a_training_starts_from_weights_or_from_a_pretraining_or_from_nothing(bu
     assert changed(start(build(), weights=paths[0]), one) == set()
     assert changed(start(build(), pretrained=paths[1]), other) == {"decoder.out.weight", "decoder.out.bias"}
     with pytest.raises(
-        InputError, match=r"from weights or from pretrained, got both: .*weights\.pt and .*pretrained\.pt"
+        InputError, match=r"from either weights or pretrained, got both: .*weights\.pt and .*pretrained\.pt"
     ):
         start(build(), *paths)
 
@@ -86,7 +86,11 @@ def test_what_does_not_fit_is_refused(build, start_from):
         (build(), {"stem.weight": torch.ones(1)}, "must hold an encoder .* got 1 keys without one"),
         (build("residual_unet"), build().state_dict(), "encoder.patch_size_voxels is not expected"),
         (build(), build("residual_unet").state_dict(), "encoder.patch_size_voxels is missing"),
-        (build(patch_size=(4, 4, 2)), build().state_dict(), r"trained with patch size \(2, 4, 4\), got \(4, 4, 2\)"),
+        (
+            build(patch_size=(4, 4, 2)),
+            build().state_dict(),
+            r"patch_size must be \(2, 4, 4\), as in the training of .*, got \(4, 4, 2\)",
+        ),
         (build(feature_size=8), build().state_dict(), "stem.* must have shape"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -144,7 +144,7 @@ def test_an_evaluation_adds_its_scores_to_the_same_run(tracked, run_bundle, tiss
     [
         ({"tracking": "mlflow", "tracking_url": "x"}, "unknown config key 'tracking_url', did you mean 'tracking_uri'"),
         ({"traking": "mlflow"}, "unknown config key 'traking', did you mean 'tracking'"),
-        ({"run_name": "first"}, "--run_name is for a run with --tracking mlflow, got one without"),
+        ({"run_name": "first"}, "--run_name must be given with --tracking mlflow, got it without"),
         ({"tracking": "mlflow", "epohcs": 3}, "unknown config key 'epohcs', did you mean 'epochs'"),
         ({"tracking": "mlflow", "tracking_uri": "runs"}, "--tracking_uri must be that of a database"),
     ],

@@ -65,7 +65,7 @@ def test_only_thick_sections_get_a_flat_kernel(parts):
 
 @pytest.mark.parametrize("channels", [0, 1.5, "many"])
 def test_a_network_without_channels_is_refused(parts, channels):
-    with pytest.raises(InputError, match=f"feature_size must be a whole number from 1 on, got {channels!r}"):
+    with pytest.raises(InputError, match=f"feature_size must be a whole number of at least 1, got {channels!r}"):
         parts.Levels((8, 8, 8), channels, "single")
 
 

@@ -159,7 +159,7 @@ def test_a_disk_that_fills_up_while_downloading_keeps_what_came(server, small, t
 
     with monkeypatch.context() as patch:
         patch.setattr(resuming_download, "open", open_full, raising=False)
-        with pytest.raises(InputError, match=r"expected room on the disk of .*, got none left"):
+        with pytest.raises(InputError, match=r"expected free space on the disk of .*, got none"):
             fetch(small, tmp_path)
     assert (tmp_path / "snemi3d.download/snemi.zip.part").stat().st_size == 2500
     server.requests.clear()

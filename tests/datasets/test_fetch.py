@@ -119,7 +119,7 @@ def test_a_second_call_beside_the_first_is_refused_and_does_the_first_no_harm(se
     data, refused = tmp_path / "data", []
 
     def meanwhile(*arguments, **options):
-        with pytest.raises(InputError, match=r"one call at a time must fetch snemi3d to .*snemi3d, got another one"):
+        with pytest.raises(InputError, match=r"expected no other process that fetches snemi3d to .*snemi3d, got one"):
             fetch(public, data)
         refused.append(1)
         unpack(*arguments, **options)
@@ -142,7 +142,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     public = make_small("snemi3d", tmp_path / "mine")
     (tmp_path / "snemi3d").mkdir()
     (tmp_path / "snemi3d/thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"expected nothing at .*snemi3d, or a set that was fetched"):
+    with pytest.raises(InputError, match=r"expected nothing or a fetched set at .*snemi3d, got"):
         fetch(public, tmp_path, tmp_path / "mine")
     assert (tmp_path / "snemi3d/thesis.txt").read_text() == "mine"
 
@@ -157,14 +157,18 @@ def test_archives_of_the_user_are_used_and_left(tmp_path):
 def test_an_archive_that_the_user_lacks_is_named_with_its_address(tmp_path):
     public = make_small("cremi", tmp_path / "mine")
     (tmp_path / "mine/sample_B_20160501.hdf").unlink()
-    with pytest.raises(InputError, match=r"expected sample_B_20160501.hdf in .*mine, got none; it is at http://127"):
+    with pytest.raises(
+        InputError, match=r"expected sample_B_20160501.hdf in .*mine, got none; download it from http://127"
+    ):
         fetch(public, tmp_path / "data", tmp_path / "mine")
 
 
 def test_an_archive_of_the_user_with_another_checksum_is_refused_and_kept(tmp_path):
     public = make_small("snemi3d", tmp_path / "mine")
     (tmp_path / "mine/snemi.zip").write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"expected md5:[0-9a-f]{32} of .*snemi.zip, got md5:[0-9a-f]{32}"):
+    with pytest.raises(
+        InputError, match=r"expected the checksum md5:[0-9a-f]{32} of .*snemi.zip, got md5:[0-9a-f]{32}"
+    ):
         fetch(public, tmp_path / "data", tmp_path / "mine")
     assert (tmp_path / "mine/snemi.zip").read_bytes() == b"something else"
     assert not (tmp_path / "data").exists()
@@ -187,7 +191,7 @@ def test_a_disk_that_fills_up_while_unpacking_is_one_sentence_and_keeps_the_down
 
     with monkeypatch.context() as patch:
         patch.setattr(zipfile.ZipFile, "extract", full)
-        with pytest.raises(InputError, match=r"expected room on the disk of .*what was downloaded is kept"):
+        with pytest.raises(InputError, match=r"expected free space on the disk of .*what was downloaded is kept"):
             fetch(public, tmp_path / "data")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["lucchi.download"]
     asked = len(server.requests)
@@ -297,14 +301,14 @@ def test_a_mask_with_more_than_two_values_is_refused(tmp_path):
         for name, content in members.items():
             file.writestr(name, content)
     public = rescale(ALL_SETS["lucchi"], tmp_path / "mine")
-    with pytest.raises(InputError, match="expected a mask of 0 and one more value in Lucchi"):
+    with pytest.raises(InputError, match="expected a mask of 0 and one other value in Lucchi"):
         fetch(public, tmp_path / "data", tmp_path / "mine")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     public = make_small("snemi3d", tmp_path / "mine")
     (tmp_path / "data").write_text("a file")
-    with pytest.raises(InputError, match=r"expected a folder that can be written, got .*data: "):
+    with pytest.raises(InputError, match=r"expected a writable folder, got .*data: "):
         fetch(public, tmp_path / "data", tmp_path / "mine")
 
 

@@ -121,11 +121,13 @@ def test_metadata_of_the_images_stay_with_the_values():
 
 
 def test_a_window_that_is_none_is_refused():
-    with pytest.raises(InputError, match=r"roi_size must be three whole numbers from 1 on \(z, y, x\), got \[8\.5, 16"):
+    with pytest.raises(
+        InputError, match=r"roi_size must be three whole numbers of at least 1 \(z, y, x\), got \[8\.5, 16"
+    ):
         StreamingInferer((8.5, 16, 16))
 
 
 @pytest.mark.parametrize("windows", [0, 1.5, "four"])
 def test_windows_at_once_that_are_no_count_are_refused(windows):
-    with pytest.raises(InputError, match=f"sw_batch_size must be a whole number from 1 on, got {windows!r}"):
+    with pytest.raises(InputError, match=f"sw_batch_size must be a whole number of at least 1, got {windows!r}"):
         StreamingInferer(WINDOW, windows)

@@ -103,14 +103,14 @@ def test_channels_without_offsets_are_turned_back_only(orientations):
 
 
 def test_axes_that_are_exchanged_must_be_as_long():
-    same = "must be as long along the axes that orientations"
+    same = "must have the same length along the axes that orientations"
     for orientations, shape in (("isotropic", (4, 6, 6)), ("in_plane", (4, 6, 8))):
-        with pytest.raises(InputError, match=rf"^windows {same} '{orientations}' exchange, got \({shape[0]}, 6, "):
+        with pytest.raises(InputError, match=rf"^windows {same} '{orientations}' exchanges, got \({shape[0]}, 6, "):
             predict_oriented(lambda turned: turned, orientations)(torch.zeros(1, 1, *shape))
     check_exchanged("in_plane", (30, 6, 6), "voxels")
     check_exchanged("flips", (30, 6, 4), "voxels")
     check_exchanged("isotropic", (8, 9, 10), "voxels", most_ratio=1.25)
-    with pytest.raises(InputError, match=rf"^voxels {same} 'isotropic' exchange, got \(30, 6, 6\)"):
+    with pytest.raises(InputError, match=rf"^voxels {same} 'isotropic' exchanges, got \(30, 6, 6\)"):
         check_exchanged("isotropic", (30, 6, 6), "voxels", most_ratio=1.25)
 
 
@@ -143,7 +143,7 @@ def test_the_inferer_of_configs_takes_the_mean_over_orientations_of_each_window(
     found = StreamingInferer((6, 8, 8), orientations="in_plane", offsets=ISOTROPIC)(image, network)
     torch.testing.assert_close(found, predict_oriented(network, "in_plane", ISOTROPIC)(image))
     with pytest.raises(
-        InputError, match="windows must be as long along the axes that orientations 'isotropic' exchange"
+        InputError, match="windows must have the same length along the axes that orientations 'isotropic' exchanges"
     ):
         StreamingInferer((6, 8, 8), orientations="isotropic")
 
@@ -154,7 +154,9 @@ def test_an_image_whose_voxels_the_orientations_do_not_suit_is_refused_in_a_pipe
 
     inferer = StreamingInferer((4, 4, 4), orientations="isotropic")
     assert inferer(image((8.0, 7.0, 8.0)), lambda windows: windows).shape == (1, 1, 4, 4, 4)
-    with pytest.raises(InputError, match=r"voxels of the image must be as long .*, got \(30.0, 8.0, 8.0\) along"):
+    with pytest.raises(
+        InputError, match=r"voxels of the image must have the same length .*, got \(30.0, 8.0, 8.0\) along"
+    ):
         inferer(image((8.0, 8.0, 8.0), (30.0, 8.0, 8.0)), lambda windows: windows)
 
 
@@ -167,6 +169,6 @@ def test_a_volume_whose_voxels_the_orientations_do_not_suit_is_not_evaluated(tmp
     parser.update({"val_data": volumes, "test_data": volumes, "orientations": "isotropic"})
     with pytest.raises(RuntimeError) as failed:
         parser.get_parsed_content("run#0")
-    assert "image.tif must be as long along the axes" in str(find_input_error(failed.value))
+    assert "image.tif must have the same length along the axes" in str(find_input_error(failed.value))
     parser.update({"orientations": "in_plane"})
     parser.get_parsed_content("run#0")

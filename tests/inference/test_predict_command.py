@@ -113,7 +113,7 @@ def test_a_killed_prediction_goes_on_by_the_same_command(run, tmp_path, number):
     tile, section = np.load(done)
     code, out, err = run(*command[3:])
     assert (code, tile) == (0, 0), err
-    assert out.splitlines()[0] == f"goes on at section {section} of 240"
+    assert out.splitlines()[0] == f"continuing at section {section} of 240"
     assert run("predict", tmp_path / "raw.tif", tmp_path / "b.zarr", *words)[0] == 0
     once, twice = (StoredAffinities(tmp_path / name).read_all() for name in ("b.zarr", "a.zarr"))
     np.testing.assert_array_equal(once, twice)
@@ -124,7 +124,7 @@ def test_a_network_cannot_be_compiled_without_a_compiler(run, cube, tmp_path, mo
     monkeypatch.setenv("CXX", "no-such-compiler")
     code, _, err = run("predict", cube, tmp_path / "out.zarr", "--bundle", BUNDLE, "--device", "cpu", "--compile")
     assert code == 2
-    assert "compile needs a C++ compiler, got no 'no-such-compiler' here" in err
+    assert "expected a C++ compiler for compile, got no 'no-such-compiler' here" in err
     assert not list(tmp_path.iterdir())
 
 
@@ -203,7 +203,7 @@ def test_orientations_that_do_not_suit_are_refused_before_anything_is_written(ru
         (
             "isotropic",
             [30, 8, 8],
-            "must be as long along the axes that orientations 'isotropic' exchange, got (30.0, 8",
+            "must have the same length along the axes that orientations 'isotropic' exchanges, got (30.0, 8",
         ),
         ("all", [8, 8, 8], "orientations must be one of 'one', 'flips', 'in_plane', 'isotropic', got 'all'"),
     ):
@@ -224,7 +224,7 @@ def test_orientations_that_do_not_suit_are_refused_before_anything_is_written(ru
     options = ("--bundle", BUNDLE, "--checkpoint", tmp_path / "flat.pt", "--orientations", "isotropic")
     code, _, err = run("predict", cube, tmp_path / "a.zarr", *options)
     assert code == 2
-    assert "the windows of this model must be as long along the axes" in err.replace("\n", " ")
+    assert "the windows of this model must have the same length along the axes" in err.replace("\n", " ")
     assert not [path for path in tmp_path.iterdir() if path.suffix not in (".json", ".tif", ".pt")]
 
 
@@ -248,10 +248,10 @@ def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp
     plan = read_config(config()).plan()
     plan.folder.keep_plan(plan.description())
     for changes, message in (
-        ({"rows": [6, 56]}, "was begun with input rows [5, 55], got [6, 56]: go on with the same"),
-        ({"orientations": "flips"}, "was begun with input orientations 'one', got 'flips': go on with the same"),
+        ({"rows": [6, 56]}, "was begun with input rows [5, 55], got [6, 56]: continue with the same"),
+        ({"orientations": "flips"}, "was begun with input orientations 'one', got 'flips': continue with the same"),
         ({"columns": [7, 57]}, "columns must lie within 0 and 56, got [7, 57]"),
-        ({"volume": None, "affinities": "a.zarr"}, "sections is for a volume, got it with affinities"),
+        ({"volume": None, "affinities": "a.zarr"}, "sections must be given with a volume only, got it with affinities"),
     ):
         code, _, err = run("segment-volume", "--config", config(**changes))
         assert code == 2
@@ -287,24 +287,24 @@ def test_a_run_whose_model_takes_other_grey_values_by_now_is_refused(run, config
 def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
     code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", tmp_path)
     assert code == 2
-    assert "the root of a bundle was expected" in err
+    assert "expected the root of a bundle" in err
     code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, "--checkpoint", tmp_path / "no.pt")
     assert code == 2
-    assert "a trained model was expected" in err
+    assert "expected a trained model at" in err
     for name, given, message in (
         ("rows", "9,9", "rows must lie within 0 and 56, got [9, 9]"),
         ("columns", "50,57", "columns must lie within 0 and 56, got [50, 57]"),
-        ("rows", "3", "rows must be two whole numbers [first, behind the last], got 3"),
-        ("sections", "0", "sections must be two whole numbers [first, behind the last], got 0"),
-        ("columns", "1,2,3", "columns must be two whole numbers [first, behind the last], got (1, 2, 3)"),
+        ("rows", "3", "rows must be two whole numbers [start, stop], got 3"),
+        ("sections", "0", "sections must be two whole numbers [start, stop], got 0"),
+        ("columns", "1,2,3", "columns must be two whole numbers [start, stop], got (1, 2, 3)"),
     ):
         code, _, err = run("predict", cube, tmp_path / "a.zarr", "--bundle", BUNDLE, f"--{name}", given)
         assert code == 2
         assert message in err.replace("\n", " ")
     for options, message in (
-        (("--bundle", BUNDLE, "--device", "gpu"), "device must be one of this machine"),
+        (("--bundle", BUNDLE, "--device", "gpu"), "device must be one that this machine has"),
         (("--bundle", BUNDLE, "--device", "cuda:99"), "got 'cuda:99'"),
-        (("--bundle", BUNDLE.with_name("mae_pretrain")), "a bundle of em_segmentation was expected at"),
+        (("--bundle", BUNDLE.with_name("mae_pretrain")), "expected a bundle of em_segmentation at"),
     ):
         code, _, err = run("predict", cube, tmp_path / "a.zarr", *options)
         assert code == 2

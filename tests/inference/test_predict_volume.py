@@ -112,7 +112,7 @@ def test_contrast_that_is_equalised_in_each_tile_by_itself_is_warned_of(folder, 
         )
 
     small("whole.zarr")
-    with pytest.warns(UserWarning, match=r"raw.zarr.* has its contrast equalised .*are tiles, of which memory_mib"):
+    with pytest.warns(UserWarning, match=r"raw.zarr.* has its contrast equalised .*are tiles; a larger memory_mib"):
         small("tiles.zarr", memory_mib=6, dtype="float32")
 
 
@@ -409,7 +409,10 @@ def test_what_was_begun_otherwise_is_refused_and_stays(folder, network, tmp_path
     for said, options in refused.items():
         with pytest.raises(InputError, match=rf"a\.zarr\.run was begun with {said}.*, or remove .*a\.zarr\.run to"):
             predict(folder, network, path, **{"identity": {"weights": 1}, **options})
-    with RunFolder(run).in_use(), pytest.raises(InputError, match=r"that nobody works on was expected in .*, got one"):
+    with (
+        RunFolder(run).in_use(),
+        pytest.raises(InputError, match=r"that no other process is working on in .*, got one"),
+    ):
         predict(folder, network, path, identity={"weights": 1})
     predict(folder, network, path, identity={"weights": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
@@ -462,9 +465,9 @@ def test_what_does_not_fit_is_refused(folder, network, tmp_path):
     with pytest.raises(InputError, match=r"mask .* must have the image's shape \(21, 300, 150\), got \(2, 2, 2\)"):
         predict(folder, network, tmp_path / "a.zarr", mask=open_volume(tmp_path / "small.tif"))
     (resident,) = (one.on("cpu") for one in open_tissue([{"image": str(folder / "raw.zarr")}]))
-    with pytest.raises(InputError, match=r"read from its file was expected, got .*raw\.zarr, which is resident"):
+    with pytest.raises(InputError, match=r"read from its file, got .*raw\.zarr, which is resident"):
         predict_volume(resident, network, tmp_path / "a.zarr", NEAREST, window=WINDOW)
-    with pytest.raises(InputError, match="batch_size must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match="batch_size must be a whole number of at least 1, got 0"):
         predict(folder, network, tmp_path / "a.zarr", batch_size=0)
     with pytest.raises(InputError, match=r"a folder that ends in \.zarr, got .*a\.h5"):
         predict(folder, network, tmp_path / "a.h5")

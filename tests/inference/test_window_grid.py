@@ -57,7 +57,7 @@ def test_what_cannot_be_laid_is_refused():
         InputError, match=r"a window must fit into the volume of \(37, 70, 64\) voxels, got \(40, 8, 8\)"
     ):
         window_grid(SHAPE, (40, 8, 8))
-    with pytest.raises(InputError, match="overlap must be a number from 0 to less than 1, got 1"):
+    with pytest.raises(InputError, match="overlap must be a number of at least 0 and less than 1, got 1"):
         window_grid(SHAPE, WINDOW, 1)
     with pytest.raises(InputError, match="blending must be one of 'gaussian', 'linear', 'constant', got 'mean'"):
         window_grid(SHAPE, WINDOW, 0.5, "mean")

@@ -96,7 +96,7 @@ def test_a_block_of_one_token_is_random_masking_and_one_of_all_hides_at_random_t
 def test_a_block_for_another_mask_is_told_to_change_nothing():
     assert check_mask("block", [1, 4, 4]) == ("block", (1, 4, 4))
     assert check_mask("tube", [2, 2, 2]) == ("tube", (2, 2, 2))
-    with pytest.warns(UserWarning, match="mask_block .* is of the mask 'block' and changes nothing of 'tube'"):
+    with pytest.warns(UserWarning, match="mask_block .* changes nothing with 'tube': it is for the mask 'block'"):
         check_mask("tube", [1, 4, 4])
 
 
@@ -116,7 +116,9 @@ def test_what_cannot_be_masked_is_refused():
         draw_mask("random", 1, (1, 1, 1), 0.5)
     with pytest.raises(InputError, match=r"mask must be one of 'random', 'tube', 'block', 'section', got 'cube'"):
         draw_mask("cube", 1, (2, 2, 2), 0.5)
-    with pytest.raises(InputError, match=r"block_size must be three whole numbers from 1 on \(z, y, x\), got \[2, 0"):
+    with pytest.raises(
+        InputError, match=r"block_size must be three whole numbers of at least 1 \(z, y, x\), got \[2, 0"
+    ):
         draw_mask("block", 1, (2, 2, 2), 0.5, block_size=(2, 0, 2))
 
 

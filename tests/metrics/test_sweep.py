@@ -33,7 +33,7 @@ def test_a_sweep_is_equal_to_scoring_label_volumes(ignore_label):
 def test_what_cannot_be_swept_is_refused():
     history = MergeHistory(np.array([[1, 2]]), np.array([0.5]), max_fragment=2, stopped_at=0.3)
     truth = np.ones((1, 1, 2), int)
-    with pytest.raises(InputError, match="thresholds must name at least one number"):
+    with pytest.raises(InputError, match="thresholds must hold at least one number"):
         scores_by_threshold(truth, truth, history, [])
     with pytest.raises(InputError, match=r"must not exceed 2, the history's last, got 3"):
         scores_by_threshold(truth, 3 * truth, history, [0.5])

@@ -120,14 +120,14 @@ def test_the_evidence_is_a_json_file_of_what_varies(volumes):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"volumes": []}, "tuning needs at least one volume with labels, got none"),
+        ({"volumes": []}, "expected at least one volume with labels to tune on, got none"),
         ({"criterion": "iou"}, "criterion must be one of 'voi', 'are', got 'iou'"),
-        ({"methods": ("mutex",)}, "tuning needs a method that the 3 offsets allow, got mutex"),
-        ({"methods": ()}, "tuning needs a method that the 3 offsets allow, got none"),
+        ({"methods": ("mutex",)}, "methods must hold one that the 3 offsets allow, got mutex"),
+        ({"methods": ()}, "methods must hold one that the 3 offsets allow, got none"),
         ({"methods": ("median",)}, "method must be mean, .* got 'median'"),
         ({"treshold": 0.5}, r"did you mean 'threshold'"),
-        ({"offsets": ISOTROPIC}, "affinities must have 9 channels, one an offset, got 3"),
-        ({"threads": 0}, "threads must be a whole number from 1 on, got 0"),
+        ({"offsets": ISOTROPIC}, "affinities must have 9 channels, one per offset, got 3"),
+        ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(volumes, change, sentence):

@@ -132,16 +132,16 @@ def test_a_small_volume_has_several_neurons():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"shape": (16, 64)}, r"shape in voxels must be three whole numbers from 1 on \(z, y, x\), got \[16, 64\]"),
-        ({"shape": (16, 64, -1)}, r"shape in voxels must be three whole numbers from 1 on"),
+        ({"shape": (16, 64)}, r"shape in voxels must be three whole numbers of at least 1 \(z, y, x\), got \[16, 64\]"),
+        ({"shape": (16, 64, -1)}, r"shape in voxels must be three whole numbers of at least 1"),
         (
             {"shape": (16, 64.5, 64)},
-            r"shape in voxels must be three whole numbers from 1 on \(z, y, x\), got \[16, 64.5, 64\]",
+            r"shape in voxels must be three whole numbers of at least 1 \(z, y, x\), got \[16, 64.5, 64\]",
         ),
         ({"shape": (2, 64, 64)}, r"shape must be at least \(4, 16, 16\), got \(2, 64, 64\)"),
         ({"voxel_size_nm": (30, 0, 6)}, r"voxel size in nm must be three positive numbers, z first, got \[30, 0, 6\]"),
-        ({"seed": -1}, r"seed must be a whole number from 0 on, got -1"),
-        ({"seed": 0.5}, r"seed must be a whole number from 0 on, got 0.5"),
+        ({"seed": -1}, r"seed must be a whole number of at least 0, got -1"),
+        ({"seed": 0.5}, r"seed must be a whole number of at least 0, got 0.5"),
     ],
 )
 def test_bad_input_is_refused_with_what_was_expected(arguments, message):

@@ -40,7 +40,7 @@ def test_the_defaults_are_those_of_the_function():
         ("foreground", float("nan"), r"foreground must lie in 0\.\.1, got nan"),
         ("min_seed_voxels", -1, "min_seed_voxels must be a number of at least 0, got -1"),
         ("min_size_voxels", -1, "min_size_voxels must be a number of at least 0, got -1"),
-        ("seed_foregrund", 0.5, r"seed_foregrund is no option of a segmentation, did you mean 'seed_foreground'"),
+        ("seed_foregrund", 0.5, r"unknown segmentation option 'seed_foregrund', did you mean 'seed_foreground'"),
     ],
 )
 def test_bad_values_are_refused(name, value, sentence):

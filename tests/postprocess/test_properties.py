@@ -204,7 +204,10 @@ def test_affinities_that_rounding_took_out_of_range_count_as_0_and_1(random_affi
         ({"affinities": np.full((9, 2, 3, 4), 1.1)}, r"must lie in 0\.\.1 .*, got values in 1\.1\.\.1\.1"),
         ({"affinities": np.full((9, 2, 3, 4), np.inf)}, r"got values in inf\.\.inf"),
         ({"affinities": np.zeros((9, 2, 3, 4), int)}, "must be floats in 0..1 or uint8 in 0..255, got int64"),
-        ({"affinities": np.zeros((8, 2, 3, 4))}, r"must have 9 channels, one an offset, got 8 in shape \(8, 2, 3, 4\)"),
+        (
+            {"affinities": np.zeros((8, 2, 3, 4))},
+            r"must have 9 channels, one per offset, got 8 in shape \(8, 2, 3, 4\)",
+        ),
         ({"affinities": np.zeros((9, 3, 4))}, r"must have axes \(K, Z, Y, X\), got shape \(9, 3, 4\)"),
         ({"affinities": np.zeros((9, 2, 0, 4))}, "must hold at least one voxel"),
         ({"offsets": (*ISOTROPIC[:-1], (0, 0, 0))}, r"must not be \(0, 0, 0\)"),
@@ -229,14 +232,14 @@ def test_one_nan_among_many_is_found(random_affinities):
 
 
 def test_a_mutex_watershed_has_no_history(random_affinities):
-    with pytest.raises(InputError, match=r"a merge history needs a method that scores pairs .*, got mutex"):
+    with pytest.raises(InputError, match=r"method must be one that scores pairs .* for a merge history, got mutex"):
         affinities_to_history(random_affinities(0, channels=9), ISOTROPIC, method="mutex")
 
 
 def test_a_mutex_watershed_without_long_offsets_is_refused(random_affinities):
-    with pytest.raises(InputError, match=r"expected offsets beyond .* that repel, got none"):
+    with pytest.raises(InputError, match=r"offsets must include some beyond .*, which repel, .*, got none"):
         affinities_to_labels(random_affinities(0), NEAREST, method="mutex")
-    with pytest.raises(InputError, match="expected offsets beyond"):
+    with pytest.raises(InputError, match="offsets must include some beyond"):
         mutex_watershed(random_affinities(0), NEAREST)
 
 

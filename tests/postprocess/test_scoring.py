@@ -194,5 +194,7 @@ def test_unknown_scorings_are_refused(name):
 @pytest.mark.parametrize("scoring", ["quantile_50", "max_3"])
 def test_a_graph_without_levels_is_refused(random_affinities, scoring):
     graph = region_graph(random_affinities(0), NEAREST, blocks((5, 7, 3), (1, 1, 3)))
-    with pytest.raises(InputError, match=f"scoring {scoring} needs a region graph with keep_levels=True"):
+    with pytest.raises(
+        InputError, match=rf"region graph must have levels \(keep_levels=True\) for scoring {scoring}, got"
+    ):
         agglomerate(graph, scoring=scoring)

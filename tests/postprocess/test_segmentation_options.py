@@ -66,7 +66,7 @@ def test_every_method_has_a_name(method):
         ("small_voxels", -1, "small_voxels must be a number of at least 0, got -1"),
         ("small_threshold", 1.1, r"small_threshold must lie in 0\.\.1, got 1.1"),
         ("large_voxels", 0, "large_voxels must be a number of at least 1, got 0"),
-        ("strides", (1, 0, 3), r"strides must be three whole numbers from 1 on \(z, y, x\), got \[1, 0, 3\]"),
+        ("strides", (1, 0, 3), r"strides must be three whole numbers of at least 1 \(z, y, x\), got \[1, 0, 3\]"),
         ("strides", (1, 3), "strides must be three whole numbers"),
         ("strides", (1, 1.5, 3), "strides must be three whole numbers"),
         ("bias", -1.1, r"bias must lie in -1\.\.1, got -1.1"),
@@ -97,9 +97,9 @@ def test_strides_are_whole_numbers_whatever_holds_them():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("treshold", r"treshold is no option of a segmentation, did you mean 'threshold'"),
+        ("treshold", r"unknown segmentation option 'treshold', did you mean 'threshold'"),
         ("stride", r"did you mean 'strides'"),
-        ("colour", r"colour is no option of a segmentation, expected one of bias, boundary_threshold, "),
+        ("colour", r"unknown segmentation option 'colour', expected one of bias, boundary_threshold, "),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_known(name, sentence):
@@ -174,7 +174,7 @@ def test_a_transform_takes_the_file_beside_the_model_and_what_is_given_wins(tmp_
         return AffinitiesToLabels(NEAREST, **given).options
 
     model = str(tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"a trained model was expected at .*model.pt, got none"):
+    with pytest.raises(InputError, match=r"expected a trained model at .*model.pt, got none"):
         options(checkpoint=model)
     Path(model).touch()
     assert options(checkpoint=model) == options() == SegmentationOptions()

@@ -183,7 +183,7 @@ def test_memory_mapped_affinities_give_the_same_and_are_not_copied(tmp_path, bod
     ],
 )
 def test_no_threads_are_refused(call):
-    with pytest.raises(InputError, match=r"threads must be a whole number from 1 on, got (0|-1)"):
+    with pytest.raises(InputError, match=r"threads must be a whole number of at least 1, got (0|-1)"):
         call(np.ones((3, 2, 3, 4), np.float32))
 
 

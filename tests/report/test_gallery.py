@@ -125,8 +125,11 @@ def test_a_mask_is_shown_by_what_needs_numbers(tmp_path, phantom):
     ("arguments", "sentence"),
     [
         (["--names", "Folds"], "names must be one of 'AffinityTargets', 'BoundaryContour', "),
-        (["--names", "Relabel", "--volume", "RAW"], "Relabel changes labels, got a volume without: give --labels"),
-        (["--labels", "LABELS"], "labels belong to a volume, got"),
+        (
+            ["--names", "Relabel", "--volume", "RAW"],
+            "expected labels for Relabel, which changes them, got a volume without",
+        ),
+        (["--labels", "LABELS"], "labels must be given with a volume, got"),
         (["--volume", "none.tif"], "none.tif"),
         (["--volume", "RAW", "--labels", "OTHER"], "must have the image's shape (12, 48, 48), got (11, 48, 48)"),
         (["--volume", "RAW", "--labels", "FLOATS"], "labels must be integers, got float32"),

@@ -25,7 +25,7 @@ def test_a_run_before_its_evaluation_is_read(make_pretraining):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected a run's folder with run\.json, got .*nowhere"):
+    with pytest.raises(InputError, match=r"expected a run folder with run\.json, got .*nowhere"):
         read_run(tmp_path / "nowhere")
 
 
@@ -45,8 +45,8 @@ def test_runs_in_folders_of_one_name_are_told_apart(make_arm):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("run.json", "{", r"run\.json must hold what a run has written as JSON, got: "),
-        ("run.json", "[1]", r"run\.json must hold what a run has written by name, got list"),
+        ("run.json", "{", r"run\.json must hold the output of a run as JSON, got: "),
+        ("run.json", "[1]", r"run\.json must hold the output of a run as a JSON object, got list"),
         ("run.json", '{"bundle": "spleen"}', "'mae_pretrain' or 'em_segmentation' as 'bundle', got 'spleen'"),
         ("run.json", '{"bundle": "mae_pretrain", "settings": 3}', "'settings' as an object, got int"),
         ("run.json", '{"bundle": "mae_pretrain", "parameters": "many"}', "a number as 'parameters', got 'many'"),

@@ -56,7 +56,7 @@ def test_named_values_may_set_anything_and_are_compared_with_the_baseline_of_the
 
 def test_overrides_that_make_two_variants_one_are_refused(declare):
     path = declare(pretrainings={"mae": {"vary": {"epochs": [2, 4]}}})
-    with pytest.raises(InputError, match=r"overrides must leave what varies, '4' and others, got {'epochs': 1}"):
+    with pytest.raises(InputError, match=r"overrides must not hide what varies, '4' and others, got {'epochs': 1}"):
         read_study(path, {"epochs": 1})
     assert len(read_study(path, {"fine_tuning": {"epochs": 1}, "warmup_steps": 0}).arms) == 3
 
@@ -106,11 +106,11 @@ def test_a_pretraining_is_of_the_masked_autoencoder_unless_it_names_the_other_bu
             "bundle of the pre-training 'mae' must be one of 'mae_pretrain', ",
         ),
         ({"sedes": [1]}, "the study has no key 'sedes', did you mean 'seeds'?"),
-        ({"seeds": []}, "seeds must list different whole numbers from 0 on, at least one, got []"),
+        ({"seeds": []}, "seeds must list at least one whole number, all different and 0 or more, got []"),
         ({"seeds": [1, 1]}, "got [1, 1]"),
         ({"seeds": [0.5]}, "got [0.5]"),
         ({"seeds": [True]}, "got [True]"),
-        ({"name": "a/b"}, "a name must be that of a folder"),
+        ({"name": "a/b"}, "a name must be usable as a folder's name"),
         ({"baseline": "scrach"}, "the baseline must be an arm, got 'scrach', did you mean 'scratch'?"),
         ({"arms": {}}, "arms must name at least one arm, got none"),
         ({"arms": [1]}, "arms must be an object of names and values, got [1]"),
@@ -118,11 +118,11 @@ def test_a_pretraining_is_of_the_masked_autoencoder_unless_it_names_the_other_bu
         ({"arms": {"a": {"pretrainng": "mae"}}}, "the arm 'a' has no key 'pretrainng', did you mean 'pretraining'?"),
         ({"arms": {"a": {"pretraining": "mea"}}}, "must start from a declared pre-training, got 'mea', did you mean"),
         ({"arms": {"a": {"pretraining": "x"}}, "pretrainings": {}}, "got 'x' and none is declared"),
-        ({"arms": {"a": {"overrides": {"seed": 3}}}}, "must not set what the study gives itself"),
+        ({"arms": {"a": {"overrides": {"seed": 3}}}}, "must not set what the study sets itself"),
         ({"arms": {"a": {"fine_tune": False}}}, "must be fine-tuned or name a pre-training, got fine_tune False"),
         (
             {"arms": {"a": {"pretraining": "mae", "fine_tune": False, "overrides": {"lr": 1}}}},
-            "the arm 'a' is not fine-tuned and must have no settings of its own",
+            "the arm 'a', which is not fine-tuned, must have no settings of its own",
         ),
         (
             {"arms": {"a": {"pretraining": "mae", "overrides": {"pretrained": "b.pt"}}}},
@@ -168,7 +168,7 @@ def test_two_arms_of_one_name_are_refused_though_json_would_keep_the_last(tmp_pa
 
 
 def test_a_file_that_is_missing_or_no_json_is_refused(tmp_path):
-    with pytest.raises(InputError, match="JSON file was expected at"):
+    with pytest.raises(InputError, match="expected a study's JSON file at"):
         read_study(tmp_path / "none.json")
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(InputError, match="must be JSON, got"):

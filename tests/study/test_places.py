@@ -33,7 +33,7 @@ def test_the_number_of_threads_may_be_empty_or_a_list(monkeypatch, said, count):
 
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "all")
-    with pytest.raises(InputError, match="OMP_NUM_THREADS must be a whole number from 1 on, got 'all'"):
+    with pytest.raises(InputError, match="OMP_NUM_THREADS must be a whole number of at least 1, got 'all'"):
         places()
 
 
@@ -57,5 +57,5 @@ def test_gpus_are_called_as_the_user_has_called_them(monkeypatch):
 
 @pytest.mark.parametrize("jobs", [0, 1.5, True])
 def test_no_whole_number_at_once_is_refused(jobs):
-    with pytest.raises(InputError, match=f"jobs must be a whole number from 1 on, got {jobs}"):
+    with pytest.raises(InputError, match=f"jobs must be a whole number of at least 1, got {jobs}"):
         places(jobs)

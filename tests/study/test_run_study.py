@@ -146,7 +146,7 @@ def test_results_that_would_not_be_made_anew_are_not_removed(declare, run_stubbe
     for other in ("pretrained", "pretrainings/mae"):
         code, _, err = run_stubbed(path, "--only", "scratch", "--redo", other)
         assert code == 2
-        assert f"--redo must name what --only runs, got {other}/seed_0" in err
+        assert f"--redo must name only what --only runs, got {other}/seed_0" in err
     assert {row["arm"] for row in rows(tmp_path / "out/results.csv")} == {"scratch", "pretrained"}
     assert all((tmp_path / f"out/{arm}/seed_0/state.json").is_file() for arm in ("pretrained", "pretrainings/mae"))
 
@@ -196,7 +196,7 @@ def test_a_failed_run_is_listed_with_its_last_words_and_the_others_go_on(declare
     assert code == 1
     for seed in range(2):
         assert f"failed: pretrainings/mae/seed_{seed}: error: a learning rate of 13 brings bad luck" in out
-        assert f"failed: pretrained/seed_{seed}: pretrainings/mae/seed_{seed} failed, which it starts from" in out
+        assert f"failed: pretrained/seed_{seed}: it starts from pretrainings/mae/seed_{seed}, which failed" in out
     assert [row["arm"] for row in rows(tmp_path / "out/results.csv")] == ["scratch"] * 2
     # What has left nothing behind may be declared anew.
     code, _, err = run_stubbed(declare())
@@ -266,14 +266,18 @@ def test_overrides_and_the_data_folder_of_the_command_line_reach_every_run(decla
         ({"sedes": []}, (), "did you mean 'seeds'?"),
         ({}, ("--only", "scrach"), "the study has no arm 'scrach', did you mean 'scratch'?"),
         ({}, ("--redo", "mae"), "the study has no arm 'mae', expected one of"),
-        ({}, ("--jobs", 0), "jobs must be a whole number from 1 on, got 0"),
-        ({}, ("--bundles", "nowhere"), "the bundles mae_pretrain and em_segmentation were expected in"),
+        ({}, ("--jobs", 0), "jobs must be a whole number of at least 1, got 0"),
+        ({}, ("--bundles", "nowhere"), "expected the bundles mae_pretrain and em_segmentation in"),
         ({"arms": {"scratch": {"overrides": {"epoch": 3}}}, "pretrainings": {}}, (), "did you mean 'epochs'?"),
-        ({"arms": {"scratch": {"overrides": {"seed#x": 3}}}, "pretrainings": {}}, (), "no place for the override"),
+        (
+            {"arms": {"scratch": {"overrides": {"seed#x": 3}}}, "pretrainings": {}},
+            (),
+            "overrides must name keys of the configs, got",
+        ),
         (
             {"arms": {"scratch": {"overlays": ["configs/networks/none.json"]}}, "pretrainings": {}},
             (),
-            "scratch/seed_0: an overlay was expected at",
+            "scratch/seed_0: expected an overlay at",
         ),
         (
             {"arms": {"scratch": {"overlays": ["scripts/__init__.py"]}}, "pretrainings": {}},

@@ -72,7 +72,7 @@ def test_a_study_ends_with_all_its_processes_and_goes_on_where_it_was(declare, r
         assert is_alive(training)
         second, _, error = run_stubbed(path)
         assert second == 2
-        assert "must have its folder for itself" in error
+        assert "expected a folder that no other study is running in" in error
         study.send_signal(number)
         _, errors = study.communicate()
     assert study.returncode == code

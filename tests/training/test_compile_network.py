@@ -73,5 +73,5 @@ def test_a_network_that_is_evaluated_is_never_compiled(monkeypatch):
 @pytest.mark.parametrize("compile_it", [compile_network, compile_prediction])
 def test_a_machine_without_a_compiler_is_told_so_before_anything_is_computed(compile_it, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(InputError, match="compile needs a C\\+\\+ compiler, got no 'no-such-compiler' here"):
+    with pytest.raises(InputError, match="expected a C\\+\\+ compiler for compile, got no 'no-such-compiler' here"):
         compile_it(nn.Identity())

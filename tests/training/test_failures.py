@@ -146,7 +146,7 @@ def test_too_little_memory_says_what_to_lower_and_by_how_much(tmp_path):
 
 def test_accumulation_steps_that_are_no_count_are_refused(tmp_path):
     for steps in (0, 1.5):
-        with pytest.raises(InputError, match=f"accumulation_steps must be a whole number from 1 on, got {steps}"):
+        with pytest.raises(InputError, match=f"accumulation_steps must be a whole number of at least 1, got {steps}"):
             Failures(str(tmp_path), 1, steps)
 
 
@@ -154,13 +154,13 @@ def test_the_end_of_another_process_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr("sectome.training.failures.idist.get_world_size", lambda: 2)
     monkeypatch.setattr("sectome.training.failures.signal.signal", lambda *_: None)
     lost = RuntimeError("[/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
-    sentence = "the 2 processes of a run must go on together, got one that was ended.*the same command"
+    sentence = "all 2 processes of a run must keep running, got one that ended.*the same command"
     engine, _ = losing([1.0], lost)
     Failures(str(tmp_path), 1).attach(engine)
-    with pytest.raises(InputError, match=f"{sentence} starts anew, no epoch was done"):
+    with pytest.raises(InputError, match=f"{sentence} starts anew, as no epoch was done"):
         engine.run(range(1))
     (tmp_path / "checkpoint.pt").write_bytes(b"")
-    with pytest.raises(InputError, match=f"{sentence} goes on from .*checkpoint.pt"):
+    with pytest.raises(InputError, match=f"{sentence} continues from .*checkpoint.pt"):
         Failures(str(tmp_path), 1).end()
     # A single process has no other to lose.
     monkeypatch.undo()

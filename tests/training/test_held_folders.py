@@ -30,7 +30,7 @@ def test_both_folders_are_held_until_a_training_has_ended(tmp_path):
 
 def test_a_folder_that_another_process_trains_into_is_refused_by_the_name_of_its_option(tmp_path):
     (tmp_path / "models").mkdir()
-    expected = r"^a training must have its folders for itself, got .*models, into which .*, or name another --ckpt_dir$"
+    expected = r"^--ckpt_dir must be a folder that no other training uses, got .*models, where .*, or name another$"
     with locked(tmp_path / "models" / LOCK, "held"), pytest.raises(InputError, match=expected):
         hold_folders(Engine(lambda *_: None), output_dir=tmp_path / "run", ckpt_dir=tmp_path / "models")
     assert list((tmp_path / "run").iterdir()) == []

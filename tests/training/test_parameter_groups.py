@@ -98,11 +98,15 @@ def test_rates_that_cannot_be_meant_are_refused(options, message):
 
 
 def test_an_encoder_that_is_not_there_cannot_be_frozen():
-    with pytest.raises(InputError, match="needs a network with an encoder to freeze, got Linear"):
+    with pytest.raises(
+        InputError, match="the network must have an encoder to freeze with encoder_lr_factor 0, got Linear"
+    ):
         parameter_groups(torch.nn.Linear(2, 2), 1.0, 0.05, encoder_lr_factor=0)
     assert len(parameter_groups(torch.nn.Linear(2, 2), 1.0, 0.05, encoder_lr_factor=0.3)) == 2
 
 
 def test_a_layer_decay_without_layers_is_refused():
-    with pytest.raises(InputError, match="needs a network with a transformer as its encoder, got Linear"):
+    with pytest.raises(
+        InputError, match="the network must have a transformer as its encoder with layer_decay, got Linear"
+    ):
         parameter_groups(torch.nn.Linear(2, 2), 1.0, 0.05, layer_decay=0.9)

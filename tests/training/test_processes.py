@@ -36,5 +36,5 @@ def test_a_single_process_is_told_how_to_start_several(monkeypatch):
 def test_fewer_gpus_than_processes_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    with pytest.raises(InputError, match=r"a GPU of its own, got 2 GPUs and process 2 \(from 0 on\)"):
+    with pytest.raises(InputError, match=r"a GPU of its own, got 2 GPUs and process 2 \(counted from 0\)"):
         join_processes()

@@ -13,10 +13,10 @@ SHAPE = (1, 1, 4, 4, 4)
 
 
 def test_a_network_is_recorded_on_a_gpu_only():
-    with pytest.raises(InputError, match="cuda_graph needs a CUDA GPU, got the device cpu"):
+    with pytest.raises(InputError, match="device must be a CUDA GPU for cuda_graph, got cpu"):
         record_network(nn.Identity(), SHAPE, torch.device("cpu"), "auto")
 
 
 def test_accumulated_gradients_are_refused():
-    with pytest.raises(InputError, match="cuda_graph needs accumulation_steps 1, got 2"):
+    with pytest.raises(InputError, match="accumulation_steps must be 1 for cuda_graph, got 2"):
         record_network(nn.Identity(), SHAPE, torch.device("cuda"), "auto", accumulation_steps=2)

@@ -26,7 +26,7 @@ def test_the_batches_of_all_processes_are_those_of_one(count, batch_size, proces
     whole = batches(count, batch_size, 0, 1)
     assert [number for batch in whole for number in batch] == list(range(count))
     if len(whole) < processes:
-        with pytest.raises(InputError, match=rf"one a process\) must be a number of at least {processes}, got"):
+        with pytest.raises(InputError, match=rf"one per process\) must be a number of at least {processes}, got"):
             batches(count, batch_size, 0, processes)
         return
     shares = [batches(count, batch_size, process, processes) for process in range(processes)]

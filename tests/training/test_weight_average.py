@@ -68,5 +68,5 @@ def test_a_decay_may_be_a_number_of_numpy():
 
 @pytest.mark.parametrize("decay", [1, 1.5, -0.1, True, "0.9"])
 def test_a_decay_that_is_none_is_refused(decay):
-    with pytest.raises(InputError, match=r"ema_decay must be a number from 0 to less than 1, got"):
+    with pytest.raises(InputError, match=r"ema_decay must be a number of at least 0 and less than 1, got"):
         WeightAverage(layer(1.0), decay)

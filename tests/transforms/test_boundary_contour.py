@@ -59,5 +59,5 @@ def test_the_transform_stacks_and_the_dictionary_version_writes_two_keys():
 
 @pytest.mark.parametrize("width", [0, 1.9])
 def test_a_width_that_is_no_whole_number_from_1_on_is_refused(width):
-    with pytest.raises(InputError, match=f"width_voxels must be a whole number from 1 on, got {width}"):
+    with pytest.raises(InputError, match=f"width_voxels must be a whole number of at least 1, got {width}"):
         BoundaryContour(width)

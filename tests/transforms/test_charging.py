@@ -81,7 +81,7 @@ def test_sections_that_are_not_chosen_are_bit_identical():
 
 
 def test_options_that_are_none_are_refused():
-    with pytest.raises(InputError, match=r"max_count must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match=r"max_count must be a whole number of at least 1, got 0"):
         Charging(max_count=0)
     with pytest.raises(InputError, match=r"strength must be a range \(low, high\) within 0\.01 and 100\.0"):
         Charging(strength=(0, 1))

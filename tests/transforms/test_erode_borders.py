@@ -57,9 +57,9 @@ def test_the_dictionary_version_changes_its_keys_only_and_not_the_input():
 
 @pytest.mark.parametrize("steps", [-1, 1.5, "few"])
 def test_steps_that_are_no_count_are_refused_before_any_crop_is_read(steps):
-    with pytest.raises(InputError, match=f"steps must be a whole number from 0 on, got {steps!r}"):
+    with pytest.raises(InputError, match=f"steps must be a whole number of at least 0, got {steps!r}"):
         erode_borders(torch.zeros(1, 1, 1), steps)
-    with pytest.raises(InputError, match=f"steps must be a whole number from 0 on, got {steps!r}"):
+    with pytest.raises(InputError, match=f"steps must be a whole number of at least 0, got {steps!r}"):
         ErodeBordersd("label", steps)
 
 

@@ -80,7 +80,7 @@ def test_the_twins_take_the_same_options(kind):
 
 @pytest.mark.parametrize("kind", DICTIONARY)
 def test_probability_0_is_the_identity_and_said(kind, crop):
-    with pytest.warns(UserWarning, match=r"can change nothing with prob 0"):
+    with pytest.warns(UserWarning, match=r"changes nothing with prob 0"):
         transform = kind(keys=keys_of(kind), prob=0.0)
     for _ in range(5):
         assert equal(transform(crop), crop)
@@ -203,7 +203,9 @@ def test_tissue_that_moves_without_its_labels_is_refused_where_it_would_mislead(
 
 @pytest.mark.parametrize("kind", ARRAY)
 def test_a_dictionary_is_sent_to_the_twin_that_takes_it(kind, crop):
-    with pytest.raises(InputError, match=f"{kind.__name__} expected a crop .*, got a dictionary .*; {kind.__name__}d "):
+    with pytest.raises(
+        InputError, match=f"{kind.__name__} expected a crop .*, got a dictionary .*; use {kind.__name__}d "
+    ):
         kind()(crop)
 
 

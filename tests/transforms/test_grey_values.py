@@ -81,9 +81,9 @@ def test_cut_outs_are_as_large_as_the_options_say():
         (lambda: Gamma((1, 1)), r"exponents must allow for a change"),
         (lambda: GaussianNoise((0, 0)), r"deviation must allow for noise"),
         (lambda: ShotNoise((0.5, 0.1)), r"deviation must be a range \(low, high\)"),
-        (lambda: CutOut(0), r"max_count must be a whole number from 1 on, got 0"),
-        (lambda: CutOut(1.5), r"max_count must be a whole number from 1 on, got 1\.5"),
-        (lambda: SectionBlur(max_sections=2.5), r"max_sections must be a whole number from 1 on, got 2\.5"),
+        (lambda: CutOut(0), r"max_count must be a whole number of at least 1, got 0"),
+        (lambda: CutOut(1.5), r"max_count must be a whole number of at least 1, got 1\.5"),
+        (lambda: SectionBlur(max_sections=2.5), r"max_sections must be a whole number of at least 1, got 2\.5"),
         (lambda: CutOut(1, (0, 8, 8)), r"max_size_voxels must be"),
     ],
 )

@@ -41,5 +41,5 @@ def test_in_plane_looks_at_no_other_section():
 
 @pytest.mark.parametrize("steps", [-1, 0.5])
 def test_steps_that_are_none_are_refused(steps):
-    with pytest.raises(InputError, match=f"steps must be a whole number from 0 on, got {steps}"):
+    with pytest.raises(InputError, match=f"steps must be a whole number of at least 0, got {steps}"):
         IgnoreBorders(steps)

@@ -52,9 +52,9 @@ def test_near_others_equals_the_slow_twin(steps, in_plane, dtype):
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_floats_masks_and_other_negatives_are_refused(transform):
-    with pytest.raises(InputError, match=r"labels must be integers, one an object, got torch\.float32"):
+    with pytest.raises(InputError, match=r"labels must be integers, one per object, got torch\.float32"):
         transform({"label": torch.ones(1, 2, 3, 4)})
-    with pytest.raises(InputError, match=r"labels must be integers, one an object, got torch\.bool"):
+    with pytest.raises(InputError, match=r"labels must be integers, one per object, got torch\.bool"):
         transform({"label": torch.ones(1, 2, 3, 4, dtype=torch.bool)})
     with pytest.raises(InputError, match=r"labels must be -1 \(unlabelled\), 0 \(background\) or positive, got -7"):
         transform({"label": torch.full((1, 2, 3, 4), -7)})

@@ -61,7 +61,7 @@ def test_labels_move_with_the_image_when_they_are_keys_and_else_stay():
 
 
 def test_options_that_are_none_are_refused():
-    with pytest.raises(InputError, match=r"max_shift_voxels must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match=r"max_shift_voxels must be a whole number of at least 1, got 0"):
         Misalignment(0)
     with pytest.raises(InputError, match=r"mode must be one of 'slip', 'shift', 'either', got 'jump'"):
         Misalignment(mode="jump")

@@ -44,5 +44,5 @@ def test_a_crop_of_one_section_has_no_neighbour_and_becomes_flat():
 def test_options_that_are_none_are_refused():
     with pytest.raises(InputError, match=r"fill must be one of 'flat', 'neighbour', 'either', got 'zero'"):
         MissingSection("zero")
-    with pytest.raises(InputError, match=r"max_sections must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match=r"max_sections must be a whole number of at least 1, got 0"):
         MissingSection(max_sections=0)

@@ -45,5 +45,5 @@ def test_options_that_are_none_are_refused():
         PartialSection(fraction=(0, 0))
     with pytest.raises(InputError, match=r"waviness must be a number of at least 0, got -1"):
         PartialSection(waviness=-1)
-    with pytest.raises(InputError, match=r"max_sections must be a whole number from 1 on, got 0"):
+    with pytest.raises(InputError, match=r"max_sections must be a whole number of at least 1, got 0"):
         PartialSection(max_sections=0)

@@ -41,7 +41,7 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
     SaveVolumed("maps", str(tmp_path), name="affinities", channels=NEAREST)(data)
     assert StoredAffinities(tmp_path / "a_affinities.zarr").offset_nm == (3000, 600, -1200)
     with pytest.raises(
-        InputError, match=r"volume \(1, Z, Y, X\) was expected .*, got shape \(3, 3, 8, 9\); give channels"
+        InputError, match=r"expected a volume \(1, Z, Y, X\) to write, got shape \(3, 3, 8, 9\); give channels"
     ):
         SaveVolumed("maps", str(tmp_path), name="first", suffix=suffix)(data)
     assert not (tmp_path / f"a_first{suffix}").exists()
@@ -53,9 +53,14 @@ def test_what_is_written_lies_where_the_image_does(suffix, tmp_path):
         ("notes.txt", ["a.tif"], ".tif", r"output_dir must be a folder, got \S+notes.txt, where"),
         ("notes.txt/eval", ["a.tif"], ".tif", r"got \S+notes.txt/eval, where \S+notes.txt is a file"),
         ("eval", ["a.tif"], ".jpg", "got 'a.jpg'"),
-        ("eval", ["a.tif"], "tif", r"suffix of outputs must begin with a dot, as in '\.tif', got 'tif'"),
+        ("eval", ["a.tif"], "tif", r"suffix of outputs must begin with a dot, such as '\.tif', got 'tif'"),
         ("eval", ["a.tif", None], ".tif", r"each entry of datalist must have an image, got {'image': None}"),
-        ("eval", ["x/a.tif", "b.h5:raw", "y/a.zarr"], ".tif", "names of their own .*, got x/a.tif and y/a.z"),
+        (
+            "eval",
+            ["x/a.tif", "b.h5:raw", "y/a.zarr"],
+            ".tif",
+            "images must have different names, .*, got x/a.tif and y/a.z",
+        ),
     ],
 )
 def test_outputs_that_cannot_be_written_or_would_replace_each_other_are_refused(
@@ -70,5 +75,7 @@ def test_outputs_that_cannot_be_written_or_would_replace_each_other_are_refused(
 
 def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
-    with pytest.raises(InputError, match=f"to write into, got {tmp_path}/eval, where {tmp_path} may not be written"):
+    with pytest.raises(
+        InputError, match=f"writable folder, got {tmp_path}/eval, where {tmp_path} may not be written to"
+    ):
         check_outputs(str(tmp_path / "eval"), [])

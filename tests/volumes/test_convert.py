@@ -89,7 +89,9 @@ def test_a_dataset_that_another_process_adds_meanwhile_is_not_lost(tmp_path, mak
         return volume[key]
 
     monkeypatch.setattr(Volume, "__getitem__", read_while_another_writes)
-    with pytest.raises(InputError, match=f"no other process to write .*{container} at the same time, got one: do it"):
+    with pytest.raises(
+        InputError, match=f"no other process to write .*{container} at the same time, got one: try again"
+    ):
         convert(str(tmp_path / "mine.tif"), str(tmp_path / f"{container}:mine"))
     convert(str(tmp_path / "mine.tif"), str(tmp_path / f"{container}:mine"))
     for name in ("other", "mine", *(["first"] if begun else [])):

@@ -196,7 +196,7 @@ def test_crops_from_more_sections_than_are_kept_are_said_to_be_slow(path, recwar
     volume = open_volume(path)
     volume.warn_of_decoding(4)
     assert not recwarn.list
-    with pytest.warns(UserWarning, match="section by section: 2 MiB of them are read by crops and 1 are kept"):
+    with pytest.warns(UserWarning, match="section by section: crops read 2 MiB of sections and 1 MiB are cached"):
         volume.warn_of_decoding(8)
 
 

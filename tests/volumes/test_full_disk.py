@@ -48,7 +48,7 @@ def no_large_files() -> Iterator[None]:
 # mrcfile leaves the file of its own that it could not extend to be closed by Python.
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "a.mrc"])
 def test_a_file_that_may_not_grow_is_one_sentence(tmp_path, name):
-    with pytest.raises(InputError, match=r"expected an output that can be written, got .*: .*") as caught:
+    with pytest.raises(InputError, match=r"expected a writable output, got .*: .*") as caught:
         write_volume(f"{tmp_path}/{name}", noise(), voxel_size_nm=(30, 6, 6))
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ def test_the_only_volume_needs_no_name(tmp_path, make_array):
 
 def test_several_volumes_are_listed(tmp_path, make_array):
     _save(tmp_path / "a.h5", raw=make_array(), labels=make_array(np.uint32))
-    with pytest.raises(InputError, match=r"got 2; name one .* a\.h5:labels \(there is labels \(5, 7, 11\), raw \(5"):
+    with pytest.raises(InputError, match=r"got 2; name one .* a\.h5:labels \(it holds labels \(5, 7, 11\), raw \(5"):
         open_volume(tmp_path / "a.h5")
 
 
@@ -34,19 +34,19 @@ def test_several_volumes_are_listed(tmp_path, make_array):
 def test_an_absent_dataset_lists_those_there_are(tmp_path, make_array, dataset):
     _save(tmp_path / "a.h5", volumes__raw=make_array())
     with pytest.raises(
-        InputError, match=rf"expected a dataset of .*, got '{dataset}' \(there is volumes/raw \(5, 7, 11"
+        InputError, match=rf"expected a dataset of .*, got '{dataset}' \(it holds volumes/raw \(5, 7, 11"
     ):
         open_volume(f"{tmp_path}/a.h5:{dataset}")
 
 
 def test_a_file_without_volumes_is_refused(tmp_path):
     _save(tmp_path / "a.h5", image=np.zeros((7, 11)))
-    with pytest.raises(InputError, match=r"expected one 3D dataset in .*, got none \(there is image \(7, 11\)\)"):
+    with pytest.raises(InputError, match=r"expected one 3D dataset in .*, got none \(it holds image \(7, 11\)\)"):
         open_volume(tmp_path / "a.h5")
     with pytest.raises(InputError, match=r"three axes \(z, y, x\), got 2 in shape \(7, 11\) in .*a\.h5:image"):
         open_volume(f"{tmp_path}/a.h5:image")
     _save(tmp_path / "b.h5")
-    with pytest.raises(InputError, match=r"got none \(there is no dataset\)"):
+    with pytest.raises(InputError, match=r"got none \(it holds no dataset\)"):
         open_volume(tmp_path / "b.h5")
 
 
@@ -76,7 +76,7 @@ def test_a_virtual_dataset_whose_files_are_not_all_there_is_refused(tmp_path, ma
         file.create_virtual_dataset("raw", layout)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.h5")[:], make_array()[:2])
     (tmp_path / "1.h5").unlink()
-    with pytest.raises(InputError, match=r"expected the file 1\.h5, of which a virtual dataset in .*a\.h5 is made"):
+    with pytest.raises(InputError, match=r"expected the file 1\.h5, from which a virtual dataset in .*a\.h5 is made"):
         open_volume(tmp_path / "a.h5")
 
 

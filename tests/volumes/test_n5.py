@@ -113,7 +113,7 @@ def test_a_resolution_in_the_unit_of_bigdataviewers_xml_is_not_taken_for_nm(tmp_
     timepoint = tmp_path / "a.n5" / "setup0" / "timepoint0"
     _save(timepoint / "s0", make_array())
     _attributes(timepoint, multiScale=True, resolution=[0.008, 0.006, 0.03])
-    with pytest.raises(InputError, match=r"no voxel size in .*\(its resolution has no unit, and nm it can not"):
+    with pytest.raises(InputError, match=r"no voxel size in .*\(its resolution has no unit and cannot be in nm"):
         require_voxel_size(open_volume(f"{tmp_path}/a.n5:setup0/timepoint0"))
 
 
@@ -143,7 +143,7 @@ def test_levels_of_paintera_lie_where_their_group_or_s0_says(tmp_path, make_arra
 
 def test_label_multisets_are_refused(tmp_path, make_array):
     _save(tmp_path / "a.n5" / "labels", make_array(), isLabelMultiset=True)
-    with pytest.raises(InputError, match="expected one number a voxel, got Paintera's label multisets"):
+    with pytest.raises(InputError, match="expected one number per voxel, got Paintera's label multisets"):
         open_volume(tmp_path / "a.n5")
 
 
@@ -182,7 +182,7 @@ def test_several_and_absent_datasets_are_listed(tmp_path, make_array):
     _save(tmp_path / "a.n5" / "labels", make_array())
     with pytest.raises(InputError, match=r"got 2; name one after a colon, as in a\.n5:labels"):
         open_volume(tmp_path / "a.n5")
-    with pytest.raises(InputError, match=r"got 'row' \(there is labels \(5, 7, 11\), raw \(5, 7, 11\)\)"):
+    with pytest.raises(InputError, match=r"got 'row' \(it holds labels \(5, 7, 11\), raw \(5, 7, 11\)\)"):
         open_volume(f"{tmp_path}/a.n5:row")
     (tmp_path / "b.n5").mkdir()
     with pytest.raises(InputError, match=r"expected one 3D dataset in .*b\.n5, got none"):

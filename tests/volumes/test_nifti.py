@@ -109,7 +109,7 @@ def test_zooms_without_a_unit_are_refused_where_mm_cannot_be(tmp_path):
     volume = open_volume(nifti_without_unit(tmp_path / "a.nii", (4, 4, 40)))
     assert volume.voxel_size_nm is None
     with pytest.raises(
-        InputError, match=r"no voxel size in .*a.nii .it gives 40, 4, 4 along .* mm it can not be.: give"
+        InputError, match=r"no voxel size in .*a.nii .its voxel size 40, 4, 4 along .* cannot be in mm.: give"
     ):
         require_voxel_size(volume)
     assert require_voxel_size(open_with_default_size(tmp_path / "a.nii", (40, 4, 4))) == (40, 4, 4)

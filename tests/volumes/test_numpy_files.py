@@ -47,7 +47,7 @@ def test_the_array_is_chosen_by_name_or_is_the_only_volume(tmp_path, make_array)
     assert open_volume(f"{tmp_path}/a.npz:labels").voxel_size_nm == VOXEL_SIZE
     with pytest.raises(InputError, match=r"got 2; name one after a colon, as in a\.npz:labels"):
         open_volume(tmp_path / "a.npz")
-    with pytest.raises(InputError, match=r"got 'row' \(there is labels \(5, 7, 11\), mask \(5, 7, 11\)"):
+    with pytest.raises(InputError, match=r"got 'row' \(it holds labels \(5, 7, 11\), mask \(5, 7, 11\)"):
         open_volume(f"{tmp_path}/a.npz:row")
     with pytest.raises(InputError, match=r"three axes \(z, y, x\), got 1 in shape \(3,\)"):
         open_volume(f"{tmp_path}/a.npz:voxel_size_nm")

@@ -249,7 +249,7 @@ def test_an_unknown_scheme_and_an_output_on_a_server_are_refused(make_array):
     with pytest.raises(InputError, match=r"s3://, gs://, .*, got 'precomputed://ftp://host/a'"):
         open_volume("precomputed://ftp://host/a")
     with pytest.raises(
-        InputError, match=r"expected a folder, .*, got 'precomputed://https://host/a', which is read only"
+        InputError, match=r"expected a folder, .*, got 'precomputed://https://host/a', which is read-only"
     ):
         write_volume("precomputed://https://host/a", make_array(), voxel_size_nm=VOXEL_SIZE)
 
@@ -265,7 +265,7 @@ def test_what_precomputed_cannot_hold_is_refused(tmp_path, make_array):
 def test_meshes_beside_a_volume_are_not_lost(tmp_path, make_array):
     write_volume(tmp_path / "a.precomputed", make_array(), voxel_size_nm=VOXEL_SIZE)
     (tmp_path / "a.precomputed" / "mesh").mkdir()
-    with pytest.raises(InputError, match=r"expected a folder that holds one volume only at .*, got one with mesh"):
+    with pytest.raises(InputError, match=r"expected a folder that holds only one volume at .*, got one with mesh"):
         write_volume(tmp_path / "a.precomputed", make_array(), voxel_size_nm=VOXEL_SIZE)
 
 

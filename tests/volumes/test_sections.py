@@ -64,7 +64,7 @@ def test_a_section_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path
     for number, section in enumerate(make_array()):
         photometric = "miniswhite" if number == 3 else "minisblack"
         tifffile.imwrite(tmp_path / "a" / f"{number}.tif", section, photometric=photometric)
-    with pytest.warns(UserWarning, match=r"3\.tif says that its 0 is white"):
+    with pytest.warns(UserWarning, match=r"3\.tif stores white as 0"):
         volume = open_volume(tmp_path / "a")
     np.testing.assert_array_equal(volume[:], make_array())
 
@@ -72,7 +72,7 @@ def test_a_section_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path
 def test_colour_is_refused(tmp_path, make_array):
     (tmp_path / "a").mkdir()
     imageio.imwrite(tmp_path / "a" / "0.png", np.moveaxis(make_array(np.uint8, (3, 7, 11)), 0, -1))
-    with pytest.raises(InputError, match=r"expected grey values, or red, green and blue .* got colour in .*0\.png"):
+    with pytest.raises(InputError, match=r"expected grey values, or equal red, green and blue, got colour in .*0\.png"):
         open_volume(tmp_path / "a")
 
 
@@ -167,7 +167,9 @@ def test_written_sections_are_read_by_other_tools(tmp_path, make_array):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b" / "section0003.tif"), make_array(np.uint32)[3])
 
 
-@pytest.mark.parametrize(("content", "got"), [("{", "as JSON, got: Expecting"), ("[30, 6, 6]", "by name, got list")])
+@pytest.mark.parametrize(
+    ("content", "got"), [("{", "as JSON, got: Expecting"), ("[30, 6, 6]", "as a JSON object, got list")]
+)
 def test_a_damaged_sidecar_is_refused(tmp_path, make_array, content, got):
     _save(tmp_path, make_array())
     (tmp_path / "volume.json").write_text(content)

@@ -85,5 +85,5 @@ def test_what_is_all_background_needs_no_file(tmp_path):
 
 
 def test_boxes_that_cut_chunks_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"chunks of \[32, 64, 64\] were expected, got \[64, 100, 128\]"):
+    with pytest.raises(InputError, match=r"expected boxes of whole chunks of \[32, 64, 64\], got \[64, 100, 128\]"):
         create(tmp_path / "a.zarr", (64, 100, 128))

@@ -52,7 +52,7 @@ def test_requests_are_signed_as_the_environment_says(monkeypatch):
 
 @pytest.mark.parametrize("address", ["s3://", "gs:///a.zarr", "https://"])
 def test_an_address_without_a_bucket_or_a_host_is_refused(address):
-    with pytest.raises(InputError, match=f"and then a bucket or a host, got '{address}'"):
+    with pytest.raises(InputError, match=f"followed by a bucket or a host, got '{address}'"):
         kvstore_at(address)
 
 

@@ -30,7 +30,7 @@ def test_a_crop_of_a_large_stack_reads_only_the_crop(tmp_path):
 
 def test_a_stack_whose_zero_is_white_is_read_as_it_is_stored_and_said(tmp_path, make_array):
     tifffile.imwrite(tmp_path / "a.tif", make_array(), photometric="miniswhite")
-    with pytest.warns(UserWarning, match=r"a\.tif says that its 0 is white"):
+    with pytest.warns(UserWarning, match=r"a\.tif stores white as 0"):
         volume = open_volume(tmp_path / "a.tif")
     np.testing.assert_array_equal(volume[:], make_array())
 

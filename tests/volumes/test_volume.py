@@ -83,7 +83,7 @@ def test_a_volume_converts_as_numpy_expects(tmp_path, make_array):
     assert (len(volume), volume.ndim, volume.size, volume.nbytes) == (5, 3, 385, 385)
     assert isinstance(volume[1, 2, 3], np.uint8)
     np.testing.assert_array_equal(np.stack(list(volume)), make_array())
-    with pytest.raises(ValueError, match="expected leave to copy"):
+    with pytest.raises(ValueError, match="copy must be None or True"):
         np.array(volume, copy=False)
     assert "shape=(5, 7, 11), dtype=uint8, voxel_size_nm=None" in repr(volume)
 

@@ -70,13 +70,9 @@ def test_the_command_predicts_and_blocks_are_predicted(names, tmp_path, run):
 
 def test_affinities_and_runs_stay_on_this_machine(names, tmp_path):
     (tissue,) = open_tissue([{"image": names[0]["image"]}])
-    with pytest.raises(InputError, match=r"expected a folder of this machine for affinities, got 's3://lab/a\.zarr'"):
+    with pytest.raises(InputError, match=r"expected a local folder for affinities, got 's3://lab/a\.zarr'"):
         predict_volume(tissue, nn.Identity(), "s3://lab/a.zarr", NEAREST, window=(8, 32, 32))
-    with pytest.raises(
-        InputError, match=r"expected a folder of this machine for the output, got 's3://lab/a\.ome\.zarr'"
-    ):
+    with pytest.raises(InputError, match=r"expected a local folder for the output, got 's3://lab/a\.ome\.zarr'"):
         plan_neurons(None, "s3://lab/a.ome.zarr", tmp_path / "run")
-    with pytest.raises(
-        InputError, match=r"expected a folder of this machine for the output, got 's3://lab/a\.ome\.zarr'"
-    ):
+    with pytest.raises(InputError, match=r"expected a local folder for the output, got 's3://lab/a\.ome\.zarr'"):
         BlockwiseConfig("s3://lab/a.ome.zarr", volume=names[0]["image"]).plan()

@@ -192,14 +192,14 @@ def test_folders_with_other_content_are_never_replaced(tmp_path, make_array):
 @pytest.mark.parametrize("container", ["a.h5", "a.zarr", "a.n5", "a.npz"])
 def test_a_dataset_outside_of_its_container_is_refused(tmp_path, make_array, container):
     (tmp_path / "inner").mkdir()
-    with pytest.raises(InputError, match=r"expected a dataset inside of the container, got .*:x/\.\./\.\./b'"):
+    with pytest.raises(InputError, match=r"expected a dataset inside the container, got .*:x/\.\./\.\./b'"):
         write_volume(f"{tmp_path}/inner/{container}:x/../../b", make_array())
     assert [path.name for path in tmp_path.rglob("*")] == ["inner"]
 
 
 def test_an_output_below_a_file_is_refused(tmp_path, make_array):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="expected an output that can be written"):
+    with pytest.raises(InputError, match="expected a writable output"):
         write_volume(tmp_path / "file" / "a.tif", make_array())
 
 

@@ -124,7 +124,7 @@ def test_several_and_absent_arrays_are_listed(tmp_path, make_array):
     group.create_array("labels", data=make_array())
     with pytest.raises(InputError, match=r"got 2; name one after a colon, as in a\.zarr:labels"):
         open_volume(tmp_path / "a.zarr")
-    with pytest.raises(InputError, match=r"got 'row' \(there is labels \(5, 7, 11\), raw \(5, 7, 11\)\)"):
+    with pytest.raises(InputError, match=r"got 'row' \(it holds labels \(5, 7, 11\), raw \(5, 7, 11\)\)"):
         open_volume(f"{tmp_path}/a.zarr:row")
 
 
@@ -185,7 +185,7 @@ def test_a_pyramid_of_x_y_z_is_read_as_webknossos_writes_it(tmp_path, make_array
 
 def test_damaged_metadata_and_empty_folders_are_refused(tmp_path, make_array, truncate):
     (tmp_path / "b.zarr").mkdir()
-    with pytest.raises(InputError, match=r"expected one 3D dataset in .*b\.zarr, got none \(there is no dataset\)"):
+    with pytest.raises(InputError, match=r"expected one 3D dataset in .*b\.zarr, got none \(it holds no dataset\)"):
         open_volume(tmp_path / "b.zarr")
     write_volume(tmp_path / "a.zarr", make_array())
     truncate(tmp_path / "a.zarr" / "zarr.json", 0.5)

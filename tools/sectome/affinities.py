@@ -86,7 +86,7 @@ def _check_labels(labels: Any, *, tensor: bool) -> None:
     """Raise an `InputError` unless the labels are integers with at least three axes."""
     kind = str(labels.dtype).removeprefix("torch.") if tensor else labels.dtype.name
     if not kind.startswith(("int", "uint")):
-        raise InputError(f"labels must be integers, one an object, got {kind}")
+        raise InputError(f"labels must be integers, one per object, got {kind}")
     if labels.ndim < 3:
         raise InputError(f"labels must have axes (..., Z, Y, X), got shape {tuple(labels.shape)}")
 

@@ -43,7 +43,7 @@ def write_affinities(
             `checked_output`).
     """
     if affinities.ndim != 4:
-        raise InputError(f"affinities must be (K, Z, Y, X), got {affinities.shape}")
+        raise InputError(f"affinities must have axes (K, Z, Y, X), got shape {affinities.shape}")
     box = (1, *affinities.shape[1:])
     with new_affinities(path, affinities.shape, channels, voxel_size_nm, box=box, offset_nm=offset_nm) as store:
         for channel, values in enumerate(affinities):
@@ -83,7 +83,8 @@ def new_affinities(
     path, says = checked_output(path), said_of_channels(channels)
     if len(shape) != 4 or shape[0] != len(channels):
         raise InputError(
-            f"affinities must be (K, Z, Y, X), K {len(channels)}, one channel an offset or a name, got {tuple(shape)}"
+            f"affinities must have axes (K, Z, Y, X) and K = {len(channels)}, one channel per offset or name, got "
+            f"shape {tuple(shape)}"
         )
     metadata = _metadata(shape, says, voxel_size_nm, chunk, dtype, offset_nm, box)
     with replacing(path, unfinished=unfinished) as partial:
@@ -99,12 +100,12 @@ def checked_output(path: str | Path) -> Path:
     """
     path = local_path(path, "affinities")
     if path.suffix != ".zarr":
-        raise InputError(f"affinities are written to a folder that ends in .zarr, got {path}")
+        raise InputError(f"the output must be a folder that ends in .zarr, got {path}")
     node = read_node(path) if path.is_dir() else None
     if path.exists() and not (node and node.is_array and {"offsets", "channels"} & set(node.attributes)):
         raise InputError(
-            f"a zarr folder of affinities or maps, or nothing, was expected at {path}, got something else, which stays "
-            "as it is"
+            f"expected a zarr folder of affinities or maps, or nothing, at {path}, got something else, which stays as "
+            "it is"
         )
     check_writable(path.resolve().parent, "the folder of the output")
     return path
@@ -194,11 +195,14 @@ class StoredAffinities(StoredChannels):
             self.offsets, size_nm, at_nm = said_by_zarr(Path(path), "affinities", "offsets", check_offsets)
             if offsets is not None or voxel_size_nm is not None:
                 raise InputError(
-                    f"{path} says its offsets and its voxel size itself: offsets and voxel_size_nm are for .npy files"
+                    f"offsets and voxel_size_nm must be given for .npy files only, got them for {path}, which stores "
+                    "its own"
                 )
         super().__init__(file, {"offsets": [list(step) for step in self.offsets]}, size_nm, at_nm)
         if self.channel_count != len(self.offsets):
-            raise InputError(f"{path} must have {len(self.offsets)} channels, one an offset, got {self.channel_count}")
+            raise InputError(
+                f"expected {len(self.offsets)} channels, one per offset, in {path}, got {self.channel_count}"
+            )
 
 
 _Said = tuple[tuple[Offset, ...], VoxelSize, PointNm]
@@ -222,7 +226,7 @@ def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed
         return parse(attributes[name]), check_triple(attributes["voxel_size_nm"], "voxel_size_nm"), at_nm
     except (FileNotFoundError, NotADirectoryError):
         there = "a file" if path.is_file() else "none"
-        raise InputError(f"a zarr folder of {kind} was expected at {path}, got {there}") from None
+        raise InputError(f"expected a zarr folder of {kind} at {path}, got {there}") from None
     except (KeyError, TypeError, ValueError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else error
         raise InputError(f"{path} must hold {kind} with {name} and voxel_size_nm, got: {got}") from None
@@ -231,9 +235,9 @@ def said_by_zarr(path: Path, kind: str, name: str, parse: Callable[[Any], Parsed
 def _said_of_npy(path: Path, offsets: Offsets | str | None, voxel_size_nm: Sequence[float] | None) -> _Said:
     """Return the offsets, the voxel size and the position of an .npy file, which stores none of them."""
     if not path.is_file():
-        raise InputError(f"a file of affinities was expected at {path}, got none")
+        raise InputError(f"expected a file of affinities at {path}, got none")
     if offsets is None or voxel_size_nm is None:
-        raise InputError(f"offsets and voxel_size_nm must be given for {path}, which does not say them")
+        raise InputError(f"offsets and voxel_size_nm must be given for {path}, which does not store them")
     steps = (
         NEIGHBOURHOODS[check_choice(offsets, sorted(NEIGHBOURHOODS), "offsets")]
         if isinstance(offsets, str)

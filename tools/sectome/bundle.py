@@ -84,9 +84,11 @@ def data_folder(name: str) -> str:
     """
     root = os.environ.get("SECTOME_DATA")
     if not root:
-        raise InputError(f"SECTOME_DATA must name the folder that holds {name}, or give --dataset_dir; it is not set")
+        raise InputError(f"SECTOME_DATA must name the folder that holds {name}, got none; set it or give --dataset_dir")
     if not os.path.isdir(folder := os.path.join(root, name)):
-        raise InputError(f"SECTOME_DATA must name the folder that holds {name}, or give --dataset_dir; got {root}")
+        raise InputError(
+            f"SECTOME_DATA must name the folder that holds {name}, got {root}; change it or give --dataset_dir"
+        )
     return folder
 
 
@@ -107,7 +109,7 @@ def check_keys(parser: ConfigParser, config_root: Path) -> None:
     known = keys_read(config).union(*_own_keys(config_root).values())
     for key in config:
         if key in TRACKING_KEYS and key not in known:
-            raise InputError(f"--{key} is for a run with --tracking mlflow, got one without")
+            raise InputError(f"--{key} must be given with --tracking mlflow, got it without")
         if key not in known:
             near = {*known, *config, *RUN_OPTIONS, *TRACKING_KEYS} - {key}
             raise InputError(f"unknown config key {key!r}{did_you_mean(key, sorted(near))}")
@@ -142,7 +144,7 @@ def check_idle_options(parser: ConfigParser, config_root: Path) -> None:
     of_this_run = {key for name, keys in own.items() for key in keys if any(name in word for word in sys.argv)}
     for key in sorted(typed.intersection(config) - keys_read(config) - of_this_run - set(TRACKING_KEYS)):
         of = [f"configs/{name}" for name, keys in own.items() if key in keys]
-        raise InputError(f"--{key} does nothing in this run, it is an option of {' and '.join(of)}")
+        raise InputError(f"--{key} does nothing in this run: it is an option of {' and '.join(of)}")
 
 
 def _own_keys(config_root: Path) -> dict[Path, set[str]]:
@@ -160,7 +162,7 @@ def check_folders(parser: ConfigParser) -> None:
     config: Mapping[str, Any] = parser.get()
     for name in FOLDERS:
         if not isinstance(folder := config.get(name, ""), (str, os.PathLike)):
-            raise InputError(f"{name} must be a path, got {folder!r}; a name that looks like a number needs ./ first")
+            raise InputError(f"{name} must be a path, got {folder!r}; write ./ before a name that looks like a number")
 
 
 def check_volumes(parser: ConfigParser) -> None:
@@ -176,7 +178,7 @@ def check_volumes(parser: ConfigParser) -> None:
             continue
         is_list = isinstance(data, Sequence) and not isinstance(data, str)
         if not is_list or not all(isinstance(entry, Mapping) or _is_expression(entry) for entry in data):
-            raise InputError(f"{name} must list volumes, as [{{'image': 'cube.tif'}}], got {data!r}")
+            raise InputError(f"{name} must be a list of volumes, such as [{{'image': 'cube.tif'}}], got {data!r}")
 
 
 def check_named_device(parser: ConfigParser) -> None:
@@ -204,7 +206,7 @@ def check_device(name: str) -> torch.device:
         device = None
     if device is None or (device.type == "cuda" and (device.index or 0) >= gpus):
         raise InputError(
-            f"device must be one of this machine, as cpu or cuda:0, got {name!r} where there are {gpus} GPUs"
+            f"device must be one that this machine has, such as cpu or cuda:0, got {name!r} with {gpus} GPUs"
         )
     return device
 
@@ -228,7 +230,7 @@ def _check_component(parser: ConfigParser, place: str, name: str, component: Map
         known = module and module.split(".")[0] != "scripts" and not component.get("_disabled_")
         if known and (there := pydoc.locate(module)) is not None:
             near = did_you_mean(last, dir(there))
-            raise InputError(f"'{place}#_target_' must name what {module} has, got {name!r}{near}")
+            raise InputError(f"'{place}#_target_' must name something in {module}, got {name!r}{near}")
         return
     try:
         parameters = inspect.signature(target).parameters  # type: ignore[arg-type]
@@ -265,7 +267,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _end_with_a_sentence(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        said = "stopped; a training goes on from its last checkpoint by the same command"
+        said = "stopped; run the same command again to continue a training from its last checkpoint"
         print(said, file=sys.__stderr__, flush=True)
         raise SystemExit(INTERRUPTED)
     cause = find_input_error(error) or next(filter(is_full, _causes(error)), None)

@@ -24,7 +24,7 @@ def load_plain_tensors(path: str | Path, what: str) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{what} was expected at {path}, got no such file")
+        raise InputError(f"expected {what} at {path}, got no such file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

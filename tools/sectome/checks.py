@@ -62,9 +62,9 @@ def check_whole_triple(values: Sequence[float], name: str) -> Shape3:
         triple = tuple(int(value) for value in values)
         whole = len(triple) == 3 and min(triple) >= 1 and triple == tuple(values)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{name} must be three whole numbers from 1 on (z, y, x), got {values!r}") from None
+        raise InputError(f"{name} must be three whole numbers of at least 1 (z, y, x), got {values!r}") from None
     if not whole:
-        raise InputError(f"{name} must be three whole numbers from 1 on (z, y, x), got {list(values)}")
+        raise InputError(f"{name} must be three whole numbers of at least 1 (z, y, x), got {list(values)}")
     z, y, x = triple
     return z, y, x
 
@@ -86,14 +86,14 @@ def check_within(value: float, least: float, greatest: float, name: str) -> floa
 def check_below_one(value: float, name: str) -> float:
     """Return a number from 0 to less than 1, or raise an `InputError` that calls it `name`."""
     if not is_number(value) or not 0 <= value < 1:
-        raise InputError(f"{name} must be a number from 0 to less than 1, got {value!r}")
+        raise InputError(f"{name} must be a number of at least 0 and less than 1, got {value!r}")
     return float(value)
 
 
 def check_whole_number(value: int, least: int, name: str) -> int:
     """Return a whole number that is not below `least`, or raise an `InputError` that calls it `name`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name} must be a whole number from {least} on, got {value!r}")
+        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
 
 
@@ -141,7 +141,7 @@ def check_writable(folder: str | os.PathLike[str], name: str) -> Path:
     if not there.is_dir():
         raise InputError(f"{name} must be a folder, got {folder}, where {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{name} must be a folder to write into, got {folder}, where {there} may not be written")
+        raise InputError(f"{name} must be a writable folder, got {folder}, where {there} may not be written to")
     return Path(folder)
 
 
@@ -156,7 +156,7 @@ def check_chance(prob: float, name: str) -> float:
     """Return a probability between 0 and 1, or raise an `InputError`; warn if it is 0, so that `name` does nothing."""
     chance = check_within(prob, 0, 1, f"prob of {name}")
     if chance == 0:
-        warnings.warn(f"{name} can change nothing with prob 0", UserWarning, stacklevel=3)
+        warnings.warn(f"{name} changes nothing with prob 0", UserWarning, stacklevel=3)
     return chance
 
 
@@ -178,7 +178,7 @@ def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> 
         if crop % patch:
             raise InputError(patch_does_not_divide(axis, patch, crop))
     if patches == crops:
-        raise InputError(f"crop_size must hold two patches or more, got {crops}, a single one")
+        raise InputError(f"crop_size must hold at least two patches, got {crops}, a single one")
     z, y, x = (crop // patch for patch, crop in zip(patches, crops, strict=True))
     return z, y, x
 

@@ -92,7 +92,7 @@ def phantom(
 
     size_nm = check_triple(voxel_size_nm, "voxel_size_nm")
     if suffix and not suffix.startswith("."):
-        raise InputError(f"suffix must begin with a dot, as .tif does, got {suffix!r}")
+        raise InputError(f"suffix must begin with a dot, such as .tif, got {suffix!r}")
     tissue = make_phantom(shape, size_nm, seed)
     if defects:
         tissue = add_defects(tissue, defects, seed)
@@ -131,7 +131,7 @@ def report(*runs: str, out: str = "report.html") -> None:
     from sectome.report import write_report
 
     if not runs:
-        raise InputError("the report needs at least one run folder, got none")
+        raise InputError("expected at least one run folder, got none")
     print(f"wrote {write_report(runs, out)}")
 
 

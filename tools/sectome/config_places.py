@@ -36,7 +36,7 @@ def declared_places(config_root: Path) -> set[str]:
         except InputError as error:
             if path.parent == config_root:
                 raise
-            warnings.warn(f"{error}; this run does without it", UserWarning, stacklevel=2)
+            warnings.warn(f"{error}; it is ignored in this run", UserWarning, stacklevel=2)
     return declared
 
 

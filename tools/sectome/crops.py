@@ -67,8 +67,8 @@ def _check_room(tissue: Sequence[Tissue], device: torch.device) -> None:
     needed = sum(one.nbytes for one in tissue)
     if device.type == "cuda" and needed > (free := torch.cuda.mem_get_info(device)[0]) / 2:
         raise InputError(
-            f"resident volumes must leave half of the GPU's free memory to the network, got {needed / 2**30:.1f} "
-            f"GiB of them where {free / 2**30:.1f} GiB are free; set resident to false"
+            f"resident volumes must take at most half of the GPU's free memory, got {needed / 2**30:.1f} GiB of "
+            f"volumes and {free / 2**30:.1f} GiB free; set resident to false"
         )
 
 
@@ -152,8 +152,8 @@ class RandomCrops(_Crops):
                 break
         else:
             raise InputError(
-                f"crops with at most {self.max_empty:.0%} of voxels of value 0 were expected, got none in {TRIES} "
-                f"tries, the last in {tissue.name}; take another volume, or a greater max_empty"
+                f"expected a crop with at most {self.max_empty:.0%} of voxels of value 0, got none in {TRIES} tries, "
+                f"the last in {tissue.name}; use another volume or a greater max_empty"
             )
         sample = self._finish(crop)
         seed = int(random.integers(2**31))
@@ -214,7 +214,7 @@ class GridCrops(_Crops):
     ) -> None:
         if not data and instead:
             warnings.warn(
-                "no volume is left to validate on: validation is on the training's", UserWarning, stacklevel=2
+                "no volume is left for validation: the volumes of the training are used", UserWarning, stacklevel=2
             )
             data = instead
         super().__init__(data, crop_size, voxel_size_nm, labelled, intensity, transform, resident_on=None)
@@ -265,8 +265,8 @@ def _say_thin_axes(tissue: Tissue, crop_size: Sequence[int]) -> None:
     for axis, size, extent in zip(AXES, crop_size, tissue.shape, strict=True):
         if size > extent:
             warnings.warn(
-                f"{tissue.name} has {extent} voxels along {axis} and a crop has {size}: beyond them the image goes on "
-                "as its mirror image, and nothing is labelled",
+                f"{tissue.name} has {extent} voxels along {axis}, and a crop has {size}: beyond the volume, the image "
+                "is mirrored and nothing is labelled",
                 UserWarning,
                 stacklevel=4,
             )

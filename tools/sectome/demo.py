@@ -107,7 +107,7 @@ def _bundle(root: Path, config: str, data: Path, run: Path, *options: str) -> No
     command = bundle_command([*configs, "configs/datasets/phantom.json"], [*folders, *options])
     print(f"\n$ cd {root}\n$ {shown(command)}", flush=True)
     if subprocess.run([*PYTHON, *command], cwd=root, env=bundle_environment(), check=False).returncode:
-        raise InputError(f"the command above was expected to succeed, it failed; its output is above ({run})")
+        raise InputError(f"expected the command above to succeed, got a failure; its output is above ({run})")
 
 
 def _say(started: float, message: str) -> None:

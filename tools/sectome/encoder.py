@@ -96,8 +96,8 @@ def check_width(hidden_size: int, num_heads: int, part: str = "") -> None:
     check_counts(**{f"{part}hidden_size": hidden_size, f"{part}num_heads": num_heads})
     if hidden_size % num_heads or hidden_size % 2 or hidden_size < 6:
         raise InputError(
-            f"{part}hidden_size must be an even multiple of {part}num_heads from 6 on, got {hidden_size} with "
-            f"{num_heads} heads"
+            f"{part}hidden_size must be an even number of at least 6 and a multiple of {part}num_heads, got "
+            f"{hidden_size} with {num_heads} heads"
         )
 
 
@@ -198,7 +198,7 @@ def _check_heads(module: nn.Module, path: str | Path) -> None:
     for part in module.modules():
         for name, heads in getattr(part, "attention_heads", {}).items():
             if trained.get(name, heads) != heads:
-                raise InputError(f"{path} was trained with {name} {trained[name]}, got {heads}")
+                raise InputError(f"{name} must be {trained[name]}, as in the training of {path}, got {heads}")
 
 
 def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep: str | None = None) -> nn.Module:
@@ -223,7 +223,7 @@ def load_checkpoint(network: nn.Module, path: str | Path, prefix: str = "", keep
         for tensors in (state, network.state_dict())
     )
     if None not in (saved, own) and saved != own:
-        raise InputError(f"{path} was trained with patch size {saved}, got {own}")
+        raise InputError(f"patch_size must be {saved}, as in the training of {path}, got {own}")
     _check_heads(network, path)
     load_strictly(network, state, str(path))
     return network

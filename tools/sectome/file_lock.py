@@ -30,8 +30,8 @@ def locked(path: Path, in_use: str, *, must_lock: bool = True) -> Iterator[TextI
         except BlockingIOError:
             raise InputError(in_use) from None
         except OSError as error:
-            no_locks = f"a file system with locks (flock) was expected for {path}, got: {error.strerror}"
+            no_locks = f"expected a file system with locks (flock) for {path}, got: {error.strerror}"
             if must_lock:
                 raise InputError(no_locks) from None
-            warnings.warn(f"{no_locks}; nothing keeps other processes away", UserWarning, stacklevel=4)
+            warnings.warn(f"{no_locks}; other processes are not kept away", UserWarning, stacklevel=4)
         yield file

@@ -86,9 +86,8 @@ def labelled_places(grid: Grid, crop_size: Sequence[int], limit: int) -> list[tu
     found = [number for number in sorted(known) if known[number]]
     if not found:
         raise InputError(
-            f"labels to validate on were expected in {', '.join(one.name for one in grid.tissue)}, got none in "
-            f"{len(known)} of {len(grid)} crops side by side; name other val_data, or the labelled sections, rows and "
-            "columns"
+            f"expected labels to validate on in {', '.join(one.name for one in grid.tissue)}, got none in {len(known)} "
+            f"of {len(grid)} crops side by side; name other val_data, or the labelled sections, rows and columns"
         )
     return [grid[found[place]] for place in _spread(len(found), wanted)]
 

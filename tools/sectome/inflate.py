@@ -66,7 +66,7 @@ def inflate(weights: str | Path, output: str | Path, patch_size: Sequence[int], 
     """
     check_file_to_write(output)
     if os.path.realpath(output) == os.path.realpath(weights):
-        raise InputError(f"output must be another file than the weights, got {output} for both")
+        raise InputError(f"output must be a different file from the weights, got {output} for both")
     state = read_vit(weights)
     depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
     hidden_size = state["patch_embed.proj.weight"].shape[0]
@@ -92,7 +92,9 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
     for name in ("patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "blocks.0.mlp.fc1.weight"):
         if not isinstance(state.get(name), Tensor):
             known = ", ".join(sorted(state)[:3]) or "nothing"
-            raise InputError(f"{path} must hold a vision transformer under timm's names, with {name}; got {known}")
+            raise InputError(
+                f"expected a vision transformer with timm's names, including {name}, in {path}, got {known}"
+            )
     shape = tuple(state["patch_embed.proj.weight"].shape)
     if len(shape) != 4:
         raise InputError(

@@ -25,7 +25,7 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} must hold {what} as JSON, got: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} must hold {what} by name, got {type(content).__name__}")
+        raise InputError(f"{path} must hold {what} as a JSON object, got {type(content).__name__}")
     return content
 
 
@@ -35,7 +35,7 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if the file holds something else.
     """
-    return read_json_object(path, "what a run has written") if path.is_file() else {}
+    return read_json_object(path, "the output of a run") if path.is_file() else {}
 
 
 def as_json(content: Any) -> Any:

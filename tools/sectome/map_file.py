@@ -30,20 +30,23 @@ class StoredMaps(StoredChannels):
         file = local_path(path, "maps").absolute()
         if file.suffix == ".npy":
             if not file.is_file():
-                raise InputError(f"a file of maps was expected at {path}, got none")
+                raise InputError(f"expected a file of maps at {path}, got none")
             if voxel_size_nm is None:
-                raise InputError(f"voxel_size_nm must be given for {path}, which does not say it")
+                raise InputError(f"voxel_size_nm must be given for {path}, which does not store it")
             size_nm, at_nm = check_triple(voxel_size_nm, "voxel_size_nm"), ORIGIN
         else:
             if voxel_size_nm is not None:
-                raise InputError(f"{path} says its voxel size itself: voxel_size_nm is for .npy files")
+                raise InputError(
+                    f"voxel_size_nm must be given for .npy files only, got it for {path}, which stores its own"
+                )
             names, size_nm, at_nm = said_by_zarr(Path(path), "maps", "channels", tuple)
             if tuple(names) not in (MAPS[:2], MAPS):
                 raise InputError(
-                    f"{path} must hold the maps {', '.join(MAPS)}, the last one or not, got {', '.join(names)}"
+                    f"expected the maps {', '.join(MAPS)}, of which the last is optional, in {path}, got "
+                    f"{', '.join(names)}"
                 )
         super().__init__(file, {}, size_nm, at_nm)
         if self.channel_count not in (2, 3):
             raise InputError(
-                f"maps must be (2 or 3, Z, Y, X), {', '.join(MAPS)}, got {self.channel_count} channels in {path}"
+                f"maps must have axes (2 or 3, Z, Y, X), {', '.join(MAPS)}, got {self.channel_count} channels in {path}"
             )

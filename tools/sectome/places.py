@@ -34,15 +34,15 @@ class LabelDensity:
 
     def __init__(self, tissue: Tissue, crop_size: Sequence[int], kind: Places) -> None:
         if tissue.label is None:
-            raise InputError(f"places by {kind!r} expected labels, got none with {tissue.name}")
+            raise InputError(f"expected labels for places {kind!r}, got none with {tissue.name}")
         self.shape = tissue.shape
         self.crop_size = tuple(crop_size)
         self.cell = tuple(min(size, extent) for size, extent in zip(crop_size, tissue.shape, strict=True))
         counts = np.stack([self._count(tissue, z, kind) for z in self._starts_of_slabs(tissue.name)])
         if not counts.any():
             raise InputError(
-                f"{kind} voxels were expected in {tissue.name}, in the {_SECTIONS_OF_A_CELL} of each {self.cell[0]} "
-                "sections that are looked at, got none; set places to 'volume'"
+                f"expected {kind} voxels in {tissue.name}, in the {_SECTIONS_OF_A_CELL} of each {self.cell[0]} "
+                "sections that are searched, got none; set places to 'volume'"
             )
         self.counts = counts
         self.cumulative = counts.ravel().cumsum()

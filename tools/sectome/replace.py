@@ -40,7 +40,7 @@ def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None)
     try:
         yield partial
         if adds and stamp(path) != before:
-            raise InputError(f"expected no other process to write {path} at the same time, got one: do it again")
+            raise InputError(f"expected no other process to write {path} at the same time, got one: try again")
         if path.is_dir():  # a folder cannot be renamed over one that has content
             if not partial.is_dir():
                 raise InputError(f"expected a file or nothing at {path}, got a folder, which stays as it is")

@@ -96,7 +96,7 @@ class RunFolder:
         Raises:
             InputError: if another process holds it, or the file system has no locks and `must_lock` is set.
         """
-        in_use = f"a run that nobody works on was expected in {self.path}, got one in use"
+        in_use = f"expected a run that no other process is working on in {self.path}, got one in use"
         return locked(self.path / "lock", in_use, must_lock=must_lock)
 
     def identity(self) -> str:
@@ -122,12 +122,12 @@ class RunFolder:
         if not path.is_file():
             # Names of files that a killed process has left here begin with a dot.
             if any(self.path.glob("[!.]*")):
-                raise InputError(f"a new or empty folder was expected for the run, got {self.path}, which has no plan")
+                raise InputError(f"expected a new or empty folder for the run, got {self.path}, which has no plan")
             write_json(now, path)
             return
         before = read_json_object(path, "the plan of a run")
         if others := list(differences(without_places(before), without_places(now))):
-            raise InputError(f"{self.path} was begun with {'; '.join(others)}: go on with the same, or {otherwise}")
+            raise InputError(f"{self.path} was begun with {'; '.join(others)}: continue with the same, or {otherwise}")
 
 
 def without_places(plan: Any) -> Any:

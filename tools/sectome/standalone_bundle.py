@@ -90,7 +90,7 @@ def make_standalone_bundle(
     settings = TrainedSettings(model)
     trained = settings.settings
     if not model.is_file():
-        raise InputError(f"a model was expected at {model}, got no such file")
+        raise InputError(f"expected a model at {model}, got no such file")
     given = [(str(overlay), read_json_object(_find_overlay(source, overlay), "a config")) for overlay in overlays]
     overlaid = {key: value for _, content in given for key, value in content.items()}
     configs = {name: read_json_object(source / "configs" / name, "a config") for name in MERGED}
@@ -100,7 +100,7 @@ def make_standalone_bundle(
         settings.check_fine_tuned()
     elif "out_channels" in trained:
         raise InputError(
-            f"a model that was trained with {source} was expected, got {model}, which is of a bundle that segments"
+            f"expected a model that was trained with {source}, got {model}, which is of a bundle that segments"
         )
     _check_made(source, model, trained, train, given)
     remade = any(overlaid.get(key, train.get(key)) != train.get(key) for key in ("network_name", "channels"))
@@ -138,7 +138,9 @@ def _find_overlay(source: Path, overlay: str | Path) -> Path:
     for path in (Path(overlay), source / "configs" / overlay):
         if path.is_file():
             return path
-    raise InputError(f"an overlay must be a config file, got {overlay}, which is neither there nor in {source}/configs")
+    raise InputError(
+        f"an overlay must be a config file, got {overlay}, which exists neither there nor in {source}/configs"
+    )
 
 
 def _find_thresholds(source: Path, model: Path, trained: Mapping[str, Any]) -> Path | None:
@@ -157,7 +159,7 @@ def _check_keys(overlaid: Mapping[str, Any], configs: Mapping[str, Mapping[str, 
     known = sorted({key for config in configs.values() for key in config})
     for key in overlaid:
         if (top := top_key(key)) not in known:
-            raise InputError(f"an overlay must give keys that a config has, got {top!r}{did_you_mean(top, known)}")
+            raise InputError(f"an overlay must hold keys of a config only, got {top!r}{did_you_mean(top, known)}")
 
 
 def _check_made(
@@ -183,7 +185,7 @@ def _check_made(
                 if read_json_object(path, "a config").get(key, own) == wanted:
                     advice.append(f"add {folder}/{path.name}")
         raise InputError(
-            f"overlays must make what {model} was trained as ({_spoken(wanted)}), got {_spoken(made)}; "
+            f"overlays must describe what {model} was trained as ({_spoken(wanted)}), got {_spoken(made)}; "
             f"{' and '.join(advice) or 'name the bundle and the overlays of its training'}"
         )
 

@@ -71,7 +71,7 @@ class StoredChannels:
         try:
             sample = fingerprint(self.shape, self.read)
         except (OSError, ValueError) as error:
-            raise InputError(f"{self.path} must hold channels that can be read, got: {error}") from None
+            raise InputError(f"{self.path} must hold readable channels, got: {error}") from None
         return {
             "name": str(self.path),
             "shape": list(self.shape),

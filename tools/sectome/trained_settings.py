@@ -29,8 +29,8 @@ def warn_of_other_voxels(voxel_size_nm: Sequence[float], trained_nm: Sequence[fl
     """
     if trained_nm is not None and not are_alike(voxel_size_nm, trained_nm):
         warnings.warn(
-            f"{name} has voxels of {rounded(voxel_size_nm)} nm along (z, y, x), and the model was trained on "
-            f"{rounded(trained_nm)}: convert the volume, take another level of a pyramid, or train on such voxels",
+            f"{name} has voxels of {rounded(voxel_size_nm)} nm along (z, y, x), but the model was trained on "
+            f"{rounded(trained_nm)}: convert the volume, choose another level of a pyramid, or train on such voxels",
             UserWarning,
             stacklevel=3,
         )
@@ -72,8 +72,8 @@ class TrainedSettings:
         self.path = settings_path(model)
         if not self.path.is_file():
             raise InputError(
-                f"a trained model was expected at {model} with its settings in {self.path}, got no such file; name "
-                "another --checkpoint, or train first"
+                f"expected a trained model at {model} with its settings in {self.path}, got no such file; name another "
+                "--checkpoint, or train first"
             )
         self.settings = read_json_object(self.path, "a model's settings")
 
@@ -81,13 +81,13 @@ class TrainedSettings:
         if name in ("offsets", "out_channels"):
             self.check_fine_tuned()
         if name not in self.settings:
-            raise InputError(f"{self.path} must say the model's {name}, got {', '.join(self.settings) or 'nothing'}")
+            raise InputError(f"{self.path} must give the model's {name}, got {', '.join(self.settings) or 'nothing'}")
         return self.settings[name]
 
     def check_fine_tuned(self) -> None:
         """Raise an `InputError` if the model was only pre-trained and cannot segment."""
         if "mask_ratio" in self.settings:
             raise InputError(
-                f"a model of affinities was expected beside {self.path}, got one that was pre-trained to predict "
-                "hidden voxels; fine-tune it first, with --pretrained"
+                f"expected a model of affinities beside {self.path}, got one that was pre-trained to predict hidden "
+                "voxels; fine-tune it first, with --pretrained"
             )

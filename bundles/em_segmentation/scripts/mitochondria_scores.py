@@ -116,7 +116,7 @@ class MitochondriaScores(PredictedVolumes):
         """
         for one in (*validation, *test):
             if not (one.labels > 0).any():
-                raise InputError(f"volumes to be scored must hold at least one object, got none in {one.tissue.name}")
+                raise InputError(f"expected at least one object in each volume to score, got none in {one.tissue.name}")
         trials = self.trials(validation)
         options, _ = max(trials, key=lambda trial: quality(trial[1]))
         threshold = self.choose_threshold(validation)
@@ -193,9 +193,9 @@ class MitochondriaScores(PredictedVolumes):
     ) -> None:
         """Print the scores."""
         print(
-            f"scores, written to {self.output_dir}; best on validation tissue: foreground {options.foreground:g}, "
-            f"seeds from {options.seed_foreground:g} where the contour is below {options.seed_contour:g}, kept in "
-            f"{tuned_path(self.checkpoint)}"
+            f"wrote scores to {self.output_dir} and the options that were best on validation tissue to "
+            f"{tuned_path(self.checkpoint)}: foreground {options.foreground:g}, seed_foreground "
+            f"{options.seed_foreground:g}, seed_contour {options.seed_contour:g}"
         )
         print(f"{'':24}{'IoU':>8}{'AP-50':>8}{'AP-75':>8}{'MitoEM AP-75':>14}{'segments':>10}")
         for name, row in scores.items():

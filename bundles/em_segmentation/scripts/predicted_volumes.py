@@ -69,10 +69,10 @@ class PredictedVolumes(ABC):
         checkpoint: str,
         channels: tuple[int, str],
     ) -> None:
-        check_whole_number(validation, 1, "the number of volumes in val_data, which choose the thresholds,")
+        check_whole_number(validation, 1, "the number of volumes in val_data, on which thresholds are chosen,")
         check_whole_number(test, 1, "the number of volumes in test_data, which are scored,")
         self.output_dir = check_writable(output_dir, "output_dir")
-        check_writable(Path(checkpoint).parent, "the folder of the checkpoint, which takes the thresholds,")
+        check_writable(Path(checkpoint).parent, "the folder of the checkpoint, where the thresholds are written,")
         self.tissue = list(tissue)
         trained = read_object(settings_path(checkpoint))
         for one in self.tissue:
@@ -95,8 +95,8 @@ class PredictedVolumes(ABC):
         count, meaning = self.channels
         if got != count:
             raise InputError(
-                f"predictions must have {count} channels, {meaning}, got {got}; the overlay of the targets must be "
-                "that of the training, and stand after evaluate.json"
+                f"predictions must have {count} channels, {meaning}, got {got}; name the overlay of the targets that "
+                "the model was trained with, after evaluate.json"
             )
 
     def write_scores(self, result: Mapping[str, Any]) -> None:
@@ -107,8 +107,8 @@ class PredictedVolumes(ABC):
         """
         if stamp(Path(self.checkpoint)) != self.weights:
             raise InputError(
-                f"{self.checkpoint} must stay as it is while it is evaluated, got other weights by now: evaluate again "
-                "when no training writes them"
+                f"{self.checkpoint} must not change while it is evaluated, got other weights by now: evaluate again "
+                "when no training writes to it"
             )
         write_json(result, self.output_dir / "scores.json")
 

@@ -26,7 +26,9 @@ def load_start(network: nn.Module, weights: str | Path = "", pretrained: str | P
         InputError: if both are given, or one does not fit.
     """
     if weights and pretrained:
-        raise InputError(f"a training must start from weights or from pretrained, got both: {weights} and {pretrained}")
+        raise InputError(
+            f"a training must start from either weights or pretrained, got both: {weights} and {pretrained}"
+        )
     if weights:
         return load_checkpoint(network, weights)
     return load_pretrained(network, pretrained) if pretrained else network
@@ -47,8 +49,8 @@ def load_pretrained(network: nn.Module, path: str | Path) -> nn.Module:
         return load_checkpoint(network, path, keep=HEAD)
     if not hasattr(network, "encoder"):
         raise InputError(
-            f"{path} must hold a whole {type(network).__name__}, as configs/pretraining/masked_voxels.json trains it, "
-            f"got no keys {HEAD}*"
+            f"{path} must hold a whole {type(network).__name__}, as trained with "
+            f"configs/pretraining/masked_voxels.json, got no keys {HEAD}*"
         )
     load_encoder(network.encoder, path)
     return network

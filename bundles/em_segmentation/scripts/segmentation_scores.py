@@ -78,7 +78,7 @@ class SegmentationScores(PredictedVolumes):
         per_section: bool = False,
     ) -> None:
         self.offsets = check_offsets(offsets)
-        super().__init__(output_dir, tissue, validation, test, checkpoint, (len(self.offsets), "one an offset"))
+        super().__init__(output_dir, tissue, validation, test, checkpoint, (len(self.offsets), "one per offset"))
         self.erode_steps = erode_steps
         self.fixed = {"fragments": fragments, "per_section": per_section}
 
@@ -172,9 +172,9 @@ class SegmentationScores(PredictedVolumes):
     def print_table(self, options: SegmentationOptions, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Print the scores."""
         print(
-            f"scores, written to {self.output_dir}; best on validation tissue: method {options.method}, threshold "
-            f"{options.threshold:g}, boundary threshold {options.boundary_threshold}, kept in "
-            f"{tuned_path(self.checkpoint)}"
+            f"wrote scores to {self.output_dir} and the options that were best on validation tissue to "
+            f"{tuned_path(self.checkpoint)}: method {options.method}, threshold {options.threshold:g}, "
+            f"boundary_threshold {options.boundary_threshold}"
         )
         print(f"{'':24}{'ARE':>8}{'VOI split':>11}{'VOI merge':>11}{'VOI':>8}{'segments':>10}")
         for name, row in scores.items():

@@ -35,11 +35,11 @@ def scale_factors(patch_size: Sequence[int]) -> list[Shape3]:
     halvings = []
     for length in patch_size:
         if length < 1 or length & (length - 1):
-            raise InputError(f"a patch's lengths must be powers of two, got {tuple(patch_size)}")
+            raise InputError(f"each length of patch_size must be a power of two, got {tuple(patch_size)}")
         halvings.append(length.bit_length() - 1)
     steps = max(halvings)
     if not steps:
-        raise InputError(f"a patch must be longer than one voxel along some axis, got {tuple(patch_size)}")
+        raise InputError(f"patch_size must be greater than 1 along at least one axis, got {tuple(patch_size)}")
     factors = []
     for step in range(steps):
         z, y, x = (2 if step >= steps - count else 1 for count in halvings)

@@ -55,8 +55,8 @@ class UNETR(nn.Module):
         steps = len(levels.factors)
         if not steps:
             raise InputError(
-                f"patch_size must hold 4 or more along some axis with full_resolution {full_resolution!r}, which has "
-                f"no level for the tokens of smaller patches, got {list(patch_size)}"
+                f"patch_size must be 4 or more along at least one axis with full_resolution {full_resolution!r}, which "
+                f"has no level for the tokens of smaller patches, got {list(patch_size)}"
             )
         # The coarsest level takes the last block's tokens, finer levels those of earlier blocks.
         self.token_states = [max(1, round(depth * (level + 1) / steps)) - 1 for level in range(steps)]

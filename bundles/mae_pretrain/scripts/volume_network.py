@@ -46,7 +46,7 @@ class VolumeNetwork(nn.Module):
             InputError: if the mode is "reconstruct", which hides random patches.
         """
         if self.mode != "encode":
-            raise InputError(f"only --mode encode can be exported, got {self.mode}")
+            raise InputError(f"--mode must be encode for an export, got {self.mode}")
         return FeatureNetwork(self.autoencoder.encoder)
 
 

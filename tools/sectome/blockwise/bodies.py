@@ -164,7 +164,7 @@ def _check_memory(plan: MitochondriaPlan, number: int, voxels: int) -> None:
     needed, free = voxels * BYTES_A_VOXEL, psutil.virtual_memory().available
     if needed > free:
         raise InputError(
-            f"memory for foreground that hangs together over {voxels} voxels from block {number} on was expected, "
+            f"expected enough memory for connected foreground of {voxels} voxels from block {number} on, "
             f"{needed / 2**30:.1f} GiB, got {free / 2**30:.1f} GiB: raise the threshold foreground, now "
-            f"{plan.options.foreground:g}, so that it falls apart, or take fewer workers"
+            f"{plan.options.foreground:g}, so that it falls apart, or use fewer workers"
         )

@@ -107,11 +107,11 @@ class BlockwiseConfig:
         """
         given = [name for name in ("volume", "affinities", "maps") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise InputError(f"a volume, affinities or maps were expected, got {' and '.join(given) or 'none'}")
+            raise InputError(f"one of volume, affinities and maps must be given, got {' and '.join(given) or 'none'}")
         local_path(self.output, "the output")
         folder = local_path(self.run or f"{self.output.rstrip('/')}.run", "the run").absolute()
         if self.volume is None:
-            self._refuse((*_OF_PREDICTION, "gpu_resource"), f"for a volume, got it with {given[0]}")
+            self._refuse((*_OF_PREDICTION, "gpu_resource"), f"given with a volume only, got it with {given[0]}")
         if self.affinities is not None:
             return self._plan_neurons(StoredAffinities(self.affinities), folder, self.checkpoint)
         if self.maps is not None:
@@ -124,7 +124,7 @@ class BlockwiseConfig:
         if tuple(source.channels) != MAPS[:2]:
             # A prediction is stored as bytes for 0..1; a distance exceeds that range.
             raise InputError(
-                f"{source.checkpoint} must predict {' and '.join(MAPS[:2])} alone to be segmented block by block, got "
+                f"{source.checkpoint} must predict only {' and '.join(MAPS[:2])} for blockwise segmentation, got "
                 f"{', '.join(map(str, source.channels))}"
             )
         return self._plan_mitochondria(source, folder, checkpoint)
@@ -144,7 +144,7 @@ class BlockwiseConfig:
         )
 
     def _plan_mitochondria(self, source: MapSource, folder: Path, checkpoint: str | None) -> Plan:
-        self._refuse(_OF_NEURONS, "for neurons, got it with maps of mitochondria")
+        self._refuse(_OF_NEURONS, "given for neurons only, got it with maps of mitochondria")
         return plan_mitochondria(
             source,
             self.output,
@@ -158,7 +158,7 @@ class BlockwiseConfig:
         """Raise an `InputError` if any of these settings is given."""
         for name in names:
             if getattr(self, name) is not None:
-                raise InputError(f"{name} is {reason}")
+                raise InputError(f"{name} must be {reason}")
 
 
 def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
@@ -169,16 +169,16 @@ def read_config(path: str | Path, **changes: Any) -> BlockwiseConfig:
             invalid value.
     """
     if not Path(path).is_file():
-        raise InputError(f"a JSON file was expected at {path}, got none")
+        raise InputError(f"expected a JSON file at {path}, got none")
     content = read_json_object(Path(path), "a run's settings")
     content |= {name: value for name, value in changes.items() if value is not None}
     declared = {one.name: str(one.type) for one in dataclasses.fields(BlockwiseConfig)}
     for name in content:
         if name not in declared:
-            raise InputError(f"{path} has a setting {name!r} that is not known{nearest_or_all(name, [*declared])}")
+            raise InputError(f"unknown setting {name!r} in {path}{nearest_or_all(name, [*declared])}")
     said = {name: value for name, value in content.items() if value is not None}
     if "output" not in said:
-        raise InputError(f"{path} must say the output, got {', '.join(said) or 'nothing'}")
+        raise InputError(f"{path} must name the output, got {', '.join(said) or 'nothing'}")
     for name, value in said.items():
         _check_setting(name, value, declared[name])
     config = BlockwiseConfig(**said)

@@ -27,13 +27,13 @@ def forecast_of(plan: Plan, workers: int = 1) -> str:
     """Return a human-readable table of what a run will take with this many workers."""
     blocks = len(plan.grid)
     context = f" with a context of {'x'.join(map(str, plan.context))}" if any(plan.context) else ""
-    own = " beside what the network takes" if isinstance(plan.source, PredictedMaps) else ""
+    own = " besides what the network takes" if isinstance(plan.source, PredictedMaps) else ""
     count = "1 worker" if workers == 1 else f"{workers} workers"
     lines = [
         f"{'x'.join(map(str, plan.grid.shape))} voxels in {blocks} blocks of {'x'.join(map(str, plan.grid.block))}"
         f"{context}",
-        f"memory: {peak_mib(plan):.0f} MiB a worker{own}",
-        f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB while it runs",
+        f"memory: {peak_mib(plan):.0f} MiB per worker{own}",
+        f"disk: up to {disk_bytes(plan) / 2**30:.1f} GiB during the run",
         f"time: about {_duration(seconds(plan) / min(workers, blocks))} with {count} as fast as a 2023 core",
         f"stages: {', '.join(f'{stage.name} {stage.blocks}' for stage in stages_of(plan))}",
     ]

@@ -24,16 +24,16 @@ def owned_labels(plan: Plan) -> Iterator[None]:
         InputError: if the folder holds labels of another run, or another process has locked it.
     """
     partial, identity = plan.partial_output, plan.folder.identity()
-    in_use = f"labels that nobody works on were expected in {partial}, got those that another run works on"
+    in_use = f"expected labels that no run is writing in {partial}, got labels that another run is writing"
     with locked(partial / OWNER, in_use) as file:
         file.seek(0)
         owner, _, began_in = file.read().partition("\n")
         if owner != identity:
             if any(partial.glob("[!.]*")):
-                whose = f"of the run that began in {began_in}" if owner else "of a run that is not known"
+                whose = f"of the run that began in {began_in}" if owner else "of an unknown run"
                 raise InputError(
-                    f"labels of the run in {plan.folder.path} were expected in {partial}, got those {whose}: let that "
-                    f"run finish, name another output, or remove {partial} to give that run up"
+                    f"expected labels of the run in {plan.folder.path} in {partial}, got those {whose}: let that run "
+                    f"finish, name another output, or remove {partial} to give that run up"
                 )
             file.truncate(0)
             file.write(f"{identity}\n{plan.folder.path}")

@@ -110,12 +110,10 @@ def plan_neurons(
     path, options = check_output_name(output), options or SegmentationOptions()
     for name in ("boundary_threshold", "low", "high"):
         if isinstance(value := getattr(options, name), str):
-            raise InputError(
-                f"{name} must be a number where blocks are segmented by themselves, got the percentile {value}"
-            )
+            raise InputError(f"{name} must be a number for blockwise segmentation, got the percentile {value}")
     for name, only in (("method", "mean"), ("fragments", "distance")):
         if (value := getattr(options, name)) != only:
-            raise InputError(f"{name} must be {only} where blocks are segmented by themselves, got {value}")
+            raise InputError(f"{name} must be {only} for blockwise segmentation, got {value}")
     if context_voxels is None:
         shortest = min(source.voxel_size_nm)
         context_voxels = [max(1, round(CONTEXT_IN_SHORTEST_EDGES * shortest / edge)) for edge in source.voxel_size_nm]

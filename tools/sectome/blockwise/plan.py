@@ -130,7 +130,7 @@ def check_output_name(output: str | Path) -> Path:
     """
     path = local_path(output, "the output").absolute()
     if not path.name.endswith(".ome.zarr"):
-        raise InputError(f"an output that ends in .ome.zarr was expected, got {path}")
+        raise InputError(f"the output must end in .ome.zarr, got {path}")
     return path
 
 
@@ -151,7 +151,7 @@ def blocks_of(source: MapSource, block_voxels: Sequence[int] | None, context: Sh
     for axis, size, part, halo, extent in zip("zyx", block, LABEL_CHUNK, context, source.shape, strict=True):
         if size % part and size < extent:
             raise InputError(
-                f"block_voxels must be whole chunks of {LABEL_CHUNK} voxels, got {size} along {axis}, which is no "
+                f"block_voxels must be whole chunks of {LABEL_CHUNK} voxels, got {size} along {axis}, which is not a "
                 f"multiple of {part}"
             )
         if size < halo and size < extent:

@@ -156,7 +156,7 @@ def predicted_maps(
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     model.check_voxels(tissue.voxel_size_nm, volume)
     tissue.warn_of_decoding(model.window[0])
-    warn_of_equalised(tissue, "blocks; thin ones of whole sections (block_voxels) avoid that")
+    warn_of_equalised(tissue, "blocks; use thin ones of whole sections (block_voxels) to avoid that")
     if mask is not None:
         check_mask(open_volume(mask), tissue)
     return PredictedMaps(

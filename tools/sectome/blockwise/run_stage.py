@@ -90,7 +90,7 @@ def run_stage(client: Client, plan: Plan, stage: Stage) -> None:
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
 
-_GONE = "the scheduler is gone; the same command goes on from where it was"
+_GONE = "the scheduler is gone; run the same command again to continue"
 
 
 def _tasks_at_once(client: Client) -> int:
@@ -118,9 +118,9 @@ def _sentence(stage: Stage, lost: dict[int, str], is_any_done: bool) -> str:
     lines = [f"block {number}: {said}" for number, said in sorted(lost.items())[:10]]
     more = f"\nand {len(lost) - 10} more" if len(lost) > 10 else ""
     others = (
-        "all others are done, and the same command tries these again"
+        "all other blocks are done, and the same command tries these again"
         if is_any_done or len(lost) == stage.blocks
-        else "as none was done, the others were not tried; the same command tries all of them again"
+        else "none succeeded, so the others were not tried, and the same command tries all of them again"
     )
     return (
         f"{len(lost)} of {stage.blocks} blocks of the stage {stage.name} failed {ATTEMPTS} times each; {others}:\n"

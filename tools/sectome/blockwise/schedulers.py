@@ -61,7 +61,7 @@ def connected(scheduler: str, workers: int | None = None, job: Mapping[str, Any]
             client = Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"a Dask scheduler was expected at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
+                f"expected a Dask scheduler at {scheduler}, got no answer in {CONNECT_SECONDS} s: {error}"
             ) from None
         yield stack.enter_context(client)
 
@@ -83,11 +83,14 @@ def check_cluster(scheduler: str, workers: int | None = None, job: Mapping[str, 
     named = scheduler in (*_HERE, *BATCH_SYSTEMS)
     if not named and "://" not in scheduler and not os.path.isfile(scheduler):
         raise InputError(
-            f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address as tcp://host:8786 or a "
+            f"scheduler must be local, threads, {', '.join(BATCH_SYSTEMS)}, an address such as tcp://host:8786 or a "
             f"scheduler file, got {scheduler!r}"
         )
     if job and scheduler not in BATCH_SYSTEMS:
-        raise InputError(f"job is for {', '.join(BATCH_SYSTEMS)}, got it with the scheduler {scheduler}")
+        raise InputError(
+            f"job must be given with a batch system ({', '.join(BATCH_SYSTEMS)}) only, got it with the scheduler "
+            f"{scheduler}"
+        )
 
 
 def _address_in(path: Path) -> str:
@@ -95,7 +98,7 @@ def _address_in(path: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"a scheduler file with the address of a Dask scheduler was expected at {path}") from None
+        raise InputError(f"expected a scheduler file with the address of a Dask scheduler at {path}") from None
 
 
 def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:
@@ -106,4 +109,4 @@ def _batch_cluster(scheduler: str, job: Mapping[str, Any]) -> Any:
     try:
         return getattr(dask_jobqueue, BATCH_SYSTEMS[scheduler])(**job)
     except (TypeError, ValueError) as error:
-        raise InputError(f"job must be what dask_jobqueue.{BATCH_SYSTEMS[scheduler]} takes, got: {error}") from None
+        raise InputError(f"job must hold arguments of dask_jobqueue.{BATCH_SYSTEMS[scheduler]}, got: {error}") from None

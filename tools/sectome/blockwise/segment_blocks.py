@@ -69,11 +69,11 @@ def check_output(plan: Plan) -> None:
     if is_finished(plan):
         return
     if plan.output.exists():
-        raise InputError(f"an output that does not exist was expected, got {plan.output}: remove it or name another")
+        raise InputError(f"the output must not exist yet, got {plan.output}: remove it or name another")
     if plan.folder.done("relabel") and not (plan.partial_output / "0" / "zarr.json").is_file():
         raise InputError(
-            f"the labels that the run in {plan.folder.path} has written were expected at {plan.output}, got none: "
-            "remove the run's folder to segment anew"
+            f"expected the labels that the run in {plan.folder.path} has written at {plan.output}, got none: remove "
+            "the run's folder to segment anew"
         )
     for folder in (plan.partial_output, plan.folder.path):
         try:
@@ -81,7 +81,7 @@ def check_output(plan: Plan) -> None:
             (folder / ".writable").touch()
             (folder / ".writable").unlink()
         except OSError as error:
-            raise InputError(f"a folder that can be written was expected at {folder}, got: {error}") from None
+            raise InputError(f"expected a writable folder at {folder}, got: {error}") from None
 
 
 def _image_label(plan: Plan) -> dict[str, Any]:

@@ -96,9 +96,7 @@ def do_block(plan: Plan, stage: Stage, number: int) -> None:
         OtherVersionError: if this worker has another version of sectome than the run.
     """
     if sectome.__version__ != plan.version:
-        raise OtherVersionError(
-            f"a worker with sectome {plan.version} was expected, got one with {sectome.__version__}"
-        )
+        raise OtherVersionError(f"expected a worker with sectome {plan.version}, got one with {sectome.__version__}")
     if plan.folder.is_done(stage.name, number):
         return
     give_back_memory()

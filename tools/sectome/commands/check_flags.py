@@ -49,7 +49,7 @@ def check_flags(commands: Mapping[str, Callable[..., Any]], arguments: Sequence[
             check_switches(**{key: TRUTHS.get(value, value)})
     free = [key for key in flags if key not in given]
     if len(flags) == len(signature) and len(places) > len(free):
-        raise InputError(f"sectome {name} takes no further argument, got {places[len(free)]!r}")
+        raise InputError(f"sectome {name} takes no more arguments, got {places[len(free)]!r}")
 
 
 def _parameter(command: str, word: str, flags: Sequence[str], has_value: bool) -> str:

@@ -55,7 +55,7 @@ def evaluate(
             raise InputError(f"--{name} must name a CSV file to write, got {path}")
         check_file_to_write(path)
         if (place := os.path.realpath(path)) in taken:
-            raise InputError(f"--{name} must be a file of its own, got {path}, which is read or written already")
+            raise InputError(f"--{name} must be a file of its own, got {path}, which this command also reads or writes")
         taken.add(place)
     part = box_within(second, first, "truth") or ...
     # Before anything is written, because the truth may lack a voxel size.
@@ -83,7 +83,7 @@ def evaluate(
 def _size_nm(volume: Any) -> tuple[float, float, float]:
     """Return the voxel size of the truth, or raise an `InputError` if it has none."""
     if volume.voxel_size_nm is None:
-        raise InputError("a truth that says its voxel size was expected, got none: sectome convert can give it one")
+        raise InputError("expected a truth with a voxel size, got one without: sectome convert can add it")
     return tuple(volume.voxel_size_nm)
 
 

@@ -28,11 +28,9 @@ def export(bundle: str, output: str, license: str | None = None, checkpoint: str
         raise InputError(f"the output must be a new file, got {output}, which exists")
     check_file_to_write(path)
     if path.suffix == ".zip" and license is None:
-        raise InputError(
-            "a .zip needs the terms of the weights, as in --license CC-BY-4.0 for the shipped ones, got none"
-        )
+        raise InputError("--license must be given for a .zip, such as CC-BY-4.0 for the shipped weights, got none")
     if path.suffix != ".zip" and license is not None:
-        raise InputError(f"only a .zip says the terms of the weights, got --license {license} for {output}")
+        raise InputError(f"--license must be given for a .zip only, got {license} for {output}")
     for package in NEEDED[path.suffix]:
         check_installed(package, f"an export to {path.suffix}", "export")
     from sectome.export import open_for_export, write_bioimageio_package, write_onnx

@@ -71,11 +71,11 @@ def segment(
     from sectome.volumes.other_place import check_output
 
     if criterion is not None and not tune:
-        raise InputError(f"criterion is for --tune, got {criterion!r} without it")
+        raise InputError(f"criterion must be given with --tune only, got {criterion!r} without it")
     kept = (tuned_path(checkpoint) if checkpoint else _beside(output)) if tune else None
     check_output(output, affinities)
     if tune and checkpoint:
-        check_writable(Path(checkpoint).parent, "the folder of --checkpoint, which takes what tuning chooses,")
+        check_writable(Path(checkpoint).parent, "the folder of --checkpoint, where tuned options are written,")
     given = {
         "threshold": threshold,
         "method": method,
@@ -119,7 +119,9 @@ def _beside(output: str) -> Path:
 
     place = locate_output(output).path
     if not isinstance(place, Path):
-        raise InputError(f"--tune keeps what it chooses beside a local output or --checkpoint, got {output} and none")
+        raise InputError(
+            f"--tune must have a local output or --checkpoint, beside which it writes its choice, got {output} and none"
+        )
     return place.parent / TUNED_NAME
 
 
@@ -157,7 +159,7 @@ def _tuned(
 def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:
     """Return the voxel pairs of a CSV file, whose first line may be a header."""
     if not Path(path).is_file():
-        raise InputError(f"a CSV file of voxel pairs was expected at {path}, got none")
+        raise InputError(f"expected a CSV file of voxel pairs at {path}, got none")
     # Excel writes a byte order mark. A header may have any encoding, because anything but numbers is refused below.
     with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = [row for row in csv.reader(file) if row]
@@ -166,7 +168,7 @@ def _read_pairs(path: str) -> list[tuple[list[int], list[int]]]:
     pairs = []
     for row in rows:
         if len(row) != 6 or not all(cell.strip().isdecimal() for cell in row):
-            raise InputError(f"{path} must hold rows of six whole numbers z,y,x,z,y,x, got {','.join(row)}")
+            raise InputError(f"expected rows of six whole numbers z,y,x,z,y,x in {path}, got {','.join(row)}")
         numbers = [int(cell) for cell in row]
         pairs.append((numbers[:3], numbers[3:]))
     return pairs

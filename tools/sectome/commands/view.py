@@ -27,7 +27,7 @@ def view(
         browser: whether to open the page; its link is printed in any case.
     """
     if not volumes:
-        raise InputError("a volume to view was expected, got none")
+        raise InputError("expected a volume to view, got none")
     check_installed("neuroglancer", "viewing", "view")
     # The system takes ports modulo 65536: 99999 would be served at 34463.
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 2**16:
@@ -41,11 +41,13 @@ def view(
     try:
         server.start()
     except OSError as error:
-        raise InputError(f"an address and a port to serve at were expected, got {bind} and {port}: {error}") from None
+        raise InputError(
+            f"bind and port must be an address and a port to serve at, got {bind} and {port}: {error}"
+        ) from None
     try:
         # The server drops a viewer that nobody references, and its page is then not found.
         viewer = show_volumes(dict(zip(_layer_names(volumes), opened, strict=True)))
-        print(f"{viewer}\nCtrl-C ends it", flush=True)
+        print(f"{viewer}\nPress Ctrl-C to end", flush=True)
         if browser:
             webbrowser.open(str(viewer))
         Event().wait()

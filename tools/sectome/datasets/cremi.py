@@ -35,7 +35,7 @@ CREMI = PublicSet(
     terms="no licence found; see cremi.org before use beyond research",
     citation="Funke et al. 2016, MICCAI Challenge on Circuit Reconstruction from Electron Microscopy Images, cremi.org",
     traps=(
-        "Ids near 2^64 - 1 mean that a voxel is not labelled; they are no neurons.",
+        "Ids near 2^64 - 1 mark voxels that are not labelled; they are not neurons.",
         "The files sample_*_padded_*.hdf have labels for their inner part only and are not those used here.",
         "Sections are misaligned in places, some are missing or damaged; B and C are harder than A.",
         "cremi.org has served expired certificates: if it does, download by hand and give --archives.",

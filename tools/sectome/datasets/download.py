@@ -44,10 +44,12 @@ def take_from(folder: Path, public: PublicSet) -> list[Path]:
     paths = [folder / archive.name for archive in public.archives]
     for archive, path in zip(public.archives, paths, strict=True):
         if not path.is_file():
-            raise InputError(f"expected {archive.name} in {folder}, got none; it is at {archive.url}")
+            raise InputError(f"expected {archive.name} in {folder}, got none; download it from {archive.url}")
     for archive, path in zip(public.archives, paths, strict=True):
         if found := _other_checksum(path, archive):
-            raise InputError(f"expected {archive.checksum} of {path}, got {found}: it is not the published file")
+            raise InputError(
+                f"expected the checksum {archive.checksum} of {path}, got {found}: it is not the published file"
+            )
     return paths
 
 

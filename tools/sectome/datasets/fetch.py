@@ -63,7 +63,7 @@ def _download_and_build(public: PublicSet, folder: Path, downloads: Path) -> Non
     if not downloads.is_dir():  # before any folder is created
         check()
     downloads.mkdir(parents=True, exist_ok=True)
-    in_use = f"one call at a time must fetch {public.name} to {folder}, got another one that is at it: wait for its end"
+    in_use = f"expected no other process that fetches {public.name} to {folder}, got one: wait until it ends"
     with locked(downloads / LOCK, in_use, must_lock=False):
         try:
             # What a killed call had unpacked occupies the disk space that is needed now.
@@ -82,7 +82,7 @@ def _is_fetched(folder: Path, public: PublicSet) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     if not (folder / RECORD).is_file():
-        raise InputError(f"expected nothing at {folder}, or a set that was fetched, got something without {RECORD}")
+        raise InputError(f"expected nothing or a fetched set at {folder}, got something without {RECORD}")
     for volume in public.volumes:
         if not (folder / volume.file).exists():
             raise InputError(f"expected {volume.file} in {folder}, got none: remove the folder and fetch again")

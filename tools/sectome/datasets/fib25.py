@@ -31,7 +31,9 @@ def merge_supervoxels(unpacked: Path) -> LabelArray:
     neurons = np.array([neuron_of.get(supervoxel, 0) for supervoxel in supervoxels.tolist()], np.uint64)
     unnamed = sum(supervoxel not in neuron_of for supervoxel in supervoxels.tolist() if supervoxel)
     if unnamed:
-        warnings.warn(f"{unnamed} supervoxels of groundtruth.h5 belong to no neuron: now background", stacklevel=2)
+        warnings.warn(
+            f"{unnamed} supervoxels of groundtruth.h5 belong to no neuron: they become background", stacklevel=2
+        )
     compact = neurons.astype(np.uint16 if neurons.max() < 2**16 else np.uint64)
     return compact[where].reshape(stack.shape)
 

@@ -26,7 +26,7 @@ def disk_errors_said(folder: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise InputError(
-                f"expected room on the disk of {folder}, got none left: what was downloaded is kept, make room and "
-                "give the same command again"
+                f"expected free space on the disk of {folder}, got none: what was downloaded is kept, so free some "
+                "space and run the same command again"
             ) from error
-        raise InputError(f"expected a folder that can be written, got {folder}: {error}") from error
+        raise InputError(f"expected a writable folder, got {folder}: {error}") from error

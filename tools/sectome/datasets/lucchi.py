@@ -31,7 +31,7 @@ def label_mask(unpacked: Path, pattern: str) -> LabelArray:
         mask = np.asarray(gather_sections(unpacked, (pattern,)))
     values = np.unique(mask)
     if len(values) != 2 or values[0] != 0:
-        raise InputError(f"expected a mask of 0 and one more value in {pattern}, got {values[:5].tolist()}")
+        raise InputError(f"expected a mask of 0 and one other value in {pattern}, got {values[:5].tolist()}")
     labels, count = ndimage.label(mask)
     return labels.astype(np.uint16 if count < 2**16 else np.uint32)
 
@@ -63,7 +63,7 @@ LUCCHI = PublicSet(
     terms="research use; no licence was found: do not ship weights trained on it",
     citation="Lucchi et al. 2013, CVPR, doi:10.1109/CVPR.2013.132; Casser et al. 2018, arXiv:1812.06024",
     traps=(
-        "The archive has a mask, no objects: ids are its connected components, and mitochondria that touch share one.",
+        "The archive has a mask, not objects: ids are its connected components; mitochondria that touch share one.",
         "Sections of the mask are named 0.png to 164.png without padding, and those of the test volume are RGBA.",
     ),
 )

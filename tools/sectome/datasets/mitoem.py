@@ -24,8 +24,8 @@ _VOLUMES = (
 )
 _CITATION = "Wei et al. 2020, MICCAI, doi:10.1007/978-3-030-59722-1_7"
 _TRAPS = (
-    "Labels are of sections 0-399 (the authors' training part) and 400-499 (validation); 500-999 have none.",
-    "Sections are 4096x4096 pixels: the archives, what is unpacked and the volumes together need about 50 GB of disk.",
+    "Sections 0-399 (the authors' training part) and 400-499 (validation) are labelled; 500-999 are not.",
+    "Sections are 4096x4096 pixels: archives, unpacked files and volumes together need about 50 GB of disk.",
 )
 
 MITOEM_R = PublicSet(

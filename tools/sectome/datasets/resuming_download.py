@@ -52,7 +52,7 @@ def bring(url: str, part: Path) -> None:
             print(f"{part.stem}: {reason}; trying again in {wait:g} s", flush=True)
             time.sleep(wait)
     raise InputError(
-        f"could not download {url}: {reason}; {_size(part)} bytes are kept and the same command goes on from there, or "
+        f"could not download {url}: {reason}; {_size(part)} bytes are kept: run the same command again to continue, or "
         "give --archives with a folder of what you downloaded by hand"
     )
 

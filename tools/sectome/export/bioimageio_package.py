@@ -47,7 +47,7 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
         TypeAdapter(v0_5.LicenseId | v0_5.DeprecatedLicenseId).validate_python(licence)
     except ValidationError:
         raise InputError(
-            f"the license must be an identifier of https://spdx.org/licenses, such as CC-BY-4.0, got {licence!r}"
+            f"--license must be an identifier from https://spdx.org/licenses, such as CC-BY-4.0, got {licence!r}"
         ) from None
     with tempfile.TemporaryDirectory() as name, replacing(Path(path)) as partial:
         folder = Path(name)
@@ -60,7 +60,7 @@ def write_bioimageio_package(model: ExportedModel, path: str | Path, licence: st
                 first = error.errors()[0]
                 place = ".".join(str(part) for part in first["loc"])
                 raise InputError(
-                    f"{place} must be what bioimage.io takes ({first['msg']}), got {first['input']!r}"
+                    f"{place} must be what bioimage.io accepts ({first['msg']}), got {first['input']!r}"
                 ) from None
             save_bioimageio_package(description, output_path=partial)
 
@@ -131,7 +131,7 @@ def describe(model: ExportedModel, folder: Path, licence: str) -> Any:
     }
     affinities = {
         "id": "affinities",
-        "description": "how likely a voxel is of one object with the voxel at an offset",
+        "description": "probability that a voxel belongs to the same object as the voxel at an offset",
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": [channel_name(offset) for offset in model.offsets]},
@@ -203,11 +203,13 @@ def page(model: ExportedModel) -> str:
             f"# {model.metadata['name']}",
             model.metadata["description"],
             "",
-            f"Input: grey values with voxels of {voxel} nm (z, y, x), each length a multiple of the patch ({patch} "
-            f"voxels); the training saw {crop}. They are standardised by mean and deviation of what is given, the "
-            "whole volume if it fits.",
+            (
+                f"Input: grey values with voxels of {voxel} nm (z, y, x), each length a multiple of the patch ({patch} "
+                f"voxels); the training crops were {crop}. They are standardised by the mean and deviation of the "
+                "input, the whole volume if it fits."
+            ),
             "",
-            "Output: for each voxel and each offset (z, y, x), whether the voxel at that offset is of the same object:",
+            "Output: for each voxel and each offset (z, y, x), whether the voxel at that offset is in the same object:",
             *names,
             "",
             f"Affinities are not objects yet: `sectome segment` makes them. {model.metadata['intended_use']}",

@@ -55,13 +55,11 @@ def open_for_export(bundle: str | Path, checkpoint: str | Path | None = None) ->
     offsets, channels, intensity = read("offsets"), read("out_channels"), read("intensity")
     if channels != len(offsets):
         raise InputError(
-            f"a model of affinities, one channel an offset, was expected at {read('checkpoint')}, got {channels} "
-            f"channels and {len(offsets)} offsets; `python -m monai.bundle onnx_export` takes others (docs/exports.md)"
+            f"expected a model of affinities, one channel per offset, at {read('checkpoint')}, got {channels} channels "
+            f"and {len(offsets)} offsets; `python -m monai.bundle onnx_export` exports others (docs/exports.md)"
         )
     if not isinstance(intensity, StandardiseIntensity):
-        raise InputError(
-            f"only standardised grey values (StandardiseIntensity) can be exported, got {type(intensity).__name__}"
-        )
+        raise InputError(f"intensity must be StandardiseIntensity for an export, got {type(intensity).__name__}")
     return ExportedModel(
         network=read("network").eval(),
         offsets=tuple(tuple(step) for step in offsets),

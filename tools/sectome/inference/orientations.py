@@ -89,8 +89,8 @@ def check_exchanged(orientations: str, lengths: Sequence[float], name: str, most
     exchanged = [lengths[axis] for axis in range(3) if any(order[axis] != axis for order in orders)]
     if exchanged and max(exchanged) > most_ratio * min(exchanged):
         raise InputError(
-            f"{name} must be as long along the axes that orientations {orientations!r} exchange, got {tuple(lengths)} "
-            "along (z, y, x)"
+            f"{name} must have the same length along the axes that orientations {orientations!r} exchanges, got "
+            f"{tuple(lengths)} along (z, y, x)"
         )
 
 
@@ -116,8 +116,8 @@ def _check_mapped(steps: Sequence[Offset], orientations: str) -> None:
         for order in _orders_of(orientations):
             if (exchanged := tuple(size[axis] for axis in order)) not in sizes:
                 raise InputError(
-                    f"offsets must stay the same set when orientations {orientations!r} exchange their axes, got "
-                    f"{step} without one of {exchanged}, up to signs"
+                    f"offsets must stay the same set, up to signs, when orientations {orientations!r} exchanges their "
+                    f"axes, got {step} without one of {exchanged}"
                 )
 
 

@@ -108,7 +108,7 @@ def predict_volume(
             volume.keep_chunks_of((grid.window[0], *shape[1:]))
     tissue.warn_of_decoding(grid.window[0])
     if len(tiles) > 1:
-        warn_of_equalised(tissue, "tiles, of which memory_mib makes fewer")
+        warn_of_equalised(tissue, "tiles; a larger memory_mib makes fewer")
     give_back_memory()
     with (
         kept as there,
@@ -135,7 +135,7 @@ def predict_volume(
     ):
         if there.tile or there.section:
             tile_of = f" of tile {there.tile + 1} of {len(tiles)}" if len(tiles) > 1 else ""
-            print(f"goes on at section {there.section} of {shape[0]}{tile_of}", flush=True)
+            print(f"continuing at section {there.section} of {shape[0]}{tile_of}", flush=True)
         for number, tile in enumerate(tiles):
             first = there.section if number == there.tile else 0
             if number < there.tile or first >= shape[0]:
@@ -243,8 +243,8 @@ def warn_of_equalised(tissue: Tissue, parts: str) -> None:
     """
     if isinstance(tissue.intensity, FittedPercentiles) and tissue.intensity.clahe:
         warnings.warn(
-            f"{tissue.name} has its contrast equalised (clahe), in each part of a section by itself: what is predicted "
-            f"depends on where parts lie, which are {parts}",
+            f"{tissue.name} has its contrast equalised (clahe) in each part of a section by itself: predictions depend "
+            f"on where the parts lie, which are {parts}",
             UserWarning,
             stacklevel=3,
         )
@@ -257,7 +257,7 @@ def file_of(tissue: Tissue) -> Volume:
         InputError: if the tissue is resident on a device.
     """
     if not isinstance(tissue.image, Volume):
-        raise InputError(f"tissue that is read from its file was expected, got {tissue.name}, which is resident")
+        raise InputError(f"expected tissue that is read from its file, got {tissue.name}, which is resident")
     return tissue.image
 
 

@@ -61,8 +61,8 @@ class TrainedModel:
         if len(steps) != len(self.channels):
             names = ", ".join(map(str, self.channels))
             raise InputError(
-                f"a model of affinities was expected at {self.checkpoint}, got one of {names}, which is for "
-                "`sectome predict` and then `sectome mitochondria`"
+                f"expected a model of affinities at {self.checkpoint}, got one of {names}: use `sectome predict` and "
+                "then `sectome mitochondria`"
             )
         return steps
 
@@ -116,7 +116,7 @@ def open_model(
     channels = tuple(names or (tuple(step) for step in offsets))
     if out_channels != len(channels):
         raise InputError(
-            f"a model of affinities, one channel an offset, or of named channels was expected at {read('checkpoint')}, "
+            f"expected a model of affinities, one channel per offset, or of named channels at {read('checkpoint')}, "
             f"got {out_channels} channels"
         )
     window = check_whole_triple(read("crop_size"), "crop_size of the model")
@@ -154,7 +154,7 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
     root = Path(bundle).resolve()
     config = root / "configs" / "inference.json"
     if not config.is_file():
-        raise InputError(f"the root of a bundle was expected at {bundle}, got no {config}; give --bundle")
+        raise InputError(f"expected the root of a bundle at {bundle}, got no {config}; give --bundle")
     find_scripts(root)
     parser = ConfigParser()
     parser.read_config(str(config))
@@ -171,7 +171,7 @@ def read_inference(bundle: str | Path, checkpoint: str | Path | None, device: st
             raise find_input_error(error) or error from None
         except KeyError:
             raise InputError(
-                f"a bundle of em_segmentation was expected at {bundle}, got one whose {config.name} has no {name!r}"
+                f"expected a bundle of em_segmentation at {bundle}, got one whose {config.name} has no {name!r}"
             ) from None
 
     return read

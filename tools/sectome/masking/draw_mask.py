@@ -30,7 +30,9 @@ def check_mask(kind: MaskKind, block_size: Sequence[int]) -> tuple[MaskKind, Sha
     """
     mask, block = check_choice(kind, MASK_KINDS, "mask"), check_whole_triple(block_size, "mask_block")
     if mask != "block" and block != BLOCK:
-        warnings.warn(f"mask_block {list(block)} is of the mask 'block' and changes nothing of {mask!r}", stacklevel=3)
+        warnings.warn(
+            f"mask_block {list(block)} changes nothing with {mask!r}: it is for the mask 'block'", stacklevel=3
+        )
     return mask, block
 
 

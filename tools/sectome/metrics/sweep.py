@@ -58,7 +58,7 @@ def scores_by_threshold(
     """
     values = [float(threshold) for threshold in thresholds]
     if not values:
-        raise InputError("thresholds must name at least one number, got none")
+        raise InputError("thresholds must hold at least one number, got none")
     table = contingency_table(truth, fragments, ignore_label)
     largest = int(table.segments.max())
     if largest > history.max_fragment:

@@ -96,9 +96,12 @@ def tune(
     check_choice(criterion, CRITERIA, "criterion")
     for name in ("small_voxels", "min_size_voxels"):
         if options.get(name):
-            raise InputError(f"tuning chooses before {name} acts: give it to the segmentation, got {options[name]}")
+            raise InputError(
+                f"{name} must be left out when tuning, which chooses before it acts, got {options[name]}: give it to "
+                "the segmentation"
+            )
     if not volumes:
-        raise InputError("tuning needs at least one volume with labels, got none")
+        raise InputError("expected at least one volume with labels to tune on, got none")
     for one in volumes:
         # Fail before the long computation.
         if not check_labels(one.truth, "truth").any():
@@ -108,7 +111,7 @@ def tune(
     tried = [method for method in methods if method != "mutex" or len(steps) > len(NEAREST)]
     if not tried:
         raise InputError(
-            f"tuning needs a method that the {len(steps)} offsets allow, got {', '.join(methods) or 'none'}"
+            f"methods must hold one that the {len(steps)} offsets allow, got {', '.join(methods) or 'none'}"
         )
     trials: list[Trial] = []
     for method in tried:

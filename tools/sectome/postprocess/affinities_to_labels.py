@@ -93,7 +93,9 @@ def affinities_to_history(
     """
     chosen = SegmentationOptions().but(**options)
     if chosen.method == "mutex":
-        raise InputError("a merge history needs a method that scores pairs (mean, quantile_Q, max_K), got mutex")
+        raise InputError(
+            "method must be one that scores pairs (mean, quantile_Q, max_K) for a merge history, got mutex"
+        )
     pieces, graph, pairs = _fragments_and_graph(affinities, offsets, chosen, voxel_size_nm, apart, threads, pieces)
     return pieces, _agglomerated(graph, chosen, pairs, count_voxels(pieces), stop)
 
@@ -193,7 +195,7 @@ def _fragment_pairs(
         if u == v and u != 0:
             raise InputError(
                 f"the voxels {one} and {other} to be kept apart must lie in two fragments, got both in one: "
-                "smaller ones come from fragments='watershed' or another boundary_threshold"
+                "fragments='watershed' or another boundary_threshold makes smaller ones"
             )
         if u and v:
             pairs.append((u, v))

@@ -58,9 +58,9 @@ def agglomerate(
     check_within(stop, 0, 1, "stop")
     kind, number = parse_scoring(scoring)
     if kind != MEAN and graph.levels is None:
-        raise InputError(f"scoring {scoring} needs a region graph with keep_levels=True, got one without levels")
+        raise InputError(f"the region graph must have levels (keep_levels=True) for scoring {scoring}, got one without")
     if len(graph) + len(apart) >= 2**30:
-        raise InputError(f"at most 2**30 edges can be agglomerated at once, got {len(graph)}")
+        raise InputError(f"the region graph must have fewer than 2**30 edges, got {len(graph)}")
     edges = edge_records(graph, _check_apart(apart, graph.max_fragment))
     nodes = np.zeros(graph.max_fragment + 1, NODE)
     if large_voxels is not None:

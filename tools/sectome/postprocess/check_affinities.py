@@ -31,7 +31,7 @@ def check_affinities(affinities: Any, offsets: Offsets) -> tuple[Array, tuple[Of
         raise InputError(f"affinities must have axes (K, Z, Y, X), got shape {array.shape}")
     if array.shape[0] != len(steps):
         raise InputError(
-            f"affinities must have {len(steps)} channels, one an offset, got {array.shape[0]} in shape {array.shape}"
+            f"affinities must have {len(steps)} channels, one per offset, got {array.shape[0]} in shape {array.shape}"
         )
     if array.size == 0:
         raise InputError(f"affinities must hold at least one voxel, got shape {array.shape}")
@@ -57,7 +57,7 @@ def nearest_channels(offsets: tuple[Offset, ...]) -> tuple[int, int, int]:
 def check_long_range(long_range: str | None, offsets: tuple[Offset, ...]) -> None:
     """Raise an `InputError` if `long_range` is neither `None` nor "no" and there are no offsets beyond `NEAREST`."""
     if long_range not in (None, "no") and len(offsets) <= len(NEAREST):
-        raise InputError(f"long_range must be no where offsets are the nearest neighbours alone, got {long_range}")
+        raise InputError(f"long_range must be no with nearest-neighbour offsets alone, got {long_range}")
 
 
 def nearest_affinities(affinities: Any, offsets: Offsets) -> Array:
@@ -112,5 +112,5 @@ def check_voxel_pairs(pairs: Any, shape: tuple[int, ...]) -> list[tuple[tuple[in
             if not all(0 <= place < length for place, length in zip(voxel, shape, strict=True)):
                 raise InputError(f"voxels to be kept apart must lie in the volume of shape {shape}, got {tuple(voxel)}")
         if one == other:
-            raise InputError(f"two different voxels must be kept apart, got {tuple(one)} twice")
+            raise InputError(f"voxels to be kept apart must differ, got {tuple(one)} twice")
     return [(tuple(one), tuple(other)) for one, other in array.tolist()]

@@ -85,8 +85,8 @@ def neighbours_of(index: Array, shape: Sequence[int]) -> npt.NDArray[np.int32]:
     """
     if index.size >= 2**31:
         raise InputError(
-            f"a foreground of fewer than 2**31 voxels was expected, got {index.size}: raise the threshold foreground, "
-            "or segment block by block"
+            f"expected a foreground of fewer than 2**31 voxels, got {index.size}: raise the threshold foreground, or "
+            "segment block by block"
         )
     neighbours = np.full((index.size, 6), -1, np.int32)
     _find_neighbours(index, shape[1], shape[2], neighbours)

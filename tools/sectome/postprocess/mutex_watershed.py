@@ -69,13 +69,16 @@ def mutex_watershed(
     attractive = np.zeros(len(steps), bool)
     attractive[list(nearest_channels(steps))] = True
     if attractive.all():
-        raise InputError(f"the mutex watershed expected offsets beyond {list(NEAREST)} that repel, got none")
+        raise InputError(
+            f"offsets must include some beyond {list(NEAREST)}, which repel, for the mutex watershed, got none"
+        )
     stride_array = np.array(check_whole_triple(strides, "strides"), np.int64)
     check_within(bias, -1, 1, "bias")
     shape = array.shape[1:]
     if array[0].size >= 2**32 or len(array) > 2**8:
         raise InputError(
-            f"the mutex watershed takes less than 2**32 voxels and at most 256 channels, got shape {array.shape}"
+            "affinities must have fewer than 2**32 voxels and at most 256 channels for the mutex watershed, got shape "
+            f"{array.shape}"
         )
     checked_pairs = check_voxel_pairs(apart, shape)
     inside = np.ones(shape, bool) if foreground is None else np.asarray(foreground) != 0

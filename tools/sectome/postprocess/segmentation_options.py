@@ -59,13 +59,13 @@ class Options:
         targets = "boundary_contour" if trained.get("channels") else "affinities"
         if "channels" in trained and targets != cls.targets:
             raise InputError(
-                f"a model for the targets {cls.targets} was expected, got {model}, which was trained for {targets}; in "
-                f"a bundle, name configs/targets/{targets}.json last"
+                f"expected a model for the targets {cls.targets}, got {model}, which was trained for {targets}; in a "
+                f"bundle, name configs/targets/{targets}.json last"
             )
         kept = load_options_as(cls, model) if model else None
         # With TorchScript weights alone, model.json stands for the model.
         if model and kept is None and not trained and not Path(model).exists():
-            raise InputError(f"a trained model was expected at {model}, got none")
+            raise InputError(f"expected a trained model at {model}, got none")
         return kept or cls()
 
     def but(self: AnyOptions, **changes: Any) -> AnyOptions:
@@ -77,7 +77,7 @@ class Options:
         known = {field.name for field in dataclasses.fields(self)}
         for name in changes:
             if name not in known:
-                raise InputError(f"{name} is no option of a segmentation{nearest_or_all(name, sorted(known))}")
+                raise InputError(f"unknown segmentation option '{name}'{nearest_or_all(name, sorted(known))}")
         return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
 

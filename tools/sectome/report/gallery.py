@@ -80,7 +80,7 @@ def make_gallery(
     for name in chosen:
         check_choice(name, (*known, MASKS), "names")
     if volume is None and labels is not None:
-        raise InputError(f"labels belong to a volume, got {labels} without one")
+        raise InputError(f"labels must be given with a volume, got {labels} without one")
     piece = phantom_piece(seed) if volume is None else middle_piece(volume, labels, voxel_size_nm)
     figures: dict[str, Figure] = {}
     for name in tqdm(chosen, desc="gallery", unit="picture", delay=2):
@@ -92,7 +92,7 @@ def make_gallery(
         elif piece.source(EXAMPLES[name].source) is not None:
             figures[name] = _example_figure(name, known[name], piece)
         elif names is not None:
-            raise InputError(f"{name} changes labels, got a volume without: give --labels")
+            raise InputError(f"expected labels for {name}, which changes them, got a volume without: give --labels")
     pictures = {Path(out) / f"{name}.png": small_png(figure) for name, figure in figures.items()}
     for path, content in pictures.items():
         with replacing(path) as partial:

@@ -111,7 +111,7 @@ def read_runs(folders: Sequence[str | Path]) -> list[Run]:
         folders = [folders]
     paths = [Path(folder).resolve() for folder in folders]
     if not paths:
-        raise InputError("a report needs at least one run folder, got none")
+        raise InputError("expected at least one run folder, got none")
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"each run folder must be given once, got {path} twice")
@@ -131,7 +131,7 @@ def read_run(folder: str | Path, name: str = "") -> Run:
     folder = Path(folder)
     path = folder / "run.json"
     if not path.is_file():
-        raise InputError(f"expected a run's folder with run.json, got {folder}, which has none")
+        raise InputError(f"expected a run folder with run.json, got {folder}, which has none")
     content = read_object(path)
     bundle = content.get("bundle")
     if bundle not in (PRETRAIN, SEGMENT):

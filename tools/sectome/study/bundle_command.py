@@ -27,7 +27,7 @@ def find_bundles(folder: str | Path) -> dict[str, Path]:
     folder = Path(folder).resolve()
     roots = {name: folder / name for name in (PRETRAIN, SEGMENT)}
     if not all(root.is_dir() for root in roots.values()):
-        raise InputError(f"the bundles {PRETRAIN} and {SEGMENT} were expected in {folder}, got none")
+        raise InputError(f"expected the bundles {PRETRAIN} and {SEGMENT} in {folder}, got none")
     return roots
 
 

@@ -105,7 +105,7 @@ def read_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"a study's JSON file was expected at {path}, got none")
+        raise InputError(f"expected a study's JSON file at {path}, got none")
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
         return parse_study(content, overrides or {})
@@ -173,7 +173,7 @@ def _arms(
             f"the arm {family!r} must be fine-tuned or name a pre-training, got fine_tune {fine_tune!r} without one"
         )
     if not fine_tune and {"overlays", "overrides", "vary"} & set(entry):
-        raise InputError(f"the arm {family!r} is not fine-tuned and must have no settings of its own, got some")
+        raise InputError(f"the arm {family!r}, which is not fine-tuned, must have no settings of its own, got some")
     starts = pretrainings[start] if start is not None else [(None, Variant())]
     if len(starts) > 1 and len(variants) > 1:
         raise InputError(f"the arm {family!r} or its pre-training may vary, got both")
@@ -203,10 +203,10 @@ def _recipes(
         parts = [common.get("overrides", {}), entry.get("overrides", {}), variant.overrides, last]
         overrides = {key: value for part in parts for key, value in _object(part, "overrides").items()}
         if own := [key for key in overrides if key in OWN]:
-            raise InputError(f"overrides must not set what the study gives itself ({', '.join(OWN)}), got {own[0]!r}")
+            raise InputError(f"overrides must not set what the study sets itself ({', '.join(OWN)}), got {own[0]!r}")
         if overrides in made:
             raise InputError(
-                f"overrides must leave what varies, {variant.label!r} and others, got {overrides}, the same for two"
+                f"overrides must not hide what varies, {variant.label!r} and others, got {overrides} for two of them"
             )
         made.append(overrides)
         yield variant, Recipe(tuple(overlays), overrides)
@@ -228,7 +228,7 @@ def _check_whole(study: Study, varied: set[str], pretrainings: Mapping[str, list
     used = {arm.pretraining.name for arm in study.arms if arm.pretraining}
     for family, members in pretrainings.items():
         if not used & {one.name for one, _ in members}:
-            raise InputError(f"a pre-training must be used by an arm, got {family!r}, which none starts from")
+            raise InputError(f"a pre-training must be used by an arm, got {family!r}, from which no arm starts")
     known = {arm.family for arm in study.arms} | {arm.name for arm in study.arms}
     if study.baseline and study.baseline not in known:
         raise InputError(
@@ -252,7 +252,7 @@ def _name(name: Any) -> str:
     """Return a name, checked to be a valid folder name."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.+=-]*", name) or name == PRETRAININGS:
         raise InputError(
-            f"a name must be that of a folder (letters, digits, _ . + = -; not {PRETRAININGS!r}), got {name!r}"
+            f"a name must be usable as a folder's name (letters, digits, _ . + = -; not {PRETRAININGS!r}), got {name!r}"
         )
     return name
 
@@ -260,7 +260,7 @@ def _name(name: Any) -> str:
 def _seeds(seeds: Any, place: str) -> tuple[int, ...]:
     whole = isinstance(seeds, list) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
     if not whole or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise InputError(f"{place} must list different whole numbers from 0 on, at least one, got {seeds!r}")
+        raise InputError(f"{place} must list at least one whole number, all different and 0 or more, got {seeds!r}")
     return tuple(seeds)
 
 

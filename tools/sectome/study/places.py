@@ -33,7 +33,7 @@ def _threads() -> int:
     """Return OMP_NUM_THREADS, of a list (one number per nesting level) the first; 1 if it is empty."""
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip() or "1"
     if not said.isdecimal():
-        raise InputError(f"OMP_NUM_THREADS must be a whole number from 1 on, got {said!r}")
+        raise InputError(f"OMP_NUM_THREADS must be a whole number of at least 1, got {said!r}")
     return max(1, int(said))
 
 

@@ -127,14 +127,14 @@ def check_settings(jobs: Iterable[Job]) -> None:
         seen.add(key)
         for overlay in job.recipe.overlays:
             if not (job.root / overlay).is_file():
-                raise InputError(f"{job.name}: an overlay was expected at {job.root / overlay}, got none")
+                raise InputError(f"{job.name}: expected an overlay at {job.root / overlay}, got none")
         parser = ConfigParser()
         parser.read_config([str(job.root / config) for config in (*EVALUATE, *job.recipe.overlays)])
         for name, value in job.recipe.overrides.items():
             try:
                 parser[name] = value
             except (IndexError, KeyError, TypeError, ValueError):
-                raise InputError(f"{job.name}: the configs have no place for the override {name!r}") from None
+                raise InputError(f"{job.name}: overrides must name keys of the configs, got {name!r}") from None
         try:
             check_keys(parser, job.root / "configs")
         except InputError as error:

@@ -67,8 +67,8 @@ def run_study(
     _check_folder(folder, study)
     if lost := [run.name for run in again if run not in runs and run.folder.exists()]:
         raise InputError(
-            f"--redo must name what --only runs, got {', '.join(lost)}, whose results would be removed and not made "
-            "anew: add it to --only"
+            f"--redo must name only what --only runs, got {', '.join(lost)}, whose results would be removed and not "
+            "made anew: add it to --only"
         )
     check_settings(runs)
     check_unchanged([run for run in runs if run not in again])
@@ -79,7 +79,9 @@ def run_study(
         return {}
 
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, f"a study must have its folder for itself, got {folder}, where one is on"):
+    with locked(
+        folder / LOCK, f"expected a folder that no other study is running in, got {folder}, where one is running"
+    ):
         write_json({"name": study.name, "asks": study.asks}, folder / STUDY)
         # Remove pre-trainings last, so that no arm is left whose pre-training is gone.
         for run in reversed(again):

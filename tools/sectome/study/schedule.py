@@ -61,7 +61,7 @@ def run_jobs(
                 for job in list(waiting):
                     if job.needs is not None and job.needs.name in failures:
                         waiting.remove(job)
-                        failures[job.name] = f"{job.needs.name} failed, which it starts from"
+                        failures[job.name] = f"it starts from {job.needs.name}, which failed"
                     elif free and (job.needs is None or is_done(job.needs)):
                         waiting.remove(job)
                         active.append(_start(job, free.pop(0)))
@@ -156,7 +156,9 @@ def _overview(jobs: Sequence[Job], active: Sequence[Active], failures: Mapping[s
 
 def _counts(jobs: Sequence[Job], active: Sequence[Active], failures: Mapping[str, str], places: int) -> str:
     done = sum(is_done(job) for job in jobs)
-    return f"{done} of {len(jobs)} runs done, {len(active)} on, {len(failures)} failed{_left(jobs, active, places)}"
+    return (
+        f"{done} of {len(jobs)} runs done, {len(active)} running, {len(failures)} failed{_left(jobs, active, places)}"
+    )
 
 
 def _left(jobs: Sequence[Job], active: Sequence[Active], places: int) -> str:

@@ -33,7 +33,7 @@ def warn_of_doubtful_labels(tissue: Iterable[Tissue], told_apart: bool = True) -
         if one.label is not None and (doubt := _doubt(one, told_apart)):
             _warn(
                 f"{one.name}: {doubt} in the middle of three sections; labels must have an id for each object, 0 for "
-                "background (membranes alone are named as membrane in the place of label)"
+                "background (give a mask of membranes as membrane instead of label)"
             )
 
 
@@ -48,12 +48,12 @@ def warn_of_voxels(tissue: Sequence[Tissue], isotropic: bool) -> None:
     for one in tissue:
         if not are_alike(one.voxel_size_nm, first.voxel_size_nm):
             _warn(
-                f"{one.name} has voxels of {rounded(one.voxel_size_nm)} nm along (z, y, x), and {first.name} of "
-                f"{rounded(first.voxel_size_nm)}: a network takes them for one size"
+                f"{one.name} has voxels of {rounded(one.voxel_size_nm)} nm along (z, y, x), but {first.name} of "
+                f"{rounded(first.voxel_size_nm)}: a network takes them for the same size"
             )
     z_nm, y_nm, x_nm = first.voxel_size_nm
     if isotropic and not are_alike((z_nm, z_nm, z_nm), (z_nm, y_nm, x_nm)):
-        _warn(f"isotropic exchanges z with y and x, got voxels of {rounded(first.voxel_size_nm)} nm in {first.name}")
+        _warn(f"isotropic exchanges z with y and x, but voxels are {rounded(first.voxel_size_nm)} nm in {first.name}")
 
 
 def sampled_windows(tissue: Tissue) -> list[Box]:

@@ -25,12 +25,14 @@ def find_volumes(folder: str | Path) -> list[dict[str, str]]:
     """
     images = _by_stem((Path(folder) / "images").glob("[!.]*"))
     if not images:
-        raise InputError(f"volumes were expected in {Path(folder) / 'images'}, got none")
+        raise InputError(f"expected volumes in {Path(folder) / 'images'}, got none")
     entries = {stem: {"image": path} for stem, path in images.items()}
     for kind in ("label", "mask"):
         for stem, path in _by_stem((Path(folder) / f"{kind}s").glob("[!.]*")).items():
             if stem not in entries:
-                raise InputError(f"{path} must have an image of the same name in {Path(folder) / 'images'}, got none")
+                raise InputError(
+                    f"expected an image with the same name as {path} in {Path(folder) / 'images'}, got none"
+                )
             entries[stem][kind] = path
     return list(entries.values())
 
@@ -55,10 +57,10 @@ def find_corrected(studies: str | Path) -> list[dict[str, str]]:
     entries = []
     for stem, label in _by_stem(folder.glob("[!.]*")).items():
         if stem not in images:
-            raise InputError(f"{label} must have an image of the same name in {studies}, got none")
+            raise InputError(f"expected an image with the same name as {label} in {studies}, got none")
         entries.append({"image": images[stem], "label": label})
     if not entries:
-        raise InputError(f"corrected labels were expected in {folder}, got none")
+        raise InputError(f"expected corrected labels in {folder}, got none")
     return entries
 
 

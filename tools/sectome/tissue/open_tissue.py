@@ -64,7 +64,7 @@ def _open_entry(
     label = None if label is None else _in_place(label, image, UNLABELLED, "label" if membrane is None else "membrane")
     mask = None if mask is None else _in_place(mask, image, 0, "mask")
     if labelled and label is None:
-        raise InputError(f"{entry['image']} must have labels here, got none")
+        raise InputError(f"expected labels for {entry['image']}, got none")
     if label is not None and not np.issubdtype(label.dtype, np.integer):
         raise InputError(f"labels must be integers, got {label.dtype} in {entry['label']}")
     whole = label.box if isinstance(label, PlacedInside) else tuple(slice(0, extent) for extent in image.shape)
@@ -78,7 +78,10 @@ def _open_entry(
         label, mask = (None if one is None else EveryNthSection(one, step) for one in (label, mask))
         sections = slice(-(-sections.start // step), -(-sections.stop // step))
         if sections.start == sections.stop:
-            raise InputError(f"sections must hold one in {step}, got {entry.get('sections')} for {entry['image']}")
+            raise InputError(
+                f"sections must hold at least one that section_step {step} keeps, got {entry.get('sections')} for "
+                f"{entry['image']}"
+            )
     voxel_size = require_voxel_size(image)
     weight = entry.get("weight", 1.0)
     if not is_number(weight) or not 0 < weight < float("inf"):
@@ -100,9 +103,7 @@ def _range(entry: Mapping[str, Any], name: str, extent: int, all_of_it: slice) -
     if given is None:
         return all_of_it
     if not isinstance(given, Sequence) or len(given) != 2 or not all(type(number) is int for number in given):
-        raise InputError(
-            f"{name} must be two whole numbers [first, behind the last], got {given!r} for {entry['image']}"
-        )
+        raise InputError(f"{name} must be two whole numbers [start, stop], got {given!r} for {entry['image']}")
     first, last = given
     if not 0 <= first < last <= extent:
         raise InputError(f"{name} must lie within 0 and {extent}, got {[first, last]} for {entry['image']}")

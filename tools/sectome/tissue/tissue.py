@@ -170,7 +170,7 @@ class Tissue:
 def _check_ids(labels: Tensor, volume: Volume | ResidentVolume, box: Box) -> None:
     if labels.is_signed() and (least := int(labels.min())) < UNLABELLED:
         raise InputError(
-            f"labels must be ids from 0 on, or {UNLABELLED} where nothing is known, got {least} in "
+            f"labels must be 0 or more, or {UNLABELLED} where nothing is known, got {least} in "
             f"{volume.name}{_written(box)}"
         )
 

@@ -56,8 +56,8 @@ def check_learns_convolutions(precision: str, device: torch.device | str) -> Non
 
 def _wrong_on_a_cpu() -> InputError:
     return InputError(
-        "precision must be auto or fp32 where a CPU trains convolutions or predicts single sections, got bf16, in "
-        "which it computes them wrongly"
+        "precision must be auto or fp32 where a CPU trains convolutions or predicts single sections, got bf16, which "
+        "gives wrong results there"
     )
 
 

@@ -104,7 +104,7 @@ class TrainingCheckpoint:
         processes = idist.get_world_size()
         found = idist.all_reduce(int(self.path.is_file()))
         if found not in (0, processes):
-            raise InputError(f"each process must see {self.path}, got {found} of {processes} that do")
+            raise InputError(f"every process must see {self.path}, got {found} of {processes} that do")
         if self.resume and found:
             self.load(engine)
         if idist.get_rank() == 0:
@@ -150,8 +150,9 @@ class TrainingCheckpoint:
         trainer = content["trainer"]
         if engine.state.max_epochs is not None and trainer["epoch"] >= engine.state.max_epochs:
             raise InputError(
-                f"{self.path} has already trained {trainer['epoch']} epochs, got --epochs {engine.state.max_epochs}; "
-                "give more epochs, another --output_dir, or start anew with --resume false"
+                f"--epochs must be greater than {trainer['epoch']}, which {self.path} has already trained, got "
+                f"{engine.state.max_epochs}; give more epochs, name another --output_dir, or start anew with --resume "
+                "false"
             )
         engine.state.epoch = trainer["epoch"]
         engine.state.iteration = trainer["iteration"]

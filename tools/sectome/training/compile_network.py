@@ -51,7 +51,9 @@ def compile_prediction(network: nn.Module) -> None:
 def _check_compiler() -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        raise InputError(f"compile needs a C++ compiler, got no {compiler!r} here: install one, or name it by CXX")
+        raise InputError(
+            f"expected a C++ compiler for compile, got no {compiler!r} here: install one, or name it in CXX"
+        )
 
 
 def _compiled(plain: Callable[..., Any], module: nn.Module, in_training: bool) -> Callable[..., Any]:

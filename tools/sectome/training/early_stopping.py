@@ -43,7 +43,7 @@ class EarlyStopping:
         self.patience = check_whole_number(patience, 0, "patience")
         if patience and validations < 1:
             raise InputError(
-                f"patience counts validations, of which a run must have one, got --patience {patience} and a "
+                f"a run with --patience must have at least one validation, got --patience {patience} and a "
                 "--val_interval greater than --epochs"
             )
         if validations < 1:
@@ -101,8 +101,8 @@ class EarlyStopping:
             return
         if state["waited"] >= self.patience:
             raise InputError(
-                f"the run ended early, its best epoch was {state['best_epoch']}; to go on it must wait for more than "
-                f"{state['waited']} validations, got --patience {self.patience}; give more, another --output_dir, or "
+                f"--patience must be greater than {state['waited']} to continue this run, which ended early after its "
+                f"best epoch {state['best_epoch']}, got {self.patience}; give more, name another --output_dir, or "
                 "start anew with --resume false"
             )
         # A run without a judged epoch, or of an earlier version, has nothing to compare with.
@@ -110,7 +110,7 @@ class EarlyStopping:
         for difference in differences(follow_moved_files(before, self.judged_on), self.judged_on):
             raise InputError(
                 f"the best epoch so far, {state['best_epoch']}, was judged with {difference}; resume with the same "
-                "validation, give --patience 0, another --output_dir, or start anew with --resume false"
+                "validation, give --patience 0, name another --output_dir, or start anew with --resume false"
             )
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
 

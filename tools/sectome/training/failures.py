@@ -142,10 +142,12 @@ class Failures:
         """Return the error for another process that has ended."""
         # This error already ends the process: torchrun need not ask again.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        go_on = f"goes on from {self.checkpoint}" if self.checkpoint.is_file() else "starts anew, no epoch was done"
+        go_on = (
+            f"continues from {self.checkpoint}" if self.checkpoint.is_file() else "starts anew, as no epoch was done"
+        )
         return InputError(
-            f"the {idist.get_world_size()} processes of a run must go on together, got one that was ended; if it says "
-            f"why, mend that; the same command {go_on}"
+            f"all {idist.get_world_size()} processes of a run must keep running, got one that ended; fix the cause if "
+            f"it gives one; the same command {go_on}"
         )
 
 
@@ -171,7 +173,7 @@ def memory_advice(message: str, batch_size: int, accumulation_steps: int | None 
     if len(numbers) >= 2 and numbers[1] > 0:
         asked, total = numbers[0], numbers[1]
         fits = min(fits, math.floor(batch_size * total / (total + asked)))
-    advice = "lower --crop_size by a patch along each axis, or take a smaller network of configs/sizes"
+    advice = "lower --crop_size by a patch along each axis, or use a smaller network of configs/sizes"
     if fits:
         advice = f"lower --batch_size from {batch_size} to {fits}"
         if accumulation_steps is not None:

@@ -37,7 +37,9 @@ def hold_folders(engine: Engine, **folders: Path) -> None:
         except InputError as error:
             refused = error
     if idist.all_reduce(int(refused is not None)):
-        raise refused or InputError("the first process must hold the folders of a training, got one that could not")
+        raise refused or InputError(
+            "the first process must be able to lock the folders of a training, got one that could not"
+        )
 
 
 def _hold(engine: Engine, folders: Mapping[str, Path]) -> None:
@@ -49,8 +51,8 @@ def _hold(engine: Engine, folders: Mapping[str, Path]) -> None:
         if path in _held:
             continue
         in_use = (
-            f"a training must have its folders for itself, got {folder}, into which another one trains; wait for its "
-            f"end, or name another --{name}"
+            f"--{name} must be a folder that no other training uses, got {folder}, where another one is running; wait "
+            "until it ends, or name another"
         )
         try:
             locks.enter_context(locked(path, in_use, must_lock=False))

@@ -232,7 +232,7 @@ class MLflowRun:
             request(self.run_id, *arguments, **options)
         except (MlflowException, OSError) as error:
             warnings.warn(
-                f"{self.uri} could not be told of the run, which goes on: {first_line(error)}",
+                f"could not report the run to {self.uri}, training continues: {first_line(error)}",
                 UserWarning,
                 stacklevel=2,
             )

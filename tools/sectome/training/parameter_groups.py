@@ -40,10 +40,14 @@ def parameter_groups(
         raise InputError(f"layer_decay must be greater than 0 and at most 1, got {layer_decay!r}")
     parts = [_encoder_part(name) for name, _ in network.named_parameters()]
     if encoder_lr_factor == 0 and not any(parts):
-        raise InputError(f"encoder_lr_factor 0 needs a network with an encoder to freeze, got {type(network).__name__}")
+        raise InputError(
+            f"the network must have an encoder to freeze with encoder_lr_factor 0, got {type(network).__name__}"
+        )
     depth = 1 + max((block for _, block in filter(None, parts)), default=-1)
     if layer_decay < 1 and not depth:
-        raise InputError(f"layer_decay needs a network with a transformer as its encoder, got {type(network).__name__}")
+        raise InputError(
+            f"the network must have a transformer as its encoder with layer_decay, got {type(network).__name__}"
+        )
 
     groups: dict[tuple[str, bool], dict[str, Any]] = {}
     for part, (name, parameter) in zip(parts, network.named_parameters(), strict=True):

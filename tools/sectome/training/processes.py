@@ -25,13 +25,15 @@ def join_processes(config: str = "configs/multi_gpu_train.json", longest_wait_ho
     """
     if "LOCAL_RANK" not in os.environ:
         raise InputError(
-            f"{config} must be started as several processes, got one; write torchrun --nproc_per_node=N in the place "
-            "of python"
+            f"{config} must be started as several processes, got one; write torchrun --nproc_per_node=N instead of "
+            "python"
         )
     gpus, rank = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
     if gpus:
         if rank >= gpus:
-            raise InputError(f"each process needs a GPU of its own, got {gpus} GPUs and process {rank} (from 0 on)")
+            raise InputError(
+                f"each process must have a GPU of its own, got {gpus} GPUs and process {rank} (counted from 0)"
+            )
         torch.cuda.set_device(rank)
     wait = None if longest_wait_hours is None else timedelta(hours=longest_wait_hours)
     dist.init_process_group("nccl" if gpus else "gloo", timeout=wait)

@@ -38,11 +38,11 @@ def record_network(
     """
     device = torch.device(device)
     if device.type != "cuda":
-        raise InputError(f"cuda_graph needs a CUDA GPU, got the device {device.type}")
+        raise InputError(f"device must be a CUDA GPU for cuda_graph, got {device.type}")
     if accumulation_steps != 1:
-        raise InputError(f"cuda_graph needs accumulation_steps 1, got {accumulation_steps}")
+        raise InputError(f"accumulation_steps must be 1 for cuda_graph, got {accumulation_steps}")
     if torch.distributed.is_initialized():
-        raise InputError("cuda_graph needs one process, got several: leave it out of multi_gpu_train.json")
+        raise InputError("cuda_graph must run in one process, got several: leave it out of multi_gpu_train.json")
     image = torch.zeros(*batch_shape, device=device)
     mixed = torch.autocast("cuda", torch.bfloat16, enabled=use_bfloat16(precision, device), cache_enabled=False)
     # Recording uses a stream of the current device: on another, nothing would be recorded.

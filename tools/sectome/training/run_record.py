@@ -28,7 +28,7 @@ def remove_outdated(paths: Iterable[Path]) -> None:
     for path in found:
         path.unlink()
     if found:
-        print(f"removed {', '.join(map(str, found))}, which told of older weights; evaluate again", flush=True)
+        print(f"removed {', '.join(map(str, found))}, which described older weights; evaluate again", flush=True)
 
 
 class RunRecord:

@@ -36,7 +36,7 @@ class SharedBatches(Sampler[int]):
 
     def __init__(self, dataset: Sized, batch_size: int, process: int, processes: int) -> None:
         batches = -(-len(dataset) // batch_size)
-        check_at_least(batches, processes, "the number of batches (of volumes or crops; one a process)")
+        check_at_least(batches, processes, "the number of batches (of volumes or crops; one per process)")
         samples = range(len(dataset))
         self.samples = [
             number

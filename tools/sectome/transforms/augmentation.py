@@ -121,7 +121,7 @@ class Augmentation(RandomizableTransform):
         """
         if isinstance(image, Mapping):
             name = type(self).__name__
-            raise InputError(f"{name} expected a crop (C, Z, Y, X), got a dictionary of crops; {name}d takes that")
+            raise InputError(f"{name} expected a crop (C, Z, Y, X), got a dictionary of crops; use {name}d instead")
         image = as_tensor(image)
         if image.ndim != 4:
             raise InputError(f"{type(self).__name__} expected a crop (C, Z, Y, X), got shape {tuple(image.shape)}")

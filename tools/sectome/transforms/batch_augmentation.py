@@ -43,8 +43,8 @@ class BatchAugmentation:
     def __init__(self, augmentation: Compose) -> None:
         if (foreign := unknown_to_batches(augmentation)) is not None:
             raise InputError(
-                f"augmentation on the device expected random transforms of sectome.transforms, got "
-                f"{type(foreign).__name__}; set augment_on_device to false, or take it out"
+                "augmentation on the device expected random transforms of sectome.transforms, got "
+                f"{type(foreign).__name__}; set augment_on_device to false, or remove it"
             )
         self.augmentation = augmentation
         transforms = [one.transform for one in augmentation.transforms]

@@ -33,7 +33,7 @@ def check_integers(labels: Tensor) -> None:
     """Raise an `InputError` unless labels are a tensor of integers that torch computes with; values are not checked."""
     check_computes(labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise InputError(f"labels must be integers, one an object, got {labels.dtype}")
+        raise InputError(f"labels must be integers, one per object, got {labels.dtype}")
 
 
 def check_computes(labels: Tensor) -> None:
@@ -41,7 +41,7 @@ def check_computes(labels: Tensor) -> None:
     if not isinstance(labels, Tensor):
         raise InputError(f"labels must be a tensor, as torch.from_numpy makes one, got {type(labels).__name__}")
     if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):
-        raise InputError(f"labels must be signed integers or uint8, with which torch computes, got {labels.dtype}")
+        raise InputError(f"labels must be signed integers or uint8, which torch can compute with, got {labels.dtype}")
 
 
 def near_others(labels: Tensor, steps: int, in_plane: bool) -> tuple[Tensor, Tensor]:

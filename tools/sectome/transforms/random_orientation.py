@@ -50,7 +50,7 @@ class RandomOrientation(Augmentation):
         """Draw the flips and the order of the axes."""
         if len(set(shape if self.isotropic else shape[1:])) > 1:
             raise InputError(
-                f"axes that are exchanged must have one length, got crops of {shape} with isotropic={self.isotropic}"
+                f"exchanged axes must have the same length, got crops of {shape} with isotropic={self.isotropic}"
             )
         flips = [bool(self.R.randint(2)) for _ in range(3)]
         orders = ISOTROPIC_ORDERS if self.isotropic else ANISOTROPIC_ORDERS

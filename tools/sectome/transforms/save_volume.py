@@ -41,7 +41,7 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
     """
     # Without its dot, "tif" would name a folder of sections.
     if not isinstance(suffix, str) or suffix[:1] not in ("", ".", "/"):
-        raise InputError(f"the suffix of outputs must begin with a dot, as in '.tif', got {suffix!r}")
+        raise InputError(f"the suffix of outputs must begin with a dot, such as '.tif', got {suffix!r}")
     folder = check_writable(output_dir, "output_dir")
     of_stem: dict[str, str] = {}
     for entry in images:
@@ -51,7 +51,9 @@ def check_outputs(output_dir: str, images: Sequence[Mapping[str, Any]], suffix: 
         stem = output_stem({"filename": image})
         locate_output(folder / f"{stem}{suffix}")
         if other := of_stem.get(stem):
-            raise InputError(f"images must have names of their own for their outputs, got {other} and {image}")
+            raise InputError(
+                f"images must have different names, because outputs are named after them, got {other} and {image}"
+            )
         of_stem[stem] = image
 
 
@@ -102,9 +104,7 @@ class SaveVolumed(SaveImaged):
             InputError: if it does not have one channel, and `channels` is None.
         """
         if self.channels is None and len(array) != 1:
-            raise InputError(
-                f"a volume (1, Z, Y, X) was expected to be written, got shape {tuple(array.shape)}; give channels"
-            )
+            raise InputError(f"expected a volume (1, Z, Y, X) to write, got shape {tuple(array.shape)}; give channels")
         voxel_size_nm, offset_nm = (
             np.asarray(meta.get(name, ORIGIN), dtype=float).ravel().tolist() for name in ("voxel_size_nm", "offset_nm")
         )

@@ -185,7 +185,7 @@ def locate_output(name: str | os.PathLike[str]) -> Location:
     path, dataset = _split(text)
     if isinstance(path, StoreFolder):
         if scheme_of(path.address) not in WRITABLE_SCHEMES:
-            raise InputError(f"expected a folder, s3:// or gs:// to write to, got {text!r}, which is read only")
+            raise InputError(f"expected a folder, s3:// or gs:// to write to, got {text!r}, which is read-only")
         known = None if text.startswith(PREFIX) else _by_suffix(path)
         if known is None or not known.is_written_to_stores:
             raise InputError(f"expected .ome.zarr or .zarr to write to an object store, got {text!r}")
@@ -245,7 +245,7 @@ def _split(name: str) -> tuple[Place, str | None]:
         if dataset == "":
             raise InputError(f"expected the name of a dataset after the colon, got {name!r}")
         if ".." in (dataset or "").split("/"):
-            raise InputError(f"expected a dataset inside of the container, got {name!r}")
+            raise InputError(f"expected a dataset inside the container, got {name!r}")
     if is_address(text):
         return open_address(text), dataset
     return Path(os.path.abspath(os.path.expanduser(text))), dataset

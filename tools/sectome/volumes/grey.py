@@ -21,13 +21,13 @@ def grey_channel(image: Array, where: str) -> Array:
     """
     colours = image[..., : 3 if image.shape[-1] in COLOUR_CHANNELS else 1]
     if not (colours == colours[..., :1]).all():
-        raise InputError(f"expected grey values, or red, green and blue that are equal, got colour in {where}")
+        raise InputError(f"expected grey values, or equal red, green and blue, got colour in {where}")
     return colours[..., 0]
 
 
 def warn_of_colour(where: str) -> None:
     """Warn that an image stored as colour is read as grey."""
-    warnings.warn(f"reading {where} as grey: it is stored as colour, its channels are equal", UserWarning, stacklevel=2)
+    warnings.warn(f"reading {where} as grey: it is stored as colour with equal channels", UserWarning, stacklevel=2)
 
 
 def misread_greys(page: tifffile.TiffPage) -> str:
@@ -37,8 +37,8 @@ def misread_greys(page: tifffile.TiffPage) -> str:
     """
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         return (
-            "says that its 0 is white: its values are read as they are stored, so that an image is inverted; convert "
-            "it to one whose 0 is black"
+            "stores white as 0: its values are read as they are stored, so the image is inverted; convert it to one "
+            "that stores black as 0"
         )
     palette = page.colormap
     if palette is not None and (palette == palette[0]).all():
@@ -46,7 +46,7 @@ def misread_greys(page: tifffile.TiffPage) -> str:
         greys = np.trim_zeros(palette[0], "b").astype(np.int64)
         if (np.diff(greys) < 0).any():
             return (
-                "has a palette whose greys do not rise with its values, which are read as they are stored: convert it "
+                "has a palette whose greys do not rise with its values: they are read as they are stored; convert it "
                 "to one without a palette"
             )
     return ""

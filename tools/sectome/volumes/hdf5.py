@@ -94,7 +94,7 @@ def _check_sources(stored: h5py.Dataset, path: Path) -> None:
         found = any((folder / form).exists() for folder in folders for form in (name, Path(name).name))
         # A name with % is a pattern for however many files exist.
         if not found and "%" not in name:
-            raise InputError(f"expected the file {name}, of which a virtual dataset in {path} is made, got none")
+            raise InputError(f"expected the file {name}, from which a virtual dataset in {path} is made, got none")
 
 
 def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:

@@ -43,8 +43,8 @@ def choose_level(levels: Sequence[Level], near_voxel_size_nm: VoxelSize | None, 
     if any(size is None for size in sizes):
         if near_voxel_size_nm is not None:
             raise InputError(
-                f"expected levels with voxel sizes to choose one near {near_voxel_size_nm} nm, got {name}, which says "
-                f"none: name a level, one of {', '.join(level.dataset for level in levels)}, after a colon"
+                f"expected levels with voxel sizes, to choose one near {near_voxel_size_nm} nm, got {name}, which has "
+                f"none: name a level after a colon, one of {', '.join(level.dataset for level in levels)}"
             )
         return levels[0]
 

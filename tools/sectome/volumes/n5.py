@@ -55,7 +55,7 @@ class N5Reader(Reader):
         attributes = read_attributes(folder)
         if attributes.get("isLabelMultiset"):
             raise InputError(
-                f"expected one number a voxel, got Paintera's label multisets in {folder}: convert them first"
+                f"expected one number per voxel, got Paintera's label multisets in {folder}: convert them first"
             )
         self.shape = check_three_axes(stored_shape(attributes), str(folder))
         self.dtype = check_number_type(np.dtype(str(attributes["dataType"])), str(folder))

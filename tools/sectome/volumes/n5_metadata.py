@@ -98,7 +98,7 @@ def n5_placement(folder: Place) -> Placement:
     transform = _transform(own)
     placed = own if own.keys() & {"offset", "transform"} else attributes
     size, offset = size or transform.voxel_size_nm, placed.get("offset")
-    why = "its resolution has no unit, and nm it can not be" if "resolution" in attributes and not size else ""
+    why = "its resolution has no unit and cannot be in nm" if "resolution" in attributes and not size else ""
     if not isinstance(offset, list):
         return Placement(size, transform.offset_nm, why)
     return Placement(size, as_point(_z_first(offset, placed), _unit(placed)), why)

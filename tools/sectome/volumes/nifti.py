@@ -125,7 +125,7 @@ def _placement(image: Any, path: Path) -> Placement:
     if nm is None:
         written = ", ".join(f"{zoom:g}" for zoom in zooms)
         if not all(LEAST_NM <= zoom * NM_IN_MM <= GREATEST_NM for zoom in zooms):
-            return Placement(why_no_size=f"it gives {written} along (z, y, x) without a unit, and mm it can not be")
+            return Placement(why_no_size=f"its voxel size {written} along (z, y, x) has no unit and cannot be in mm")
         nm = NM_IN_MM
         warnings.warn(
             f"{path.name} gives voxels of {written} along (z, y, x) without a unit: they are taken as mm",

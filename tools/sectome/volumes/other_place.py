@@ -54,7 +54,7 @@ def check_output(output: str, source: str) -> None:
     if isinstance(place, Path):
         read = Path(os.path.realpath(source))
         if Path(os.path.realpath(place)) in (read, *read.parents):
-            raise InputError(f"output must be another place than what is read, got {output} for both")
+            raise InputError(f"output must be a different place from the input, got {output} for both")
         check_writable(place.parent, "the folder of the output")
     known.check_output(place, dataset)
 
@@ -92,7 +92,9 @@ def place_inside(outer: Placed, inner: Placed) -> Box:
         InputError: if it does not lie inside, at whole voxels of the same size.
     """
     if inner.voxel_size_nm is None or outer.voxel_size_nm is None:
-        raise InputError(f"{inner.name} and {outer.name} must say their voxel size, to lie in each other")
+        raise InputError(
+            f"{inner.name} and {outer.name} must both have a voxel size, so that one can be placed inside the other"
+        )
     edges = np.array(outer.voxel_size_nm)
     start = (np.array(inner.offset_nm) - np.array(outer.offset_nm)) / edges
     first = np.rint(start).astype(int)
@@ -103,9 +105,9 @@ def place_inside(outer: Placed, inner: Placed) -> Box:
         or (first + inner.shape > outer.shape).any()
     ):
         raise InputError(
-            f"{inner.name}, {inner.shape} voxels of {rounded(inner.voxel_size_nm)} nm from "
-            f"{rounded(inner.offset_nm)} nm on, must lie within {outer.name}, {outer.shape} voxels of "
-            f"{rounded(outer.voxel_size_nm)} nm from {rounded(outer.offset_nm)} nm on, at whole voxels"
+            f"expected {inner.name} to lie within {outer.name} at whole voxels, got {inner.shape} voxels of "
+            f"{rounded(inner.voxel_size_nm)} nm at offset {rounded(inner.offset_nm)} nm, in {outer.shape} voxels of "
+            f"{rounded(outer.voxel_size_nm)} nm at offset {rounded(outer.offset_nm)} nm"
         )
     z, y, x = (slice(int(at), int(at) + extent) for at, extent in zip(first, inner.shape, strict=True))
     return z, y, x

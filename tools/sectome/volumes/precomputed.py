@@ -180,4 +180,4 @@ def check_output(path: Path, dataset: str | None) -> None:
         )
     known = {INFO, *(scale.key for scale in read_info(path).scales)}
     if foreign := sorted(item.name for item in path.iterdir() if item.name not in known):
-        raise InputError(f"expected a folder that holds one volume only at {path}, got one with {foreign[0]}")
+        raise InputError(f"expected a folder that holds only one volume at {path}, got one with {foreign[0]}")

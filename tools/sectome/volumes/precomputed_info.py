@@ -64,7 +64,7 @@ def resolve(name: str) -> Place:
         return Path(rest)
     if match["scheme"].lower() == "file":
         return Path(match["rest"])
-    raise InputError(f"expected {PREFIX} and then a folder, file://, {SCHEMES}, got {name!r}")
+    raise InputError(f"expected {PREFIX} followed by a folder, file://, {SCHEMES}, got {name!r}")
 
 
 def read_info(place: Place) -> Info:

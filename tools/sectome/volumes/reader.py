@@ -93,14 +93,14 @@ def choose_dataset(datasets: Datasets | None, path: Place) -> str:
     if len(names) == 1:
         return names[0]
     found = "none" if not names else f"{len(names)}; name one after a colon, as in {path.name}:{names[0]}"
-    raise InputError(f"expected one 3D dataset in {path}, got {found} (there is {_listed(datasets)})")
+    raise InputError(f"expected one 3D dataset in {path}, got {found} (it holds {_listed(datasets)})")
 
 
 def unnamed_output(datasets: Datasets, path: Place) -> InputError:
     """Return the error for an output without a dataset name in a container that holds other datasets."""
     return InputError(
         f"expected the name of a dataset, as in {path.name}:{DEFAULT_DATASET}, because {path} holds others, got none "
-        f"(there is {_listed(datasets)})"
+        f"(it holds {_listed(datasets)})"
     )
 
 
@@ -110,5 +110,5 @@ def _listed(datasets: Datasets) -> str:
 
 def absent_dataset(dataset: str, datasets: Datasets | None, path: Place) -> InputError:
     """Return the error for a dataset that the container does not have, or does not list."""
-    others = ", which is not there" if datasets is None else f" (there is {_listed(datasets)})"
+    others = ", which does not exist" if datasets is None else f" (it holds {_listed(datasets)})"
     return InputError(f"expected a dataset of {path}, got {dataset!r}{others}")

@@ -36,7 +36,9 @@ def is_label_like(section: Array) -> bool:
 def warn_of_grey_values(labels: Array, name: str) -> None:
     """Warn if the middle section of supposed labels (Z, Y, X) looks like an image."""
     if not is_label_like(labels[len(labels) // 2]):
-        warnings.warn(f"{name} changes from voxel to voxel, as grey values do; labels were expected", stacklevel=3)
+        warnings.warn(
+            f"expected labels in {name}, got values that change from voxel to voxel, as grey values do", stacklevel=3
+        )
 
 
 def holds_labels(dtype: np.dtype[Any], label_like: bool) -> bool:

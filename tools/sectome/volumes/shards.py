@@ -33,7 +33,7 @@ def in_shards(metadata: dict[str, Any], box: Sequence[int]) -> dict[str, Any]:
     chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     for size, part, extent in zip(box, chunk, metadata["shape"], strict=True):
         if size % part and size < extent:
-            raise InputError(f"boxes of whole chunks of {list(chunk)} were expected, got {list(box)}")
+            raise InputError(f"expected boxes of whole chunks of {list(chunk)}, got {list(box)}")
     sizes = [min(pair) for pair in zip(box, metadata["shape"], strict=True)]
     shard = [-(-size // part) * part for size, part in zip(sizes, chunk, strict=True)]
     if shard == list(chunk):

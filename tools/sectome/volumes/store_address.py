@@ -30,7 +30,7 @@ def scheme_of(address: str) -> str:
 def local_path(name: str | os.PathLike[str], what: str) -> Path:
     """Return a path; raise an `InputError` that calls it `what` if the name is an address."""
     if is_address(name):
-        raise InputError(f"expected a folder of this machine for {what}, got {os.fspath(name)!r}")
+        raise InputError(f"expected a local folder for {what}, got {os.fspath(name)!r}")
     return Path(name)
 
 
@@ -46,7 +46,7 @@ def kvstore_at(address: str) -> dict[str, Any]:
     match = _ADDRESS.fullmatch(address)
     host, _, path = (match["place"] if match else "").partition("/")
     if match is None or not host:
-        raise InputError(f"expected {SCHEMES} and then a bucket or a host, got {address!r}")
+        raise InputError(f"expected {SCHEMES} followed by a bucket or a host, got {address!r}")
     scheme = scheme_of(address)
     if scheme in ("http", "https"):
         return {"driver": "http", "base_url": f"{scheme}://{match['place']}/"}

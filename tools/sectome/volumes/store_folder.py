@@ -218,13 +218,13 @@ def store_error(error: Exception, address: str) -> InputError:
     if "NoSuchBucket" in text or "Failed to resolve aws_region" in text:
         return InputError(f"expected a bucket that exists, got {address}, whose bucket does not")
     return InputError(
-        f"expected a server that gives and takes files, got {text.partition(' [')[0][:200]} for {address}"
+        f"expected a server that accepts reads and writes, got {text.partition(' [')[0][:200]} for {address}"
     )
 
 
 def denied(address: str | StoreFolder) -> InputError:
     """Return the error for an address that the credentials do not open."""
     return InputError(
-        f"expected an address that may be read or written with the credentials at hand, got {address}, which is denied "
-        "or not there"
+        f"expected an address that the available credentials may read or write, got {address}, which is denied or does "
+        "not exist"
     )

@@ -117,7 +117,8 @@ def check_not_forked() -> None:
     if _process not in (None, os.getpid()):
         raise InputError(
             "expected a process that was not forked after reading or writing zarr, n5 or precomputed, got one that "
-            "was: start the workers with multiprocessing_context='forkserver' or 'spawn', or first read inside of them"
+            "was: start the workers with multiprocessing_context='forkserver' or 'spawn', or read for the first time "
+            "inside them"
         )
     _process = os.getpid()
 

@@ -146,8 +146,8 @@ class Volume:
         needed = self.nbytes // len(self) * sections
         if self.decodes_sections and needed > (kept := cache_bytes()):
             warnings.warn(
-                f"{self.name} is compressed section by section: {needed / 2**20:.0f} MiB of them are read by crops and "
-                f"{kept / 2**20:.0f} are kept ({CACHE_VARIABLE}), so that most crops decode whole sections, which is "
+                f"{self.name} is compressed section by section: crops read {needed / 2**20:.0f} MiB of sections and "
+                f"{kept / 2**20:.0f} MiB are cached ({CACHE_VARIABLE}), so most crops decode whole sections, which is "
                 "slow; sectome convert makes a .zarr of it",
                 UserWarning,
                 stacklevel=3,
@@ -155,7 +155,7 @@ class Volume:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError("expected leave to copy, got copy=False: a volume's voxels are on disk")
+            raise ValueError("copy must be None or True, got copy=False: a volume's voxels are on disk")
         voxels: Array = self[...]
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 

@@ -59,7 +59,7 @@ def write_volume(
             known.write(place, dataset, slabs, Placement(size, offset))
     except OSError as error:
         reason = first_line(error)
-        raise InputError(f"expected an output that can be written, got {os.fspath(path)!r}: {reason}") from error
+        raise InputError(f"expected a writable output, got {os.fspath(path)!r}: {reason}") from error
 
 
 def write_result(
