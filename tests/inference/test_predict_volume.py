@@ -422,7 +422,7 @@ def test_what_was_begun_otherwise_is_refused_and_stays(folder, network, tmp_path
 def test_it_begins_anew_where_what_was_written_is_gone(folder, network, expected, tmp_path):
     with pytest.raises(StoppedError):
         predict(folder, Counted(network, 4), tmp_path / "a.zarr", batch_size=400, identity={})
-    shutil.rmtree(tmp_path / "a.zarr.run" / "maps.zarr")
+    shutil.rmtree(tmp_path / "a.zarr.run" / "output")
     with pytest.raises(StoppedError):
         predict(folder, Counted(network, 0), tmp_path / "a.zarr", batch_size=400, identity={})
     made = predict(folder, network, tmp_path / "a.zarr", identity={})

@@ -10,8 +10,9 @@ import pytest
 
 from sectome.checks import InputError
 from sectome.cli import convert
-from sectome.volumes import Volume, open_volume, write_volume
+from sectome.volumes import open_volume, write_volume
 from sectome.volumes.formats import FORMATS
+from sectome.volumes.progress import WatchedSource
 
 from .conftest import OFFSET, VOXEL_SIZE
 
@@ -77,10 +78,10 @@ def test_a_dataset_that_another_process_adds_meanwhile_is_not_lost(tmp_path, mak
     write_volume(tmp_path / "mine.tif", array)
     if begun:
         write_volume(tmp_path / f"{container}:first", array)
-    read = Volume.__getitem__
+    read = WatchedSource.__getitem__
 
     def read_while_another_writes(volume, key):
-        monkeypatch.setattr(Volume, "__getitem__", read)
+        monkeypatch.setattr(WatchedSource, "__getitem__", read)
         (tmp_path / "other").mkdir()
         if begun:
             shutil.copyfile(tmp_path / container, tmp_path / "other" / container)
@@ -88,7 +89,7 @@ def test_a_dataset_that_another_process_adds_meanwhile_is_not_lost(tmp_path, mak
         (tmp_path / "other" / container).replace(tmp_path / container)
         return volume[key]
 
-    monkeypatch.setattr(Volume, "__getitem__", read_while_another_writes)
+    monkeypatch.setattr(WatchedSource, "__getitem__", read_while_another_writes)
     with pytest.raises(
         InputError, match=f"no other process to write .*{container} at the same time, got one: try again"
     ):

@@ -9,6 +9,7 @@ import pytest
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.unfinished import Unfinished
 from sectome.volumes import blocks, open_volume, write_volume
 from sectome.volumes.formats import locate_output
 from sectome.volumes.other_place import check_output
@@ -113,7 +114,7 @@ def test_what_is_half_written_is_no_volume_and_can_be_written_again(bucket, make
     monkeypatch.setattr(blocks, "_BYTES_AT_ONCE", Torn.shape[0] * Torn.shape[1] * Torn.shape[2] // 2)
     place, dataset, known = locate_output(f"{bucket.address}/{output}")
     with pytest.raises(OSError, match="torn"):
-        known.write(place, dataset, Torn(), Placement())
+        known.write(place, dataset, Torn(), Placement(), Unfinished())
     with pytest.raises(InputError, match="where there is none"):
         open_volume(f"{bucket.address}/{output}")
     write_volume(f"{bucket.address}/{output}", make_array())
@@ -183,7 +184,7 @@ def test_an_error_of_the_source_is_not_said_of_the_store(bucket, monkeypatch):
     monkeypatch.setattr(Torn, "__getitem__", lambda source, box: int("torn"))
     place, dataset, known = locate_output(f"{bucket.address}/b.zarr")
     with pytest.raises(ValueError, match=r"invalid literal .*: 'torn'"):
-        known.write(place, dataset, Torn(), Placement())
+        known.write(place, dataset, Torn(), Placement(), Unfinished())
 
 
 def test_the_command_line_converts_there_and_back(tmp_path, bucket, make_array, run):

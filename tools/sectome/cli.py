@@ -54,7 +54,8 @@ def convert(
 ) -> None:
     """Convert a volume to another format, slab by slab, with its voxel size and offset.
 
-    Formats: .tif .h5 .zarr .ome.zarr .n5 .precomputed .nii .nii.gz .mrc .npy .npz, or a folder of sections.
+    Formats: .tif .h5 .zarr .ome.zarr .n5 .precomputed .nii .nii.gz .mrc .npy .npz, or a folder of sections. If it is
+    stopped, the same command resumes where it writes .zarr, .ome.zarr, .n5 or .precomputed to this machine.
 
     Args:
         source: volume to read; zarr, N5 and precomputed also from s3://, gs:// and https://.

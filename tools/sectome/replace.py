@@ -48,7 +48,7 @@ def replacing(path: Path, *, adds: bool = False, unfinished: Path | None = None)
         os.replace(partial, path)
     except BaseException:
         if unfinished is None:
-            _remove_failed(partial)
+            remove_failed(partial)
         if replaced.exists() and not path.exists():
             os.rename(replaced, path)
         raise
@@ -73,13 +73,14 @@ def stamp(path: Path) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _remove_failed(path: Path) -> None:
-    """Remove what a failed write has left, repeatedly: threads of tensorstore still write there for a moment."""
+def remove_failed(path: Path) -> None:
+    """Remove what a write has left, repeatedly: after a failed one, threads of tensorstore write on for a moment."""
     for seconds in _WAITS_SECONDS:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
             time.sleep(seconds)
-    _remove(path)
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

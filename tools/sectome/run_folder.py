@@ -26,6 +26,7 @@ from sectome.types import Array
 PLAN = "plan.json"
 IDENTITY = "identity"
 LOG = "log.csv"
+_LOCK = "lock"
 PLACES = ("output", "bundle", "checkpoint", "name")
 """Keys of a plan that hold paths of files."""
 LOG_COLUMNS = ("time", "stage", "block", "event", "seconds", "host", "process", "peak_mib", "cpu_seconds")
@@ -97,7 +98,17 @@ class RunFolder:
             InputError: if another process holds it, or the file system has no locks and `must_lock` is set.
         """
         in_use = f"expected a run that no other process is working on in {self.path}, got one in use"
-        return locked(self.path / "lock", in_use, must_lock=must_lock)
+        return locked(self.path / _LOCK, in_use, must_lock=must_lock)
+
+    def held(self) -> set[str]:
+        """Return the names of what the folder holds besides the lock."""
+        # Names of files that a killed process has left here begin with a dot.
+        return {path.name for path in self.path.glob("[!.]*")} - {_LOCK}
+
+    def check_own(self) -> None:
+        """Raise an `InputError` if the folder holds something else than a run."""
+        if (held := self.held()) and PLAN not in held:
+            raise InputError(f"expected a new or empty folder for the run, got {self.path}, which has no plan")
 
     def identity(self) -> str:
         """Return an id that is unique to this run, even among runs of one plan, and stays when the folder is moved."""
@@ -120,9 +131,7 @@ class RunFolder:
         path = self.path / PLAN
         now = as_json(plan)
         if not path.is_file():
-            # Names of files that a killed process has left here begin with a dot.
-            if any(self.path.glob("[!.]*")):
-                raise InputError(f"expected a new or empty folder for the run, got {self.path}, which has no plan")
+            self.check_own()
             write_json(now, path)
             return
         before = read_json_object(path, "the plan of a run")

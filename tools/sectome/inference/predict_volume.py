@@ -21,12 +21,12 @@ from sectome.inference.blended_slabs import Predict, ReadBox, Tile, blended_slab
 from sectome.inference.chunk_layers import Writes, chunk_layers, layer_depth, store_affinities
 from sectome.inference.plan_tiles import CHUNK_IN_PLANE, plan_tiles
 from sectome.inference.region_mask import RegionMask, check_mask
-from sectome.inference.unfinished import Unfinished, unfinished
 from sectome.inference.window_grid import WindowGrid, window_grid
 from sectome.steady_memory import give_back_memory
 from sectome.tissue import Tissue
 from sectome.transforms import FittedPercentiles
 from sectome.types import Array, Box, Channels
+from sectome.unfinished import Unfinished, unfinished
 from sectome.volumes import Volume
 
 
@@ -121,11 +121,11 @@ def predict_volume(
             chunk=chunk,
             dtype=dtype,
             offset_nm=offset_of(tissue),
-            unfinished=there.maps,
+            unfinished=there.output,
         ) as store,
         tqdm(
             total=len(tiles) * shape[0],
-            initial=there.tile * shape[0] + there.section,
+            initial=there.done[0] * shape[0] + there.done[1],
             desc="predict",
             unit="section",
             delay=2,
@@ -133,12 +133,13 @@ def predict_volume(
         ) as bar,
         Writes(there.record) as writes,
     ):
-        if there.tile or there.section:
-            tile_of = f" of tile {there.tile + 1} of {len(tiles)}" if len(tiles) > 1 else ""
-            print(f"continuing at section {there.section} of {shape[0]}{tile_of}", flush=True)
+        tile_begun, written = there.done
+        if tile_begun or written:
+            tile_of = f" of tile {tile_begun + 1} of {len(tiles)}" if len(tiles) > 1 else ""
+            print(f"continuing at section {written} of {shape[0]}{tile_of}", flush=True)
         for number, tile in enumerate(tiles):
-            first = there.section if number == there.tile else 0
-            if number < there.tile or first >= shape[0]:
+            first = written if number == tile_begun else 0
+            if number < tile_begun or first >= shape[0]:
                 continue
             masked = None if mask is None else RegionMask(mask, tissue, tile)
             slabs = blended_slabs(

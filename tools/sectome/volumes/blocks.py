@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sectome.types import Array, Box, Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.tensorstore_process import finish
 
 CHUNK: Shape3 = (32, 64, 64)
@@ -63,15 +64,16 @@ def iterate_blocks(source: Source, chunk: Shape3, voxel_bytes: int | None = None
         )
 
 
-def write_blocks(store: Any, source: Source, voxel_bytes: int | None = None) -> None:
+def write_blocks(store: Any, source: Source, progress: Unfinished, voxel_bytes: int | None = None) -> None:
     """Write a volume into a tensorstore (Z, Y, X) with chunks of `CHUNK` voxels, each chunk once.
 
     Args:
         store: The tensorstore.
         source: The volume, read block by block.
+        progress: Which blocks are written.
         voxel_bytes: See `iterate_blocks`.
     """
-    for box in iterate_blocks(source, CHUNK, voxel_bytes):
+    for box in progress.remaining(iterate_blocks(source, CHUNK, voxel_bytes)):
         voxels = np.ascontiguousarray(source[box])
         # Boxes of decoded sections are large, and data being written take as much memory again.
         for part in iterate_blocks(voxels, CHUNK):

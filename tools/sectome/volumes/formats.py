@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sectome.checks import InputError
 from sectome.geometry import Placement
+from sectome.unfinished import Unfinished
 from sectome.volumes import (
     hdf5,
     mrc,
@@ -36,7 +37,7 @@ from sectome.volumes.store_folder import Place, StoreFolder, fetch, open_address
 # The first argument is a path, or for chunked formats also a folder on a server.
 Open = Callable[[Any, str | None], Reader]
 FindLevels = Callable[[Any, str | None], tuple[Level, ...]]
-Write = Callable[[Any, str | None, Source, Placement], None]
+Write = Callable[[Any, str | None, Source, Placement, Unfinished], None]
 CheckOutput = Callable[[Any, str | None], None]
 
 

@@ -17,6 +17,7 @@ from sectome.checks import InputError, first_line
 from sectome.geometry import Placement
 from sectome.replace import replacing
 from sectome.types import AXES, Array, Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
 from sectome.volumes.cache_size import bytes_of_chunks, cache_bytes
@@ -104,14 +105,14 @@ def _open_dataset(file: h5py.File, name: str, kept_bytes: int) -> h5py.Dataset:
     return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
 
 
-def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_hdf5(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a chunked dataset; a named one is added to an existing file.
 
     Integers of two or more bytes, which are mostly labels, are compressed with gzip, which every HDF5 library reads.
     """
     shape = tuple(source.shape)
     is_labels = source.dtype.kind in "iu" and source.dtype.itemsize > 1
-    with replacing(path, adds=dataset is not None) as partial:
+    with replacing(path, adds=dataset is not None, unfinished=progress.output) as partial:
         if dataset is not None and path.exists():
             shutil.copyfile(path, partial)
         # Blocks are whole chunks, written once. Cached chunks would be written when the file is closed, and HDF5

@@ -12,6 +12,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_point, as_voxel_size
 from sectome.replace import replacing
 from sectome.types import Array
+from sectome.unfinished import Unfinished
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 
@@ -62,7 +63,7 @@ class MrcReader(Reader):
         return self._mapped[z, y, x]
 
 
-def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a map section by section; IMOD's flag says whether bytes are signed.
 
     Raises:
@@ -71,7 +72,7 @@ def write_mrc(path: Path, dataset: str | None, source: Source, placement: Placem
     mode = _MODES.get(source.dtype.name)
     if mode is None:
         raise InputError(f"expected a type that MRC can hold ({', '.join(_MODES)}), got {source.dtype.name}")
-    with replacing(path) as partial:
+    with replacing(path, unfinished=progress.output) as partial:
         with mrcfile.new_mmap(partial, shape=tuple(source.shape), mrc_mode=mode) as file:
             file.set_volume()
             if placement.voxel_size_nm is not None:

@@ -11,6 +11,7 @@ from sectome.geometry import Placement
 from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.types import Array, Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.levels import Level
 from sectome.volumes.n5_metadata import (
@@ -87,7 +88,7 @@ def find_n5_levels(path: Place, dataset: str | None) -> tuple[Level, ...]:
     return tuple(levels)
 
 
-def write_n5(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_n5(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a dataset with gzip compression, which every N5 library reads; other datasets stay.
 
     Raises:
@@ -95,19 +96,19 @@ def write_n5(path: Path, dataset: str | None, source: Source, placement: Placeme
     """
     if source.dtype.name not in _TYPES:
         raise InputError(f"expected a type that N5 can hold ({', '.join(_TYPES)}), got {source.dtype.name}")
-    name = dataset or DEFAULT_DATASET
+    name, unfinished = dataset or DEFAULT_DATASET, progress.output
     if path.exists():
-        with replacing(path / name) as partial:
-            _write_dataset(partial, source, placement)
+        with replacing(path / name, unfinished=unfinished and unfinished / name) as partial:
+            _write_dataset(partial, source, placement, progress)
         if not (path / ATTRIBUTES).exists():
             write_json({"n5": _VERSION}, path / ATTRIBUTES)
         return
-    with replacing(path, adds=dataset is not None) as partial:
-        _write_dataset(partial / name, source, placement)
+    with replacing(path, adds=dataset is not None, unfinished=unfinished) as partial:
+        _write_dataset(partial / name, source, placement, progress)
         write_json({"n5": _VERSION}, partial / ATTRIBUTES)
 
 
-def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
+def _write_dataset(folder: Path, source: Source, placement: Placement, progress: Unfinished) -> None:
     shape = tuple(source.shape)
     chunk = [min(part, extent) for part, extent in zip(CHUNK, shape, strict=True)]
     metadata = {
@@ -117,7 +118,8 @@ def _write_dataset(folder: Path, source: Source, placement: Placement) -> None:
         "compression": {"type": "gzip", "level": 1},
     }
     spec = {"driver": "n5", "kvstore": kvstore_of(folder), "metadata": metadata}
-    write_blocks(open_store(spec, create=True, write=True).T, source)
+    store = open_store(spec, create=True, open=progress.output is not None, write=True)
+    write_blocks(store.T, source, progress)
     write_json({**read_attributes(folder), **n5_attributes(placement)}, folder / ATTRIBUTES)
 
 

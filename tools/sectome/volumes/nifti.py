@@ -24,6 +24,7 @@ from sectome.geometry import (
 )
 from sectome.replace import replacing
 from sectome.types import Array
+from sectome.unfinished import Unfinished
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import Reader, check_number_type, check_three_axes
 
@@ -82,7 +83,7 @@ class NiftiReader(Reader):
         return np.asarray(stored).T.astype(self.dtype, copy=False)
 
 
-def write_nifti(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_nifti(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write NIfTI-1 section by section: x varies fastest, as it does in (Z, Y, X).
 
     Raises:
@@ -109,7 +110,7 @@ def write_nifti(path: Path, dataset: str | None, source: Source, placement: Plac
             UserWarning,
             stacklevel=3,
         )
-    with replacing(path) as partial:
+    with replacing(path, unfinished=progress.output) as partial:
         compressed = path.name.lower().endswith(".gz")
         with gzip.open(partial, "wb", compresslevel=1) if compressed else open(partial, "wb") as file:
             file.write(header.binaryblock + _NO_EXTENSIONS)

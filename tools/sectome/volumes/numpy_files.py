@@ -12,6 +12,7 @@ import numpy as np
 from sectome.geometry import Placement
 from sectome.replace import replacing
 from sectome.types import Array
+from sectome.unfinished import Unfinished
 from sectome.volumes.attributes import placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.reader import (
@@ -72,7 +73,7 @@ class NpzReader(Reader):
         return self._loaded[z, y, x]
 
 
-def write_npy(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_npy(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a `.npy` section by section, with a warning if a voxel size or an offset is lost."""
     lost = [f"the voxel size {placement.voxel_size_nm} nm"] if placement.voxel_size_nm else []
     lost += [f"the offset {placement.offset_nm} nm"] if any(placement.offset_nm) else []
@@ -80,18 +81,19 @@ def write_npy(path: Path, dataset: str | None, source: Source, placement: Placem
         warnings.warn(f"{path.name} cannot hold {' and '.join(lost)}", UserWarning, stacklevel=3)
     description = np.lib.format.dtype_to_descr(source.dtype)
     header = {"descr": description, "fortran_order": False, "shape": tuple(source.shape)}
-    with replacing(path) as partial, open(partial, "wb") as file:
+    with replacing(path, unfinished=progress.output) as partial, open(partial, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for section in iterate_sections(source):
             file.write(section.tobytes())
 
 
-def write_npz(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_npz(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a compressed `.npz`, with the whole volume in memory; a named array is added to an existing file.
 
     Voxel size and offset are stored in the arrays `voxel_size_nm_zyx` and `offset_nm_zyx`, once for the whole file.
     """
-    with replacing(path, adds=dataset is not None) as partial, open(partial, "wb") as file:
+    adds = dataset is not None
+    with replacing(path, adds=adds, unfinished=progress.output) as partial, open(partial, "wb") as file:
         kept = _arrays_beside(path, dataset) if dataset is not None and path.exists() else {}
         _warn_of_changed(path, kept, placement)
         if placement.voxel_size_nm is not None:

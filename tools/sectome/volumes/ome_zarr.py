@@ -9,6 +9,7 @@ from typing import Any
 
 from sectome.geometry import Placement
 from sectome.types import Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.blocks import Source
 from sectome.volumes.downsample import Downsampled, coarser_levels
 from sectome.volumes.multiscales import multiscale_attributes, multiscale_placements
@@ -21,7 +22,9 @@ from sectome.volumes.zarr_writer import group_metadata, list_labels, new_node, w
 _VOXELS = (1.0, 1.0, 1.0)
 
 
-def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_ome_zarr(
+    path: Place, dataset: str | None, source: Source, placement: Placement, progress: Unfinished
+) -> None:
     """Write an OME-Zarr image with its coarser levels, at `path` or as `dataset` in a group there.
 
     Each level is made from the stored next finer one: by the mean of each block for an image, by the majority for
@@ -30,8 +33,8 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
     that look like labels are declared labels, and a parent group `labels` lists them.
     """
     has_size = placement.voxel_size_nm is not None
-    with new_node(path, dataset) as folder:
-        write_array(folder / "0", source, placement)
+    with new_node(path, dataset, progress.output) as folder:
+        write_array(folder / "0", source, placement, progress)
         finer = ZarrReader(folder, "0")
         label_like = looks_like_labels(finer)
         is_labels = holds_labels(finer.dtype, label_like)
@@ -39,7 +42,7 @@ def write_ome_zarr(path: Place, dataset: str | None, source: Source, placement: 
         for number, level in enumerate(coarser_levels(finer.shape, placement), 1):
             coarser = Downsampled(finer, level.factors, is_labels)
             at = level.placement if has_size else Placement()
-            write_array(folder / str(number), coarser, at, coarser.voxel_bytes)
+            write_array(folder / str(number), coarser, at, progress, coarser.voxel_bytes)
             finer = ZarrReader(folder, str(number))
         write_group(folder, path.name.split(".")[0], placement, tuple(source.shape), is_labels, image_label)
     if dataset and image_label is not None:

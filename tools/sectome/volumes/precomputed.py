@@ -13,6 +13,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement, as_voxel_size
 from sectome.replace import replacing
 from sectome.types import Array, Shape3, VoxelSize
+from sectome.unfinished import Unfinished
 from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.downsample import Downsampled, next_factors
 from sectome.volumes.levels import Level
@@ -73,7 +74,9 @@ def find_scales(place: Place, dataset: str | None) -> tuple[Level, ...]:
     return tuple(Level(scale.key, scale.shape, scale.placement.voxel_size_nm) for scale in read_info(place).scales)
 
 
-def write_precomputed(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_precomputed(
+    path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished
+) -> None:
     """Write a volume and its coarser scales, uint32 and uint64 as compressed segmentation.
 
     Other integers that look like labels are also declared a segmentation, so that viewers show objects.
@@ -92,9 +95,11 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
     if size is None:
         raise InputError("expected a voxel size, which a precomputed volume must have, got none: give voxel_size_nm")
     first = _whole_voxels(path, placement, size)
-    with replacing(path) as partial:
+    with replacing(path, unfinished=progress.output) as partial:
         kind = "segmentation" if source.dtype.name in _SEGMENTATION_TYPES else "image"
-        _write_scale(partial, source, size, first, source.dtype.itemsize, kind)
+        if (partial / INFO).is_file():
+            kind = json.loads((partial / INFO).read_text(encoding="utf-8"))["type"]
+        _write_scale(partial, source, size, first, progress, source.dtype.itemsize, kind)
         finer = PrecomputedReader(partial)
         label_like = kind == "segmentation" or looks_like_labels(finer)
         is_labels = holds_labels(finer.dtype, label_like)
@@ -102,16 +107,26 @@ def write_precomputed(path: Path, dataset: str | None, source: Source, placement
             kind = "segmentation"
             info = json.loads((partial / INFO).read_text(encoding="utf-8"))
             (partial / INFO).write_text(json.dumps({**info, "type": kind}), encoding="utf-8")
+        number = 0
         while factors := next_factors(finer.shape, size):
+            number += 1
             (z, lacks_z), (y, lacks_y), (x, lacks_x) = map(divmod, first, factors)
             coarser = Downsampled(finer, factors, is_labels, (lacks_z, lacks_y, lacks_x))
             first = (z, y, x)
             size = as_voxel_size([length * factor for length, factor in zip(size, factors, strict=True)]) or size
-            _write_scale(partial, coarser, size, first, coarser.voxel_bytes, kind)
-            finer = PrecomputedReader(partial, read_info(partial).scales[-1].key)
+            _write_scale(partial, coarser, size, first, progress, coarser.voxel_bytes, kind)
+            finer = PrecomputedReader(partial, read_info(partial).scales[number].key)
 
 
-def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, voxel_bytes: int, kind: str) -> None:
+def _write_scale(
+    folder: Path,
+    source: Source,
+    size: VoxelSize,
+    first: Shape3,
+    progress: Unfinished,
+    voxel_bytes: int,
+    kind: str,
+) -> None:
     """Write one scale block by block and add it to `info`.
 
     Args:
@@ -119,6 +134,7 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
         source: The voxels, read block by block.
         size: Voxel size along (z, y, x) in nm.
         first: Offset along (z, y, x) in voxels of this scale.
+        progress: Which blocks are written.
         voxel_bytes: Memory per voxel while a block is computed.
         kind: "image" or "segmentation".
     """
@@ -136,8 +152,8 @@ def _write_scale(folder: Path, source: Source, size: VoxelSize, first: Shape3, v
     spec = {"driver": "neuroglancer_precomputed", "kvstore": kvstore_of(folder)}
     spec |= {"multiscale_metadata": volume, "scale_metadata": scale}
     # Indices relative to the first voxel, so that blocks are made of whole chunks.
-    store = open_store(spec, create=True, write=True)[..., 0].translate_to[0, 0, 0]
-    write_blocks(store.T, source, voxel_bytes)
+    store = open_store(spec, create=True, open=progress.output is not None, write=True)[..., 0].translate_to[0, 0, 0]
+    write_blocks(store.T, source, progress, voxel_bytes)
 
 
 def _choose(scales: tuple[Scale, ...], key: str | None, place: Place) -> Scale:

@@ -30,8 +30,14 @@ class WatchedSource:
 
 
 @contextmanager
-def watched(source: Source, what: str) -> Iterator[WatchedSource]:
-    """Provide a source that shows a progress bar on a terminal, after two seconds."""
-    nbytes = math.prod(source.shape) * source.dtype.itemsize
-    with tqdm(total=nbytes, desc=what, unit="B", unit_scale=True, delay=2, disable=None) as bar:
+def watched(source: Source, what: str, voxels: int = 0) -> Iterator[WatchedSource]:
+    """Provide a source that shows a progress bar on a terminal, after two seconds.
+
+    Args:
+        source: The volume.
+        what: What is done.
+        voxels: How many of its voxels need not be read.
+    """
+    total, initial = (count * source.dtype.itemsize for count in (math.prod(source.shape), voxels))
+    with tqdm(total=total, initial=initial, desc=what, unit="B", unit_scale=True, delay=2, disable=None) as bar:
         yield WatchedSource(source, bar)

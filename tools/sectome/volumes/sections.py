@@ -20,6 +20,7 @@ from sectome.geometry import Placement
 from sectome.json_object import read_json_object, write_json
 from sectome.replace import replacing
 from sectome.types import Array, Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.attributes import attributes_of, placement_from_attributes
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
@@ -86,7 +87,7 @@ class SectionsReader(Reader):
         return _read_section(self._files[z], self.shape[1:])
 
 
-def write_sections(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_sections(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write `section0000.png` and so on: PNG for uint8 and uint16, zlib-compressed TIFF for other types."""
     is_png = source.dtype.name in ("uint8", "uint16")
     digits = max(4, len(str(source.shape[0] - 1)))
@@ -97,7 +98,7 @@ def write_sections(path: Path, dataset: str | None, source: Source, placement: P
         else:
             tifffile.imwrite(file, section, photometric="minisblack", compression="zlib")
 
-    with replacing(path) as partial:
+    with replacing(path, unfinished=progress.output) as partial:
         partial.mkdir()
         nbytes = source.dtype.itemsize * source.shape[1] * source.shape[2]
         threads = threads_for(source.shape[0], nbytes)

@@ -20,6 +20,7 @@ from sectome.checks import InputError
 from sectome.geometry import Placement
 from sectome.replace import replacing
 from sectome.types import Array, Shape3
+from sectome.unfinished import Unfinished
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import Source, iterate_sections
 from sectome.volumes.decoded_sections import DecodedSections
@@ -97,7 +98,7 @@ class TiffReader(Reader):
             raise InputError(f"expected a complete TIFF of {end} bytes or more, got {size} in {path}")
 
 
-def write_tiff(path: Path, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_tiff(path: Path, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write an uncompressed stack that can be memory-mapped.
 
     ImageJ's metadata is used if ImageJ knows the type (uint8, uint16, float32), the file is below 4 GiB and no axis is
@@ -116,7 +117,7 @@ def write_tiff(path: Path, dataset: str | None, source: Source, placement: Place
     elif size is not None:
         metadata |= {"spacing": size[0], "unit": "nm", **imagej_origin(placement)}
         resolution = tuple(_pixels_per_nm(length) for length in (size[2], size[1]))
-    with replacing(path) as partial:
+    with replacing(path, unfinished=progress.output) as partial:
         tifffile.imwrite(
             partial,
             iterate_sections(source),

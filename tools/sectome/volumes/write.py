@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sectome.checks import InputError, check_triple, first_line
+from sectome.fingerprint import fingerprint
 from sectome.geometry import ORIGIN, Placement, PointNm, as_point
 from sectome.types import Array
-from sectome.volumes.blocks import Source
-from sectome.volumes.formats import locate_output
+from sectome.unfinished import Unfinished, unfinished
+from sectome.volumes.blocks import CHUNK, Source, iterate_blocks
+from sectome.volumes.formats import Location, locate_output
 from sectome.volumes.progress import watched
 from sectome.volumes.reader import check_number_type, check_three_axes
 from sectome.volumes.volume import Volume
@@ -28,9 +33,13 @@ def write_volume(
 ) -> None:
     """Write a volume with its type, voxel size and offset; the output appears under its name once it is complete.
 
-    A `Volume` is read and written in slabs, with a progress bar on a terminal. If the format cannot store the voxel
-    size or the offset, a `UserWarning` says so. An existing file is replaced. A dataset named after a colon joins the
-    others in its container (`labels.h5:volumes/labels`). Missing folders are created.
+    A `Volume` is read and written in slabs, with a progress bar on a terminal. On this machine, unfinished output is
+    kept in the folder PATH.run. Where it is zarr, OME-Zarr, N5 or precomputed, writing that was stopped at any moment
+    resumes when called again, with the same result.
+
+    If the format cannot store the voxel size or the offset, a `UserWarning` says so. An existing file is replaced. A
+    dataset named after a colon joins the others in its container (`labels.h5:volumes/labels`). Missing folders are
+    created.
 
     Args:
         path: The output. Its suffix names the format; no suffix or a trailing slash means a folder of sections.
@@ -40,7 +49,8 @@ def write_volume(
 
     Raises:
         InputError: If the suffix is unknown, the array does not have three axes, the format cannot hold its type, the
-            output is a container or folder that holds something else, or the system refuses to write it.
+            output is a container or folder that holds something else, the system refuses to write it, another process
+            is writing it, or it was begun with another volume.
     """
     place, dataset, known = locate_output(path)
     source: Source = array if isinstance(array, Volume) else np.asarray(array)
@@ -55,8 +65,14 @@ def write_volume(
         offset = _check_point(offset_nm)
     try:
         known.check_output(place, dataset)
-        with watched(source, f"write {place.name}") as slabs:
-            known.write(place, dataset, slabs, Placement(size, offset))
+        with _progress(Location(place, dataset, known), source, Placement(size, offset)) as progress:
+            level, block = progress.done
+            if level or block:
+                print(f"continuing after block {block}{f' of level {level}' if level else ''}", flush=True)
+            read = islice(iterate_blocks(source, CHUNK), None if level else block)
+            voxels = sum(math.prod(part.stop - part.start for part in box) for box in read)
+            with watched(source, f"write {place.name}", voxels) as slabs:
+                known.write(place, dataset, slabs, Placement(size, offset), progress)
     except OSError as error:
         reason = first_line(error)
         raise InputError(f"expected a writable output, got {os.fspath(path)!r}: {reason}") from error
@@ -81,6 +97,32 @@ def write_result(
         kept = place.with_name(f"{place.name}.tif")
         write_volume(kept, labels, voxel_size_nm=voxel_size_nm, offset_nm=offset_nm)
         raise InputError(f"{error}; the result is in {kept}") from None
+
+
+def _progress(output: Location, source: Source, placement: Placement) -> AbstractContextManager[Unfinished]:
+    """Provide the progress of writing a volume to this machine; for an array, which has no name, there is none."""
+    place, dataset, known = output
+    if not (isinstance(place, Path) and isinstance(source, Volume)):
+        return nullcontext(Unfinished())
+
+    def read(box: Sequence[slice]) -> Any:
+        z, y, x = box
+        # Compressed sections are decoded whole in any case; asked for as a whole, they do not fill the cache.
+        return source[z.start][y, x] if source.decodes_sections else source[z.start, y, x]
+
+    plan = {
+        "format": known.name,
+        "dataset": dataset,
+        "shape": source.shape,
+        "dtype": source.dtype.name,
+        "voxel_size_nm": placement.voxel_size_nm,
+        "offset_nm": placement.offset_nm,
+        "sample": fingerprint(source.shape, read),
+        # Blocks are larger where sections are decoded, as in a compressed copy of the same voxels.
+        "block": [part.stop for part in next(iterate_blocks(source, CHUNK))],
+    }
+    inside = f".{dataset.replace('/', '.')}" if dataset else ""
+    return unfinished(Path(f"{os.path.realpath(place)}{inside}"), plan)
 
 
 def _check_point(values: Sequence[float]) -> PointNm:

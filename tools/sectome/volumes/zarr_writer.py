@@ -15,6 +15,7 @@ from sectome.geometry import Placement
 from sectome.json_object import write_json
 from sectome.replace import replacing
 from sectome.types import AXES
+from sectome.unfinished import Unfinished
 from sectome.volumes.attributes import attributes_of
 from sectome.volumes.blocks import CHUNK, Source, write_blocks
 from sectome.volumes.multiscales import multiscale_placements
@@ -27,21 +28,26 @@ from sectome.volumes.zarr_metadata import Node, find_arrays, is_zarr_node, read_
 _FOREIGN = ("attributes.json", "info")
 
 
-def write_zarr(path: Place, dataset: str | None, source: Source, placement: Placement) -> None:
+def write_zarr(path: Place, dataset: str | None, source: Source, placement: Placement, progress: Unfinished) -> None:
     """Write a zarr v3 array with zstd compression, at `path` or as `dataset` in a group there.
 
     An existing array is replaced once the new one is complete; other arrays of the group stay.
     """
-    with new_node(path, dataset) as folder:
-        write_array(folder, source, placement)
+    with new_node(path, dataset, progress.output) as folder:
+        write_array(folder, source, placement, progress)
 
 
 @contextmanager
-def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
+def new_node(path: Place, dataset: str | None, unfinished: Path | None) -> Iterator[Place]:
     """Provide a folder to write an array or an image into, which is renamed once it is complete.
 
     An object store cannot rename. There the folder is the output's own from the start and nothing existing is replaced.
     What makes it a volume is written last: its `zarr.json`, then those of the groups around it.
+
+    Args:
+        path: The output.
+        dataset: The node inside of it.
+        unfinished: See `replacing`; the root that holds the node until it is complete.
     """
     if isinstance(path, StoreFolder):
         with errors_of_store(path):
@@ -50,15 +56,15 @@ def new_node(path: Place, dataset: str | None) -> Iterator[Place]:
                 _make_groups(path, dataset)
         return
     if dataset is None:
-        with replacing(path) as partial:
+        with replacing(path, unfinished=unfinished) as partial:
             yield partial
     elif path.exists():
         # Create the groups first: empty groups do no harm if the array is never completed.
         _make_groups(path, dataset)
-        with replacing(path / dataset) as partial:
+        with replacing(path / dataset, unfinished=unfinished and unfinished / dataset) as partial:
             yield partial
     else:
-        with replacing(path, adds=True) as partial:
+        with replacing(path, adds=True, unfinished=unfinished) as partial:
             _make_groups(partial, dataset)
             yield partial / dataset
 
@@ -82,13 +88,16 @@ def list_labels(root: Place, dataset: str) -> None:
             _replace_json(metadata, content)
 
 
-def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes: int | None = None) -> None:
+def write_array(
+    folder: Place, source: Source, placement: Placement, progress: Unfinished, voxel_bytes: int | None = None
+) -> None:
     """Write a zarr v3 array (Z, Y, X) block by block, its metadata after its voxels.
 
     Args:
         folder: The array's folder.
         source: The voxels, read block by block.
         placement: Voxel size and offset.
+        progress: Which blocks are written.
         voxel_bytes: Memory per voxel while a block is computed; by default the size of the type.
 
     Raises:
@@ -99,8 +108,8 @@ def write_array(folder: Place, source: Source, placement: Placement, voxel_bytes
     metadata = array_metadata(shape, source.dtype, placement)
     spec = {"driver": "zarr3", "kvstore": kvstore_of(folder), "metadata": metadata}
     store = open_store(spec, open=True, assume_metadata=True, write=True)
-    write_blocks(store, source, voxel_bytes)
-    open_store(spec, create=True, write=True)
+    write_blocks(store, source, progress, voxel_bytes)
+    open_store(spec, create=True, open=progress.output is not None, write=True)
     if isinstance(folder, StoreFolder):
         folder.forget_absent()
 
