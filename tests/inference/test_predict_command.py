@@ -98,7 +98,7 @@ def test_a_compiled_network_predicts_the_same_in_command_bundle_and_blocks(run, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_prediction_goes_on_by_the_same_command(run, tmp_path, number):
     write_volume(tmp_path / "raw.tif", make_phantom((240, 48, 48), (8, 8, 8), 0).raw, voxel_size_nm=(8, 8, 8))
     words = [*("--bundle", BUNDLE, "--batch_size", 1, "--device", "cpu", "--precision", "fp32")]

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,16 @@ def _progress(output: Location, source: Source, placement: Placement) -> Abstrac
     if not (isinstance(place, Path) and isinstance(source, Volume)):
         return nullcontext(Unfinished())
 
-    def read(box: Sequence[slice]) -> Any:
+    @lru_cache(maxsize=1)
+    def section(z: int) -> Array:
+        return source[z]
+
+    def read(box: Sequence[slice]) -> Array:
         z, y, x = box
-        # Compressed sections are decoded whole in any case; asked for as a whole, they do not fill the cache.
-        return source[z.start][y, x] if source.decodes_sections else source[z.start, y, x]
+        if not source.decodes_sections:
+            return source[z.start, y, x]
+        # Sections are decoded whole: two of them have to do.
+        return section(0 if 2 * z.start < source.shape[0] else source.shape[0] - 1)[y, x]
 
     plan = {
         "format": known.name,
