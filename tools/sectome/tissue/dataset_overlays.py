@@ -11,6 +11,7 @@ import numpy as np
 from sectome.checks import InputError, check_choice
 from sectome.neighbourhoods import ISOTROPIC, LONG_RANGE, NEAREST
 from sectome.tissue.doubts import sampled_windows, warn_of_doubtful_labels, warn_of_voxels
+from sectome.tissue.entries import without_labels
 from sectome.tissue.fitting_sizes import FittingSizes, fitting_sizes
 from sectome.tissue.open_tissue import open_tissue
 from sectome.tissue.tissue import Tissue
@@ -128,7 +129,7 @@ class _Volume:
 
     @property
     def image(self) -> Overlay:
-        return {key: value for key, value in self.entry.items() if key not in ("label", "membrane")}
+        return without_labels([self.entry])[0]
 
     @property
     def training(self) -> list[int]:

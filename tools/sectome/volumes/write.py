@@ -53,7 +53,8 @@ def write_volume(
             output is a container or folder that holds something else, the system refuses to write it, another process
             is writing it, or it was begun with another volume.
     """
-    place, dataset, known = locate_output(path)
+    output = locate_output(path)
+    place, dataset, known = output
     source: Source = array if isinstance(array, Volume) else np.asarray(array)
     check_three_axes(tuple(source.shape), "the array to write")
     native = check_number_type(source.dtype, "the array to write")
@@ -64,16 +65,17 @@ def write_volume(
         size = check_triple(voxel_size_nm, "voxel_size_nm")
     if offset_nm is not None:
         offset = _check_point(offset_nm)
+    placement = Placement(size, offset)
     try:
         known.check_output(place, dataset)
-        with _progress(Location(place, dataset, known), source, Placement(size, offset)) as progress:
+        with _progress(output, source, placement) as progress:
             level, block = progress.done
             if level or block:
                 print(f"continuing after block {block}{f' of level {level}' if level else ''}", flush=True)
             read = islice(iterate_blocks(source, CHUNK), None if level else block)
             voxels = sum(math.prod(part.stop - part.start for part in box) for box in read)
             with watched(source, f"write {place.name}", voxels) as slabs:
-                known.write(place, dataset, slabs, Placement(size, offset), progress)
+                known.write(place, dataset, slabs, placement, progress)
     except OSError as error:
         reason = first_line(error)
         raise InputError(f"expected a writable output, got {os.fspath(path)!r}: {reason}") from error
