@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 from blockwise.cluster_processes import ENVIRONMENT
 from sectome.affinity_file import StoredAffinities
 from sectome.blockwise import plan_mitochondria, plan_neurons
-from sectome.blockwise.forecast import forecast_of, peak_mib, seconds
-from sectome.blockwise.predicted_maps import PredictedMaps
+from sectome.blockwise.forecast import forecast_of, peak_mib, predicted_voxels, seconds
+from sectome.blockwise.predicted_maps import PredictedMaps, predicted_maps
 from sectome.map_file import StoredMaps
+from sectome.volumes import write_volume
+from tiny_networks import BUNDLES
 
 DO_A_BLOCK = """
 import sys
@@ -99,3 +102,26 @@ def test_a_forecast_of_a_prediction_grows_with_its_orientations(affinities, tmp_
     )  # fmt: skip
     times = [seconds(replace(plan, source=source)) for source in (one, isotropic)]
     assert 40 < times[1] / times[0] < 48
+
+
+@pytest.mark.usefixtures("forget_scripts")
+def test_a_forecast_counts_the_windows_that_blocks_predict(tmp_path, monkeypatch):
+    windows = []
+
+    def infer(batch, network):
+        windows.extend(batch)
+        return batch.expand(-1, 9, -1, -1, -1)
+
+    monkeypatch.setattr("sectome.inference.trained_model.AutocastInferer", lambda *_: infer)
+    write_volume(tmp_path / "raw.tif", np.zeros((40, 100, 150), np.uint8), voxel_size_nm=(8, 8, 8))
+    source = predicted_maps(
+        tmp_path, str(tmp_path / "raw.tif"), BUNDLES / "em_segmentation", window=[24, 16, 24], overlap=0.5, device="cpu"
+    )
+    block = (32, 64, 64)
+    source.prepare(block)
+    for first in product(*map(range, (0, 0, 0), source.shape, block)):
+        source.predict(
+            tuple(slice(at, min(at + size, end)) for at, size, end in zip(first, block, source.shape, strict=True))
+        )
+    assert predicted_voxels(source, block) == len(windows) * 24 * 16 * 24
+    assert predicted_voxels(replace(source, orientations="flips"), block) == 8 * predicted_voxels(source, block)

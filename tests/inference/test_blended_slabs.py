@@ -40,17 +40,18 @@ def test_the_streaming_inferer_returns_what_monai_does(network, image, overlap, 
 
 def test_several_images_and_one_thinner_than_a_window(network, image):
     batch = torch.cat([image, -image])
-    found = StreamingInferer(WINDOW, 2)(batch, network)
+    found = StreamingInferer(WINDOW, 2, 0.5)(batch, network)
     assert found.shape == (2, 2, *SHAPE)
-    torch.testing.assert_close(found[1:], StreamingInferer(WINDOW, 5)(-image, network))
+    torch.testing.assert_close(found[1:], StreamingInferer(WINDOW, 5, 0.5)(-image, network))
     thin = image[:, :, :9]
     extended = thin.index_select(2, mirror(torch.arange(WINDOW[0]), 9))
     expected = SlidingWindowInferer(WINDOW, 3, 0.5)(extended, network)[:, :, :9]
-    torch.testing.assert_close(StreamingInferer(WINDOW, 3, mode="constant")(thin, network), expected, rtol=0, atol=1e-5)
+    found = StreamingInferer(WINDOW, 3, 0.5, mode="constant")(thin, network)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def collect(image, network, **options):
-    grid = window_grid(SHAPE, WINDOW)
+    grid = window_grid(SHAPE, WINDOW, 0.5)
     slabs = [
         slab._replace(values=slab.values.clone())
         for slab in blended_slabs(image[0, 0].__getitem__, network, grid, **options)
@@ -73,7 +74,7 @@ def counting(network):
 
 def test_windows_are_shared_out_evenly_so_that_the_last_is_not_alone(network, image):
     predict, sizes = counting(network)
-    grid = window_grid(SHAPE, WINDOW)
+    grid = window_grid(SHAPE, WINDOW, 0.5)
     layers, windows = len(grid.starts[0]), len(grid.starts[1]) * len(grid.starts[2])
     assert windows % 23 == 1
     for _ in blended_slabs(image[0, 0].__getitem__, predict, grid, batch_size=23):
@@ -102,7 +103,7 @@ def test_values_are_right_where_all_windows_are_wanted(network, image):
     every = sum(calls)
     calls.clear()
     # Windows that reach section 20 or a later one.
-    grid = window_grid(SHAPE, WINDOW)
+    grid = window_grid(SHAPE, WINDOW, 0.5)
     starts = []
     for slab in blended_slabs(image[0, 0].__getitem__, counted, grid, wanted=lambda box: box[0].stop > 20):
         starts.append(slab.start)

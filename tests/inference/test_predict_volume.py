@@ -53,12 +53,12 @@ def network():
 def expected(folder, network):
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr")}])
     image = tissue.read_whole()["image"][None]
-    return StreamingInferer(WINDOW)(image, network)[0].sigmoid().numpy()
+    return StreamingInferer(WINDOW, overlap=0.5)(image, network)[0].sigmoid().numpy()
 
 
 def predict(folder, network, path, entry=None, **options):
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), **(entry or {})}])
-    predict_volume(tissue, network, path, NEAREST, **{"window": WINDOW, "batch_size": 4, **options})
+    predict_volume(tissue, network, path, NEAREST, **{"window": WINDOW, "overlap": 0.5, "batch_size": 4, **options})
     return StoredAffinities(path)
 
 
@@ -136,7 +136,7 @@ def test_sections_rows_and_columns_are_what_they_are_when_cut_out(folder, networ
     masked, sizes = options.get("masked", False), {"dtype": "float32", "memory_mib": options.get("memory_mib", 2048)}
     mask, cut_mask = (open_volume(folder / name) if masked else None for name in ("mask.tif", "cut_mask.tif"))
     part = predict(folder, network, tmp_path / "a.zarr", BOX, mask=mask, **sizes)
-    predict_volume(cut, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, mask=cut_mask, **sizes)
+    predict_volume(cut, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, overlap=0.5, mask=cut_mask, **sizes)
     alone = StoredAffinities(tmp_path / "b.zarr")
     assert part.read_all().shape == (3, 14, 290, 67)
     np.testing.assert_allclose(part.read_all(), alone.read_all(), atol=1e-5)
@@ -187,7 +187,7 @@ def test_a_mask_spares_windows_and_leaves_what_it_wants_unchanged(folder, networ
     inside = np.asarray(mask) > 0
     np.testing.assert_allclose(made.read_all()[:, inside], expected[:, inside], atol=1e-5)
     assert not made.read_all()[:, ~inside].any()
-    grid = window_grid(SHAPE, WINDOW)
+    grid = window_grid(SHAPE, WINDOW, 0.5)
     assert sum(calls) < np.prod([len(along) for along in grid.starts]) / 4
 
 
@@ -211,7 +211,7 @@ def test_a_volume_thinner_than_a_window_goes_on_as_its_mirror_image(folder, netw
     made = predict(folder, network, tmp_path / "a.zarr", {"sections": [0, 5]}, dtype="float32")
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr"), "sections": [0, 5]}])
     image = tissue.read((0, 0, 0), (8, *SHAPE[1:]))["image"][None]
-    whole = StreamingInferer(WINDOW)(image, network)[0].sigmoid().numpy()
+    whole = StreamingInferer(WINDOW, overlap=0.5)(image, network)[0].sigmoid().numpy()
     np.testing.assert_allclose(made.read_all(), whole[:, :5], atol=1e-5)
 
 
@@ -228,12 +228,12 @@ def test_compressed_sections_are_decoded_once_for_all_windows(folder, network, e
     decoded, sections = [], tissue.image._open()._sections
     decode = sections._decode
     monkeypatch.setattr(sections, "_decode", lambda number: decoded.append(number) or decode(number))
-    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, batch_size=4)
+    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, overlap=0.5, batch_size=4)
     np.testing.assert_allclose(StoredAffinities(tmp_path / "a.zarr").read_all() / 255, expected, atol=0.6 / 255)
     assert decoded == list(range(SHAPE[0]))
     monkeypatch.setenv("SECTOME_CACHE_MB", "0")
     with pytest.warns(UserWarning, match="raw is compressed section by section"):
-        predict_volume(tissue, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, batch_size=4)
+        predict_volume(tissue, network, tmp_path / "b.zarr", NEAREST, window=WINDOW, overlap=0.5, batch_size=4)
 
 
 def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
@@ -260,7 +260,8 @@ def test_each_chunk_is_written_once(folder, network, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["sectome.inference.predict_volume"], "new_affinities", new_affinities)
     (tissue,) = open_tissue([{"image": str(folder / "raw.zarr")}])
     assert len(plan_tiles(grid_over(SHAPE, WINDOW, 0.5, "gaussian"), 3, "uint8", 4)) == 3
-    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, window=WINDOW, batch_size=4, memory_mib=4)
+    sizes = {"window": WINDOW, "overlap": 0.5, "batch_size": 4, "memory_mib": 4}
+    predict_volume(tissue, network, tmp_path / "a.zarr", NEAREST, **sizes)
     assert (written == 1).all()
 
 
@@ -297,7 +298,7 @@ def test_a_first_slab_within_a_layer_has_zeros_before_it():
 
 
 def test_tiles_keep_within_their_memory_or_are_refused():
-    grid = window_grid((64, 1000, 1500), (16, 96, 96))
+    grid = window_grid((64, 1000, 1500), (16, 96, 96), 0.5)
     assert len(plan_tiles(grid, 12, "uint8", 10_000)) == 1
     tiles = plan_tiles(grid, 12, "float32", 400)
     covered = np.zeros((1000, 1500), int)

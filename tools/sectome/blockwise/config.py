@@ -26,6 +26,7 @@ from sectome.volumes.store_address import local_path
 _OF_NEURONS = ("context_voxels", "group_blocks")
 _OF_PREDICTION = (
     *RANGES,
+    "window",
     "overlap",
     "blending",
     "batch_size",
@@ -60,8 +61,8 @@ class BlockwiseConfig:
         bundle: root folder of em_segmentation, for a volume; by default bundles/em_segmentation.
         checkpoint: the model, whose tuned options are used; by default the bundle's own for a volume, else none.
         voxel_size_nm: (z, y, x) in nm, for a volume whose file gives none.
-        sections, rows, columns, mask, overlap, blending, batch_size, orientations, precision, compile, device: as in
-            `sectome predict`, for a volume.
+        sections, rows, columns, mask, window, overlap, blending, batch_size, orientations, precision, compile, device:
+            as in `sectome predict`, for a volume.
         gpu_resource: whether only workers with the Dask resource GPU predict blocks, for a volume.
         segmentation: options of `SegmentationOptions`, or of `BoundaryContourOptions` for mitochondria, that override
             those beside the model.
@@ -83,6 +84,7 @@ class BlockwiseConfig:
     rows: Sequence[int] | None = None
     columns: Sequence[int] | None = None
     mask: str | None = None
+    window: Sequence[int] | None = None
     overlap: float | None = None
     blending: str | None = None
     batch_size: int | None = None

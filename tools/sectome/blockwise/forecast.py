@@ -7,12 +7,13 @@ import math
 from sectome.blockwise.plan import Plan
 from sectome.blockwise.predicted_maps import PredictedMaps
 from sectome.blockwise.stages import stages_of
+from sectome.types import Shape3
 
 PROCESS_MIB, WITH_TORCH_MIB = 230, 600
 """Memory of an idle worker: Python with its libraries, without and with torch and MONAI."""
 
 SECONDS_A_MVOXEL = {
-    "predict": 12.0,
+    "predict": 0.9,
     "fragments": 0.25,
     "edges": 0.08,
     "objects": 0.04,
@@ -20,7 +21,8 @@ SECONDS_A_MVOXEL = {
     "relabel": 0.04,
     "level_1": 0.02,
 }
-"""Seconds per million voxels on one core of a 2023 server; of the core, for "fragments" of core and context."""
+"""Seconds per million voxels on one core of a 2023 server: for "predict" those of all windows, for "fragments" those of
+core and context, otherwise those of the core."""
 
 
 def forecast_of(plan: Plan, workers: int = 1) -> str:
@@ -69,17 +71,26 @@ def disk_bytes(plan: Plan) -> float:
 def seconds(plan: Plan) -> float:
     """Return the seconds that one worker would take."""
     voxels = math.prod(plan.grid.shape) / 1e6
-    with_context = grown_voxels(plan) / math.prod(plan.grid.block) * voxels
-    rates = SECONDS_A_MVOXEL
+    amounts = {"fragments": grown_voxels(plan) / math.prod(plan.grid.block) * voxels}
     if isinstance(plan.source, PredictedMaps):
-        # Import late: torch is needed only for a prediction.
-        from sectome.inference.orientations import predictions_a_window
+        amounts["predict"] = predicted_voxels(plan.source, plan.grid.block) / 1e6
+    return sum(SECONDS_A_MVOXEL.get(stage.name, 0.0) * amounts.get(stage.name, voxels) for stage in stages_of(plan))
 
-        rates = rates | {"predict": rates["predict"] * predictions_a_window(plan.source.orientations)}
-    total = 0.0
-    for stage in stages_of(plan):
-        total += rates.get(stage.name, 0.0) * (with_context if stage.name == "fragments" else voxels)
-    return total
+
+def predicted_voxels(source: PredictedMaps, block: Shape3) -> int:
+    """Return the voxels of all windows that blocks of this size (z, y, x) predict, in all orientations.
+
+    A window that reaches into several blocks is predicted for each of them.
+    """
+    # Import late: torch is needed only for a prediction.
+    from sectome.inference.orientations import predictions_a_window
+    from sectome.inference.predict_volume import grid_over
+
+    grid = grid_over(source.shape, source.window, source.overlap, source.blending)
+    windows = 1
+    for starts, length, size, extent in zip(grid.starts, source.window, block, source.shape, strict=True):
+        windows *= sum(begin - length < start < begin + size for begin in range(0, extent, size) for start in starts)
+    return windows * math.prod(source.window) * predictions_a_window(source.orientations)
 
 
 def _duration(seconds: float) -> str:

@@ -55,9 +55,9 @@ class PredictedMaps:
     channels: tuple[Offset, ...] | tuple[str, ...]
     offset_nm: tuple[float, float, float]
     window: Shape3
-    overlap: float = 0.5
+    overlap: float = 0.25
     blending: str = "gaussian"
-    batch_size: int = 4
+    batch_size: int = 1
     orientations: str = "one"
     precision: str = "auto"
     compile: bool = False
@@ -106,6 +106,7 @@ class PredictedMaps:
             "bundle": str(self.bundle),
             "model": identify_model(self.checkpoint),
             **said_of_channels(self.channels),
+            "window": list(self.window),
             "overlap": self.overlap,
             "blending": self.blending,
             "orientations": self.orientations,
@@ -124,6 +125,7 @@ def predicted_maps(
     rows: Sequence[int] | None = None,
     columns: Sequence[int] | None = None,
     mask: str | None = None,
+    window: Sequence[int] | None = None,
     orientations: str = "one",
     **options: Any,
 ) -> PredictedMaps:
@@ -139,19 +141,20 @@ def predicted_maps(
         rows: the same along y.
         columns: the same along x.
         mask: volume of the whole volume's shape, 0 where no prediction is wanted.
+        window: (z, y, x) in voxels of a window; by default that of the bundle.
         orientations: orientations of a window to average over.
         options: `overlap`, `blending`, `batch_size`, `precision`, `compile`, `device`.
 
     Raises:
-        InputError: if the volume or the model cannot be opened, a range lies outside the volume, or the orientations do
-            not suit the model or the voxels.
+        InputError: if the volume or the model cannot be opened, a range lies outside the volume, or the window or the
+            orientations do not suit the model or the voxels.
     """
     from sectome.inference import open_model
     from sectome.inference.predict_volume import offset_of, warn_of_equalised
     from sectome.inference.region_mask import check_mask
     from sectome.tissue import open_tissue
 
-    model = open_model(bundle, checkpoint, device="cpu", orientations=orientations)
+    model = open_model(bundle, checkpoint, window=window, device="cpu", orientations=orientations)
     entry = {"image": volume, "sections": sections, "rows": rows, "columns": columns}
     tissue = open_tissue([entry], voxel_size_nm, intensity=model.intensity)[0]
     model.check_voxels(tissue.voxel_size_nm, volume)
@@ -191,6 +194,7 @@ def _opened(source: PredictedMaps, run: str) -> tuple[Any, Any]:
     model = open_model(
         source.bundle,
         source.checkpoint,
+        window=source.window,
         device=source.device,
         precision=source.precision,
         orientations=source.orientations,

@@ -10,9 +10,10 @@ def predict(
     output: str,
     bundle: str = "bundles/em_segmentation",
     checkpoint: str | None = None,
-    overlap: float = 0.5,
+    window: Sequence[int] | None = None,
+    overlap: float = 0.25,
     blending: str = "gaussian",
-    batch_size: int = 4,
+    batch_size: int = 1,
     orientations: str = "one",
     sections: Sequence[int] | None = None,
     rows: Sequence[int] | None = None,
@@ -35,6 +36,7 @@ def predict(
         output: .zarr folder to write.
         bundle: root folder of em_segmentation, or of a bundle made from it.
         checkpoint: the model; by default the bundle's own.
+        window: z,y,x in voxels of a window; by default twice as long along each axis as the training's crops.
         overlap: share of a window that overlaps the next one.
         blending: weights of a window's voxels: "gaussian", "linear" or "constant".
         batch_size: windows per forward pass.
@@ -57,7 +59,13 @@ def predict(
     from sectome.volumes import open_volume
 
     model = open_model(
-        bundle, checkpoint, device=device, precision=precision, orientations=orientations, compile=compile
+        bundle,
+        checkpoint,
+        window=window,
+        device=device,
+        precision=precision,
+        orientations=orientations,
+        compile=compile,
     )
     entry = {
         "image": volume,

@@ -37,7 +37,7 @@ def predict_volume(
     channels: Channels,
     *,
     window: Sequence[int],
-    overlap: float = 0.5,
+    overlap: float = 0.25,
     blending: str = "gaussian",
     batch_size: int = 1,
     device: torch.device | str = "cpu",

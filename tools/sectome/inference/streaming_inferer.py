@@ -44,7 +44,7 @@ class StreamingInferer(Inferer):
         self,
         roi_size: Sequence[int],
         sw_batch_size: int = 1,
-        overlap: float = 0.5,
+        overlap: float = 0.25,
         mode: str = "gaussian",
         output_device: torch.device | str | None = None,
         progress: bool = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sectome.bundle import check_device, find_input_error
 from sectome.bundle_folder import find_scripts
-from sectome.checks import InputError, check_whole_triple
+from sectome.checks import InputError, check_patch_divides, check_whole_triple
 from sectome.fingerprint import identify_model
 from sectome.inference.blended_slabs import Predict
 from sectome.inference.orientations import check_exchanged, check_voxels_exchanged, predict_oriented
@@ -31,7 +31,7 @@ class TrainedModel:
     Attributes:
         predict: maps windows (B, 1, z, y, x) to logits (B, K, z, y, x).
         channels: K offsets (z, y, x) of affinities, or K names of other maps.
-        window: size (z, y, x) in voxels of the crops that it was trained on.
+        window: size (z, y, x) in voxels of its windows.
         intensity: normalisation of grey values.
         voxel_size_nm: (z, y, x) in training; None if the model does not state it.
         device: device of the network.
@@ -92,6 +92,7 @@ def open_model(
     bundle: str | Path,
     checkpoint: str | Path | None = None,
     *,
+    window: Sequence[int] | None = None,
     device: str | None = None,
     precision: str = "auto",
     orientations: str = "one",
@@ -102,14 +103,15 @@ def open_model(
     Args:
         bundle: root folder of em_segmentation, or of a bundle made from it.
         checkpoint: file of the weights; by default the bundle's own.
+        window: size (z, y, x) in voxels of a window; by default twice that of the crops in training.
         device: "cuda:0", "cpu" or others; by default a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
         orientations: orientations of a window to average over; see `predict_oriented`.
         compile: whether torch compiles the network; see `compile_prediction`.
 
     Raises:
-        InputError: if there is no such bundle or model, it does not name each of its channels, the orientations do not
-            suit its windows or offsets, or it cannot be compiled here.
+        InputError: if there is no such bundle or model, it does not name each of its channels, its patches do not
+            divide the window, the orientations do not suit its windows or offsets, or it cannot be compiled here.
     """
     read = read_inference(bundle, checkpoint, device)
     names, offsets, out_channels = read("channels"), read("offsets"), read("out_channels")
@@ -119,8 +121,9 @@ def open_model(
             f"expected a model of affinities, one channel per offset, or of named channels at {read('checkpoint')}, "
             f"got {out_channels} channels"
         )
-    window = check_whole_triple(read("crop_size"), "crop_size of the model")
-    check_exchanged(orientations, window, "the windows of this model")
+    sizes = check_whole_triple(read("window") if window is None else window, "the window")
+    check_patch_divides(read("patch_size"), sizes)
+    check_exchanged(orientations, sizes, "windows")
     network = read("network").eval()
     if compile:
         compile_prediction(network)
@@ -135,7 +138,7 @@ def open_model(
     return TrainedModel(
         predict=predict_oriented(logits, orientations, None if names else offsets),
         channels=channels,
-        window=window,
+        window=sizes,
         intensity=read("intensity"),
         voxel_size_nm=None if trained_nm is None else tuple(trained_nm),
         device=read("device"),
