@@ -38,11 +38,12 @@ def cube(tmp_path_factory):
 @pytest.mark.slow
 def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, run_bundle, cube, tmp_path):
     options = {"image": cube, "output_dir": tmp_path, "overlap": 0, "save_affinities": True, "precision": "fp32"}
-    streaming = {"_target_": "sectome.inference.StreamingInferer", "roi_size": "@crop_size", "overlap": "@overlap"}
+    options["window"] = [48, 48, 48]
+    streaming = {"_target_": "sectome.inference.StreamingInferer", "roi_size": "@window", "overlap": "@overlap"}
     done = run_bundle("em_segmentation", "inference", **options, inferer__inferer=streaming)
     assert done.returncode == 0, done.stderr[-3000:]
 
-    command = ["predict", cube, tmp_path / "streamed.zarr", "--bundle", BUNDLE, "--overlap", 0]
+    command = ["predict", cube, tmp_path / "streamed.zarr", "--bundle", BUNDLE, "--window", "48,48,48", "--overlap", 0]
     code, out, err = run(*command, "--device", "cpu", "--precision", "fp32")
     assert (code, out.splitlines()[-1]) == (0, f"wrote {tmp_path / 'streamed.zarr'}"), err
     made = StoredAffinities(tmp_path / "streamed.zarr")
@@ -59,6 +60,7 @@ def test_it_predicts_what_inference_does_and_segments_to_the_same_neurons(run, r
         "context_voxels": [24, 24, 24],
         "scheduler": "threads",
         "workers": 1,
+        "window": [48, 48, 48],
         "overlap": 0,
         "device": "cpu",
         "precision": "fp32",
