@@ -308,8 +308,8 @@ def test_what_it_cannot_use_is_said_in_a_sentence(run, cube, tmp_path):
         ("rows", "9,9", "rows must lie within 0 and 56, got [9, 9]"),
         ("columns", "50,57", "columns must lie within 0 and 56, got [50, 57]"),
         ("rows", "3", "rows must be two whole numbers [start, stop], got 3"),
-        ("window", "48,20,48", "the crop must be a multiple of the patch, got 20 voxels and a patch of 8 along y"),
-        ("window", "48", "the window must be three whole numbers of at least 1 (z, y, x), got 48"),
+        ("window", "48,20,48", "window must be a multiple of the patch, got 20 voxels and a patch of 8 along y"),
+        ("window", "48", "window must be three whole numbers of at least 1 (z, y, x), got 48"),
         ("sections", "0", "sections must be two whole numbers [start, stop], got 0"),
         ("columns", "1,2,3", "columns must be two whole numbers [start, stop], got (1, 2, 3)"),
     ):

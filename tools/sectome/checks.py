@@ -160,25 +160,25 @@ def check_chance(prob: float, name: str) -> float:
     return chance
 
 
-def patch_does_not_divide(axis: str, patch: int, crop: int) -> str:
+def patch_does_not_divide(axis: str, patch: int, crop: int, name: str = "the crop") -> str:
     """Return the message for a crop that the patch does not divide along an axis; TorchScript can compile this."""
-    return f"the crop must be a multiple of the patch, got {crop} voxels and a patch of {patch} along {axis}"
+    return f"{name} must be a multiple of the patch, got {crop} voxels and a patch of {patch} along {axis}"
 
 
-def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int]) -> Shape3:
-    """Return the grid of patches (z, y, x) of a crop, which must hold at least two.
+def check_patch_divides(patch_size: Sequence[int], crop_size: Sequence[int], name: str = "crop_size") -> Shape3:
+    """Return the grid of patches (z, y, x) of a crop or window, which must hold at least two.
 
     Raises:
         InputError: naming the axis that the patch does not divide, or if there is a single patch: nothing could be
             hidden, and a norm over the one voxel of the coarsest level would be meaningless.
     """
     patches = check_whole_triple(patch_size, "patch_size")
-    crops = check_whole_triple(crop_size, "crop_size")
+    crops = check_whole_triple(crop_size, name)
     for axis, patch, crop in zip(AXES, patches, crops, strict=True):
         if crop % patch:
-            raise InputError(patch_does_not_divide(axis, patch, crop))
+            raise InputError(patch_does_not_divide(axis, patch, crop, name))
     if patches == crops:
-        raise InputError(f"crop_size must hold at least two patches, got {crops}, a single one")
+        raise InputError(f"{name} must hold at least two patches, got {crops}, a single one")
     z, y, x = (crop // patch for patch, crop in zip(patches, crops, strict=True))
     return z, y, x
 

@@ -121,8 +121,8 @@ def open_model(
             f"expected a model of affinities, one channel per offset, or of named channels at {read('checkpoint')}, "
             f"got {out_channels} channels"
         )
-    sizes = check_whole_triple(read("window") if window is None else window, "the window")
-    check_patch_divides(read("patch_size"), sizes)
+    sizes = check_whole_triple(read("window") if window is None else window, "window")
+    check_patch_divides(read("patch_size"), sizes, "window")
     check_exchanged(orientations, sizes, "windows")
     network = read("network").eval()
     if compile:
