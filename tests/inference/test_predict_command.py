@@ -163,7 +163,7 @@ def config(cube, tmp_path):
 @pytest.mark.parametrize("window", [[], [32, 24, 40]])
 def test_a_box_is_predicted_at_once_and_by_blocks(run, config, cube, tmp_path, window):
     source = read_config(config(window=window or None)).plan().source
-    assert list(source.window) == (window or [96, 96, 96])
+    assert list(source.window) == (window or [48, 48, 48])
     ranges = (text for name, (start, stop) in BOX.items() for text in (f"--{name}", f"{start},{stop}"))
     options = ("--bundle", BUNDLE, "--overlap", 0, "--device", "cpu", "--precision", "fp32", "--mask", source.mask)
     sizes = ("--window", ",".join(map(str, window))) if window else ()
@@ -261,7 +261,7 @@ def test_a_run_of_another_box_or_one_that_can_not_be_is_refused(run, config, tmp
     plan.folder.keep_plan(plan.description())
     for changes, message in (
         ({"rows": [6, 56]}, "was begun with input rows [5, 55], got [6, 56]: continue with the same"),
-        ({"window": [48, 48, 32]}, "was begun with input window [96, 96, 96], got [48, 48, 32]: continue with"),
+        ({"window": [48, 48, 32]}, "was begun with input window [48, 48, 48], got [48, 48, 32]: continue with"),
         ({"orientations": "flips"}, "was begun with input orientations 'one', got 'flips': continue with the same"),
         ({"columns": [7, 57]}, "columns must lie within 0 and 56, got [7, 57]"),
         ({"volume": None, "affinities": "a.zarr"}, "sections must be given with a volume only, got it with affinities"),

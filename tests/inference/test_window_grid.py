@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monai.data.utils import compute_importance_map, dense_patch_slices
 
 from sectome.checks import InputError
-from sectome.inference import default_window, window_grid
+from sectome.inference import window_grid
 
 SHAPE, WINDOW = (37, 70, 64), (16, 32, 20)
 
@@ -28,12 +28,6 @@ def test_gaussian_weights_are_those_of_monai_but_for_its_floor():
     theirs = compute_importance_map(WINDOW, mode="gaussian", sigma_scale=0.125).numpy()
     theirs /= theirs.max()
     np.testing.assert_allclose(np.maximum(z[:, None, None] * y[:, None] * x, theirs.min()), theirs, rtol=1e-4)
-
-
-def test_the_default_window_is_twice_the_crop():
-    assert default_window([16, 96, 48.0]) == (32, 192, 96)
-    with pytest.raises(InputError, match="crop_size must be three whole numbers of at least 1"):
-        default_window(16)
 
 
 @given(

@@ -57,7 +57,7 @@ class PredictedMaps:
     window: Shape3
     overlap: float = 0.25
     blending: str = "gaussian"
-    batch_size: int = 1
+    batch_size: int = 4
     orientations: str = "one"
     precision: str = "auto"
     compile: bool = False

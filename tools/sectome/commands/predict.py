@@ -13,7 +13,7 @@ def predict(
     window: Sequence[int] | None = None,
     overlap: float = 0.25,
     blending: str = "gaussian",
-    batch_size: int = 1,
+    batch_size: int = 4,
     orientations: str = "one",
     sections: Sequence[int] | None = None,
     rows: Sequence[int] | None = None,
@@ -36,7 +36,7 @@ def predict(
         output: .zarr folder to write.
         bundle: root folder of em_segmentation, or of a bundle made from it.
         checkpoint: the model; by default the bundle's own.
-        window: z,y,x in voxels of a window; by default twice as long along each axis as the training's crops.
+        window: z,y,x in voxels of a window; by default the size of the training's crops.
         overlap: share of a window that overlaps the next one.
         blending: weights of a window's voxels: "gaussian", "linear" or "constant".
         batch_size: windows per forward pass.

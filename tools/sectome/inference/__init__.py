@@ -5,7 +5,7 @@ from sectome.inference.orientations import predict_oriented
 from sectome.inference.predict_volume import predict_volume
 from sectome.inference.streaming_inferer import StreamingInferer
 from sectome.inference.trained_model import TrainedModel, open_model
-from sectome.inference.window_grid import WindowGrid, default_window, window_grid
+from sectome.inference.window_grid import WindowGrid, window_grid
 
 __all__ = [
     "Slab",
@@ -14,7 +14,6 @@ __all__ = [
     "TrainedModel",
     "WindowGrid",
     "blended_slabs",
-    "default_window",
     "open_model",
     "predict_oriented",
     "predict_volume",

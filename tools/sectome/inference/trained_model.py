@@ -103,7 +103,7 @@ def open_model(
     Args:
         bundle: root folder of em_segmentation, or of a bundle made from it.
         checkpoint: file of the weights; by default the bundle's own.
-        window: size (z, y, x) in voxels of a window; by default twice that of the crops in training.
+        window: size (z, y, x) in voxels of a window; by default that of the training's crops.
         device: "cuda:0", "cpu" or others; by default a GPU if there is one.
         precision: "bf16", "fp32" or "auto".
         orientations: orientations of a window to average over; see `predict_oriented`.

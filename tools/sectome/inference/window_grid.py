@@ -16,19 +16,6 @@ SIGMA_SCALE = 0.125
 """Standard deviation of the Gaussian as a fraction of the window's length, as in MONAI."""
 
 
-def default_window(crop_size: Sequence[int]) -> Shape3:
-    """Return the default window (z, y, x), twice as long along each axis as the crops in training.
-
-    With an overlap of .25, such windows draw better boundaries than windows of a crop's size with an overlap of .5, and
-    compute each voxel 2.4 times instead of eight times (docs/prediction.md).
-
-    Raises:
-        InputError: if the crop is not three whole numbers of at least 1.
-    """
-    z, y, x = check_whole_triple(crop_size, "crop_size")
-    return 2 * z, 2 * y, 2 * x
-
-
 @dataclass(frozen=True)
 class WindowGrid:
     """Windows that cover a volume, and their separable weights; one entry per axis (z, y, x).
