@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from interleaved import cpu_seconds, print_table  # isort: skip  (sets the number of threads)
@@ -52,9 +53,7 @@ def main() -> None:
 
         seconds = cpu_seconds(
             {
-                f"windows of {'x'.join(map(str, window))}, overlap {overlap}": lambda window=window, overlap=overlap: (
-                    predicted(window, overlap)
-                )
+                f"windows of {'x'.join(map(str, window))}, overlap {overlap}": partial(predicted, window, overlap)
                 for window, overlap in SETTINGS
             },
             1 if given.quick else 3,

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from sectome.affinities import labels_to_affinities
-from sectome.inference import StreamingInferer, TrainedModel, open_model, window_grid
+from sectome.inference import StreamingInferer, TrainedModel, open_model
+from sectome.inference.predict_volume import grid_over
 from sectome.metrics import LabelledAffinities, boundary_average_precision, tune
 from sectome.tissue import Tissue, open_tissue
 from sectome.trained_settings import TrainedSettings
@@ -51,14 +52,15 @@ def main() -> None:
             model = open_model(given.bundle, run / "model.pt")
             erode_steps = TrainedSettings(run / "model.pt")["erode_steps"]
             (tissue,) = open_tissue([given.data], given.voxel_size_nm, intensity=model.intensity, labelled=True)
-            labels = tissue.read_whole()["label"][0, -given.scored :].numpy()
+            whole = tissue.read_whole()
+            labels = whole["label"][0, -given.scored :].numpy()
             for setting in given.settings.split():
                 sizes, overlap = setting.split(":")
                 key = {"run": "/".join(run.parts[-2:]), "window": sizes.replace(",", "x"), "overlap": overlap}
                 if tuple(key.values()) in there:
                     continue
                 window = tuple(map(int, sizes.split(",")))
-                affinities = predicted(model, tissue, window, float(overlap))[:, -given.scored :]
+                affinities = predicted(model, whole["image"], window, float(overlap))[:, -given.scored :]
                 row = {
                     **key,
                     "times_computed": times_computed(tissue, window, float(overlap)),
@@ -70,16 +72,14 @@ def main() -> None:
                 print(json.dumps(row), flush=True)
 
 
-def predicted(model: TrainedModel, tissue: Tissue, window: tuple[int, ...], overlap: float) -> FloatArray:
-    """Return the affinities (K, Z, Y, X) of all of a tissue."""
-    image = tissue.read_whole()["image"][None]
-    return StreamingInferer(window, overlap=overlap)(image, model.predict)[0].sigmoid().numpy()
+def predicted(model: TrainedModel, image: torch.Tensor, window: tuple[int, ...], overlap: float) -> FloatArray:
+    """Return the affinities (K, Z, Y, X) of an image (1, Z, Y, X)."""
+    return StreamingInferer(window, overlap=overlap)(image[None], model.predict)[0].sigmoid().numpy()
 
 
 def times_computed(tissue: Tissue, window: tuple[int, ...], overlap: float) -> float:
     """Return the voxels of all windows for each voxel of a tissue."""
-    extended = [max(extent, size) for extent, size in zip(tissue.shape, window, strict=True)]
-    windows = math.prod(len(starts) for starts in window_grid(extended, window, overlap).starts)
+    windows = math.prod(len(starts) for starts in grid_over(tissue.shape, window, overlap, "gaussian").starts)
     return round(windows * math.prod(window) / math.prod(tissue.shape), 2)
 
 
